@@ -1,0 +1,2 @@
+//! lighter
+fn main() {}
