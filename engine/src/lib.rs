@@ -1,1 +1,148 @@
-//! placeholder
+//! One container: image, root filesystem, network, volumes, process, monitor.
+//!
+//! [`Engine`] is the only way to make, start, stop and delete a container; `run` and Compose both end here.
+//!
+//! | call | what it does |
+//! |---|---|
+//! | [`Engine::open`] | takes the two roots; nothing resident is needed |
+//! | [`ContainerSpec::from_image`] | image configuration + the front end's choices → specification |
+//! | [`Engine::create`] | records a container from a [`ContainerSpec`]; no process, no mount |
+//! | [`Engine::start`] | spawns its monitor, which mounts, plugs in, launches, and says how that went |
+//! | [`Engine::stop`], [`Engine::kill`], [`Engine::wait`] | signals and waits; the monitor tears down |
+//! | [`Engine::remove`] | deletes the record and everything that belongs to it |
+//! | [`Engine::exec`] | runs a second process inside |
+//! | [`Engine::containers`], [`Engine::find`] | what is there, corrected by what the kernel says |
+//! | [`Engine::volumes`] …, [`Engine::network`] … | volumes and networks |
+//!
+//! All of it runs in the command, except `monitor`, which runs in the process of that name.
+
+mod attach;
+mod container;
+mod control;
+mod create;
+mod durable;
+mod etc;
+mod exec;
+pub mod exit_code;
+mod id;
+mod layout;
+mod lock;
+mod logs;
+pub mod monitor;
+mod network;
+mod oci;
+mod remove;
+mod remove_tree;
+mod rootfs;
+pub mod signal;
+mod spawn;
+mod spec;
+mod start;
+mod state;
+mod sys;
+mod user;
+mod volume;
+mod watch;
+
+use std::path::PathBuf;
+
+pub use attach::{AttachClient, Frame, FrameReader, write_frame};
+pub use container::Container;
+pub use control::ControlError;
+pub use create::CreateError;
+pub use durable::FileError;
+pub use exec::{Exec, ExecError, ExecSpec};
+pub use layout::{ContainerPaths, Layout};
+pub use lighter_images as images;
+pub use lighter_netns as netns;
+pub use lighter_runtime as runtime;
+pub use lock::Lock;
+pub use logs::{LogEntry, LogQuery, LogReader, Stream};
+pub use network::NetworkError;
+pub use remove::{RemoveError, RemoveOptions};
+pub use spec::*;
+pub use start::{StartError, StartOptions, Started};
+pub use state::{EXIT_CODE_UNKNOWN, Health, HealthStatus, ProbeResult, Process, State, Status};
+pub use volume::{Volume, VolumeError};
+pub use watch::Watch;
+
+/// Why the engine could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A directory of ours could not be made or is not safe to use.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The image store could not be opened.
+    #[error("open the image store")]
+    Images(#[from] images::store::StoreError),
+}
+
+/// A container was asked for that is not there, or not clearly.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// No container has that name or id.
+    #[error("no such container `{0}`")]
+    NotFound(String),
+    /// Several ids begin like that.
+    #[error("`{prefix}` is the beginning of several container ids: {candidates}")]
+    Ambiguous {
+        /// What was asked for.
+        prefix: String,
+        /// The short ids.
+        candidates: String,
+    },
+    /// The record could not be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// One lighter installation on this host.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    layout: Layout,
+    images: images::store::Store,
+    net: netns::Host,
+}
+
+impl Engine {
+    /// Opens the installation below `root` (durable) and `run` (gone at reboot); makes the directories if need be.
+    pub fn open(root: PathBuf, run: PathBuf) -> Result<Self, OpenError> {
+        let layout = Layout::new(root, run);
+        for directory in [layout.root().to_owned(), layout.run().to_owned(), layout.containers(), layout.volumes()] {
+            durable::create_dir(&directory)?;
+        }
+        let images = images::store::Store::open(layout.root())?;
+        let net = netns::Host::new(layout.root(), layout.run());
+        Ok(Self { layout, images, net })
+    }
+
+    /// Returns where this installation keeps its files.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Returns the image store.
+    pub fn images(&self) -> &images::store::Store {
+        &self.images
+    }
+
+    /// Returns the host's networks.
+    pub fn net(&self) -> &netns::Host {
+        &self.net
+    }
+
+    /// Waits for the lock of a project: two commands never plan for it at once.
+    ///
+    /// Never hold it while waiting for a container.
+    pub fn lock_project(&self, project: &str) -> Result<Lock, FileError> {
+        Lock::take(&self.layout.lock(&format!("project-{project}")))
+    }
+
+    pub(crate) fn lock_container(&self, id: &str) -> Result<Lock, FileError> {
+        Lock::take(&self.layout.lock(&format!("container-{id}")))
+    }
+
+    pub(crate) fn lock_containers(&self) -> Result<Lock, FileError> {
+        Lock::take(&self.layout.lock("containers"))
+    }
+}

@@ -1,1 +1,21 @@
-//! placeholder
+//! Images: reference → registry → store → layers → root filesystem.
+//!
+//! Everything here runs in the shell command's process (`pull`, `images`, `rmi`, `up`, `run`); the monitor and a
+//! container's init never touch the store. Between two commands nothing stays behind but plain files: an OCI image
+//! layout under `ROOT/images` and one unpacked directory per layer under `ROOT/layers`.
+//!
+//! ```text
+//! pull::pull ─ registry (network thread) ─▶ blob ─▶ sha256 + copy ─▶ inflate + sha256 ─▶ extractor ─▶ layers/<key>/fs
+//!                                          one pipeline of threads per layer; the reference is written last
+//! ```
+
+pub mod digest;
+mod layer;
+mod manifest;
+pub mod platform;
+pub mod progress;
+pub mod pull;
+pub mod reference;
+pub mod registry;
+pub mod store;
+mod sys;

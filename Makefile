@@ -1,0 +1,51 @@
+# lighter: two commands on a fresh machine are `make demo` and `make test`; `make help` lists the rest.
+
+# Scenarios that run at once: each waits more than it computes.
+E2E_THREADS ?= 4
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help demo demo-down test images check unit root-tests release bench clean-images
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## start examples/hits from a registry and show what to try (root)
+	@.ci/packages.sh demo
+	cargo build --release --locked --bin lighter
+	@LIGHTER=$(abspath $(TARGET_DIR))/release/lighter examples/demo.sh up
+
+demo-down: ## stop and remove everything that `make demo` started
+	@LIGHTER=$(abspath $(TARGET_DIR))/release/lighter examples/demo.sh down
+
+test: ## format, lints, unit tests, root tests, end-to-end scenarios (root; well under an hour)
+	@.ci/packages.sh test
+	@$(MAKE) --no-print-directory images check unit root-tests
+
+images: ## build the test images from Debian packages (root; once, then cached)
+	@.ci/packages.sh images
+	@tests/images/build.sh
+
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	shellcheck .ci/run .ci/*.sh examples/*.sh examples/*/*.sh benches/*.sh tests/images/*.sh tests/images/recipes/* tests/images/files/*/*.sh
+
+unit:
+	cargo test --workspace --locked
+
+root-tests:
+	cargo test --workspace --locked --exclude lighter -- --ignored
+	cargo test --package lighter --locked -- --ignored --test-threads=$(E2E_THREADS)
+
+release: ## one static, stripped binary: target/dist/lighter
+	@.ci/packages.sh release
+	@.ci/release.sh
+
+bench: ## measure lighter beside podman, docker, crun and runc; writes benches/results (root)
+	@.ci/packages.sh bench
+	cargo build --release --locked --bin lighter
+	@LIGHTER=$(abspath $(TARGET_DIR))/release/lighter benches/run.sh
+
+clean-images: ## forget the test images
+	rm -rf target/images

@@ -1,0 +1,91 @@
+//! Variables of a whole document.
+
+use std::collections::BTreeMap;
+
+use super::template::{self, TemplateError, Variables};
+use crate::diagnostic::{Diagnostic, Fault, Span};
+use crate::yaml::{Node, Value};
+
+/// The variables a document sees, and the warnings its reading makes.
+pub(crate) struct Scope<'a> {
+    /// The variables: the process environment over the environment files.
+    pub variables: &'a BTreeMap<String, String>,
+    /// Where warnings go.
+    pub warnings: &'a mut Vec<Diagnostic>,
+}
+
+/// The variables of one text.
+struct Place<'a, 'b> {
+    scope: &'a mut Scope<'b>,
+    span: &'a Span,
+}
+
+impl Variables for Place<'_, '_> {
+    fn value(&self, name: &str) -> Option<String> {
+        self.scope.variables.get(name).cloned()
+    }
+
+    fn unset(&mut self, name: &str) {
+        let message = format!("variable `{name}` is not set, an empty text stands for it");
+        let hint = format!("write ${{{name}:-default}} to give a default, or $${name} for a plain dollar");
+        let warning = Diagnostic::warning(message).at(&variable_span(self.span, name)).hint(hint);
+        // A file that is extended by several services is read several times.
+        if !self.scope.warnings.contains(&warning) {
+            self.scope.warnings.push(warning);
+        }
+    }
+}
+
+/// Replaces the variables in every value of `node`; keys stay as they are.
+///
+/// # Errors
+/// A malformed variable, or a required one without a value, at its place.
+pub(crate) fn interpolate(node: &mut Node, scope: &mut Scope<'_>) -> Result<(), Fault> {
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().try_for_each(|item| interpolate(item, scope)),
+        Value::Map(map) => map.0.iter_mut().try_for_each(|entry| interpolate(&mut entry.value, scope)),
+        Value::Text(text) if text.contains('$') => {
+            *text = interpolate_text(text, &node.span, scope)?;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Replaces the variables in a text that stands at `span`.
+///
+/// # Errors
+/// As [`interpolate`].
+pub(crate) fn interpolate_text(text: &str, span: &Span, scope: &mut Scope<'_>) -> Result<String, Fault> {
+    template::substitute(text, &mut Place { scope, span }).map_err(|error| Box::new(diagnostic(&error, span)))
+}
+
+fn diagnostic(error: &TemplateError, span: &Span) -> Diagnostic {
+    let diagnostic = Diagnostic::error(error.to_string());
+    match error {
+        TemplateError::Invalid { .. } => diagnostic.at(span).hint("write `$$` for a plain dollar"),
+        TemplateError::Required { name, .. } => diagnostic.at(&variable_span(span, name)),
+        TemplateError::TooLarge => diagnostic.at(span),
+    }
+}
+
+/// Narrows the span of a text to the variable `name` in it, if it stands there unescaped.
+fn variable_span(span: &Span, name: &str) -> Span {
+    let range = span.range();
+    let source = span.file().text.get(range.clone()).unwrap_or_default();
+    let found = [format!("${{{name}"), format!("${name}")].into_iter().find_map(|variable| {
+        source.match_indices(&variable).find_map(|(start, _)| {
+            let next = source[start + variable.len()..].chars().next();
+            let whole = !next.is_some_and(|next| next.is_ascii_alphanumeric() || next == '_');
+            (whole && !source[..start].ends_with('$')).then_some(start..start + variable.len())
+        })
+    });
+    found.map_or_else(
+        || span.clone(),
+        |found| {
+            let file = span.shared_file();
+            let closing = usize::from(source[found.end..].starts_with('}'));
+            Span::new(file, range.start + found.start..range.start + found.end + closing)
+        },
+    )
+}

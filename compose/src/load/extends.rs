@@ -1,0 +1,116 @@
+//! `extends`: a service laid over another one, of this file or another (Compose Specification, 05-services).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::document::Loader;
+use super::{LoadError, files};
+use crate::diagnostic::{Diagnostic, Fault, Span};
+use crate::forms;
+use crate::merge;
+use crate::paths::Base;
+use crate::schema::SERVICE;
+use crate::yaml::{Node, Value};
+
+/// The services of one file and how the search got there.
+struct Place {
+    file: PathBuf,
+    services: Node,
+}
+
+/// A step of the search, to find cycles.
+type Trail = Vec<(PathBuf, String)>;
+
+/// Returns the document with every service laid over what it extends.
+pub(super) fn resolve(mut document: Node, file: &Path, loader: &mut Loader) -> Result<Node, LoadError> {
+    let Some(services) = document.get("services").filter(|services| services.as_map().is_some()).cloned() else {
+        return Ok(document);
+    };
+    let place = Place { file: file.to_path_buf(), services };
+    let mut search = Search { loader, read: BTreeMap::new() };
+    let mut resolved = place.services.clone();
+    for entry in resolved.as_map_mut().into_iter().flat_map(|map| &mut map.0) {
+        if entry.value.get("extends").is_some() {
+            entry.value = search.service(&entry.key, &place, &mut Trail::new(), &entry.at)?;
+        }
+    }
+    if let Some(map) = document.as_map_mut() {
+        map.set("services", resolved);
+    }
+    Ok(document)
+}
+
+struct Search<'a> {
+    loader: &'a mut Loader,
+    /// The services of files that were read already.
+    read: BTreeMap<PathBuf, Node>,
+}
+
+impl Search<'_> {
+    /// Returns a service of `place`, laid over what it extends.
+    fn service(&mut self, name: &str, place: &Place, trail: &mut Trail, at: &Span) -> Result<Node, LoadError> {
+        let Some(mut service) = place.services.get(name).cloned() else {
+            let fault = Diagnostic::error(format!("service `{name}` is not defined in `{}`", place.file.display()));
+            return Err(Box::new(fault.label(at, "extended here")).into());
+        };
+        let step = (place.file.clone(), name.to_owned());
+        if trail.contains(&step) {
+            return Err(cycle(trail, &step, at).into());
+        }
+        let Some(extends) = service.as_map_mut().and_then(|map| map.remove("extends")) else { return Ok(service) };
+        let extends = read_extends(extends)?;
+        trail.push(step);
+        let base_name = extends.text("service").unwrap_or_default();
+        let mut base = match extends.text("file") {
+            Some(file) => {
+                let other = self.open(Path::new(file), &extends)?;
+                self.service(base_name, &other, trail, &extends.span)?
+            }
+            None => self.service(base_name, place, trail, &extends.span)?,
+        };
+        trail.pop();
+        // Tags of the base were meant for what the base extends.
+        merge::strip(&mut base);
+        Ok(merge::merge(base, service, &SERVICE, &format!("services.{name}"))?)
+    }
+
+    fn open(&mut self, file: &Path, extends: &Node) -> Result<Place, LoadError> {
+        if !self.read.contains_key(file) {
+            let services = self.read(file, extends)?;
+            self.read.insert(file.to_path_buf(), services);
+        }
+        Ok(Place { file: file.to_path_buf(), services: self.read[file].clone() })
+    }
+
+    fn read(&mut self, file: &Path, extends: &Node) -> Result<Node, LoadError> {
+        let text = files::read_one(file).map_err(|error| match error {
+            LoadError::Read { path, source } => {
+                let fault = Diagnostic::error(format!("read `{}`: {source}", path.display()));
+                let place = extends.get("file").map_or(&extends.span, |file| &file.span);
+                LoadError::from(Box::new(fault.at(place)))
+            }
+            other => other,
+        })?;
+        // Relative paths of the other file belong to its own folder.
+        let directory = file.parent().unwrap_or(Path::new("/")).to_path_buf();
+        let own = std::mem::replace(&mut self.loader.base, Base::new(directory, &BTreeMap::new()));
+        self.loader.base.home = own.home.clone();
+        let documents = self.loader.documents(&text);
+        self.loader.base = own;
+        let services = documents?.into_iter().find_map(|document| document.get("services").cloned());
+        Ok(services.unwrap_or_else(|| extends.here(Value::Null)))
+    }
+}
+
+fn read_extends(extends: Node) -> Result<Node, Fault> {
+    if let Some(field) = SERVICE.object().and_then(|object| object.field("extends")) {
+        crate::schema::check(&extends, &field.shape, "extends")?;
+    }
+    Ok(forms::long(extends, "service"))
+}
+
+fn cycle(trail: &Trail, step: &(PathBuf, String), at: &Span) -> Fault {
+    let names = trail.iter().skip_while(|other| *other != step).chain([step]);
+    let names = names.map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(" → ");
+    Box::new(Diagnostic::error(format!("services extend each other: {names}")).at(at))
+}

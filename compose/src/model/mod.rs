@@ -1,0 +1,34 @@
+//! The project as the rest of lighter sees it: plain values, one concept a file.
+//!
+//! Runs in the command. Nothing here is text to be read again: durations, sizes, addresses and ports are types, defaults
+//! are filled in, paths are absolute. Where a value stood in a file is asked of [`Project::span`].
+
+mod dependency;
+mod endpoint;
+mod file_object;
+mod healthcheck;
+mod isolation;
+mod mount;
+mod network;
+mod port;
+mod process;
+mod project;
+mod resources;
+mod restart;
+mod service;
+mod volume;
+
+pub use dependency::{Condition, Dependency};
+pub use endpoint::{Endpoint, ExtraHost, HostAddress, NetworkMode, Networking};
+pub use file_object::{FileContent, FileGrant, FileObject};
+pub use healthcheck::{Healthcheck, Probe};
+pub use isolation::{Device, Isolation, Namespace};
+pub use mount::{BindMount, Mount, MountKind, TmpfsMount, VolumeMount};
+pub use network::{IpamPool, Network};
+pub use port::{Port, PortRange, Protocol};
+pub use process::{DEFAULT_STOP_GRACE, Process};
+pub use project::Project;
+pub use resources::{NanoCpus, Resources, Ulimit};
+pub use restart::RestartPolicy;
+pub use service::{Build, Logging, PullPolicy, Service};
+pub use volume::Volume;

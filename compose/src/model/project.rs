@@ -1,0 +1,46 @@
+//! The whole of a Compose project.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::{FileObject, Network, Service, Volume};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::yaml::Node;
+
+/// A loaded project: services of the active profiles, and what they use.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The name, `[a-z0-9][a-z0-9_-]*`.
+    pub name: String,
+    /// The absolute base of relative paths.
+    pub working_directory: PathBuf,
+    /// The absolute compose files, in the order of merging.
+    pub files: Vec<PathBuf>,
+    /// The absolute `--env-file`s, for the label.
+    pub env_files: Vec<PathBuf>,
+    /// Services by name.
+    pub services: BTreeMap<String, Service>,
+    /// Services of the file that no active profile enables: not orphans.
+    pub disabled: Vec<String>,
+    /// Networks by key, only those that a service uses.
+    pub networks: BTreeMap<String, Network>,
+    /// Volumes by key, only those that a service uses.
+    pub volumes: BTreeMap<String, Volume>,
+    /// Configs by key, only those that a service uses.
+    pub configs: BTreeMap<String, FileObject>,
+    /// Secrets by key, only those that a service uses.
+    pub secrets: BTreeMap<String, FileObject>,
+    /// What the file asks for and lighter cannot do, by name and place. `config` may show such a project; whatever makes
+    /// containers must refuse it with the first of these.
+    pub refusals: Vec<Diagnostic>,
+    /// The canonical document this was read from.
+    pub(crate) document: Node,
+}
+
+impl Project {
+    /// Returns where the value at `path` stands: `["services", "web", "image"]`; of the nearest ancestor when the value
+    /// itself is a default, [`None`] when nothing of the path is in a file.
+    pub fn span(&self, _path: &[&str]) -> Option<Span> {
+        todo!()
+    }
+}

@@ -1,0 +1,98 @@
+//! A service: what its containers have in common.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{
+    Dependency, FileGrant, Healthcheck, Isolation, Mount, Networking, Port, Process, Resources, RestartPolicy,
+};
+use crate::yaml::Node;
+
+/// When the image of a service is pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PullPolicy {
+    /// When it is not in the store.
+    #[default]
+    Missing,
+    /// At every `up`.
+    Always,
+    /// Never.
+    Never,
+    /// It is built, not pulled.
+    Build,
+    /// When the last pull is older than this.
+    Every(Duration),
+}
+
+/// `build`, as far as it is needed to say that an image would have to be built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// An absolute folder, or a URL.
+    pub context: String,
+    /// The Dockerfile below the context.
+    pub dockerfile: Option<String>,
+}
+
+/// `logging`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logging {
+    /// `json-file`, `local`, `none` …; [`None`] is lighter's own.
+    pub driver: Option<String>,
+    /// As written.
+    pub options: BTreeMap<String, String>,
+}
+
+/// One entry of `services`.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// The key in the file.
+    pub name: String,
+    /// A fixed name for its only container.
+    pub container_name: Option<String>,
+    /// How many containers: `scale`, `deploy.replicas`, else 1.
+    pub replicas: u32,
+    /// The profiles it belongs to; empty is always.
+    pub profiles: Vec<String>,
+    /// The image; [`None`] only with `build`, and then [`crate::names::built_image`] is its name.
+    pub image: Option<String>,
+    /// How to make the image.
+    pub build: Option<Build>,
+    /// When to pull it.
+    pub pull_policy: PullPolicy,
+    /// `os[/arch[/variant]]`.
+    pub platform: Option<String>,
+    /// What it runs.
+    pub process: Process,
+    /// What it may do.
+    pub isolation: Isolation,
+    /// What it may use.
+    pub resources: Resources,
+    /// How it is connected.
+    pub networking: Networking,
+    /// Published ports.
+    pub ports: Vec<Port>,
+    /// Ports that are only announced, `80`, `82-84`, `85/udp`.
+    pub expose: Vec<String>,
+    /// `volumes` and `tmpfs`, each target once.
+    pub mounts: Vec<Mount>,
+    /// Config files.
+    pub configs: Vec<FileGrant>,
+    /// Secret files.
+    pub secrets: Vec<FileGrant>,
+    /// What it waits for, given and implied, by service.
+    pub depends_on: BTreeMap<String, Dependency>,
+    /// How its health is found out; [`None`] is the image's check.
+    pub healthcheck: Option<Healthcheck>,
+    /// What happens when a container ends.
+    pub restart: RestartPolicy,
+    /// Where its output goes.
+    pub logging: Option<Logging>,
+    /// Labels of the user.
+    pub labels: BTreeMap<String, String>,
+    /// OCI annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether `up` in the foreground shows its output.
+    pub attach: bool,
+    /// The canonical mapping this was read from: what is hashed.
+    pub(crate) document: Node,
+}

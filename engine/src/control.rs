@@ -1,0 +1,229 @@
+//! Stopping, killing and waiting: signals from the command, teardown by the monitor.
+//!
+//! A wish ("stay stopped") is a file, not a message, so that it outlives every process.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use lighter_runtime::process as kernel;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+
+use crate::durable::{self, FileError};
+use crate::spec::DEFAULT_STOP_GRACE;
+use crate::state::{Process, Status};
+use crate::{Container, Engine, id, signal};
+
+/// Time the monitor has for tearing a container down after its last process has ended.
+const TEARDOWN_LIMIT: Duration = Duration::from_secs(30);
+
+/// Why a running container could not be controlled.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// It has ended or was never started.
+    #[error("container `{0}` is not running")]
+    NotRunning(String),
+    /// The stop signal of the container or of the image is none.
+    #[error("stop container `{name}`")]
+    Signal {
+        /// The container.
+        name: String,
+        /// What was written.
+        #[source]
+        source: signal::UnknownSignal,
+    },
+    /// The kernel refused.
+    #[error("{act} container `{name}`")]
+    Kernel {
+        /// `signal`, `wait for`, …
+        act: &'static str,
+        /// The container.
+        name: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Its processes do not go away.
+    #[error("container `{0}` does not end: its processes are stuck in the kernel")]
+    Stuck(String),
+    /// Its leftovers could not be removed.
+    #[error(transparent)]
+    Remove(#[from] crate::RemoveError),
+    /// A record could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Engine {
+    /// Stops a container: stop signal, grace, SIGKILL, teardown. A container that is not active stays as it is.
+    ///
+    /// `grace` replaces the container's own; `None` uses it, or 10 s. The container is not restarted by its policy
+    /// until the user starts it again. Holds no lock while it waits.
+    pub fn stop(&self, container: &Container, signal: Option<i32>, grace: Option<Duration>) -> Result<(), ControlError> {
+        let name = &container.spec.name;
+        let state = self.load_state(&container.id)?;
+        if !state.status.is_active() {
+            return self.finish(container);
+        }
+        self.request_stop(container)?;
+        let signal = match (signal, &container.spec.stop_signal) {
+            (Some(signal), _) => signal,
+            (None, Some(text)) => {
+                signal::parse(text).map_err(|source| ControlError::Signal { name: name.clone(), source })?
+            }
+            (None, None) => libc::SIGTERM,
+        };
+        let grace = grace.or(container.spec.stop_grace).unwrap_or(DEFAULT_STOP_GRACE);
+        if let Some(init) = open(state.init, name)? {
+            send(&init, signal, name)?;
+            if !wait_for(&init, Some(grace), name)? {
+                self.kill_all(container)?;
+                send(&init, libc::SIGKILL, name)?;
+            }
+        }
+        self.finish(container)
+    }
+
+    /// Sends a signal to the container's init.
+    ///
+    /// SIGKILL counts as the user's wish that it stays ended, as in Docker.
+    pub fn kill(&self, container: &Container, signal: i32) -> Result<(), ControlError> {
+        let name = &container.spec.name;
+        let state = self.load_state(&container.id)?;
+        let init = match open(state.init, name)? {
+            Some(init) if state.status.is_active() => init,
+            _ => return Err(ControlError::NotRunning(name.clone())),
+        };
+        if signal == libc::SIGKILL {
+            self.request_stop(container)?;
+            self.thaw(container);
+        }
+        send(&init, signal, name)
+    }
+
+    /// Waits until the container has ended for good and returns its exit code.
+    ///
+    /// With `limit` it gives up after that time and returns `None`.
+    pub fn wait(&self, container: &Container, limit: Option<Duration>) -> Result<Option<i32>, ControlError> {
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        loop {
+            let state = self.load_state(&container.id)?;
+            if !state.status.is_active() && !state.has_monitor() {
+                return Ok(Some(state.exit_code.unwrap_or(0)));
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Ok(None);
+            }
+            match open(state.monitor.or(state.init), &container.spec.name)? {
+                Some(process) => wait_for(&process, left, &container.spec.name)?,
+                None => continue, // it ended between the two looks
+            };
+        }
+    }
+
+    /// Waits for the monitor to tear down, or does it in its place if there is none.
+    fn finish(&self, container: &Container) -> Result<(), ControlError> {
+        let deadline = Instant::now() + TEARDOWN_LIMIT;
+        loop {
+            let state = self.load_state(&container.id)?;
+            let Some(monitor) = open(state.monitor, &container.spec.name)? else { break };
+            kernel::kill(monitor.as_fd(), libc::SIGTERM).map_err(kernel_error("signal", &container.spec.name))?;
+            if !wait_for(&monitor, Some(deadline.saturating_duration_since(Instant::now())), &container.spec.name)? {
+                return Err(ControlError::Stuck(container.spec.name.clone()));
+            }
+        }
+        let _lock = self.lock_container(&container.id)?;
+        let state = self.load_state(&container.id)?;
+        if state.has_monitor() || !self.has_leftovers(&container.id) {
+            return Ok(()); // somebody started it again meanwhile, or all is clean
+        }
+        self.settle(&container.id)?;
+        Ok(())
+    }
+
+    /// Makes a container whose monitor is gone an exited one, on disk and in the kernel. Needs the container's lock.
+    pub(crate) fn settle(&self, id: &str) -> Result<(), crate::RemoveError> {
+        self.tear_down(id)?;
+        let path = self.layout.container(id).state();
+        let Some(mut state) = durable::read_json::<crate::State>(&path)? else { return Ok(()) };
+        if state.status.is_active() {
+            state = state.corrected();
+            state.status = Status::Exited;
+            state.finished_at = Some(jiff::Timestamp::now());
+        }
+        state.end();
+        Ok(durable::write_json(&path, &state, true)?)
+    }
+
+    fn request_stop(&self, container: &Container) -> Result<(), FileError> {
+        let path = container.paths.stop_request();
+        if path.exists() {
+            return Ok(());
+        }
+        match durable::write(&path, b"", 0o600, true) {
+            // deleted meanwhile by its auto-remove
+            Err(_) if !container.paths.dir().exists() => Ok(()),
+            result => result,
+        }
+    }
+
+    fn kill_all(&self, container: &Container) -> Result<(), ControlError> {
+        self.thaw(container);
+        if let Some(cgroup) = self.cgroup_of(&container.id) {
+            let source = |error| io::Error::other(format!("{error}"));
+            cgroup.kill_all().map_err(source).map_err(kernel_error("kill the processes of", &container.spec.name))?;
+        }
+        Ok(())
+    }
+
+    /// Lets frozen processes run on: a frozen process would not see even SIGKILL on cgroup v1.
+    fn thaw(&self, container: &Container) {
+        if let Some(cgroup) = self.cgroup_of(&container.id) {
+            let _ = cgroup.thaw(); // not frozen, or gone: both fine
+        }
+    }
+}
+
+/// Returns a name for messages: `web-1`, or the short id.
+pub(crate) fn display_name(container: &Container) -> &str {
+    if container.spec.name.is_empty() { id::short(&container.id) } else { &container.spec.name }
+}
+
+fn open(process: Option<Process>, name: &str) -> Result<Option<OwnedFd>, ControlError> {
+    let Some(process) = process else { return Ok(None) };
+    process.reference().open().map_err(kernel_error("find the process of", name))
+}
+
+fn send(process: &OwnedFd, signal: i32, name: &str) -> Result<(), ControlError> {
+    kernel::kill(process.as_fd(), signal).map(|_delivered| ()).map_err(kernel_error("signal", name))
+}
+
+/// Waits until the process has ended; returns false if it has not within `limit`.
+fn wait_for(process: &OwnedFd, limit: Option<Duration>, name: &str) -> Result<bool, ControlError> {
+    let deadline = limit.map(|limit| Instant::now() + limit);
+    loop {
+        let timeout = match deadline {
+            None => PollTimeout::NONE,
+            Some(deadline) => poll_timeout(deadline.saturating_duration_since(Instant::now())),
+        };
+        let mut fds = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+        match nix::poll::poll(&mut fds, timeout) {
+            Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => return Ok(false),
+            Ok(0) | Err(nix::Error::EINTR) => {}
+            Ok(_) => return Ok(true),
+            Err(errno) => return Err(kernel_error("wait for", name)(errno.into())),
+        }
+    }
+}
+
+/// Rounds up, so that a wait never ends early and spins.
+pub(crate) fn poll_timeout(duration: Duration) -> PollTimeout {
+    let milliseconds = duration.as_millis() + u128::from(duration.subsec_nanos() % 1_000_000 != 0);
+    PollTimeout::try_from(i32::try_from(milliseconds).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX)
+}
+
+fn kernel_error(act: &'static str, name: &str) -> impl FnOnce(io::Error) -> ControlError {
+    let name = name.to_owned();
+    move |source| ControlError::Kernel { act, name, source }
+}

@@ -1,0 +1,138 @@
+//! Making a container: a record on disk, whole or not at all. Runs in the command.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+
+use jiff::Timestamp;
+
+use crate::durable::{self, FileError};
+use crate::spec::{ContainerSpec, MountKind};
+use crate::state::State;
+use crate::volume::VolumeError;
+use crate::{Container, Engine, id, volume};
+
+/// Why a container could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// Not a name.
+    #[error("`{0}` is no container name: letters, digits, `_`, `.` and `-` only, a letter or digit first")]
+    Name(String),
+    /// Another container has the name.
+    #[error("the container name `{name}` is in use by container {holder}")]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// Short id of its owner.
+        holder: String,
+    },
+    /// Nothing to execute.
+    #[error("no command specified, and image `{0}` has none")]
+    NoCommand(String),
+    /// Mount target is not absolute.
+    #[error("mount target `{0}` is not an absolute path")]
+    Target(String),
+    /// The source of a bind mount is missing.
+    #[error("bind source path does not exist: `{0}`")]
+    NoBindSource(String),
+    /// A volume could not be made.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    /// The record could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Engine {
+    /// Records a container; its named volumes are made if they are missing.
+    ///
+    /// Nothing is mounted or started. A crash leaves the whole container or none.
+    pub fn create(&self, spec: ContainerSpec) -> Result<Container, CreateError> {
+        check(&spec)?;
+        let _lock = self.lock_containers()?;
+        self.sweep()?;
+        if let Some(holder) = self.id_of_name(&spec.name)? {
+            return Err(CreateError::NameTaken { holder: id::short(&holder).to_owned(), name: spec.name });
+        }
+        for mount in &spec.mounts {
+            if let MountKind::Volume { name, anonymous, .. } = &mount.kind {
+                self.ensure_volume(name, volume::labels(*anonymous))?;
+            }
+        }
+        let id = id::random().map_err(FileError::io("read random numbers for", &self.layout.containers()))?;
+        self.write_record(&id, &spec)?;
+        self.claim_name(&spec.name, &id)?;
+        let container = self.load(&id)?;
+        Ok(container.expect("the record was written above, and the lock keeps others from deleting it"))
+    }
+
+    fn write_record(&self, id: &str, spec: &ContainerSpec) -> Result<(), FileError> {
+        let building = self.layout.containers().join(format!("{CREATING}{id}"));
+        durable::create_dir(&building)?;
+        for directory in ["upper", "work", "logs", "etc"] {
+            durable::create_dir(&building.join(directory))?;
+        }
+        durable::write_json(&building.join("spec.json"), spec, true)?;
+        durable::write_json(&building.join("state.json"), &State::created(Timestamp::now()), true)?;
+        let path = self.layout.container(id).dir().to_owned();
+        fs::rename(&building, &path).map_err(FileError::io("create", &path))?;
+        durable::sync_parent(&path).map_err(FileError::io("sync", &path))
+    }
+
+    fn claim_name(&self, name: &str, id: &str) -> Result<(), FileError> {
+        let link = self.layout.name(name);
+        durable::create_dir(&self.layout.names())?;
+        durable::remove_file(&link)?;
+        symlink(id, &link).map_err(FileError::io("claim name", &link))
+    }
+
+    /// Finishes what killed commands began: records half made or half deleted. Needs the containers' lock.
+    pub(crate) fn sweep(&self) -> Result<(), FileError> {
+        let directory = self.layout.containers();
+        for entry in fs::read_dir(&directory).map_err(FileError::io("list", &directory))? {
+            let entry = entry.map_err(FileError::io("list", &directory))?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(CREATING) || name.starts_with(REMOVING) {
+                durable::remove_tree(&entry.path())?;
+            }
+        }
+        let names = self.layout.names();
+        let entries = match fs::read_dir(&names) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(FileError::io("list", &names))?,
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if self.id_of_name(&name.to_string_lossy())?.is_none() {
+                durable::remove_file(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Prefix of a record that is being written.
+pub(crate) const CREATING: &str = ".creating-";
+/// Prefix of a record that is being deleted.
+pub(crate) const REMOVING: &str = ".removing-";
+
+fn check(spec: &ContainerSpec) -> Result<(), CreateError> {
+    if !id::is_name(&spec.name) {
+        return Err(CreateError::Name(spec.name.clone()));
+    }
+    if spec.args.is_empty() {
+        return Err(CreateError::NoCommand(spec.image.reference.clone()));
+    }
+    for mount in &spec.mounts {
+        if !mount.target.starts_with('/') {
+            return Err(CreateError::Target(mount.target.clone()));
+        }
+        if let MountKind::Bind { source, create: false, .. } = &mount.kind
+            && !source.exists()
+        {
+            return Err(CreateError::NoBindSource(source.display().to_string()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! The three files of /etc that differ from container to container: hosts, hostname, resolv.conf.
+//!
+//! Runs in the monitor, before the process starts. They are bind-mounted, so that the image's own stay untouched.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use crate::durable::{self, FileError};
+use crate::spec::{ContainerSpec, NetworkMode};
+use crate::{id, netns};
+
+/// Address of the name server inside a container with networks of its own.
+const EMBEDDED_DNS: &str = "127.0.0.11";
+
+/// Where the host's resolver configuration is: systemd-resolved's stub on 127.0.0.53 is of no use inside a container.
+pub(crate) const HOST_RESOLV_CONF: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
+
+/// Paths of the files on the host.
+pub(crate) struct EtcFiles {
+    pub(crate) hosts: PathBuf,
+    pub(crate) hostname: PathBuf,
+    pub(crate) resolv_conf: PathBuf,
+}
+
+/// Writes the files into `directory`.
+///
+/// `endpoints` are the container's own plugs, `gateway` the address behind `host-gateway`.
+pub(crate) fn write(
+    directory: &Path,
+    id: &str,
+    spec: &ContainerSpec,
+    endpoints: &[netns::Endpoint],
+    gateway: Option<IpAddr>,
+) -> Result<EtcFiles, FileError> {
+    durable::create_dir(directory)?;
+    let files = EtcFiles {
+        hosts: directory.join("hosts"),
+        hostname: directory.join("hostname"),
+        resolv_conf: directory.join("resolv.conf"),
+    };
+    let hostname = hostname(id, spec);
+    overwrite(&files.hosts, &hosts(spec, &hostname, endpoints, gateway))?;
+    overwrite(&files.hostname, &format!("{hostname}\n"))?;
+    overwrite(&files.resolv_conf, &resolv_conf(spec, &host_resolv_conf()))?;
+    Ok(files)
+}
+
+/// Returns the container's host name.
+pub(crate) fn hostname(id: &str, spec: &ContainerSpec) -> String {
+    match &spec.hostname {
+        Some(name) => name.clone(),
+        None if spec.network == NetworkMode::Host || spec.isolation.host_uts => host_name(),
+        None => id::short(id).to_owned(),
+    }
+}
+
+fn host_name() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Returns the file with the host's real upstream servers.
+pub(crate) fn upstream_file() -> &'static Path {
+    let [usual, resolved] = HOST_RESOLV_CONF.map(Path::new);
+    let stub = fs::read_to_string(usual).is_ok_and(|text| servers(&text).all(|server| server == "127.0.0.53"));
+    if stub && resolved.exists() { resolved } else { usual }
+}
+
+fn host_resolv_conf() -> String {
+    fs::read_to_string(upstream_file()).unwrap_or_default()
+}
+
+fn servers(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.trim().strip_prefix("nameserver")).map(str::trim)
+}
+
+// in place, not by rename: a running container has the file's inode bind-mounted
+fn overwrite(path: &Path, text: &str) -> Result<(), FileError> {
+    let written = fs::write(path, text)
+        .and_then(|()| fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644)));
+    written.map_err(FileError::io("write", path))
+}
+
+fn hosts(spec: &ContainerSpec, hostname: &str, endpoints: &[netns::Endpoint], gateway: Option<IpAddr>) -> String {
+    let mut text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned();
+    let qualified = spec.domainname.as_ref().map(|domain| format!("{hostname}.{domain} ")).unwrap_or_default();
+    for endpoint in endpoints {
+        let _ = writeln!(text, "{}\t{qualified}{hostname}", endpoint.address);
+    }
+    for (host, address) in &spec.extra_hosts {
+        match (address.as_str(), gateway) {
+            ("host-gateway", Some(gateway)) => _ = writeln!(text, "{gateway}\t{host}"),
+            ("host-gateway", None) => _ = writeln!(text, "127.0.0.1\t{host}"),
+            (address, _) => _ = writeln!(text, "{address}\t{host}"),
+        }
+    }
+    text
+}
+
+fn resolv_conf(spec: &ContainerSpec, host: &str) -> String {
+    let on_networks = matches!(&spec.network, NetworkMode::Bridge(attachments) if !attachments.is_empty());
+    let mut text = String::new();
+    if on_networks {
+        let _ = writeln!(text, "nameserver {EMBEDDED_DNS}");
+    } else if spec.dns.is_empty() {
+        servers(host).for_each(|server| _ = writeln!(text, "nameserver {server}"));
+    } else {
+        spec.dns.iter().for_each(|server| _ = writeln!(text, "nameserver {server}"));
+    }
+    let inherited = |keyword: &str| {
+        let line = host.lines().rev().find_map(|line| line.trim().strip_prefix(keyword).map(str::trim));
+        line.map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).unwrap_or_default()
+    };
+    let search = if spec.dns_search.is_empty() { inherited("search") } else { spec.dns_search.clone() };
+    // Docker's way to say "no search domain at all"
+    if !search.is_empty() && search != ["."] {
+        let _ = writeln!(text, "search {}", search.join(" "));
+    }
+    let options = if spec.dns_options.is_empty() { inherited("options") } else { spec.dns_options.clone() };
+    // names without a dot are tried as they are first: services have such names
+    let ndots = on_networks && !options.iter().any(|option| option.starts_with("ndots"));
+    let options: Vec<_> = options.into_iter().chain(ndots.then(|| "ndots:0".to_owned())).collect();
+    if !options.is_empty() {
+        let _ = writeln!(text, "options {}", options.join(" "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Attachment, ImageSource};
+
+    fn spec(network: NetworkMode) -> ContainerSpec {
+        let image = ImageSource { reference: "x".into(), id: "sha256:0".into() };
+        ContainerSpec { network, ..ContainerSpec::new("web".into(), image, vec!["true".into()]) }
+    }
+
+    fn bridged() -> NetworkMode {
+        NetworkMode::Bridge(vec![Attachment {
+            network: "n".into(),
+            aliases: Vec::new(),
+            address: None,
+            mac: None,
+        }])
+    }
+
+    #[test]
+    fn a_container_on_networks_asks_the_embedded_server_and_keeps_the_hosts_search_domains() {
+        let host = "nameserver 10.0.0.1\nsearch corp.example\noptions timeout:1\n";
+        let text = resolv_conf(&spec(bridged()), host);
+        assert_eq!(text, "nameserver 127.0.0.11\nsearch corp.example\noptions timeout:1 ndots:0\n");
+    }
+
+    #[test]
+    fn a_container_on_the_hosts_network_asks_whom_the_host_asks() {
+        assert_eq!(resolv_conf(&spec(NetworkMode::Host), "nameserver 10.0.0.1\n"), "nameserver 10.0.0.1\n");
+    }
+
+    #[test]
+    fn host_gateway_becomes_the_gateways_address() {
+        let mut spec = spec(bridged());
+        spec.extra_hosts = vec![("db".into(), "10.1.1.1".into()), ("up".into(), "host-gateway".into())];
+        let text = hosts(&spec, "web", &[], Some("172.18.0.1".parse().unwrap()));
+        assert!(text.ends_with("10.1.1.1\tdb\n172.18.0.1\tup\n"), "{text}");
+    }
+}

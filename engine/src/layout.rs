@@ -1,0 +1,135 @@
+//! Where everything lives on disk. The only place that knows directory names.
+
+use std::path::{Path, PathBuf};
+
+/// The two roots of one lighter installation: `--root` survives a reboot, `--run` does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+    run: PathBuf,
+}
+
+impl Layout {
+    /// Default of `--root`.
+    pub const DEFAULT_ROOT: &'static str = "/var/lib/lighter";
+    /// Default of `--run`.
+    pub const DEFAULT_RUN: &'static str = "/run/lighter";
+
+    /// Returns the layout below these two directories.
+    pub fn new(root: PathBuf, run: PathBuf) -> Self {
+        Self { root, run }
+    }
+
+    /// Returns the durable root.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the run root, empty after a reboot.
+    pub fn run(&self) -> &Path {
+        &self.run
+    }
+
+    pub(crate) fn containers(&self) -> PathBuf {
+        self.root.join("containers")
+    }
+
+    pub(crate) fn names(&self) -> PathBuf {
+        self.root.join("names")
+    }
+
+    /// Returns the symbolic link `name → id` of a container.
+    pub(crate) fn name(&self, name: &str) -> PathBuf {
+        self.names().join(name)
+    }
+
+    pub(crate) fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
+    }
+
+    pub(crate) fn container(&self, id: &str) -> ContainerPaths {
+        ContainerPaths { dir: self.containers().join(id), run: self.run.join("containers").join(id) }
+    }
+
+    pub(crate) fn lock(&self, name: &str) -> PathBuf {
+        self.run.join("locks").join(name)
+    }
+}
+
+/// The files of one container.
+#[derive(Debug, Clone)]
+pub struct ContainerPaths {
+    dir: PathBuf,
+    run: PathBuf,
+}
+
+impl ContainerPaths {
+    /// Returns the durable directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+    /// Returns the directory of what exists only while the container runs; it is the OCI bundle.
+    pub fn run(&self) -> &Path {
+        &self.run
+    }
+    /// Returns the file of [`crate::ContainerSpec`].
+    pub fn spec(&self) -> PathBuf {
+        self.dir.join("spec.json")
+    }
+    /// Returns the file of [`crate::State`].
+    pub fn state(&self) -> PathBuf {
+        self.dir.join("state.json")
+    }
+    /// Returns the file that exists while the user wants the container stopped.
+    pub fn stop_request(&self) -> PathBuf {
+        self.dir.join("stopped-by-user")
+    }
+    /// Returns overlayfs' writable directory.
+    pub fn upper(&self) -> PathBuf {
+        self.dir.join("upper")
+    }
+    /// Returns overlayfs' work directory.
+    pub fn work(&self) -> PathBuf {
+        self.dir.join("work")
+    }
+    /// Returns the directory of hosts, hostname and resolv.conf.
+    pub fn etc(&self) -> PathBuf {
+        self.dir.join("etc")
+    }
+    /// Returns the directory of the log files.
+    pub fn logs(&self) -> PathBuf {
+        self.dir.join("logs")
+    }
+    /// Returns the current log file.
+    pub fn log(&self) -> PathBuf {
+        self.logs().join("container.log")
+    }
+    /// Returns where the root filesystem is mounted while the container runs.
+    pub fn rootfs(&self) -> PathBuf {
+        self.run.join("rootfs")
+    }
+    /// Returns the file of [`crate::Health`].
+    pub fn health(&self) -> PathBuf {
+        self.run.join("health.json")
+    }
+    /// Returns the file with the cgroup's path, written before the cgroup is made.
+    pub fn cgroup(&self) -> PathBuf {
+        self.run.join("cgroup.json")
+    }
+    /// Returns the FIFO of stdout.
+    pub fn stdout(&self) -> PathBuf {
+        self.run.join("stdout")
+    }
+    /// Returns the FIFO of stderr.
+    pub fn stderr(&self) -> PathBuf {
+        self.run.join("stderr")
+    }
+    /// Returns the FIFO of stdin.
+    pub fn stdin(&self) -> PathBuf {
+        self.run.join("stdin")
+    }
+    /// Returns the socket to attach to.
+    pub fn attach(&self) -> PathBuf {
+        self.run.join("attach.sock")
+    }
+}

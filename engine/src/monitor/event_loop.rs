@@ -1,0 +1,240 @@
+//! The monitor's one loop: output, input, clients, names, probes, signals, and the end. Sleeps until one of them stirs.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+
+use super::health::{ProbeProcess, Prober};
+use super::launch::Monitor;
+use super::output::{Output, Piece};
+use super::restart;
+use crate::attach::Frame;
+use crate::control::poll_timeout;
+use crate::runtime::exec::{ExecRequest, exec};
+use crate::runtime::launch::Stdio;
+use crate::runtime::process::{self, Exit};
+use crate::runtime::terminal;
+use crate::state::{EXIT_CODE_UNKNOWN, Process, Status};
+use crate::{RemoveOptions, exit_code, sys};
+
+/// Bytes read from an output at once: a pipe's capacity (pipe(7)).
+const PIECE: usize = 64 << 10;
+
+/// Whether the loop goes on.
+enum Next {
+    Continue,
+    Finish,
+}
+
+impl Monitor {
+    /// Looks after the container until it has ended for good, then undoes everything.
+    pub(super) fn run(mut self) -> io::Result<()> {
+        loop {
+            self.sleep()?;
+            if let Next::Finish = self.turn() {
+                return self.finish();
+            }
+        }
+    }
+
+    fn turn(&mut self) -> Next {
+        self.read_signals();
+        self.pump_output();
+        self.serve_clients();
+        if let Some(server) = &mut self.connection.server {
+            server.handle();
+        }
+        self.probe();
+        if let Some(exit_code) = self.ended() {
+            return self.after_end(exit_code);
+        }
+        match self.restart_at {
+            Some(_) if self.paths.stop_request().exists() => Next::Finish,
+            Some(due) if Instant::now() >= due => self.restart(),
+            _ => Next::Continue,
+        }
+    }
+
+    fn sleep(&self) -> io::Result<()> {
+        let now = Instant::now();
+        let deadlines = [
+            self.restart_at,
+            self.prober.as_ref().map(Prober::deadline),
+            self.connection.server.as_ref().and_then(|server| server.timeout()).map(|wait| now + wait),
+        ];
+        let deadline = deadlines.into_iter().flatten().min();
+        let timeout = deadline.map_or(PollTimeout::NONE, |at| poll_timeout(at.saturating_duration_since(now)));
+        let mut fds: Vec<_> = self.fds().into_iter().map(|(fd, flags)| PollFd::new(fd, flags)).collect();
+        match nix::poll::poll(&mut fds, timeout) {
+            Ok(_) | Err(nix::Error::EINTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn fds(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
+        let mut fds = vec![(self.signals.as_fd(), PollFlags::POLLIN)];
+        fds.extend(self.init.iter().map(|init| (init.pidfd.as_fd(), PollFlags::POLLIN)));
+        if self.attachments.has_room() {
+            fds.extend(self.outputs.iter().filter_map(Output::as_fd).map(|fd| (fd, PollFlags::POLLIN)));
+        }
+        fds.extend(self.input.as_fd().map(|fd| (fd, PollFlags::POLLOUT)));
+        fds.extend(self.attachments.fds(self.input.has_room()));
+        fds.extend(self.connection.server.iter().flat_map(|server| server.fds()));
+        fds.extend(self.prober.iter().flat_map(Prober::fds).map(|fd| (fd, PollFlags::POLLIN)));
+        fds
+    }
+
+    /// A signal only wakes us: what the user wants is in a file.
+    fn read_signals(&mut self) {
+        while let Ok(Some(_)) = self.signals.read_signal() {}
+    }
+
+    fn pump_output(&mut self) {
+        for index in 0..self.outputs.len() {
+            if self.attachments.has_room() {
+                self.read_output(index);
+            }
+        }
+    }
+
+    /// Reads one piece; returns whether there may be more.
+    fn read_output(&mut self, index: usize) -> bool {
+        let mut buffer = [0; PIECE];
+        let output = &mut self.outputs[index];
+        let stream = output.stream;
+        match output.read(&mut buffer) {
+            Piece::Bytes(bytes) => {
+                self.log.append(stream, bytes);
+                self.attachments.output(stream, bytes);
+                true
+            }
+            Piece::Nothing | Piece::End => false,
+        }
+    }
+
+    fn serve_clients(&mut self) {
+        self.input.flush();
+        for frame in self.attachments.handle(self.input.has_room()) {
+            match frame {
+                Frame::Input(bytes) => self.input.push(&bytes),
+                Frame::EndOfInput => self.input.end(),
+                Frame::Resize(rows, columns) => {
+                    if let Some(terminal) = self.input.terminal_fd() {
+                        let _ = terminal::resize(terminal, rows, columns); // cosmetic
+                    }
+                }
+                Frame::Output(..) | Frame::Exit(_) => {} // only ever ours to send
+            }
+        }
+    }
+
+    fn probe(&mut self) {
+        let (Some(prober), Some(init)) = (&mut self.prober, &self.init) else { return };
+        let config = &self.config;
+        let target = Process { pid: init.pid, start_time: init.start_time }.reference();
+        prober.handle(|args, stdio: Stdio| {
+            let mut process = config.process().clone().unwrap_or_default();
+            process.set_args(Some(args)).set_terminal(Some(false));
+            let request =
+                ExecRequest { init: &target, cgroup: &init.cgroup, container: config, process: &process, stdio };
+            exec(request).map(|started| ProbeProcess { pidfd: started.pidfd }).map_err(|error| error.to_string())
+        });
+    }
+
+    /// Returns the exit code once the container's init has ended.
+    fn ended(&mut self) -> Option<i32> {
+        let init = self.init.as_ref()?;
+        match process::reap(init.pidfd.as_fd()) {
+            Ok(None) => None,
+            Ok(Some(exit)) => Some(exit.code()),
+            // an adopted container is not our child: whoever reaped it may have left its status with the kernel
+            Err(_) if Process { pid: init.pid, start_time: init.start_time }.is_alive() => None,
+            Err(_) => Some(sys::exit_status_of(init.pidfd.as_fd()).map_or(EXIT_CODE_UNKNOWN, code_of_status)),
+        }
+    }
+
+    fn after_end(&mut self, exit_code: i32) -> Next {
+        let oom_killed = self.init.take().is_some_and(|init| {
+            let killed = init.cgroup.oom_kills().is_ok_and(|count| count > 0);
+            let _ = init.cgroup.kill_all(); // whatever outlived init, with the host's pid namespace
+            killed
+        });
+        self.prober = None;
+        self.drain();
+        self.state.exit_code = Some(exit_code);
+        self.state.oom_killed = oom_killed && exit_code != 0;
+        self.state.finished_at = Some(Timestamp::now());
+        self.state.init = None;
+        self.restart_or_finish(exit_code)
+    }
+
+    fn restart_or_finish(&mut self, exit_code: i32) -> Next {
+        let stopped = self.paths.stop_request().exists();
+        if !restart::wanted(self.spec.restart, exit_code, self.state.restart_count, stopped) {
+            return Next::Finish;
+        }
+        self.restart_at = Some(Instant::now() + self.backoff.pause(self.started.elapsed()));
+        self.state.status = Status::Restarting;
+        let _ = self.write_state(false); // on a full disk the old state is corrected by whoever reads it
+        Next::Continue
+    }
+
+    fn restart(&mut self) -> Next {
+        self.restart_at = None;
+        self.state.restart_count += 1;
+        self.started = Instant::now();
+        match self.launch() {
+            Ok(_warned_at_the_first_start) => Next::Continue,
+            Err(error) => {
+                self.init = None;
+                self.state.error = Some(error.to_string());
+                self.state.exit_code = Some(error.exit_code());
+                self.restart_or_finish(error.exit_code())
+            }
+        }
+    }
+
+    /// Reads what the dead container has left in its pipes; clients that lag behind get it as they can.
+    fn drain(&mut self) {
+        for index in 0..self.outputs.len() {
+            while self.read_output(index) {}
+        }
+        self.log.finish();
+    }
+
+    /// Undoes everything, records the end, deletes the container if it was to be, and lets the clients read to the end.
+    fn finish(mut self) -> io::Result<()> {
+        self.connection.server = None;
+        self.connection.reservations.clear();
+        let torn_down = self.engine.tear_down(&self.id);
+        let exit_code = self.state.exit_code.unwrap_or(exit_code::OURS);
+        self.state.status = Status::Exited;
+        self.state.end();
+        if let Err(error) = &torn_down {
+            self.state.error = Some(error.to_string());
+        }
+        let recorded = self.write_state(true);
+        if self.spec.auto_remove
+            && let Ok(Some(container)) = self.engine.load(&self.id)
+        {
+            let _ = self.engine.remove(&container, RemoveOptions { force: false, volumes: true });
+        }
+        self.attachments.finish(exit_code);
+        torn_down.map_err(io::Error::other)?;
+        recorded.map_err(io::Error::other)
+    }
+}
+
+/// Reads a wait status as wait(2) encodes it.
+fn code_of_status(status: i32) -> i32 {
+    let exit = if libc::WIFSIGNALED(status) {
+        Exit::Signal(libc::WTERMSIG(status))
+    } else {
+        Exit::Code(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX))
+    };
+    exit.code()
+}
+

@@ -1,0 +1,379 @@
+//! From a record to a running container: everything the monitor does before its event loop, and undoing it.
+//!
+//! 1 run directory and the cgroup's name, so that whatever follows can be found and undone; 2 network; 3 root filesystem;
+//! 4 volumes; 5 /etc files; 6 runtime configuration; 7 output and input; 8 the process. 1–6 are done once for all
+//! restarts of this monitor's container, 7 and 8 for each.
+
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use nix::sys::signalfd::SignalFd;
+use oci_spec::runtime::Spec;
+
+use super::attachments::Attachments;
+use super::health::Prober;
+use super::input::Input;
+use super::output::{Output, container_end};
+use super::restart::Backoff;
+use crate::durable::{self, FileError};
+use crate::etc::{self, EtcFiles};
+use crate::layout::ContainerPaths;
+use crate::logs::LogWriter;
+use crate::network::{Connection, NetworkError};
+use crate::oci::{self, ConfigError};
+use crate::rootfs::{self, RootfsError};
+use crate::runtime::cgroup::Cgroup;
+use crate::runtime::launch::{self as runtime, Init, Launch, Stdio};
+use crate::runtime::process;
+use crate::spec::{ContainerSpec, MountKind};
+use crate::state::{Process, State, Status};
+use crate::user::{self, UserError};
+use crate::volume::{self, VolumeError};
+use crate::{Engine, Stream, exit_code};
+
+/// Why a container could not be launched.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LaunchError {
+    #[error("{act}")]
+    Io {
+        act: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("image `{0}` is not in the store any more: pull it again")]
+    NoImage(String),
+    #[error("bind source path does not exist: `{0}`")]
+    NoBindSource(String),
+    #[error(transparent)]
+    Record(#[from] FileError),
+    #[error(transparent)]
+    Image(#[from] crate::images::store::StoreError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Rootfs(#[from] RootfsError),
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    #[error(transparent)]
+    User(#[from] UserError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Runtime(#[from] runtime::LaunchError),
+}
+
+impl LaunchError {
+    fn io(act: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let act = act.into();
+        move |source| Self::Io { act, source }
+    }
+
+    /// Returns docker-run(1)'s exit code for this failure.
+    pub(crate) fn exit_code(&self) -> i32 {
+        match self {
+            Self::Runtime(error) => error.exit_code(),
+            _ => exit_code::OURS,
+        }
+    }
+}
+
+/// One container and what its monitor holds for it.
+pub(super) struct Monitor {
+    pub(super) engine: Engine,
+    pub(super) id: String,
+    pub(super) spec: ContainerSpec,
+    pub(super) paths: ContainerPaths,
+    pub(super) config: Spec,
+    pub(super) state: State,
+    pub(super) connection: Connection,
+    pub(super) signals: SignalFd,
+    pub(super) attachments: Attachments,
+    pub(super) log: LogWriter,
+    pub(super) outputs: Vec<Output>,
+    pub(super) input: Input,
+    pub(super) init: Option<Init>,
+    pub(super) started: Instant,
+    pub(super) prober: Option<Prober>,
+    pub(super) backoff: Backoff,
+    /// When the next start is due.
+    pub(super) restart_at: Option<Instant>,
+}
+
+impl Monitor {
+    /// Starts the container; on failure everything is undone.
+    pub(super) fn start(
+        engine: Engine,
+        id: &str,
+        signals: SignalFd,
+        attached: Option<UnixStream>,
+    ) -> Result<(Self, Vec<String>), LaunchError> {
+        let started = Self::prepare(engine.clone(), id, signals, attached).and_then(|mut monitor| {
+            let warnings = monitor.launch()?;
+            Ok((monitor, warnings))
+        });
+        if started.is_err() {
+            let _ = engine.tear_down(id); // what stays is found by its run directory and undone by the next command
+        }
+        started
+    }
+
+    fn prepare(
+        engine: Engine,
+        id: &str,
+        signals: SignalFd,
+        attached: Option<UnixStream>,
+    ) -> Result<Self, LaunchError> {
+        let paths = engine.layout().container(id);
+        let spec = read_spec(&paths)?;
+        let cgroup = cgroup_path(id, &spec);
+        durable::create_dir(paths.run())?;
+        durable::write_json(&paths.cgroup(), &cgroup, false)?;
+        let connection = engine.connect(id, &spec)?;
+        let rootfs = mount_rootfs(&engine, &paths, &spec)?;
+        let sources = mount_sources(&engine, &spec, &rootfs)?;
+        let user = user::resolve(&rootfs, &spec.user, &spec.group_add)?;
+        let etc = etc_files(&engine, id, &spec, &paths, &connection)?;
+        let config = oci::config(&oci::Context {
+            spec: &spec,
+            rootfs: &rootfs,
+            hostname: &etc::hostname(id, &spec),
+            network: connection.namespace.as_deref(),
+            cgroup: &cgroup,
+            etc: &etc,
+            user: &user,
+            sources: &sources,
+        })?;
+        durable::write_json(&paths.run().join("config.json"), &config, false)?;
+        let state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
+        let attachments = Attachments::new(&paths.attach(), attached).map_err(LaunchError::io("open the attach socket"))?;
+        let log = LogWriter::open(&paths.log(), &spec.log).map_err(LaunchError::io("open the log"))?;
+        Ok(Self {
+            engine,
+            id: id.to_owned(),
+            spec,
+            paths,
+            config,
+            state: State { restart_count: 0, ..state },
+            connection,
+            signals,
+            attachments,
+            log,
+            outputs: Vec::new(),
+            input: Input::default(),
+            init: None,
+            started: Instant::now(),
+            prober: None,
+            backoff: Backoff::default(),
+            restart_at: None,
+        })
+    }
+
+    /// Starts the container's process once; returns what could not be applied in full.
+    pub(super) fn launch(&mut self) -> Result<Vec<String>, LaunchError> {
+        let stdio = self.stdio().map_err(LaunchError::io("open the container's stdio"))?;
+        let launch = Launch { id: &self.id, spec: &self.config, bundle: self.paths.run(), stdio };
+        let mut created = runtime::create(launch)?;
+        if let Some(master) = created.terminal.take() {
+            self.use_terminal(master).map_err(LaunchError::io("use the container's terminal"))?;
+        }
+        let init = Process { pid: created.init.pid, start_time: created.init.start_time };
+        self.record_running(init)?;
+        let warnings = std::mem::take(&mut created.warnings);
+        let init = created.start()?;
+        self.started = Instant::now();
+        self.init = Some(init);
+        self.prober = self.spec.health.clone().map(|check| Prober::new(check, self.paths.health()));
+        Ok(warnings)
+    }
+
+    fn stdio(&mut self) -> io::Result<Stdio> {
+        self.outputs.clear();
+        self.input = Input::default();
+        if self.spec.tty {
+            return Ok(Stdio::Terminal { rows: 24, cols: 80 }); // until a client says otherwise
+        }
+        self.outputs.push(Output::fifo(Stream::Stdout, &self.paths.stdout())?);
+        self.outputs.push(Output::fifo(Stream::Stderr, &self.paths.stderr())?);
+        let stdin = if self.spec.open_stdin {
+            let (ours, theirs) = Input::fifo(&self.paths.stdin())?;
+            self.input = ours;
+            theirs
+        } else {
+            fs::File::open("/dev/null")?.into()
+        };
+        let (stdout, stderr) = (container_end(&self.paths.stdout())?, container_end(&self.paths.stderr())?);
+        Ok(Stdio::Fds { stdin, stdout, stderr })
+    }
+
+    fn use_terminal(&mut self, master: std::os::fd::OwnedFd) -> io::Result<()> {
+        self.input = Input::terminal(master.try_clone()?)?;
+        self.outputs = vec![Output::terminal(master)?];
+        Ok(())
+    }
+
+    fn record_running(&mut self, init: Process) -> Result<(), LaunchError> {
+        let kernel = LaunchError::io("read the start time of the monitor");
+        self.state = State {
+            status: Status::Running,
+            boot_id: process::boot_id().map_err(LaunchError::io("read the boot id"))?,
+            init: Some(init),
+            monitor: Some(Process::current().map_err(kernel)?),
+            cgroup: Some(cgroup_path(&self.id, &self.spec)),
+            exit_code: None,
+            oom_killed: false,
+            error: None,
+            started_at: Some(Timestamp::now()),
+            finished_at: None,
+            endpoints: self.connection.endpoints.clone(),
+            ports: self.connection.ports.clone(),
+            ..std::mem::take(&mut self.state)
+        };
+        Ok(self.write_state(false)?)
+    }
+
+    pub(super) fn write_state(&self, durable: bool) -> Result<(), FileError> {
+        durable::write_json(&self.paths.state(), &self.state, durable)
+    }
+
+    /// Takes over a container whose monitor has died.
+    pub(super) fn adopt(engine: Engine, id: &str, signals: SignalFd) -> Result<Self, LaunchError> {
+        let paths = engine.layout().container(id);
+        let spec = read_spec(&paths)?;
+        let mut state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
+        let init = open_init(&state)?;
+        let config = durable::read_json::<Spec>(&paths.run().join("config.json"))?.unwrap_or_default();
+        let open = |act: &'static str| LaunchError::io(act);
+        let connection = engine.reconnect(id, &spec, &state)?;
+        let attachments = Attachments::new(&paths.attach(), None).map_err(open("open the attach socket"))?;
+        let log = LogWriter::open(&paths.log(), &spec.log).map_err(open("open the log"))?;
+        let mut outputs = Vec::new();
+        let mut input = Input::default();
+        if !spec.tty {
+            // a terminal's controlling end has died with its monitor
+            outputs.push(Output::fifo(Stream::Stdout, &paths.stdout()).map_err(open("open stdout"))?);
+            outputs.push(Output::fifo(Stream::Stderr, &paths.stderr()).map_err(open("open stderr"))?);
+            if spec.open_stdin {
+                input = Input::reopen(&paths.stdin()).unwrap_or_default(); // its reader may have closed it
+            }
+        }
+        state.monitor = Some(Process::current().map_err(open("read the start time of the monitor"))?);
+        let prober = spec.health.clone().map(|check| Prober::new(check, paths.health()));
+        let monitor = Self {
+            engine,
+            id: id.to_owned(),
+            spec,
+            paths,
+            config,
+            state,
+            connection,
+            signals,
+            attachments,
+            log,
+            outputs,
+            input,
+            init: Some(init),
+            started: Instant::now(),
+            prober,
+            backoff: Backoff::default(),
+            restart_at: None,
+        };
+        monitor.write_state(false)?;
+        Ok(monitor)
+    }
+}
+
+fn read_spec(paths: &ContainerPaths) -> Result<ContainerSpec, LaunchError> {
+    let missing = || io::Error::from(io::ErrorKind::NotFound);
+    let spec = durable::read_json(&paths.spec())?;
+    spec.ok_or_else(|| LaunchError::Io { act: format!("read `{}`", paths.spec().display()), source: missing() })
+}
+
+fn open_init(state: &State) -> Result<Init, LaunchError> {
+    let gone = || LaunchError::io("adopt the container")(io::Error::from(io::ErrorKind::NotFound));
+    let process = state.init.ok_or_else(gone)?;
+    let pidfd = process.reference().open().map_err(LaunchError::io("adopt the container"))?.ok_or_else(gone)?;
+    let path = state.cgroup.clone().unwrap_or_default();
+    let cgroup = Cgroup::open(&path).map_err(|error| LaunchError::io("open the cgroup")(io::Error::other(error)))?;
+    Ok(Init { pid: process.pid, start_time: process.start_time, pidfd, cgroup })
+}
+
+/// `/lighter/<project>/<container>`, or without the project.
+fn cgroup_path(id: &str, spec: &ContainerSpec) -> String {
+    match &spec.cgroup_parent {
+        Some(parent) => format!("/lighter/{parent}/{id}"),
+        None => format!("/lighter/{id}"),
+    }
+}
+
+fn mount_rootfs(engine: &Engine, paths: &ContainerPaths, spec: &ContainerSpec) -> Result<PathBuf, LaunchError> {
+    let image = engine.images().find(&spec.image.id)?;
+    let image = image.ok_or_else(|| LaunchError::NoImage(spec.image.reference.clone()))?;
+    let layers = engine.images().layers(&image)?;
+    Ok(rootfs::mount_overlay(paths, &layers)?)
+}
+
+/// Returns where each mount's content is on the host; makes what is to be made, and fills empty volumes.
+fn mount_sources(
+    engine: &Engine,
+    spec: &ContainerSpec,
+    rootfs: &std::path::Path,
+) -> Result<Vec<Option<PathBuf>>, LaunchError> {
+    let mut sources = Vec::with_capacity(spec.mounts.len());
+    for mount in &spec.mounts {
+        sources.push(match &mount.kind {
+            MountKind::Tmpfs { .. } => None,
+            MountKind::Bind { source, create, .. } => {
+                if !source.exists() {
+                    if !create {
+                        return Err(LaunchError::NoBindSource(source.display().to_string()));
+                    }
+                    let act = format!("create bind source `{}`", source.display());
+                    fs::create_dir_all(source).map_err(LaunchError::io(act))?;
+                }
+                Some(source.clone())
+            }
+            MountKind::Volume { name, anonymous, no_copy, subpath } => {
+                let volume = engine.ensure_volume(name, volume::labels(*anonymous))?;
+                if !no_copy {
+                    volume::copy_up(rootfs, &mount.target, &volume)?;
+                }
+                Some(volume::source(&volume, subpath.as_deref())?)
+            }
+        });
+    }
+    Ok(sources)
+}
+
+fn etc_files(
+    engine: &Engine,
+    id: &str,
+    spec: &ContainerSpec,
+    paths: &ContainerPaths,
+    connection: &Connection,
+) -> Result<EtcFiles, LaunchError> {
+    if let Some(other) = &connection.shared_with {
+        // one network, one set of names: the files of the container whose network it is
+        let shared = engine.layout().container(other).etc();
+        return Ok(EtcFiles {
+            hosts: shared.join("hosts"),
+            hostname: shared.join("hostname"),
+            resolv_conf: shared.join("resolv.conf"),
+        });
+    }
+    Ok(etc::write(&paths.etc(), id, spec, &connection.endpoints, connection.gateway())?)
+}
+
+/// Notes on disk why a container did not start.
+pub(super) fn record_failure(engine: &Engine, id: &str, exit_code: i32, error: &LaunchError) {
+    let paths = engine.layout().container(id);
+    let Ok(Some(mut state)) = durable::read_json::<State>(&paths.state()) else { return };
+    state.end();
+    state.status = if state.started_at.is_some() { Status::Exited } else { Status::Created };
+    state.exit_code = Some(exit_code);
+    state.error = Some(error.to_string());
+    let _ = durable::write_json(&paths.state(), &state, true);
+}

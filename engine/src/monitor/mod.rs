@@ -1,0 +1,113 @@
+//! The monitor: one small process per running container, parent of its init. Single-threaded, one event loop.
+//!
+//! It owns the container's output, health checks, restart policy, name server and end. If it is killed the container
+//! goes on, and the next command starts another one that adopts it ([`crate::Engine::recover`]).
+
+mod attachments;
+mod event_loop;
+mod health;
+mod input;
+mod launch;
+mod output;
+mod restart;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::exit_code;
+use crate::spawn::{ATTACH_FD, LaunchRecord, RECORD_FD, REPLY_FD, Reply, Task};
+use crate::{Engine, sys};
+use launch::{LaunchError, Monitor};
+
+pub use crate::spawn::MONITOR_VERB;
+
+/// Is the monitor: call it first thing in `main` when the first argument is [`MONITOR_VERB`]. Returns the exit status.
+///
+/// Takes over descriptors 3 (launch record), 4 (reply) and, if the record says so, 5 (attached client); nothing else
+/// of the parent's survives.
+pub fn main() -> u8 {
+    match run() {
+        Ok(()) => 0,
+        Err(_) => 1, // nobody listens any more: the command has read the reply or is gone
+    }
+}
+
+fn run() -> io::Result<()> {
+    sys::close_from(ATTACH_FD + 1)?;
+    let (record, reply) = (sys::inherited(RECORD_FD)?, sys::inherited(REPLY_FD)?);
+    let attached = sys::inherited(ATTACH_FD).ok();
+    sys::detach_from_parent()?;
+    std::env::set_current_dir("/")?;
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    // the container's memory limit is not ours, and we are the last to be killed; the launch resets it for the child
+    let _ = std::fs::write("/proc/self/oom_score_adj", "-999");
+    let mut text = Vec::new();
+    File::from(record).read_to_end(&mut text)?;
+    let record: LaunchRecord = serde_json::from_slice(&text)?;
+    let attached = attached.filter(|_| record.attached).map(UnixStream::from);
+    let signals = signals()?;
+    let engine = Engine::open(record.root.clone(), record.run.clone()).map_err(io::Error::other)?;
+    match record.task {
+        Task::Start => start(engine, &record.id, signals, reply, attached),
+        Task::Adopt => adopt(engine, &record.id, signals, reply),
+    }
+}
+
+/// SIGTERM says that the wish of the user (a file) has changed; the terminal's signals are not for us.
+fn signals() -> io::Result<SignalFd> {
+    let mut set = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1] {
+        set.add(signal);
+    }
+    set.thread_block()?;
+    Ok(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
+}
+
+fn start(
+    engine: Engine,
+    id: &str,
+    signals: SignalFd,
+    reply: OwnedFd,
+    attached: Option<UnixStream>,
+) -> io::Result<()> {
+    match Monitor::start(engine.clone(), id, signals, attached) {
+        Ok((monitor, warnings)) => {
+            // the command may be gone already: the container was wanted all the same
+            let _ = answer(reply, &Reply::Started { warnings });
+            monitor.run()
+        }
+        Err(error) => {
+            let exit_code = error.exit_code();
+            launch::record_failure(&engine, id, exit_code, &error);
+            answer(reply, &Reply::Failed { exit_code, message: chain(&error) })
+        }
+    }
+}
+
+fn adopt(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd) -> io::Result<()> {
+    match Monitor::adopt(engine, id, signals) {
+        Ok(monitor) => {
+            answer(reply, &Reply::Started { warnings: Vec::new() })?;
+            monitor.run()
+        }
+        Err(error) => answer(reply, &Reply::Failed { exit_code: exit_code::OURS, message: chain(&error) }),
+    }
+}
+
+fn answer(reply: OwnedFd, message: &Reply) -> io::Result<()> {
+    let text = serde_json::to_vec(message)?;
+    File::from(reply).write_all(&text)
+}
+
+/// Returns the error and its causes, joined by `: `.
+fn chain(error: &LaunchError) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.dedup(); // transparent errors say the same twice
+    texts.join(": ")
+}

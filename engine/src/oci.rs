@@ -1,0 +1,163 @@
+//! From a [`ContainerSpec`] to the OCI runtime configuration that the runtime executes. Runs in the monitor.
+//!
+//! The result is also written to the run directory as `config.json`, so that what was asked of the kernel can be read.
+
+mod mounts;
+mod process;
+mod resources;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use oci_spec::OciSpecError;
+use oci_spec::runtime::{
+    Capability, Linux, LinuxBuilder, LinuxDevice, LinuxNamespaceBuilder, LinuxNamespaceType, RootBuilder, Spec,
+    SpecBuilder,
+};
+
+use crate::etc::EtcFiles;
+use crate::runtime::defaults;
+use crate::spec::{ContainerSpec, Isolation};
+use crate::user::User;
+
+pub(crate) use process::{capabilities, capability_sets, identity};
+use process::process;
+
+/// Why a specification has no runtime configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// No such capability.
+    #[error("`{0}` is no capability")]
+    Capability(String),
+    /// No such resource limit.
+    #[error("`{0}` is no ulimit")]
+    Ulimit(String),
+    /// A kernel parameter that is not the container's own.
+    #[error("sysctl `{name}` is not allowed: {why}")]
+    Sysctl {
+        /// The parameter.
+        name: String,
+        /// Whose it is.
+        why: &'static str,
+    },
+    /// A device could not be examined.
+    #[error("make device `{path}` available")]
+    Device {
+        /// Path on the host.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The parts do not fit together.
+    #[error("assemble the runtime configuration")]
+    Build(#[from] OciSpecError),
+}
+
+/// What the configuration needs beside the specification.
+pub(crate) struct Context<'a> {
+    pub(crate) spec: &'a ContainerSpec,
+    pub(crate) rootfs: &'a Path,
+    pub(crate) hostname: &'a str,
+    /// The namespace to join; `None` = the host's.
+    pub(crate) network: Option<&'a Path>,
+    pub(crate) cgroup: &'a str,
+    pub(crate) etc: &'a EtcFiles,
+    pub(crate) user: &'a User,
+    /// Sources of the mounts in `spec.mounts`, in that order; `None` for tmpfs.
+    pub(crate) sources: &'a [Option<PathBuf>],
+}
+
+/// Assembles the runtime configuration.
+pub(crate) fn config(context: &Context<'_>) -> Result<Spec, ConfigError> {
+    let spec = context.spec;
+    let capabilities = capabilities(&spec.isolation)?;
+    let mut builder = SpecBuilder::default()
+        .version("1.2.0")
+        .root(RootBuilder::default().path(context.rootfs).readonly(spec.isolation.read_only).build()?)
+        .process(process(spec, context.hostname, context.user, &capabilities)?)
+        .mounts(mounts::mounts(context)?)
+        .annotations(spec.annotations.clone().into_iter().collect::<std::collections::HashMap<_, _>>())
+        .linux(linux(context, &capabilities)?);
+    if !spec.isolation.host_uts {
+        builder = builder.hostname(context.hostname);
+        if let Some(domain) = &spec.domainname {
+            builder = builder.domainname(domain);
+        }
+    }
+    Ok(builder.build()?)
+}
+
+fn linux(context: &Context<'_>, capabilities: &HashSet<Capability>) -> Result<Linux, ConfigError> {
+    let isolation = &context.spec.isolation;
+    let sysctls = context.spec.isolation.sysctls.iter();
+    check_sysctls(isolation, context.network.is_some())?;
+    let mut linux = LinuxBuilder::default()
+        .namespaces(namespaces(context)?)
+        .cgroups_path(context.cgroup)
+        .resources(resources::resources(context.spec)?)
+        .devices(devices(context.spec)?)
+        .sysctl(sysctls.map(|(name, value)| (name.clone(), value.clone())).collect::<std::collections::HashMap<_, _>>());
+    let open = isolation.privileged || isolation.paths_unconfined;
+    linux = linux.masked_paths(if open { Vec::new() } else { defaults::masked_paths() });
+    linux = linux.readonly_paths(if open { Vec::new() } else { defaults::readonly_paths() });
+    if !isolation.privileged && !isolation.seccomp_unconfined {
+        linux = linux.seccomp(defaults::seccomp(capabilities));
+    }
+    Ok(linux.build()?)
+}
+
+fn namespaces(context: &Context<'_>) -> Result<Vec<oci_spec::runtime::LinuxNamespace>, ConfigError> {
+    let isolation = &context.spec.isolation;
+    let mut wanted = vec![(LinuxNamespaceType::Mount, None)];
+    let own = [
+        (!isolation.host_pid, LinuxNamespaceType::Pid),
+        (!isolation.host_ipc, LinuxNamespaceType::Ipc),
+        (!isolation.host_uts, LinuxNamespaceType::Uts),
+        (!isolation.host_cgroup, LinuxNamespaceType::Cgroup),
+    ];
+    wanted.extend(own.into_iter().filter(|(own, _)| *own).map(|(_, kind)| (kind, None)));
+    if let Some(path) = context.network {
+        wanted.push((LinuxNamespaceType::Network, Some(path)));
+    }
+    let build = |(kind, path): (LinuxNamespaceType, Option<&Path>)| {
+        let builder = LinuxNamespaceBuilder::default().typ(kind);
+        path.into_iter().fold(builder, |builder, path| builder.path(path)).build()
+    };
+    Ok(wanted.into_iter().map(build).collect::<Result<_, _>>()?)
+}
+
+/// Refuses every kernel parameter that would change the host: only those of a namespace of the container's own pass.
+fn check_sysctls(isolation: &Isolation, own_network: bool) -> Result<(), ConfigError> {
+    const IPC: [&str; 9] = [
+        "kernel.msgmax",
+        "kernel.msgmnb",
+        "kernel.msgmni",
+        "kernel.sem",
+        "kernel.shmall",
+        "kernel.shmmax",
+        "kernel.shmmni",
+        "kernel.shm_rmid_forced",
+        "fs.mqueue",
+    ];
+    for name in isolation.sysctls.keys() {
+        let dotted = name.replace('/', ".");
+        let refuse = |why| Err(ConfigError::Sysctl { name: name.clone(), why });
+        if dotted.starts_with("net.") {
+            if !own_network {
+                return refuse("it would change the host's network, which the container shares");
+            }
+        } else if IPC.iter().any(|known| dotted == *known || dotted.starts_with(&format!("{known}."))) {
+            if isolation.host_ipc {
+                return refuse("it would change the host's ipc namespace, which the container shares");
+            }
+        } else {
+            return refuse("it belongs to the whole host, not to a namespace");
+        }
+    }
+    Ok(())
+}
+
+fn devices(spec: &ContainerSpec) -> Result<Vec<LinuxDevice>, ConfigError> {
+    spec.devices.iter().map(|device| resources::device(&device.source, Path::new(&device.target))).collect()
+}

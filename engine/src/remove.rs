@@ -1,0 +1,158 @@
+//! Deleting containers, and undoing what a container did to the host. Runs in the command and in the monitor.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use lighter_runtime::cgroup::Cgroup;
+
+use crate::create::REMOVING;
+use crate::durable::{self, FileError};
+use crate::{Container, Engine, MountKind, netns, rootfs};
+
+/// What `rm` may do.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RemoveOptions {
+    /// Kill it first if it runs.
+    pub force: bool,
+    /// Delete its anonymous volumes too.
+    pub volumes: bool,
+}
+
+/// Why a container, or what it left behind, could not be removed.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoveError {
+    /// It runs.
+    #[error("container `{0}` is running: stop it first, or use --force")]
+    Running(String),
+    /// It could not be stopped.
+    #[error("stop container `{name}`")]
+    Stop {
+        /// The container.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<crate::ControlError>,
+    },
+    /// Its root filesystem is still mounted.
+    #[error("unmount `{path}`")]
+    Unmount {
+        /// The mount point.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Its cgroup is still there.
+    #[error("delete the cgroup of container `{id}`")]
+    Cgroup {
+        /// The container.
+        id: String,
+        /// Why.
+        #[source]
+        source: lighter_runtime::cgroup::CgroupError,
+    },
+    /// Its network is still there.
+    #[error("unplug container `{id}`")]
+    Network {
+        /// The container.
+        id: String,
+        /// Why.
+        #[source]
+        source: netns::DetachError,
+    },
+    /// A volume could not be deleted.
+    #[error(transparent)]
+    Volume(#[from] crate::VolumeError),
+    /// A file could not be deleted.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Engine {
+    /// Deletes a container with its writable layer, logs and records.
+    pub fn remove(&self, container: &Container, options: RemoveOptions) -> Result<(), RemoveError> {
+        if self.load_state(&container.id)?.status.is_active() {
+            if !options.force {
+                return Err(RemoveError::Running(container.spec.name.clone()));
+            }
+            self.stop(container, Some(libc::SIGKILL), Some(Duration::from_secs(10)))
+                .map_err(|source| RemoveError::Stop { name: container.spec.name.clone(), source: Box::new(source) })?;
+        }
+        let lock = self.lock_container(&container.id)?;
+        if self.load_state(&container.id)?.status.is_active() {
+            return Err(RemoveError::Running(container.spec.name.clone())); // started meanwhile
+        }
+        self.tear_down(&container.id)?;
+        self.delete_record(container)?;
+        if options.volumes {
+            self.remove_anonymous_volumes(container)?;
+        }
+        let _ = fs::remove_file(self.layout.lock(&format!("container-{}", container.id)));
+        drop(lock);
+        Ok(())
+    }
+
+    /// Deletes the record and the files of a container that has ended.
+    fn delete_record(&self, container: &Container) -> Result<(), FileError> {
+        let _lock = self.lock_containers()?;
+        let directory = container.paths.dir();
+        let removing = self.layout.containers().join(format!("{REMOVING}{}", container.id));
+        match fs::rename(directory, &removing) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(FileError::io("remove", directory)(error));
+            }
+            _ => {}
+        }
+        if fs::read_link(self.layout.name(&container.spec.name)).is_ok_and(|id| id.as_os_str() == container.id.as_str()) {
+            durable::remove_file(&self.layout.name(&container.spec.name))?;
+        }
+        durable::remove_tree(&removing)
+    }
+
+    fn remove_anonymous_volumes(&self, container: &Container) -> Result<(), RemoveError> {
+        for mount in &container.spec.mounts {
+            if let MountKind::Volume { name, anonymous: true, .. } = &mount.kind {
+                match self.remove_volume(name) {
+                    Err(crate::VolumeError::NotFound(_) | crate::VolumeError::InUse { .. }) => {}
+                    result => result?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Undoes everything a run of the container did to the host; idempotent, and the later steps run even if one fails.
+    ///
+    /// 1 processes, as they hold everything else; 2 cgroup; 3 mounts; 4 network; 5 the run directory.
+    pub(crate) fn tear_down(&self, id: &str) -> Result<(), RemoveError> {
+        let paths = self.layout.container(id);
+        let steps = [
+            self.tear_down_cgroup(id),
+            rootfs::unmount(&paths.rootfs())
+                .map_err(|source| RemoveError::Unmount { path: paths.rootfs().display().to_string(), source }),
+            self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source }),
+        ];
+        steps.into_iter().collect::<Result<(), _>>()?;
+        Ok(durable::remove_tree(paths.run())?)
+    }
+
+    fn tear_down_cgroup(&self, id: &str) -> Result<(), RemoveError> {
+        let Some(cgroup) = self.cgroup_of(id) else { return Ok(()) };
+        let error = |source| RemoveError::Cgroup { id: id.to_owned(), source };
+        let _ = cgroup.thaw(); // a frozen process does not die on cgroup v1
+        cgroup.kill_all().map_err(error)?;
+        cgroup.delete().map_err(error)
+    }
+
+    /// Returns the cgroup of a container that was started since the last boot.
+    pub(crate) fn cgroup_of(&self, id: &str) -> Option<Cgroup> {
+        let path = durable::read_json::<String>(&self.layout.container(id).cgroup()).ok().flatten()?;
+        Cgroup::open(&path).ok()
+    }
+
+    /// Returns whether a run of the container left something on the host.
+    pub(crate) fn has_leftovers(&self, id: &str) -> bool {
+        self.layout.container(id).run().exists() || self.net.live_containers().iter().any(|live| live == id)
+    }
+}

@@ -1,0 +1,88 @@
+//! The root filesystem of a running container: overlayfs of the image's layers below the container's own.
+//!
+//! Runs in the monitor. Where overlayfs cannot be used the layers are copied, once, into the container's directory.
+
+use std::fs;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+use crate::layout::ContainerPaths;
+
+/// Why there is no root filesystem.
+#[derive(Debug, thiserror::Error)]
+pub enum RootfsError {
+    /// The kernel refused.
+    #[error("mount overlay on `{target}` ({layers} layers below)")]
+    Mount {
+        /// The mount point.
+        target: PathBuf,
+        /// Number of image layers.
+        layers: usize,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A directory could not be made.
+    #[error(transparent)]
+    File(#[from] crate::FileError),
+}
+
+/// Mounts the container's root filesystem; `lowers` are the layers' directories, topmost first.
+pub(crate) fn mount_overlay(paths: &ContainerPaths, lowers: &[PathBuf]) -> Result<PathBuf, RootfsError> {
+    let target = paths.rootfs();
+    crate::durable::create_dir(&target)?;
+    let result = crate::sys::overlay::mount(&target, lowers, &paths.upper(), &paths.work());
+    result.or_else(|error| match error.raw_os_error() {
+        // no new mount API, or no lowerdir+ (Linux < 6.5)
+        Some(libc::ENOSYS | libc::EINVAL) => classic(&target, lowers, paths),
+        _ => Err(error),
+    })
+    .map_err(|source| RootfsError::Mount { target: target.clone(), layers: lowers.len(), source: translate(source) })?;
+    Ok(target)
+}
+
+/// mount(2), whose options must fit into one page: layers go by descriptor, `/proc/self/fd/N`, so 127 of them fit.
+fn classic(target: &Path, lowers: &[PathBuf], paths: &ContainerPaths) -> io::Result<()> {
+    let directories = lowers.iter().map(fs::File::open).collect::<io::Result<Vec<_>>>()?;
+    let lower: Vec<_> = directories.iter().map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd())).collect();
+    let (upper, work) = (escape(&paths.upper()), escape(&paths.work()));
+    let data = format!("lowerdir={},upperdir={upper},workdir={work}", lower.join(":"));
+    Ok(mount(Some("overlay"), target, Some("overlay"), MsFlags::empty(), Some(data.as_str()))?)
+}
+
+/// `,` separates options: a backslash takes that meaning away (Documentation/filesystems/overlayfs.rst).
+fn escape(path: &Path) -> String {
+    path.display().to_string().replace('\\', "\\\\").replace(',', "\\,")
+}
+
+/// Unmounts, lazily, however often something was mounted there; not mounted is success.
+pub(crate) fn unmount(target: &Path) -> io::Result<()> {
+    loop {
+        match umount2(target, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW) {
+            Ok(()) => {}
+            Err(nix::Error::EINVAL | nix::Error::ENOENT) => return Ok(()),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// ENOSPC of a mount means the limit of /proc/sys/fs/mount-max, not a full disk.
+fn translate(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::ENOSPC) => io::Error::other("the limit of mounts (/proc/sys/fs/mount-max) is reached"),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn separators_in_paths_are_escaped() {
+        assert_eq!(escape(Path::new("/a:b,c\\d")), "/a:b\\,c\\\\d");
+    }
+}

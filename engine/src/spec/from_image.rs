@@ -1,0 +1,182 @@
+//! What an image says about the containers made from it, and what a front end says instead.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lighter_images::store::{Image, Store, StoreError};
+use serde::Deserialize;
+
+use super::{ContainerSpec, HealthCheck, ImageSource, Mount, MountKind, Probe};
+use crate::id;
+
+/// What a front end says about the process; `None` = as the image has it.
+#[derive(Debug, Clone, Default)]
+pub struct ProcessChoice {
+    /// Replaces the image's entrypoint; with it the image's command does not count. Empty = none.
+    pub entrypoint: Option<Vec<String>>,
+    /// Replaces the image's command.
+    pub command: Option<Vec<String>>,
+    /// Added to the image's environment: `NAME=value`; a `NAME` alone removes it.
+    pub env: Vec<String>,
+    /// Replaces the image's user.
+    pub user: Option<String>,
+    /// Replaces the image's working directory.
+    pub working_dir: Option<String>,
+    /// Replaces the image's stop signal.
+    pub stop_signal: Option<String>,
+    /// Added to the image's labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl ContainerSpec {
+    /// Returns the specification of a container of `image`, called `reference` by the user, with these choices.
+    ///
+    /// Mount points that the image declares (`VOLUME`) become anonymous volumes, unless something in `mounts` is there.
+    pub fn from_image(
+        name: String,
+        reference: String,
+        store: &Store,
+        image: &Image,
+        choice: ProcessChoice,
+        mounts: Vec<Mount>,
+    ) -> Result<Self, StoreError> {
+        let config = image.config.config().clone().unwrap_or_default();
+        let image_command = config.cmd().clone().unwrap_or_default();
+        let (entrypoint, command) = match (choice.entrypoint, choice.command) {
+            (Some(entrypoint), command) => (entrypoint, command.unwrap_or_default()),
+            (None, command) => (config.entrypoint().clone().unwrap_or_default(), command.unwrap_or(image_command)),
+        };
+        let entrypoint_len = entrypoint.len();
+        let args = entrypoint.into_iter().chain(command).collect();
+        let source = ImageSource { reference, id: image.id.to_string() };
+        let mut spec = Self::new(name, source, args);
+        spec.entrypoint_len = entrypoint_len;
+        spec.env = merge_env(config.env().clone().unwrap_or_default(), choice.env);
+        spec.user = choice.user.or(config.user().clone()).unwrap_or_default();
+        spec.working_dir = choice.working_dir.or(config.working_dir().clone()).unwrap_or_default();
+        if spec.working_dir.is_empty() {
+            spec.working_dir = "/".to_owned();
+        }
+        spec.stop_signal = choice.stop_signal.or(config.stop_signal().clone());
+        spec.labels = config.labels().clone().unwrap_or_default().into_iter().collect();
+        spec.labels.extend(choice.labels);
+        spec.exposed = config.exposed_ports().clone().unwrap_or_default();
+        spec.exposed.sort();
+        spec.mounts = mounts;
+        let declared = config.volumes().clone().unwrap_or_default();
+        spec.mounts.extend(anonymous(&declared, &spec.mounts));
+        spec.health = health(store, image)?;
+        Ok(spec)
+    }
+}
+
+/// Joins environments; a later pair of the same name takes the earlier one's place.
+fn merge_env(base: Vec<String>, more: Vec<String>) -> Vec<String> {
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    let mut merged: Vec<String> = Vec::new();
+    for pair in base.into_iter().chain(more) {
+        let position = merged.iter().position(|old| name(old) == name(&pair));
+        match (position, pair.contains('=')) {
+            (Some(position), true) => merged[position] = pair,
+            (Some(position), false) => _ = merged.remove(position),
+            (None, true) => merged.push(pair),
+            (None, false) => {}
+        }
+    }
+    merged
+}
+
+fn anonymous(declared: &[String], mounts: &[Mount]) -> Vec<Mount> {
+    let trimmed = |path: &str| path.trim_end_matches('/').to_owned();
+    let free = declared.iter().filter(|path| !mounts.iter().any(|mount| trimmed(&mount.target) == trimmed(path)));
+    let volume = |target: &String| Mount {
+        target: target.clone(),
+        read_only: false,
+        kind: MountKind::Volume {
+            name: id::random().unwrap_or_default(), // the name check of `create` refuses an empty one
+            anonymous: true,
+            no_copy: false,
+            subpath: None,
+        },
+    };
+    free.map(volume).collect()
+}
+
+/// The part of an image configuration that Docker has beside the OCI image specification; times in nanoseconds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct DockerHealthcheck {
+    test: Vec<String>,
+    interval: u64,
+    timeout: u64,
+    start_period: u64,
+    start_interval: u64,
+    retries: u32,
+}
+
+#[derive(Debug, Deserialize)]
+struct DockerConfiguration {
+    config: Option<DockerConfig>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DockerConfig {
+    #[serde(rename = "Healthcheck")]
+    healthcheck: Option<DockerHealthcheck>,
+}
+
+fn health(store: &Store, image: &Image) -> Result<Option<HealthCheck>, StoreError> {
+    let bytes = store.blob(&image.id)?;
+    let parsed = serde_json::from_slice::<DockerConfiguration>(&bytes).ok();
+    Ok(parsed.and_then(|parsed| parsed.config).and_then(|config| config.healthcheck).and_then(check))
+}
+
+fn check(image: DockerHealthcheck) -> Option<HealthCheck> {
+    let probe = match image.test.split_first()? {
+        (kind, rest) if kind == "CMD" => Probe::Exec(rest.to_vec()),
+        (kind, [line]) if kind == "CMD-SHELL" => Probe::Shell(line.clone()),
+        _ => return None, // NONE
+    };
+    let set = |nanoseconds: u64| (nanoseconds > 0).then(|| Duration::from_nanos(nanoseconds));
+    let base = HealthCheck::new(probe);
+    Some(HealthCheck {
+        interval: set(image.interval).unwrap_or(base.interval),
+        timeout: set(image.timeout).unwrap_or(base.timeout),
+        start_period: set(image.start_period).unwrap_or(base.start_period),
+        start_interval: set(image.start_interval),
+        retries: if image.retries > 0 { image.retries } else { base.retries },
+        probe: base.probe,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_later_variable_takes_the_place_of_an_earlier_one_and_a_bare_name_removes_it() {
+        let merged = merge_env(texts(&["A=1", "B=2", "C=3"]), texts(&["B=x=y", "D=4", "A"]));
+        assert_eq!(merged, ["B=x=y", "C=3", "D=4"]);
+    }
+
+    #[test]
+    fn an_images_health_check_is_read_with_its_times() {
+        let json = r#"{"config":{"Healthcheck":{"Test":["CMD-SHELL","true"],"Interval":1000000000,"Retries":5}}}"#;
+        let parsed: DockerConfiguration = serde_json::from_str(json).unwrap();
+        let health = check(parsed.config.unwrap().healthcheck.unwrap()).unwrap();
+        assert_eq!(health.probe, Probe::Shell("true".into()));
+        assert_eq!((health.interval, health.retries), (Duration::from_secs(1), 5));
+    }
+
+    #[test]
+    fn a_mount_of_the_users_takes_the_place_of_an_anonymous_volume() {
+        let own = Mount { target: "/data/".into(), read_only: false, kind: MountKind::Tmpfs { size: None, mode: None, options: vec![] } };
+        let volumes = anonymous(&texts(&["/data", "/other"]), &[own]);
+        assert_eq!(volumes.len(), 1);
+        assert_eq!(volumes[0].target, "/other");
+    }
+}

@@ -1,0 +1,52 @@
+//! Privileges of a container.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What separates the container from the host, beyond the namespaces it always has.
+///
+/// The default is Docker's: 14 capabilities, the default seccomp profile, masked paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Isolation {
+    /// All capabilities, all devices, no seccomp, nothing masked.
+    pub privileged: bool,
+    /// Capabilities added (`NET_ADMIN`, `CAP_NET_ADMIN` or `ALL`).
+    pub cap_add: Vec<String>,
+    /// Capabilities dropped, applied after the default set and before `cap_add`; `ALL` drops the default set.
+    pub cap_drop: Vec<String>,
+    /// `security_opt: no-new-privileges`.
+    pub no_new_privileges: bool,
+    /// `security_opt: seccomp=unconfined`.
+    pub seccomp_unconfined: bool,
+    /// `security_opt: systempaths=unconfined`: nothing masked or read-only below /proc and /sys.
+    pub paths_unconfined: bool,
+    /// The root filesystem is read-only.
+    pub read_only: bool,
+    /// Resource limits of setrlimit(2).
+    pub ulimits: Vec<Ulimit>,
+    /// Kernel parameters of the container's own namespaces.
+    pub sysctls: BTreeMap<String, String>,
+    /// Share the host's pid namespace.
+    pub host_pid: bool,
+    /// Share the host's ipc namespace.
+    pub host_ipc: bool,
+    /// Share the host's uts namespace.
+    pub host_uts: bool,
+    /// Share the host's cgroup namespace.
+    pub host_cgroup: bool,
+    /// Adjustment of the kernel's OOM killer, -1000…1000.
+    pub oom_score_adj: Option<i32>,
+}
+
+/// One limit of setrlimit(2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ulimit {
+    /// Name without prefix, lower case: `nofile`.
+    pub name: String,
+    /// Soft limit; `u64::MAX` = unlimited.
+    pub soft: u64,
+    /// Hard limit; `u64::MAX` = unlimited.
+    pub hard: u64,
+}

@@ -1,0 +1,209 @@
+//! What a container shall be: the whole input of [`crate::Engine::create`], kept as `spec.json` and never changed.
+//!
+//! Every front end (`run`, Compose) ends in this one type; nothing below it looks at command lines or Compose files.
+
+mod from_image;
+mod health;
+mod isolation;
+mod mounts;
+mod network;
+mod resources;
+mod restart;
+
+pub use from_image::ProcessChoice;
+pub use health::{DEFAULT_PROBE_INTERVAL, DEFAULT_PROBE_RETRIES, DEFAULT_PROBE_TIMEOUT, HealthCheck, Probe};
+pub use isolation::{Isolation, Ulimit};
+pub use mounts::{BindPropagation, Device, Mount, MountKind};
+pub use network::{Attachment, NetworkMode, PublishedPort};
+pub use resources::Resources;
+pub use restart::RestartPolicy;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Time `stop` leaves a container between its stop signal and SIGKILL when nothing else is said.
+///
+/// 10 s: default of `stop_grace_period`, Compose Specification, 05-services.
+pub const DEFAULT_STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// Size of /dev/shm when nothing else is said, in bytes (64 MiB, Docker's `--shm-size` default).
+pub const DEFAULT_SHM_SIZE: u64 = 64 << 20;
+
+/// The image a container is made from: enough to find its layers again, even when the name has moved on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSource {
+    /// The name the user gave, for display (`redis:7`).
+    pub reference: String,
+    /// The image id: digest of the image configuration, `sha256:…`.
+    pub id: String,
+}
+
+/// Everything that defines a container.
+///
+/// `command` and `entrypoint` are already joined with the image's: `args` is the argument vector to execute.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// Unique name on this host: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
+    pub name: String,
+    /// Where the root filesystem comes from.
+    pub image: ImageSource,
+    /// The program and its arguments; not empty.
+    pub args: Vec<String>,
+    /// How many of `args` come from the entrypoint (for display only).
+    #[serde(default)]
+    pub entrypoint_len: usize,
+    /// `NAME=value` pairs, complete: image, then service, then command line.
+    pub env: Vec<String>,
+    /// Working directory inside the container, absolute.
+    pub working_dir: String,
+    /// `user[:group]`, names or numbers, as in the OCI image configuration; empty = root.
+    #[serde(default)]
+    pub user: String,
+    /// Supplementary groups, names or numbers.
+    #[serde(default)]
+    pub group_add: Vec<String>,
+    /// Host name inside; `None` = short id (or the host's own with host networking).
+    #[serde(default)]
+    pub hostname: Option<String>,
+    /// NIS domain name inside.
+    #[serde(default)]
+    pub domainname: Option<String>,
+    /// Labels, for people and filters.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations, handed to the runtime.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// Mounts beside the standard ones, in the order given.
+    #[serde(default)]
+    pub mounts: Vec<Mount>,
+    /// Host devices to make available.
+    #[serde(default)]
+    pub devices: Vec<Device>,
+    /// How the container is networked.
+    pub network: NetworkMode,
+    /// Ports published on the host.
+    #[serde(default)]
+    pub ports: Vec<PublishedPort>,
+    /// `EXPOSE`d ports (`80/tcp`), for display.
+    #[serde(default)]
+    pub exposed: Vec<String>,
+    /// Additional `host:address` lines of /etc/hosts; the address may be `host-gateway`.
+    #[serde(default)]
+    pub extra_hosts: Vec<(String, String)>,
+    /// Nameservers that replace the host's.
+    #[serde(default)]
+    pub dns: Vec<std::net::IpAddr>,
+    /// Search domains that replace the host's.
+    #[serde(default)]
+    pub dns_search: Vec<String>,
+    /// Resolver options that replace the host's.
+    #[serde(default)]
+    pub dns_options: Vec<String>,
+    /// Limits.
+    #[serde(default)]
+    pub resources: Resources,
+    /// Privileges, capabilities, seccomp, read-only root.
+    #[serde(default)]
+    pub isolation: Isolation,
+    /// Size of /dev/shm in bytes.
+    #[serde(default = "default_shm_size")]
+    pub shm_size: u64,
+    /// A terminal instead of pipes for stdin, stdout and stderr.
+    #[serde(default)]
+    pub tty: bool,
+    /// Keep stdin open when nobody is attached.
+    #[serde(default)]
+    pub open_stdin: bool,
+    /// Run lighter's own init as pid 1, which forwards signals and reaps.
+    #[serde(default)]
+    pub init: bool,
+    /// Health check; `None` = none.
+    #[serde(default)]
+    pub health: Option<HealthCheck>,
+    /// What happens when the container ends by itself.
+    #[serde(default)]
+    pub restart: RestartPolicy,
+    /// Signal of `stop`, a name (`SIGTERM`) or number.
+    #[serde(default)]
+    pub stop_signal: Option<String>,
+    /// Time between the stop signal and SIGKILL; `None` = [`DEFAULT_STOP_GRACE`].
+    #[serde(default)]
+    pub stop_grace: Option<Duration>,
+    /// Log rotation and driver.
+    #[serde(default)]
+    pub log: LogOptions,
+    /// Delete the container and its anonymous volumes when it ends.
+    #[serde(default)]
+    pub auto_remove: bool,
+    /// Parent cgroup below `/lighter`: the project, or empty.
+    #[serde(default)]
+    pub cgroup_parent: Option<String>,
+}
+
+fn default_shm_size() -> u64 {
+    DEFAULT_SHM_SIZE
+}
+
+/// Where the output goes and how much of it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogOptions {
+    /// Keep no log at all (`driver: none`).
+    #[serde(default)]
+    pub none: bool,
+    /// A log file is rotated when it has reached this many bytes.
+    pub max_size: u64,
+    /// How many files are kept, the current one included; at least 1.
+    pub max_files: u32,
+}
+
+impl Default for LogOptions {
+    /// 5 files of 20 MiB: unlike Docker's unbounded default, a chatty container cannot fill the disk.
+    fn default() -> Self {
+        Self { none: false, max_size: 20 << 20, max_files: 5 }
+    }
+}
+
+impl ContainerSpec {
+    /// Returns a specification with lighter's defaults for everything that need not be said.
+    pub fn new(name: String, image: ImageSource, args: Vec<String>) -> Self {
+        Self {
+            name,
+            image,
+            args,
+            entrypoint_len: 0,
+            env: Vec::new(),
+            working_dir: "/".to_owned(),
+            user: String::new(),
+            group_add: Vec::new(),
+            hostname: None,
+            domainname: None,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            mounts: Vec::new(),
+            devices: Vec::new(),
+            network: NetworkMode::None,
+            ports: Vec::new(),
+            exposed: Vec::new(),
+            extra_hosts: Vec::new(),
+            dns: Vec::new(),
+            dns_search: Vec::new(),
+            dns_options: Vec::new(),
+            resources: Resources::default(),
+            isolation: Isolation::default(),
+            shm_size: DEFAULT_SHM_SIZE,
+            tty: false,
+            open_stdin: false,
+            init: false,
+            health: None,
+            restart: RestartPolicy::No,
+            stop_signal: None,
+            stop_grace: None,
+            log: LogOptions::default(),
+            auto_remove: false,
+            cgroup_parent: None,
+        }
+    }
+}

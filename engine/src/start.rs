@@ -1,0 +1,158 @@
+//! Starting a container: the command's side. The work is done by the monitor.
+
+use std::os::unix::net::UnixStream;
+
+use crate::durable::FileError;
+use crate::layout::Layout;
+use crate::spawn::{self, LaunchRecord, Reply, SpawnError, Task};
+use crate::state::Status;
+use crate::{AttachClient, Container, Engine, durable};
+
+/// How a start shall go.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StartOptions {
+    /// Be attached from the first byte of output on.
+    pub attach: bool,
+}
+
+/// A container that was started.
+#[derive(Debug)]
+pub struct Started {
+    /// The connection, if one was asked for and the container was not running already.
+    pub attached: Option<AttachClient>,
+    /// What could not be applied in full, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Why a container did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Something on the way failed; all of it was undone.
+    #[error("start `{name}`: {message}")]
+    Launch {
+        /// The container.
+        name: String,
+        /// What failed, on what, why.
+        message: String,
+        /// 127 command not found, 126 cannot be invoked, 125 the rest: docker-run(1).
+        exit_code: i32,
+    },
+    /// No monitor.
+    #[error("start `{name}`")]
+    Monitor {
+        /// The container.
+        name: String,
+        /// Why.
+        #[source]
+        source: SpawnError,
+    },
+    /// It is paused.
+    #[error("container `{0}` is paused: unpause it instead")]
+    Paused(String),
+    /// What an earlier run left could not be removed.
+    #[error(transparent)]
+    Leftovers(#[from] crate::RemoveError),
+    /// A record could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl StartError {
+    /// Returns the exit code of `run`: 127 command not found, 126 cannot be invoked, 125 the rest.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Self::Launch { exit_code, .. } => *exit_code,
+            _ => 125,
+        }
+    }
+}
+
+impl Engine {
+    /// Starts a container and returns when it runs. One that runs already stays as it is.
+    pub fn start(&self, container: &Container, options: StartOptions) -> Result<Started, StartError> {
+        let name = &container.spec.name;
+        let _lock = self.lock_container(&container.id)?;
+        let state = self.load_state(&container.id)?;
+        match state.status {
+            Status::Paused => return Err(StartError::Paused(name.clone())),
+            Status::Running => return Ok(Started { attached: None, warnings: Vec::new() }),
+            Status::Restarting if state.has_monitor() => {
+                return Ok(Started { attached: None, warnings: Vec::new() });
+            }
+            _ => {}
+        }
+        if self.has_leftovers(&container.id) {
+            self.settle(&container.id)?;
+        }
+        durable::remove_file(&container.paths.stop_request())?;
+        let (ours, theirs) = if options.attach {
+            let (ours, theirs) = UnixStream::pair().map_err(|error| monitor_error(name)(SpawnError::Spawn(error)))?;
+            (Some(ours), Some(theirs))
+        } else {
+            (None, None)
+        };
+        let record = launch_record(&self.layout, &container.id, Task::Start, options.attach);
+        match spawn::monitor(&record, theirs).map_err(monitor_error(name))? {
+            Reply::Started { warnings } => Ok(Started { attached: ours.map(AttachClient::new), warnings }),
+            Reply::Failed { exit_code, message } => {
+                Err(StartError::Launch { name: name.clone(), message, exit_code })
+            }
+        }
+    }
+
+    /// Gives every container whose monitor has died another one, so that its output, health and end are seen again.
+    ///
+    /// Containers that died with their monitor, or with the host, become exited ones and leave nothing behind.
+    pub fn recover(&self) -> Result<(), StartError> {
+        for id in self.container_ids()? {
+            let path = self.layout.container(&id).state();
+            let Some(state) = durable::read_json::<crate::State>(&path)? else { continue };
+            if state.has_monitor() || !(state.status.is_active() || self.has_leftovers(&id)) {
+                continue;
+            }
+            self.recover_one(&id)?;
+        }
+        self.recover_strays();
+        Ok(())
+    }
+
+    fn recover_one(&self, id: &str) -> Result<(), StartError> {
+        // a command that is starting it right now holds the lock and looks after it
+        let Some(_lock) = crate::Lock::try_take(&self.layout.lock(&format!("container-{id}")))? else {
+            return Ok(());
+        };
+        let path = self.layout.container(id).state();
+        let Some(state) = durable::read_json::<crate::State>(&path)? else { return Ok(()) };
+        if state.has_monitor() {
+            return Ok(());
+        }
+        if state.status.is_active() && state.has_init() {
+            let record = launch_record(&self.layout, id, Task::Adopt, false);
+            spawn::monitor(&record, None).map_err(monitor_error(id))?;
+            return Ok(());
+        }
+        Ok(self.settle(id)?)
+    }
+
+    /// Removes what is plugged in or mounted for containers whose records are gone; failures wait for the next command.
+    fn recover_strays(&self) {
+        let on_run = std::fs::read_dir(self.layout.run().join("containers")).into_iter().flatten().flatten();
+        let names = on_run.filter_map(|entry| entry.file_name().into_string().ok());
+        for id in names.chain(self.net.live_containers()) {
+            if !self.layout.container(&id).dir().exists()
+                && let Ok(Some(_lock)) = crate::Lock::try_take(&self.layout.lock(&format!("container-{id}")))
+            {
+                let _ = self.tear_down(&id);
+            }
+        }
+    }
+}
+
+fn launch_record(layout: &Layout, id: &str, task: Task, attached: bool) -> LaunchRecord {
+    LaunchRecord { root: layout.root().to_owned(), run: layout.run().to_owned(), id: id.to_owned(), task, attached }
+}
+
+fn monitor_error(name: &str) -> impl FnOnce(SpawnError) -> StartError {
+    let name = name.to_owned();
+    move |source| StartError::Monitor { name, source }
+}

@@ -1,0 +1,72 @@
+//! The engine's system calls that nix does not wrap.
+#![expect(unsafe_code, reason = "system calls without a safe wrapper")]
+
+pub(crate) mod overlay;
+pub(crate) mod xattr;
+
+use std::io;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Returns a close-on-exec copy of `fd` with a number of at least `lowest`: fcntl(2), F_DUPFD_CLOEXEC.
+pub(crate) fn duplicate_above(fd: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes two integers; a stale `fd` gives EBADF, no memory is touched.
+    let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) };
+    if copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made `copy` for us, so nobody else owns or closes it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Takes ownership of a descriptor that the parent process placed at `number` before exec; makes it close-on-exec.
+///
+/// Fails with EBADF if nothing was placed there. Call it once for a number, before any other descriptor is opened.
+pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_SETFD takes an integer; a closed `number` gives EBADF.
+    if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is open (checked above), was placed there for us alone, and the caller takes it only once.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Closes every descriptor from `first` on: close_range(2).
+pub(crate) fn close_from(first: RawFd) -> io::Result<()> {
+    let first = libc::c_uint::try_from(first).map_err(io::Error::other)?;
+    // SAFETY: called at the start of a process, before it has opened anything, so no owner of a closed number exists.
+    let rc = unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0u32) };
+    if rc < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Continues in a child whose parent is init, in a session of its own; the calling process ends with status 0.
+pub(crate) fn detach_from_parent() -> io::Result<()> {
+    // SAFETY: the process has one thread (it was just executed), so the child inherits no lock held by another.
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Child => nix::unistd::setsid().map(|_| ()).map_err(Into::into),
+        // SAFETY: _exit(2) does not return and runs no destructors; the child owns everything from here on.
+        nix::unistd::ForkResult::Parent { .. } => unsafe { libc::_exit(0) },
+    }
+}
+
+/// Exit status of a process that has been reaped by somebody else: `ioctl(pidfd, PIDFD_GET_INFO)`, Linux 6.15.
+///
+/// Returns the raw wait status; `None` if the kernel cannot tell.
+pub(crate) fn exit_status_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
+    use std::os::fd::AsRawFd;
+    /// `struct pidfd_info` of linux/pidfd.h, first published size (64 bytes).
+    #[repr(C)]
+    #[derive(Default)]
+    struct PidfdInfo {
+        mask: u64,
+        cgroup_id: u64,
+        ids: [u32; 11],
+        exit_code: i32,
+    }
+    const PIDFD_INFO_EXIT: u64 = 1 << 3;
+    /// `_IOWR(0xFF, 11, struct pidfd_info)` with 64 bytes.
+    const PIDFD_GET_INFO: u64 = (3 << 30) | (64 << 16) | (0xff << 8) | 11;
+    let mut info = PidfdInfo { mask: PIDFD_INFO_EXIT, ..PidfdInfo::default() };
+    // SAFETY: `info` is 64 bytes, the size encoded in the request, and lives across the call; the kernel writes no more.
+    let rc = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO as _, &raw mut info) };
+    (rc == 0 && info.mask & PIDFD_INFO_EXIT != 0).then_some(info.exit_code)
+}

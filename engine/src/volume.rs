@@ -1,0 +1,164 @@
+//! Named volumes: a directory, a record, and the copy of the image's content into an empty one.
+
+mod copy_up;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use serde::{Deserialize, Serialize};
+
+use crate::durable::{self, FileError};
+use crate::{Engine, MountKind, id};
+
+pub(crate) use copy_up::copy_up;
+
+/// Label of a volume that belongs to one container.
+const ANONYMOUS: &str = "com.docker.volume.anonymous";
+
+/// A volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Its name: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
+    pub name: String,
+    /// Labels, for people and filters.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The directory with its content.
+    #[serde(skip)]
+    pub mountpoint: PathBuf,
+}
+
+/// Why something could not be done with a volume.
+#[derive(Debug, thiserror::Error)]
+pub enum VolumeError {
+    /// Not a name.
+    #[error("`{0}` is no volume name: letters, digits, `_`, `.` and `-` only, a letter or digit first")]
+    Name(String),
+    /// There is none.
+    #[error("no such volume `{0}`")]
+    NotFound(String),
+    /// A container needs it.
+    #[error("volume `{name}` is in use by container {holder}")]
+    InUse {
+        /// The volume.
+        name: String,
+        /// Name of the container.
+        holder: String,
+    },
+    /// Copying the image's content failed.
+    #[error("copy the image's `{target}` into volume `{name}`")]
+    CopyUp {
+        /// The volume.
+        name: String,
+        /// Path in the container.
+        target: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The folder asked for is not in the volume.
+    #[error("folder `{subpath}` of volume `{name}`")]
+    Subpath {
+        /// The volume.
+        name: String,
+        /// The folder.
+        subpath: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Returns the labels of a volume that is made because a container names it.
+pub(crate) fn labels(anonymous: bool) -> BTreeMap<String, String> {
+    let label = anonymous.then(|| (ANONYMOUS.to_owned(), String::new()));
+    label.into_iter().collect()
+}
+
+/// Returns the directory to mount: the volume's root, or a folder in it that must exist.
+///
+/// Resolved by the kernel beneath the root: a link inside the volume leads nowhere else.
+pub(crate) fn source(volume: &Volume, subpath: Option<&str>) -> Result<PathBuf, VolumeError> {
+    let Some(subpath) = subpath else { return Ok(volume.mountpoint.clone()) };
+    let error = |source: io::Error| VolumeError::Subpath { name: volume.name.clone(), subpath: subpath.to_owned(), source };
+    let root = fs::File::open(&volume.mountpoint).map_err(error)?;
+    let inside = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS | ResolveFlag::RESOLVE_NO_SYMLINKS;
+    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(inside);
+    openat2(root.as_fd(), subpath, how).map_err(|errno| error(errno.into()))?;
+    Ok(volume.mountpoint.join(subpath))
+}
+
+impl Engine {
+    /// Returns the volume, made with these labels if it was not there.
+    pub fn ensure_volume(&self, name: &str, labels: BTreeMap<String, String>) -> Result<Volume, VolumeError> {
+        if !id::is_name(name) {
+            return Err(VolumeError::Name(name.to_owned()));
+        }
+        let _lock = crate::Lock::take(&self.layout.lock("volumes"))?;
+        if let Some(volume) = self.volume(name)? {
+            return Ok(volume);
+        }
+        let directory = self.layout.volumes().join(name);
+        durable::create_dir(&directory)?;
+        let mountpoint = directory.join("_data");
+        // its owner and mode are the image's business once something is copied up, so it starts open like Docker's
+        fs::create_dir_all(&mountpoint).map_err(FileError::io("create directory", &mountpoint))?;
+        fs::set_permissions(&mountpoint, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .map_err(FileError::io("change the mode of", &mountpoint))?;
+        let volume = Volume { name: name.to_owned(), labels, created_at: Timestamp::now(), mountpoint };
+        durable::write_json(&directory.join("volume.json"), &volume, true)?;
+        durable::sync_parent(&directory).map_err(FileError::io("sync", &directory))?;
+        Ok(volume)
+    }
+
+    /// Returns a volume by name; `None` if there is none.
+    pub fn volume(&self, name: &str) -> Result<Option<Volume>, FileError> {
+        if !id::is_name(name) {
+            return Ok(None);
+        }
+        let directory = self.layout.volumes().join(name);
+        let volume = durable::read_json::<Volume>(&directory.join("volume.json"))?;
+        Ok(volume.map(|volume| Volume { mountpoint: directory.join("_data"), ..volume }))
+    }
+
+    /// Returns all volumes by name.
+    pub fn volumes(&self) -> Result<Vec<Volume>, FileError> {
+        let directory = self.layout.volumes();
+        let mut volumes = Vec::new();
+        for entry in fs::read_dir(&directory).map_err(FileError::io("list", &directory))? {
+            let name = entry.map_err(FileError::io("list", &directory))?.file_name();
+            volumes.extend(self.volume(&name.to_string_lossy())?);
+        }
+        volumes.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(volumes)
+    }
+
+    /// Deletes a volume and its content; refused while a container has it.
+    pub fn remove_volume(&self, name: &str) -> Result<(), VolumeError> {
+        let _lock = crate::Lock::take(&self.layout.lock("volumes"))?;
+        self.volume(name)?.ok_or_else(|| VolumeError::NotFound(name.to_owned()))?;
+        if let Some(holder) = self.volume_holder(name)? {
+            return Err(VolumeError::InUse { name: name.to_owned(), holder });
+        }
+        let directory = self.layout.volumes().join(name);
+        // without its record it is no volume any more, however far the deletion of the content comes
+        durable::remove_file(&directory.join("volume.json"))?;
+        Ok(durable::remove_tree(&directory)?)
+    }
+
+    fn volume_holder(&self, wanted: &str) -> Result<Option<String>, FileError> {
+        let uses = |kind: &MountKind| matches!(kind, MountKind::Volume { name, .. } if name == wanted);
+        let holder = self.containers()?.into_iter().find(|c| c.spec.mounts.iter().any(|mount| uses(&mount.kind)));
+        Ok(holder.map(|container| container.spec.name))
+    }
+}

@@ -1,0 +1,159 @@
+//! First use of a volume: what the image has at the mount point is copied into it, as Docker does.
+//!
+//! Runs in the monitor. Only while the volume is empty; a copy that was cut short begins anew, as the volume becomes
+//! visible by one rename.
+
+use std::ffi::{CStr, CString};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, UtimensatFlags, fchmod, fstat, fstatat, mkdirat, mknodat, utimensat};
+use nix::sys::time::TimeSpec;
+use nix::unistd::{Gid, Uid, fchownat, symlinkat};
+
+use super::{Volume, VolumeError};
+
+/// Copies `target` of the root filesystem into the volume if the volume is empty and the image has a directory there.
+pub(crate) fn copy_up(rootfs: &Path, target: &str, volume: &Volume) -> Result<(), VolumeError> {
+    let copied = copy_if_empty(rootfs, target, &volume.mountpoint);
+    copied.map_err(|source| VolumeError::CopyUp { name: volume.name.clone(), target: target.to_owned(), source })
+}
+
+fn copy_if_empty(rootfs: &Path, target: &str, mountpoint: &Path) -> io::Result<()> {
+    if fs::read_dir(mountpoint)?.next().is_some() {
+        return Ok(());
+    }
+    let root = File::open(rootfs)?;
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let inside = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    let source = match openat2(root.as_fd(), target, OpenHow::new().flags(flags).resolve(inside)) {
+        Ok(source) => source,
+        Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
+        Err(errno) => return Err(errno.into()),
+    };
+    let copying = mountpoint.with_file_name("_copying");
+    crate::remove_tree::remove_tree(&copying)?;
+    fs::create_dir(&copying)?;
+    let copy = File::open(&copying)?;
+    copy_directory(source.as_fd(), copy.as_fd())?;
+    // what is listed as copied must survive a power loss
+    nix::unistd::syncfs(&copy)?;
+    fs::rename(&copying, mountpoint)?;
+    File::open(mountpoint.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+fn copy_directory(source: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
+    let again = openat(source, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    for entry in Dir::from_fd(again)?.iter() {
+        let name = entry?.file_name().to_owned();
+        if name.as_c_str() != c"." && name.as_c_str() != c".." {
+            copy_entry(source, target, &name)?;
+        }
+    }
+    copy_metadata(source, target, &fstat(source)?)
+}
+
+fn copy_entry(source: BorrowedFd<'_>, target: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+    let status = fstatat(source, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
+    match kind {
+        SFlag::S_IFDIR => {
+            mkdirat(target, name, Mode::S_IRWXU)?;
+            let open = |at| open(at, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY);
+            copy_directory(open(source)?.as_fd(), open(target)?.as_fd())
+        }
+        SFlag::S_IFREG => copy_file(source, target, name, &status),
+        SFlag::S_IFLNK => {
+            let link: CString = CString::new(readlinkat(source, name)?.into_encoded_bytes())?;
+            symlinkat(link.as_c_str(), target, name)?;
+            own(target, name, &status)?;
+            Ok(set_times(target, name, &status)?)
+        }
+        _ => {
+            mknodat(target, name, kind, Mode::from_bits_truncate(status.st_mode & 0o7777), status.st_rdev)?;
+            own(target, name, &status)?;
+            Ok(set_times(target, name, &status)?)
+        }
+    }
+}
+
+fn copy_file(source: BorrowedFd<'_>, target: BorrowedFd<'_>, name: &CStr, status: &FileStat) -> io::Result<()> {
+    let mut from = File::from(open(source, name, OFlag::O_RDONLY)?);
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut to = File::from(openat(target, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
+    io::copy(&mut from, &mut to)?; // copy_file_range(2) below: shares blocks where the file system can
+    copy_metadata(from.as_fd(), to.as_fd(), status)
+}
+
+fn open(at: BorrowedFd<'_>, name: &CStr, flags: OFlag) -> nix::Result<OwnedFd> {
+    openat(at, name, flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// Owner first: chown(2) takes the setuid bit away; times last: everything before changes them.
+fn copy_metadata(from: BorrowedFd<'_>, to: BorrowedFd<'_>, status: &FileStat) -> io::Result<()> {
+    nix::unistd::fchown(to, Some(Uid::from_raw(status.st_uid)), Some(Gid::from_raw(status.st_gid)))?;
+    fchmod(to, Mode::from_bits_truncate(status.st_mode & 0o7777))?;
+    crate::sys::xattr::copy(from, to)?;
+    nix::sys::stat::futimens(to, &accessed(status), &modified(status))?;
+    Ok(())
+}
+
+fn own(at: BorrowedFd<'_>, name: &CStr, status: &FileStat) -> nix::Result<()> {
+    let (uid, gid) = (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
+    fchownat(at, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)
+}
+
+fn set_times(at: BorrowedFd<'_>, name: &CStr, status: &FileStat) -> nix::Result<()> {
+    utimensat(at, name, &accessed(status), &modified(status), UtimensatFlags::NoFollowSymlink)
+}
+
+fn accessed(status: &FileStat) -> TimeSpec {
+    TimeSpec::new(status.st_atime, status.st_atime_nsec)
+}
+
+fn modified(status: &FileStat) -> TimeSpec {
+    TimeSpec::new(status.st_mtime, status.st_mtime_nsec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    #[test]
+    fn an_empty_volume_gets_the_images_content_and_a_used_one_keeps_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let (rootfs, volume) = (dir.path().join("rootfs"), dir.path().join("vol/_data"));
+        fs::create_dir_all(rootfs.join("data/sub")).unwrap();
+        fs::create_dir_all(&volume).unwrap();
+        fs::write(rootfs.join("data/sub/file"), "hello").unwrap();
+        fs::set_permissions(rootfs.join("data/sub/file"), PermissionsExt::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", rootfs.join("data/link")).unwrap();
+        copy_if_empty(&rootfs, "/data", &volume).unwrap();
+        assert_eq!(fs::read_to_string(volume.join("sub/file")).unwrap(), "hello");
+        let (from, to) = (fs::metadata(rootfs.join("data/sub/file")).unwrap(), fs::metadata(volume.join("sub/file")).unwrap());
+        assert_eq!((from.mode(), from.mtime_nsec()), (to.mode(), to.mtime_nsec()));
+        assert_eq!(fs::read_link(volume.join("link")).unwrap(), Path::new("/etc/passwd"));
+        fs::write(rootfs.join("data/new"), "").unwrap();
+        copy_if_empty(&rootfs, "/data", &volume).unwrap();
+        assert!(!volume.join("new").exists());
+    }
+
+    #[test]
+    fn a_link_in_the_image_leads_nowhere_outside_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (rootfs, volume) = (dir.path().join("rootfs"), dir.path().join("vol/_data"));
+        fs::create_dir_all(&rootfs).unwrap();
+        fs::create_dir_all(&volume).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("secret"), rootfs.join("data")).unwrap();
+        fs::create_dir(dir.path().join("secret")).unwrap();
+        fs::write(dir.path().join("secret/key"), "x").unwrap();
+        copy_if_empty(&rootfs, "/data", &volume).unwrap();
+        assert!(!volume.join("key").exists());
+    }
+}

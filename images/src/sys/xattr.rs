@@ -1,0 +1,100 @@
+//! Extended attributes: xattr(7).
+//!
+//! Runs in the shell command's process. None of these follows a symbolic link in the last component.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Longest value of one attribute in bytes (XATTR_SIZE_MAX of linux/limits.h).
+const LONGEST_VALUE: usize = 64 * 1024;
+
+/// Longest list of names in bytes (XATTR_LIST_MAX of linux/limits.h).
+const LONGEST_LIST: usize = 64 * 1024;
+
+/// Sets an attribute of an open file: fsetxattr(2).
+pub(crate) fn set(file: BorrowedFd<'_>, name: &[u8], value: &[u8]) -> io::Result<()> {
+    let name = CString::new(name)?;
+    // SAFETY: `name` is NUL-terminated and `value` is read for exactly its length; both outlive the call, and `file` is
+    // borrowed, so it stays open across it.
+    let rc = unsafe { libc::fsetxattr(file.as_raw_fd(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0) };
+    check(rc as isize).map(drop)
+}
+
+/// Sets an attribute of `entry`, which may be of any kind, in an open directory: lsetxattr(2) through /proc/self/fd.
+pub(crate) fn set_at(directory: BorrowedFd<'_>, entry: &[u8], name: &[u8], value: &[u8]) -> io::Result<()> {
+    let path = path_in(directory, entry)?;
+    let name = CString::new(name)?;
+    // SAFETY: `path` and `name` are NUL-terminated and `value` is read for exactly its length; all outlive the call, and
+    // `directory`, whose number `path` contains, is borrowed, so the number means the same directory until it returns.
+    let rc = unsafe { libc::lsetxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0) };
+    check(rc as isize).map(drop)
+}
+
+/// Reads an attribute of `entry` in an open directory, `None` if it has none of that name: lgetxattr(2).
+pub(crate) fn get_at(directory: BorrowedFd<'_>, entry: &[u8], name: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let path = path_in(directory, entry)?;
+    let name = CString::new(name)?;
+    let mut value = vec![0u8; LONGEST_VALUE];
+    // SAFETY: `path` and `name` are NUL-terminated; the kernel writes at most `value.len()` bytes into `value`, which we
+    // own; `directory`, whose number `path` contains, is borrowed until the call returns.
+    let rc = unsafe { libc::lgetxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+    match check(rc) {
+        Ok(length) => {
+            value.truncate(length);
+            Ok(Some(value))
+        }
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENODATA | libc::ENOTSUP)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Lists the names of the attributes of `entry` in an open directory: llistxattr(2).
+pub(crate) fn list_at(directory: BorrowedFd<'_>, entry: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+    let path = path_in(directory, entry)?;
+    let mut names = vec![0u8; LONGEST_LIST];
+    // SAFETY: `path` is NUL-terminated; the kernel writes at most `names.len()` bytes into `names`, which we own;
+    // `directory`, whose number `path` contains, is borrowed until the call returns.
+    let rc = unsafe { libc::llistxattr(path.as_ptr(), names.as_mut_ptr().cast(), names.len()) };
+    match check(rc) {
+        Ok(length) => {
+            names.truncate(length);
+            Ok(names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
+        }
+        Err(error) if error.raw_os_error() == Some(libc::ENOTSUP) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Names `entry` of an open directory, or with an empty `entry` the directory itself, by a path without symbolic links
+/// of anybody else's making.
+fn path_in(directory: BorrowedFd<'_>, entry: &[u8]) -> io::Result<CString> {
+    let mut path = format!("/proc/self/fd/{}/", directory.as_raw_fd()).into_bytes();
+    path.extend_from_slice(if entry.is_empty() { b"." } else { entry });
+    Ok(CString::new(path)?)
+}
+
+fn check(rc: isize) -> io::Result<usize> {
+    usize::try_from(rc).map_err(|_| io::Error::last_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn attributes_read_back_and_absent_ones_are_none() {
+        let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let file = std::fs::File::create(directory.path().join("f")).unwrap();
+        let directory = std::fs::File::open(directory.path()).unwrap();
+        set(file.as_fd(), b"user.a", b"\x01\n\0").unwrap();
+        set_at(directory.as_fd(), b"f", b"user.b", b"").unwrap();
+        set_at(directory.as_fd(), b"", b"user.c", b"1").unwrap();
+        assert_eq!(get_at(directory.as_fd(), b"f", b"user.a").unwrap().unwrap(), b"\x01\n\0");
+        assert_eq!(get_at(directory.as_fd(), b"f", b"user.c").unwrap(), None);
+        assert_eq!(get_at(directory.as_fd(), b"", b"user.c").unwrap().unwrap(), b"1");
+        assert!(list_at(directory.as_fd(), b"f").unwrap().contains(&b"user.b".to_vec()));
+    }
+}

@@ -1,0 +1,201 @@
+//! Creates, finds and deletes networks. The command.
+
+use std::fs;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ipnet::Ipv4Net;
+
+use crate::bridge::{self, BridgeError};
+use crate::dns::nameservers;
+use crate::firewall::FirewallError;
+use crate::ipam::{Held, IpamError, choose_gateway, choose_subnet, claim_subnet};
+use crate::netlink::{Netlink, NetlinkError};
+use crate::state::Lock;
+use crate::{Endpoint, Host, Network, NetworkSpec, StateError};
+
+/// The host's own resolver configuration, resolv.conf(5): its servers stay reachable.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// Why a network could not be created, found, deleted or kept up.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The name is none.
+    #[error("create network `{name}`: a name is a letter or digit, then letters, digits, `_`, `.` and `-`")]
+    InvalidName {
+        /// The wanted name.
+        name: String,
+    },
+    /// Another network has the name.
+    #[error("create network `{name}`: the name is taken")]
+    AlreadyExists {
+        /// The wanted name.
+        name: String,
+    },
+    /// Containers are on the network.
+    #[error("delete network `{name}`: in use by {}", endpoints.join(", "))]
+    InUse {
+        /// The network.
+        name: String,
+        /// First name of each container on it.
+        endpoints: Vec<String>,
+    },
+    /// No subnet or gateway could be chosen.
+    #[error(transparent)]
+    Ipam(#[from] IpamError),
+    /// The bridge failed.
+    #[error(transparent)]
+    Bridge(#[from] BridgeError),
+    /// The firewall failed.
+    #[error(transparent)]
+    Firewall(#[from] FirewallError),
+    /// The kernel refused something.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// A record could not be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl Host {
+    /// Creates a network: chooses what `spec` leaves open, records it and makes its bridge.
+    ///
+    /// Of two that want the same name at the same time, one gets [`NetworkError::AlreadyExists`].
+    pub fn create_network(&self, spec: &NetworkSpec) -> Result<Network, NetworkError> {
+        check_name(&spec.name)?;
+        let lock = self.lock()?;
+        let others = self.read_networks()?;
+        if others.iter().any(|other| other.name == spec.name) {
+            return Err(NetworkError::AlreadyExists { name: spec.name.clone() });
+        }
+        let mut netlink = Netlink::route()?;
+        let network = resolve(spec, &others, &mut netlink)?;
+        self.write_network(&network, &lock)?;
+        // The bridge comes at once, so that the subnet is seen to be taken by whoever else looks for one.
+        if let Err(error) = bridge::ensure(&mut netlink, &network) {
+            self.undo_create(&network, &mut netlink, &lock)?;
+            return Err(error.into());
+        }
+        Ok(network)
+    }
+
+    fn undo_create(&self, network: &Network, netlink: &mut Netlink, lock: &Lock) -> Result<(), NetworkError> {
+        bridge::delete(netlink, &network.bridge)?;
+        Ok(self.remove_network(&network.id, lock)?)
+    }
+
+    /// Returns every network, in the order of their names.
+    pub fn networks(&self) -> Result<Vec<Network>, NetworkError> {
+        Ok(self.read_networks()?)
+    }
+
+    /// Returns the network with this name or id, or the only one whose id starts with it.
+    pub fn network(&self, name_or_id: &str) -> Result<Option<Network>, NetworkError> {
+        let mut networks = self.read_networks()?;
+        if let Some(index) = networks.iter().position(|network| network.name == name_or_id) {
+            return Ok(Some(networks.swap_remove(index)));
+        }
+        networks.retain(|network| !name_or_id.is_empty() && network.id.starts_with(name_or_id));
+        Ok(if networks.len() == 1 { networks.pop() } else { None })
+    }
+
+    /// Deletes a network that no container is on, with its bridge. Succeeds when there is none with this id.
+    pub fn delete_network(&self, id: &str) -> Result<(), NetworkError> {
+        let lock = self.lock()?;
+        let Some(network) = self.read_network(id)? else { return Ok(()) };
+        let leases = self.leases_of_network(id)?;
+        if !leases.is_empty() {
+            let first = |lease: crate::state::Lease| {
+                lease.endpoint.names.into_iter().next().unwrap_or(lease.endpoint.container)
+            };
+            return Err(NetworkError::InUse { name: network.name, endpoints: leases.into_iter().map(first).collect() });
+        }
+        bridge::delete(&mut Netlink::route()?, &network.bridge)?;
+        Ok(self.remove_network(id, &lock)?)
+    }
+
+    /// Returns the containers on a network, in the order of their ids.
+    pub fn endpoints(&self, network_id: &str) -> Result<Vec<Endpoint>, NetworkError> {
+        Ok(self.leases_of_network(network_id)?.into_iter().map(|lease| lease.endpoint).collect())
+    }
+}
+
+fn check_name(name: &str) -> Result<(), NetworkError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if starts_well && name.chars().all(allowed) { Ok(()) } else { Err(NetworkError::InvalidName { name: name.to_owned() }) }
+}
+
+fn resolve(spec: &NetworkSpec, others: &[Network], netlink: &mut Netlink) -> Result<Network, NetworkError> {
+    let mut held: Vec<_> = others
+        .iter()
+        .map(|other| Held { prefix: other.subnet, by: format!("network `{}`", other.name) })
+        .chain(bridge::connected(netlink)?)
+        .collect();
+    let subnet = match spec.subnet {
+        // A wide route, as into a VPN, does not forbid a part of it to one who asks for that part by number.
+        Some(wanted) => claim_subnet(wanted, &held)?,
+        None => {
+            held.extend(bridge::routed(netlink)?);
+            held.extend(servers_of_host());
+            choose_subnet(&held)?
+        }
+    };
+    let id = random_id();
+    Ok(Network {
+        bridge: bridge::name(&id),
+        id,
+        name: spec.name.clone(),
+        subnet,
+        gateway: choose_gateway(subnet, spec.gateway)?,
+        internal: spec.internal,
+        mtu: spec.mtu,
+        labels: spec.labels.clone(),
+        options: spec.options.clone(),
+        created: now(),
+    })
+}
+
+/// Returns the name servers of the host: one behind the default route would be hidden by a network of the same range.
+fn servers_of_host() -> Vec<Held> {
+    let text = fs::read_to_string(Path::new(RESOLV_CONF)).unwrap_or_default();
+    let addresses = nameservers(&text).into_iter().filter_map(|server| match server.ip() {
+        std::net::IpAddr::V4(address) => Some(Ipv4Net::from(address)),
+        std::net::IpAddr::V6(_) => None,
+    });
+    addresses.map(|prefix| Held { prefix, by: "a name server of the host".to_owned() }).collect()
+}
+
+/// Returns 64 random hexadecimal digits.
+fn random_id() -> String {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("getrandom(2) waits for entropy and then cannot fail");
+    hex::encode(bytes)
+}
+
+/// Returns the time in nanoseconds since 1970-01-01 UTC.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_docker_takes() {
+        for name in ["web_default", "a", "0.x-y"] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        for name in ["", "-a", ".", "..", "a b", "a/b", "ä"] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn ids_are_64_digits_and_differ() {
+        assert_eq!(random_id().len(), 64);
+        assert_ne!(random_id(), random_id());
+    }
+}

@@ -1,0 +1,79 @@
+//! The firewall of this host's networks: one nftables table of our own. Whoever holds the lock.
+//!
+//! The rules are constant; what changes are the elements of the sets and maps they look into, so a packet costs the same
+//! with one container or a thousand, and attaching one is a transaction that adds elements. Whenever such a transaction
+//! does not fit what is loaded (somebody flushed the ruleset, an older build made the table) the table is replaced whole
+//! from the files, again in one transaction. Tables of others are never touched.
+
+mod content;
+mod forwarding;
+mod layout;
+mod table;
+
+pub(crate) use content::Content;
+pub(crate) use table::Table;
+
+use crate::netlink::NetlinkError;
+use crate::state::Lock;
+use crate::sysctl::SysctlError;
+use crate::{Host, StateError};
+
+/// Why the firewall could not be brought in line.
+#[derive(Debug, thiserror::Error)]
+pub enum FirewallError {
+    /// The kernel refused the table.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// Forwarding could not be switched.
+    #[error(transparent)]
+    Sysctl(#[from] SysctlError),
+    /// Leases or published ports could not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl Host {
+    fn content(&self) -> Result<Content, StateError> {
+        Ok(Content::of(&self.all_leases()?, &self.all_ports()?))
+    }
+
+    /// Lets the firewall know of `new`, which the files have already.
+    pub(crate) fn admit(&self, new: &Content, lock: &Lock) -> Result<(), FirewallError> {
+        let closed = forwarding::is_ours(self, lock)?;
+        let table = Table::of(self.run());
+        if table.add(new).is_err() {
+            table.replace(&self.content()?, closed)?;
+        }
+        forwarding::turn_on()
+    }
+
+    /// Lets the firewall forget `old`, which the files have no longer; with the last container the table goes.
+    pub(crate) fn dismiss(&self, old: Content, lock: &Lock) -> Result<(), FirewallError> {
+        let rest = self.content()?;
+        if rest.is_empty() {
+            return self.close_firewall(lock);
+        }
+        let table = Table::of(self.run());
+        if table.remove(&old.without_bridges_of(&rest)).is_err() {
+            table.replace(&rest, forwarding::is_ours(self, lock)?)?;
+        }
+        Ok(())
+    }
+
+    /// Loads the table that the files call for, whatever was loaded before.
+    pub(crate) fn restore_firewall(&self, lock: &Lock) -> Result<(), FirewallError> {
+        let content = self.content()?;
+        if content.is_empty() {
+            return self.close_firewall(lock);
+        }
+        let closed = forwarding::is_ours(self, lock)?;
+        Table::of(self.run()).replace(&content, closed)?;
+        forwarding::turn_on()
+    }
+
+    /// Puts forwarding back first: with the table gone first, the host would be a router for a moment.
+    fn close_firewall(&self, lock: &Lock) -> Result<(), FirewallError> {
+        forwarding::put_back(self, lock)?;
+        Ok(Table::of(self.run()).delete()?)
+    }
+}

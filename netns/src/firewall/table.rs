@@ -1,0 +1,81 @@
+//! Our nftables table: replaced whole, or changed by elements, always in one transaction. Whoever holds the lock.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::Content;
+use super::layout;
+use crate::netlink::{Netlink, NetlinkError};
+use crate::nftables::{Batch, Family};
+
+/// Where lighter keeps what is gone at reboot, unless told otherwise.
+const USUAL_RUN: &str = "/run/lighter";
+
+/// The table of one run directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Table(String);
+
+impl Table {
+    /// Every run directory has a table of its own, so that several roots on one host leave each other alone.
+    pub(crate) fn of(run: &Path) -> Table {
+        if run == Path::new(USUAL_RUN) {
+            return Table("lighter".to_owned());
+        }
+        let hash = Sha256::digest(run.as_os_str().as_bytes());
+        Table(format!("lighter-{}", hex::encode(&hash[..3])))
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn batch(&self) -> Batch {
+        Batch::new(Family::Inet, &self.0)
+    }
+
+    /// Adds elements; fails if the table is not there or has one of the keys with another value.
+    pub(super) fn add(&self, new: &Content) -> Result<(), NetlinkError> {
+        let mut batch = self.batch();
+        new.elements().into_iter().for_each(|(set, elements)| batch.add_elements(set, &elements));
+        Netlink::netfilter()?.send(&batch.finish())
+    }
+
+    /// Removes elements; fails if one of them is not there.
+    pub(super) fn remove(&self, old: &Content) -> Result<(), NetlinkError> {
+        let mut batch = self.batch();
+        old.elements().into_iter().for_each(|(set, elements)| batch.delete_elements(set, &elements));
+        Netlink::netfilter()?.send(&batch.finish())
+    }
+
+    /// Loads the table whole, whatever was there. With `closed` the host forwards for containers only.
+    pub(super) fn replace(&self, all: &Content, closed: bool) -> Result<(), NetlinkError> {
+        let mut batch = self.batch();
+        batch.replace_table();
+        layout::SETS.iter().for_each(|set| batch.add_set(set));
+        layout::chains(closed).into_iter().for_each(|chain| batch.add_chain(chain));
+        all.elements().into_iter().for_each(|(set, elements)| batch.add_elements(set, &elements));
+        Netlink::netfilter()?.send(&batch.finish())
+    }
+
+    /// Removes the table; succeeds when there is none.
+    pub(super) fn delete(&self) -> Result<(), NetlinkError> {
+        let mut batch = self.batch();
+        batch.remove_table();
+        Netlink::netfilter()?.send(&batch.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_usual_run_directory_has_the_plain_name() {
+        assert_eq!(Table::of(Path::new("/run/lighter")).name(), "lighter");
+        let other = Table::of(Path::new("/tmp/run"));
+        assert_eq!(other.name().len(), "lighter-".len() + 6);
+        assert_ne!(other, Table::of(Path::new("/tmp/run2")));
+    }
+}

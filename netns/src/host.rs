@@ -1,0 +1,77 @@
+//! The network of one host, as everything else of this crate sees it. Any process.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::firewall::FirewallError;
+use crate::netlink::{Netlink, NetlinkError};
+use crate::{NetworkError, bridge};
+
+/// The networks, leases, published ports and firewall that belong to one root and run directory.
+///
+/// Holds no state of its own: everything is read from files and from the kernel when it is asked for, so any number of
+/// processes can work on the same host.
+#[derive(Clone, Debug)]
+pub struct Host {
+    root: PathBuf,
+    run: PathBuf,
+}
+
+impl Host {
+    /// Names the directories: `root` outlives a reboot, `run` does not. Touches neither.
+    pub fn new(root: &Path, run: &Path) -> Host {
+        Host { root: root.to_owned(), run: run.to_owned() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn run(&self) -> &Path {
+        &self.run
+    }
+
+    /// Returns the ids of the containers that have anything here: a lease, a published port or a namespace. What cannot
+    /// be read is left out.
+    pub fn live_containers(&self) -> Vec<String> {
+        let lists = [self.leased_containers(), self.publishing_containers(), self.namespaced_containers()];
+        let containers: BTreeSet<_> = lists.into_iter().flatten().flatten().collect();
+        containers.into_iter().collect()
+    }
+
+    /// Brings the kernel in line with the files: the bridges of networks with containers, and the firewall, which
+    /// somebody may have flushed. Changes nothing when all is well.
+    pub fn reconcile(&self) -> Result<(), NetworkError> {
+        let lock = self.lock()?;
+        self.restore_firewall(&lock)?;
+        let mut netlink = Netlink::route()?;
+        for id in self.leased_networks()? {
+            if let Some(network) = self.read_network(&id)?
+                && !self.leases_of_network(&id)?.is_empty()
+            {
+                bridge::ensure(&mut netlink, &network)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what only containers need, the firewall table and the bridges, when there is no container. The networks
+    /// themselves stay: the next container brings their bridges back.
+    pub fn teardown_if_unused(&self) -> Result<(), NetworkError> {
+        let lock = self.lock()?;
+        if !self.leased_containers()?.is_empty() || !self.publishing_containers()?.is_empty() {
+            return Ok(());
+        }
+        let firewall = self.restore_firewall(&lock);
+        let bridges = self.delete_bridges();
+        Ok(firewall.map_err(NetworkError::from).and(bridges)?)
+    }
+
+    fn delete_bridges(&self) -> Result<(), NetworkError> {
+        let mut netlink = Netlink::route()?;
+        for network in self.read_networks()? {
+            bridge::delete(&mut netlink, &network.bridge)?;
+        }
+        Ok(())
+    }
+}

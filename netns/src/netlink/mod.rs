@@ -1,0 +1,20 @@
+//! Talks to the kernel over netlink(7): one blocking socket per family, requests sent in batches, the kernel's own error
+//! texts kept. Any process; a socket belongs for good to the network namespace it was opened in.
+
+mod address;
+mod attribute;
+mod conntrack;
+mod error;
+mod link;
+mod message;
+mod route;
+mod socket;
+
+pub(crate) use address::{HostAddress, add_address, addresses};
+pub(crate) use attribute::{Attributes, attributes};
+pub(crate) use conntrack::forget_udp;
+pub(crate) use error::NetlinkError;
+pub(crate) use link::{Veth, create_bridge, create_veth, delete_link, link_index, links, set_up};
+pub(crate) use message::Message;
+pub(crate) use route::{HostRoute, add_default_route, routes};
+pub(crate) use socket::Netlink;

@@ -1,0 +1,22 @@
+//! What is known of networks, leases and published ports: JSON files, readable with `cat`. Any process.
+//!
+//! ```text
+//! ROOT/networks/<id>/network.json      a network, durable, never changed
+//! RUN/networks/<id>/<container>.json   a lease: one container on one network; gone at reboot
+//! RUN/ports/<container>.json           the published ports of a container; gone at reboot
+//! RUN/network.lock                     held by whoever changes any of them, or the firewall
+//! ```
+//! Files appear and change by rename, so a reader needs no lock.
+
+mod error;
+mod file;
+mod lease;
+mod lock;
+mod network;
+mod port;
+
+pub use error::StateError;
+pub(crate) use file::{directory_names, remove_file, write_run_file};
+pub(crate) use lease::Lease;
+pub(crate) use lock::Lock;
+pub(crate) use port::PortRecord;

@@ -1,0 +1,116 @@
+//! An OCI seccomp profile, resolved to one verdict for every number of one interface.
+//!
+//! *Pure.* Numbers the profile cannot know, because their system calls are newer than it, answer
+//! ENOSYS: a C library then falls back to an older call, where EPERM would be taken as a refusal.
+
+use std::collections::BTreeMap;
+
+use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSyscall};
+
+use super::SeccompError;
+use super::abi::Abi;
+use super::verdict::{Condition, Rule, Verdict};
+
+/// A run of system call numbers with one verdict: from `start` to the next run's start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) start: u32,
+    pub(super) verdict: Verdict,
+}
+
+/// Returns the `SECCOMP_RET_*` value of an action.
+pub(super) fn return_value(action: LinuxSeccompAction, errno: Option<u32>) -> Result<u32, SeccompError> {
+    match action {
+        LinuxSeccompAction::ScmpActNotify => Err(SeccompError::Notify),
+        // Only the low 16 bits are the errno (SECCOMP_RET_DATA); more would change the action.
+        _ => Ok(action.as_u32(errno.map(|errno| errno & 0xffff))),
+    }
+}
+
+/// Resolves a profile for interfaces that share one architecture, in ascending order of numbers.
+///
+/// The result covers all numbers from 0 to `u32::MAX`; neighbours differ.
+pub(super) fn ranges(profile: &LinuxSeccomp, abis: &[Abi]) -> Result<Vec<Range>, SeccompError> {
+    let default = Verdict::always(return_value(profile.default_action(), profile.default_errno_ret())?);
+    let unknown = if answers_unknown(profile.default_action()) { default.clone() } else { no_such_call() };
+    let mut verdicts = BTreeMap::new();
+    for abi in abis {
+        let listed = listed(profile, *abi, &default)?;
+        let newest = listed.keys().next_back().copied().unwrap_or(0);
+        for number in abi.numbers() {
+            let verdict = listed.get(&number).cloned();
+            let known = if number <= newest { default.clone() } else { unknown.clone() };
+            verdicts.insert(number, verdict.unwrap_or(known));
+        }
+    }
+    Ok(runs(verdicts, &unknown))
+}
+
+/// Tells whether the default action itself is the right answer to a call nobody knows.
+fn answers_unknown(default: LinuxSeccompAction) -> bool {
+    use LinuxSeccompAction::{ScmpActAllow, ScmpActLog, ScmpActTrace};
+    matches!(default, ScmpActAllow | ScmpActLog | ScmpActTrace)
+}
+
+fn no_such_call() -> Verdict {
+    Verdict::always(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32)
+}
+
+/// Gathers what the profile says, by number. Names this interface lacks are passed over.
+fn listed(profile: &LinuxSeccomp, abi: Abi, default: &Verdict) -> Result<BTreeMap<u32, Verdict>, SeccompError> {
+    let mut verdicts: BTreeMap<u32, (Vec<Rule>, Option<u32>)> = BTreeMap::new();
+    for syscall in profile.syscalls().iter().flatten() {
+        let action = return_value(syscall.action(), syscall.errno_ret())?;
+        let rules = rules(syscall, action)?;
+        for number in syscall.names().iter().filter_map(|name| abi.number(name)) {
+            let (all, unconditional) = verdicts.entry(number).or_default();
+            if rules.is_empty() {
+                unconditional.get_or_insert(action);
+            } else {
+                all.extend(rules.iter().cloned());
+            }
+        }
+    }
+    let verdict = |(rules, otherwise): (Vec<Rule>, Option<u32>)| Verdict {
+        rules,
+        otherwise: otherwise.unwrap_or(default.otherwise),
+    };
+    Ok(verdicts.into_iter().map(|(number, said)| (number, verdict(said))).collect())
+}
+
+/// Reads the conditions of one entry: together they make one rule.
+///
+/// Except when two look at the same argument: then each is a rule of its own, any of which answers.
+/// Old profiles list the permitted values of personality(2) that way, and runc reads them so.
+fn rules(syscall: &LinuxSyscall, action: u32) -> Result<Vec<Rule>, SeccompError> {
+    let read = |arg| Condition::from_oci(arg).ok_or_else(|| SeccompError::Argument(syscall.names().join(" ")));
+    let conditions: Vec<Condition> = syscall.args().iter().flatten().map(read).collect::<Result<_, _>>()?;
+    let repeats = |at: usize| conditions[..at].iter().any(|before| before.index == conditions[at].index);
+    if (0..conditions.len()).any(repeats) {
+        Ok(conditions.into_iter().map(|condition| Rule { conditions: vec![condition], action }).collect())
+    } else if conditions.is_empty() {
+        Ok(Vec::new())
+    } else {
+        Ok(vec![Rule { conditions, action }])
+    }
+}
+
+/// Joins neighbours with the same verdict and fills the gaps between known numbers.
+fn runs(verdicts: BTreeMap<u32, Verdict>, unknown: &Verdict) -> Vec<Range> {
+    let mut ranges: Vec<Range> = Vec::new();
+    let mut push = |start: u32, verdict: &Verdict| {
+        if ranges.last().is_none_or(|last| last.verdict != *verdict) {
+            ranges.push(Range { start, verdict: verdict.clone() });
+        }
+    };
+    let mut next = 0;
+    for (number, verdict) in &verdicts {
+        if *number > next {
+            push(next, unknown);
+        }
+        push(*number, verdict);
+        next = number + 1;
+    }
+    push(next, unknown);
+    ranges
+}
