@@ -17,7 +17,7 @@ demo) wanted="$build curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.cr
 images) wanted=$images ;;
 test) wanted="$build $images $test" ;;
 release) wanted="$build musl-tools=musl-gcc binutils=readelf" ;;
-bench) wanted="$build $images umoci=umoci podman=podman runc=runc crun=crun jq=jq" ;;
+bench) wanted="$build $images iproute2=ip umoci=umoci runc=runc crun=crun" ;; # podman and docker bring services
 *)
     sed -n '2s/^# //p' "$0" >&2
     exit 2

@@ -1,2 +1,50 @@
-//! lighter
-fn main() {}
+//! `lighter`: runs OCI images and Compose projects without any resident engine.
+//!
+//! This crate is the only one that prints, exits, and reads the command line and the process environment.
+
+mod args;
+mod context;
+mod error;
+mod session;
+mod ui;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use lighter_engine::monitor;
+
+use crate::args::Cli;
+use crate::context::{Context, Invocation};
+use crate::error::Failure;
+
+fn main() -> ExitCode {
+    let argv: Vec<_> = std::env::args_os().collect();
+    if argv.get(1).is_some_and(|verb| verb == monitor::MONITOR_VERB) {
+        return ExitCode::from(monitor::main());
+    }
+    let cli = match Cli::try_parse_from(context::argv_of(argv)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print(); // nobody to tell that telling failed
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let color = context::wants_color();
+    match run(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.print(color);
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let invocation = Invocation::from_environment()?;
+    if cli.verb.needs_root() && !nix::unistd::geteuid().is_root() {
+        return Err(context::not_root());
+    }
+    let context = Context::new(cli.globals, cli.project, invocation)?;
+    verbs::run(&context, cli.verb)
+}

@@ -1,20 +1,53 @@
 //! The configuration hash of a service, a network or a volume: what decides whether `up` recreates it.
 //!
-//! Runs in the command.
+//! Runs in the command; pure. A hash is the SHA-256 of the canonical document, without what does not concern a single
+//! container, in a fixed order.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
 
 use crate::model::{Network, Service, Volume};
+use crate::render;
+use crate::yaml::Node;
+
+/// Attributes of a service that no container of it can show, as in Docker Compose: a change of them recreates nothing.
+const WITHOUT: [&str; 8] =
+    ["attach", "build", "depends_on", "develop", "profiles", "pull_policy", "pull_refresh_after", "scale"];
 
 /// Returns the hash of what makes a container of this service differ from another, 64 hexadecimal digits.
-pub fn config_hash(_service: &Service) -> String {
-    todo!()
+pub fn config_hash(service: &Service) -> String {
+    digest(&render::compact(&hashed_document(service)))
+}
+
+/// Returns the document that is hashed.
+pub(crate) fn hashed_document(service: &Service) -> Node {
+    let mut document = service.document.clone();
+    if let Some(map) = document.as_map_mut() {
+        map.0.retain(|entry| !WITHOUT.contains(&entry.key.as_str()) && !entry.key.starts_with("x-"));
+        if let Some(deploy) = map.get_mut("deploy").and_then(Node::as_map_mut) {
+            deploy.remove("replicas");
+        }
+    }
+    document
 }
 
 /// Returns the hash of a network, 64 hexadecimal digits.
-pub fn network_hash(_network: &Network) -> String {
-    todo!()
+pub fn network_hash(network: &Network) -> String {
+    let mut text = format!("{} {} {} {}", network.name, network.external, network.internal, network.enable_ipv6);
+    for pool in &network.pools {
+        // Debug names every field, so that two different pools never read alike.
+        let _ = write!(text, " {pool:?}");
+    }
+    let _ = write!(text, " {:?} {:?}", network.driver_opts, network.labels);
+    digest(&text)
 }
 
 /// Returns the hash of a volume, 64 hexadecimal digits.
-pub fn volume_hash(_volume: &Volume) -> String {
-    todo!()
+pub fn volume_hash(volume: &Volume) -> String {
+    digest(&format!("{} {} {:?} {:?}", volume.name, volume.external, volume.driver_opts, volume.labels))
+}
+
+fn digest(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
 }

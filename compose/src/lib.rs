@@ -1,4 +1,3 @@
-#![allow(clippy::todo, clippy::allow_attributes)]
 //! Compose text to project to plan to containers.
 //!
 //! Runs in **the command** (`lighter up`, `lighter config` …) only; neither a monitor nor a container's init links a line
@@ -9,13 +8,25 @@
 //! relative path is absolute, every short form is its long form, and no attribute was dropped. What the project asks for and
 //! lighter cannot do is listed in [`Project::refusals`], with its place in the text.
 
+mod canonical;
+mod consistency;
+mod decode;
 pub mod diagnostic;
+mod dotenv;
+mod forms;
 pub mod graph;
 pub mod hash;
+mod interpolate;
 pub mod load;
+mod merge;
 pub mod model;
 pub mod names;
+mod normalise;
+mod paths;
+mod profiles;
 pub mod render;
+mod schema;
+mod service_environment;
 pub mod source;
 pub mod units;
 mod yaml;

@@ -7,7 +7,7 @@
 use crate::diagnostic::{Diagnostic, Fault};
 use crate::forms;
 use crate::schema::{Field, Repeats, Shape, identity};
-use crate::yaml::{Directive, Entry, Map, Node, Value};
+use crate::yaml::{Directive, Entry, Node, Value};
 
 /// Lays `over` over `base`, both of `shape`, at the attribute path `path`.
 ///
@@ -23,7 +23,7 @@ pub(crate) fn merge(base: Node, over: Node, shape: &Shape, path: &str) -> Result
         _ if over.is_null() => Ok(base),
         Shape::KeyValues { .. } => maps(forms::key_values(base), forms::key_values(over), &Shape::Any, path),
         Shape::NamesOr(item) => maps(forms::names(base, item), forms::names(over, item), item, path),
-        Shape::Map(item) | Shape::Named(item) => maps(base, over, item, path),
+        Shape::Named(item) => maps(base, over, item, path),
         Shape::TextMap => maps(base, over, &Shape::Any, path),
         Shape::Ulimits => maps(base, over, &Shape::External, path),
         Shape::ShortOr(key, _) => fields(forms::long(base, key), forms::long(over, key), shape, path),

@@ -97,15 +97,21 @@ fn resolve_service(service: &mut Node, base: &Base) {
             with(build, "additional_contexts", |contexts| resolve_additional(contexts, base));
         }
     });
-    with(service, "env_file", |files| one_or_many(files, |file| {
-        if file.as_map().is_some() { with(file, "path", |path| base.text(path)) } else { base.text(file) }
-    }));
+    with(service, "env_file", |files| {
+        one_or_many(files, |file| {
+            if file.as_map().is_some() { with(file, "path", |path| base.text(path)) } else { base.text(file) }
+        })
+    });
     with(service, "label_file", |files| one_or_many(files, |file| base.text(file)));
     with(service, "extends", |extends| with(extends, "file", |file| base.text(file)));
     with(service, "volumes", |volumes| one_or_many(volumes, |volume| resolve_mount(volume, base)));
-    with(service, "develop", |develop| with(develop, "watch", |watch| one_or_many(watch, |rule| {
-        with(rule, "path", |path| base.text(path));
-    })));
+    with(service, "develop", |develop| {
+        with(develop, "watch", |watch| {
+            one_or_many(watch, |rule| {
+                with(rule, "path", |path| base.text(path));
+            })
+        })
+    });
 }
 
 fn resolve_context(context: &mut Node, base: &Base) {
@@ -136,6 +142,7 @@ fn resolve_additional(contexts: &mut Node, base: &Base) {
 }
 
 fn resolve_mount(volume: &mut Node, base: &Base) {
+    let is_bind = volume.text("type") == Some("bind");
     match &mut volume.value {
         Value::Text(text) if text.starts_with(['.', '~']) => {
             let (source, rest) = text.split_once(':').map_or((text.as_str(), ""), |(source, rest)| (source, rest));
@@ -143,7 +150,7 @@ fn resolve_mount(volume: &mut Node, base: &Base) {
             let separator = if rest.is_empty() { "" } else { ":" };
             *text = format!("{}{separator}{rest}", source.display());
         }
-        Value::Map(_) if volume.text("type") == Some("bind") => with(volume, "source", |source| base.text(source)),
+        Value::Map(_) if is_bind => with(volume, "source", |source| base.text(source)),
         _ => {}
     }
 }

@@ -66,6 +66,19 @@ pub use state::{EXIT_CODE_UNKNOWN, Health, HealthStatus, ProbeResult, Process, S
 pub use volume::{Volume, VolumeError};
 pub use watch::Watch;
 
+/// Returns a name that nobody has: 64 random hexadecimal digits.
+///
+/// # Panics
+/// If the kernel gives no random numbers, without which no id could be made either.
+pub fn random_name() -> String {
+    id::random().expect("getrandom(2) gives random numbers once the system has booted")
+}
+
+/// Returns rows and columns of the terminal behind a descriptor; `None` if it is none.
+pub fn terminal_size(fd: std::os::fd::RawFd) -> Option<(u16, u16)> {
+    sys::terminal_size(fd)
+}
+
 /// Why the engine could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

@@ -40,7 +40,8 @@ impl Host {
         if !is_plain(&spec.container) {
             return Err(AttachError::NotAnId { container: container() });
         }
-        if !self.leases_of_container(&spec.container)?.is_empty() || self.ports_of_container(&spec.container)?.is_some() {
+        if !self.leases_of_container(&spec.container)?.is_empty() || self.ports_of_container(&spec.container)?.is_some()
+        {
             return Err(AttachError::AlreadyAttached { container: container() });
         }
         let networks = self.networks_of(spec)?;
@@ -83,7 +84,8 @@ impl Host {
             if self.read_network(&network.id)?.is_none() {
                 return Err(AttachError::NoSuchNetwork { network: network.name.clone() });
             }
-            let lease = address::lease(&spec.container, wish, number, (network, &self.leases_of_network(&network.id)?))?;
+            let lease =
+                address::lease(&spec.container, wish, number, (network, &self.leases_of_network(&network.id)?))?;
             self.write_lease(&lease, lock)?;
             leases.push(lease);
         }

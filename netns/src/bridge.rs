@@ -2,29 +2,11 @@
 
 use ipnet::Ipv4Net;
 
-use crate::ipam::{Held, IpamError, claim_subnet};
+use crate::ipam::{Held, claim_subnet};
 use crate::netlink::{
     Netlink, NetlinkError, add_address, addresses, create_bridge, delete_link, links, routes, set_up, unless_gone,
 };
-use crate::sysctl::{self, SysctlError};
-use crate::{Network, StateError};
-
-/// Why a bridge could not be made or removed.
-#[derive(Debug, thiserror::Error)]
-pub enum BridgeError {
-    /// The host has come to use the network's subnet for something else.
-    #[error(transparent)]
-    Ipam(#[from] IpamError),
-    /// The kernel refused.
-    #[error(transparent)]
-    Netlink(#[from] NetlinkError),
-    /// A switch of the bridge could not be set.
-    #[error(transparent)]
-    Sysctl(#[from] SysctlError),
-    /// It could not be recorded.
-    #[error(transparent)]
-    State(#[from] StateError),
-}
+use crate::{HostError, Network, sysctl};
 
 /// Returns the name of the bridge of the network with this id: 13 characters, a device name may have 15.
 pub(crate) fn name(network: &str) -> String {
@@ -40,7 +22,7 @@ fn mac(network: &Network) -> [u8; 6] {
 }
 
 /// Makes sure that the network's bridge is there, has the gateway's address and is up; returns its index.
-pub(crate) fn ensure(netlink: &mut Netlink, network: &Network) -> Result<u32, BridgeError> {
+pub(crate) fn ensure(netlink: &mut Netlink, network: &Network) -> Result<u32, HostError> {
     let found = find(netlink, &network.bridge)?;
     let index = match found {
         Some(index) => index,
@@ -55,7 +37,7 @@ fn find(netlink: &mut Netlink, name: &str) -> Result<Option<u32>, NetlinkError> 
     Ok(links(netlink)?.into_iter().find(|link| link.name == name).map(|link| link.index))
 }
 
-fn create(netlink: &mut Netlink, network: &Network) -> Result<u32, BridgeError> {
+fn create(netlink: &mut Netlink, network: &Network) -> Result<u32, HostError> {
     claim_subnet(network.subnet, &connected(netlink)?)?;
     netlink.send(&[create_bridge(&network.bridge, mac(network), network.mtu)])?;
     sysctl::disable_ipv6(&network.bridge)?;
@@ -82,7 +64,8 @@ pub(crate) fn connected(netlink: &mut Netlink) -> Result<Vec<Held>, NetlinkError
 pub(crate) fn routed(netlink: &mut Netlink) -> Result<Vec<Held>, NetlinkError> {
     let links = links(netlink)?;
     let by = |index: Option<u32>| links.iter().find(|link| Some(link.index) == index);
-    let held = |to: Option<&crate::netlink::Link>| to.map_or("a route".to_owned(), |to| format!("a route on `{}`", to.name));
+    let held =
+        |to: Option<&crate::netlink::Link>| to.map_or("a route".to_owned(), |to| format!("a route on `{}`", to.name));
     let routes = routes(netlink)?.into_iter();
     Ok(routes.map(|route| Held { prefix: route.destination, by: held(by(route.link)) }).collect())
 }

@@ -6,13 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ipnet::Ipv4Net;
 
-use crate::bridge::{self, BridgeError};
+use crate::bridge;
 use crate::dns::nameservers;
-use crate::firewall::FirewallError;
+use crate::failure::from_host_errors;
 use crate::ipam::{Held, IpamError, choose_gateway, choose_subnet, claim_subnet};
 use crate::netlink::{Netlink, NetlinkError};
 use crate::state::Lock;
-use crate::{Endpoint, Host, Network, NetworkSpec, StateError};
+use crate::{Endpoint, Host, HostError, Network, NetworkSpec, StateError};
 
 /// The host's own resolver configuration, resolv.conf(5): its servers stay reachable.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -43,19 +43,12 @@ pub enum NetworkError {
     /// No subnet or gateway could be chosen.
     #[error(transparent)]
     Ipam(#[from] IpamError),
-    /// The bridge failed.
+    /// The host refused.
     #[error(transparent)]
-    Bridge(#[from] BridgeError),
-    /// The firewall failed.
-    #[error(transparent)]
-    Firewall(#[from] FirewallError),
-    /// The kernel refused something.
-    #[error(transparent)]
-    Netlink(#[from] NetlinkError),
-    /// A record could not be read or written.
-    #[error(transparent)]
-    State(#[from] StateError),
+    Host(#[from] HostError),
 }
+
+from_host_errors!(NetworkError: StateError, NetlinkError);
 
 impl Host {
     /// Creates a network: chooses what `spec` leaves open, records it and makes its bridge.
@@ -123,7 +116,11 @@ impl Host {
 fn check_name(name: &str) -> Result<(), NetworkError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if starts_well && name.chars().all(allowed) { Ok(()) } else { Err(NetworkError::InvalidName { name: name.to_owned() }) }
+    if starts_well && name.chars().all(allowed) {
+        Ok(())
+    } else {
+        Err(NetworkError::InvalidName { name: name.to_owned() })
+    }
 }
 
 fn resolve(spec: &NetworkSpec, others: &[Network], netlink: &mut Netlink) -> Result<Network, NetworkError> {

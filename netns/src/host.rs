@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::firewall::FirewallError;
-use crate::netlink::{Netlink, NetlinkError};
+use crate::netlink::Netlink;
 use crate::{NetworkError, bridge};
 
 /// The networks, leases, published ports and firewall that belong to one root and run directory.
@@ -64,7 +63,8 @@ impl Host {
         }
         let firewall = self.restore_firewall(&lock);
         let bridges = self.delete_bridges();
-        Ok(firewall.map_err(NetworkError::from).and(bridges)?)
+        firewall?;
+        bridges
     }
 
     fn delete_bridges(&self) -> Result<(), NetworkError> {

@@ -55,7 +55,10 @@ impl fmt::Display for Held {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum IpamError {
     /// Every pool is full.
-    #[error("choose a subnet: no /{SUBNET_PREFIX} is free in 172.18.0.0–172.31.255.255, 10.0.0.0/8 and 192.168.0.0/16; held: {}", list(held))]
+    #[error(
+        "choose a subnet: no /{SUBNET_PREFIX} is free in 172.18.0.0–172.31.255.255, 10.0.0.0/8 and 192.168.0.0/16; held: {}",
+        list(held)
+    )]
     NoFreeSubnet {
         /// Everything that is in the way.
         held: Vec<Held>,

@@ -1,9 +1,45 @@
-//! The network of one host.
-#![allow(missing_docs, clippy::all, dead_code, unused)]
+//! The network of one host: bridges, veths, addresses, firewall and names, without any other program's help.
+//!
+//! ```text
+//! create_network ─▶ record, bridge                                     RUN: files that say who has what
+//! create_namespace ─▶ RUN/netns/<container>                            (leases, published ports)
+//! attach ─▶ leases, ports ─▶ firewall ─▶ bridge ─▶ veths ─▶ addresses  any process can read and undo them
+//! dns::Server ─▶ 127.0.0.11 inside, reads the leases
+//! detach, delete_network ─▶ nothing left
+//! ```
+//! The command and the monitors call into this crate; nothing runs between the calls. Files are the truth about what was
+//! given to whom, the kernel is the truth about what is there, and [`Host::reconcile`] brings the second in line with the
+//! first. Only [`dns::Server`] lives on, inside the monitor's event loop.
+
+mod attach;
+mod bridge;
+mod create;
+mod detach;
 pub mod dns;
+mod failure;
+mod firewall;
 mod host;
+mod ipam;
+mod namespace;
+mod netlink;
 mod network;
+mod nftables;
+mod ports;
 mod sandbox;
-mod netlink; mod nftables; mod sys;
-pub use network::*;
-pub use sandbox::*;
+mod state;
+mod sys;
+mod sysctl;
+
+pub use attach::AttachError;
+pub use create::NetworkError;
+pub use detach::DetachError;
+pub use failure::HostError;
+pub use host::Host;
+pub use ipam::{Held, IpamError};
+pub use namespace::NamespaceError;
+pub use netlink::NetlinkError;
+pub use network::{Network, NetworkSpec};
+pub use ports::{Holder, PortError};
+pub use sandbox::{BoundPort, Endpoint, EndpointSpec, Protocol, PublishedPort, Sandbox, SandboxSpec};
+pub use state::StateError;
+pub use sysctl::SysctlError;

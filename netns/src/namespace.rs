@@ -77,11 +77,7 @@ pub(crate) fn open(path: &Path) -> Result<OwnedFd, NamespaceError> {
 }
 
 /// Runs `work` inside `netns`, mounted at `path`. Sockets opened there stay there for good.
-pub(crate) fn inside<T>(
-    netns: BorrowedFd<'_>,
-    path: &Path,
-    work: impl FnOnce() -> T,
-) -> Result<T, NamespaceError> {
+pub(crate) fn inside<T>(netns: BorrowedFd<'_>, path: &Path, work: impl FnOnce() -> T) -> Result<T, NamespaceError> {
     let _way_back = WayBack::remember().map_err(failed("leave the current for", path))?;
     setns(netns, CloneFlags::CLONE_NEWNET).map_err(|errno| failed("enter", path)(errno.into()))?;
     Ok(work())
@@ -115,7 +111,9 @@ impl Host {
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed("create", &directory))?;
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && !is_mounted(path) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(NamespaceError::Exists { path: path.to_owned() }),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                Err(NamespaceError::Exists { path: path.to_owned() })
+            }
             Err(error) => Err(failed("create", path)(error)),
             Ok(_) => Ok(()),
         }

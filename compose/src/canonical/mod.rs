@@ -9,6 +9,8 @@ mod port;
 mod scalar;
 mod words;
 
+pub(crate) use port::range as port_range;
+
 use crate::diagnostic::{Diagnostic, Fault};
 use crate::forms;
 use crate::schema::{DEVICE_REQUEST, Field, Object, Repeats, Shape, identity};
@@ -37,7 +39,7 @@ pub(crate) fn canonical(node: Node, shape: &Shape, path: &str) -> Result<Node, F
         Shape::KeyValues { empty } => Ok(texts(forms::key_values(node), *empty)),
         Shape::TextMap => Ok(texts(node, true)),
         Shape::ExtraHosts => Ok(forms::extra_hosts(node)),
-        Shape::Map(item) | Shape::Named(item) => members(node, item, path),
+        Shape::Named(item) => members(node, item, path),
         Shape::NamesOr(item) => members(forms::names(node, item), item, path),
         Shape::Ulimits => members(node, &Shape::Integer, path),
         Shape::Gpus => gpus(node, path),

@@ -93,5 +93,9 @@ fn split(text: &str) -> Vec<&str> {
 }
 
 fn clean(target: &str) -> String {
-    if target.starts_with('/') { paths::clean(Path::new(target)).to_string_lossy().into_owned() } else { target.to_owned() }
+    if target.starts_with('/') {
+        paths::clean(Path::new(target)).to_string_lossy().into_owned()
+    } else {
+        target.to_owned()
+    }
 }

@@ -43,7 +43,11 @@ mod tests {
         ];
         for (line, expected) in cases {
             let words = split(line);
-            assert_eq!(words.as_ref().map(|words| words.iter().map(String::as_str).collect::<Vec<_>>()), expected.map(<[&str]>::to_vec), "{line}");
+            assert_eq!(
+                words.as_ref().map(|words| words.iter().map(String::as_str).collect::<Vec<_>>()),
+                expected.map(<[&str]>::to_vec),
+                "{line}"
+            );
         }
     }
 }

@@ -104,12 +104,7 @@ fn braces(text: &str) -> Result<(&str, &str), TemplateError> {
 }
 
 /// Evaluates what stands between the braces; `whole` is the text from `${` on, for the error.
-fn braced(
-    whole: &str,
-    inner: &str,
-    variables: &mut dyn Variables,
-    depth: usize,
-) -> Result<String, TemplateError> {
+fn braced(whole: &str, inner: &str, variables: &mut dyn Variables, depth: usize) -> Result<String, TemplateError> {
     let name = name(inner);
     let operation = &inner[name.len()..];
     if name.is_empty() {

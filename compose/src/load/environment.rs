@@ -57,7 +57,8 @@ fn default_file(
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Environment, LoadError> {
     let file = directory.join(".env");
-    let disabled = variables.get("COMPOSE_DISABLE_ENV_FILE").is_some_and(|value| matches!(value.as_str(), "1" | "true"));
+    let disabled =
+        variables.get("COMPOSE_DISABLE_ENV_FILE").is_some_and(|value| matches!(value.as_str(), "1" | "true"));
     if disabled || !file.is_file() {
         return Ok(variables);
     }

@@ -14,12 +14,8 @@ use crate::source::{Environment, Source};
 const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 
 /// Names of a file laid over a found one, the first wins.
-const OVERRIDES: [&str; 4] = [
-    "compose.override.yml",
-    "compose.override.yaml",
-    "docker-compose.override.yml",
-    "docker-compose.override.yaml",
-];
+const OVERRIDES: [&str; 4] =
+    ["compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml"];
 
 /// Size beyond which a file is refused: no compose file is near it, and a mistaken one would fill the memory.
 const MAX_SIZE: u64 = 16 << 20;

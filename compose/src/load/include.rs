@@ -39,7 +39,9 @@ fn load(item: &Node, loader: &mut Loader) -> Result<Node, LoadError> {
     let files = paths.items().iter().map(|path| file(path, loader)).collect::<Result<Vec<_>, _>>()?;
     let Some(first) = files.first() else { return Ok(item.here(Value::Map(Default::default()))) };
     let directory = match item.text("project_directory") {
-        Some(directory) => PathBuf::from(directory),
+        Some(directory) if Path::new(directory).is_dir() => PathBuf::from(directory),
+        // As the reference does: what is no folder stands for the folder it is in.
+        Some(other) => Path::new(other).parent().unwrap_or(Path::new("/")).to_path_buf(),
         None => first.parent().unwrap_or(Path::new("/")).to_path_buf(),
     };
     let variables = variables(item, &directory, loader)?;

@@ -18,6 +18,8 @@ mod files;
 mod include;
 mod name;
 
+pub(crate) use files::read_one;
+
 use std::path::PathBuf;
 
 use crate::canonical::canonical;
@@ -59,7 +61,9 @@ pub enum LoadError {
         source: std::io::Error,
     },
     /// A given project name is none.
-    #[error("`{name}` is not a project name: it must begin with a lower-case letter or a digit and consist of lower-case letters, digits, `-` and `_`")]
+    #[error(
+        "`{name}` is not a project name: it must begin with a lower-case letter or a digit and consist of lower-case letters, digits, `-` and `_`"
+    )]
     Name {
         /// The name.
         name: String,
@@ -92,6 +96,7 @@ pub fn load(source: &Source, environment: &Environment) -> Result<Loaded, LoadEr
     let name = name::project_name(source, &variables, &documents, &found.directory)?;
 
     let mut loader = document::Loader::new(&name, variables, found.directory.clone(), !source.no_interpolate);
+    loader.including = found.files.clone();
     let mut whole = loader.load(documents)?;
     let variables = loader.variables;
     warnings.append(&mut loader.warnings);

@@ -49,7 +49,8 @@ fn from_file(node: &Node, variables: &Environment) -> Result<String, LoadError> 
         return Ok(name);
     }
     let fault = Diagnostic::error(format!("`{}` is not a project name", name.escape_debug())).at(&node.span);
-    let hint = "it must begin with a lower-case letter or a digit and consist of lower-case letters, digits, `-` and `_`";
+    let hint =
+        "it must begin with a lower-case letter or a digit and consist of lower-case letters, digits, `-` and `_`";
     Err(Box::new(fault.hint(hint)).into())
 }
 

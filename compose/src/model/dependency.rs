@@ -23,7 +23,9 @@ impl Condition {
 
     /// Reads the word of the Compose Specification.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Started, Self::Healthy, Self::CompletedSuccessfully].into_iter().find(|condition| condition.word() == word)
+        [Self::Started, Self::Healthy, Self::CompletedSuccessfully]
+            .into_iter()
+            .find(|condition| condition.word() == word)
     }
 }
 

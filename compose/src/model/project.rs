@@ -33,14 +33,24 @@ pub struct Project {
     /// What the file asks for and lighter cannot do, by name and place. `config` may show such a project; whatever makes
     /// containers must refuse it with the first of these.
     pub refusals: Vec<Diagnostic>,
+    /// Whether variables were replaced, so that a `$` in a value is a plain one.
+    pub(crate) interpolated: bool,
     /// The canonical document this was read from.
     pub(crate) document: Node,
 }
 
 impl Project {
-    /// Returns where the value at `path` stands: `["services", "web", "image"]`; of the nearest ancestor when the value
-    /// itself is a default, [`None`] when nothing of the path is in a file.
-    pub fn span(&self, _path: &[&str]) -> Option<Span> {
-        todo!()
+    /// Returns where the value at `path` stands: `["services", "web", "image"]`; the key of the nearest ancestor when the
+    /// value itself is a default, [`None`] when nothing of the path is in a file.
+    pub fn span(&self, path: &[&str]) -> Option<Span> {
+        let mut node = &self.document;
+        let mut span = None;
+        for (index, key) in path.iter().enumerate() {
+            let Some(entry) = node.as_map().and_then(|map| map.entry(key)) else { break };
+            node = &entry.value;
+            let is_scalar = node.as_map().is_none() && node.as_list().is_none();
+            span = Some(if is_scalar && index + 1 == path.len() { node.span.clone() } else { entry.at.clone() });
+        }
+        span
     }
 }

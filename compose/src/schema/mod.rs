@@ -16,7 +16,7 @@ mod shape;
 mod suggest;
 
 pub(crate) use check::check;
+pub(crate) use deploy::DEVICE_REQUEST;
 pub(crate) use refusals::refusals;
 pub(crate) use root::{PROJECT, SERVICE};
-pub(crate) use deploy::DEVICE_REQUEST;
-pub(crate) use shape::{Field, Object, Repeats, Shape, Support, identity};
+pub(crate) use shape::{Field, Object, Repeats, Shape, identity};

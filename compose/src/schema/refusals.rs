@@ -10,7 +10,7 @@ pub(crate) fn refusals(node: &Node, shape: &Shape, path: &str, found: &mut Vec<D
         (Shape::List(item, _), Value::List(items)) => {
             items.iter().for_each(|value| refusals(value, item, path, found));
         }
-        (Shape::Map(item) | Shape::Named(item) | Shape::NamesOr(item), Value::Map(map)) => {
+        (Shape::Named(item) | Shape::NamesOr(item), Value::Map(map)) => {
             map.0.iter().for_each(|entry| refusals(&entry.value, item, &format!("{path}.{}", entry.key), found));
         }
         (shape, Value::Map(_)) => {

@@ -132,10 +132,7 @@ static CREDENTIAL_SPEC: Object = Object::new(&[
 static DEPENDENCY: Object = Object {
     required: &["condition"],
     ..Object::new(&[
-        Field::new(
-            "condition",
-            Shape::Word(&["service_started", "service_healthy", "service_completed_successfully"]),
-        ),
+        Field::new("condition", Shape::Word(&["service_started", "service_healthy", "service_completed_successfully"])),
         Field::kept("required", Shape::Boolean),
         Field::new("restart", Shape::Boolean),
     ])

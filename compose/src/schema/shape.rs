@@ -43,8 +43,6 @@ pub(crate) enum Shape {
     List(&'static Shape, Repeats),
     /// Text or a list of text; becomes a list.
     TextOrList(Repeats),
-    /// A mapping with keys of the user.
-    Map(&'static Shape),
     /// A mapping with names of the user, `[a-zA-Z0-9._-]+`.
     Named(&'static Shape),
     /// A list of names, or a mapping from them; becomes a mapping.

@@ -16,6 +16,9 @@ const MAX_DEPTH: usize = 200;
 /// Values that the aliases of one document may repeat: what Docker Compose visits at most.
 const MAX_ALIASED: usize = 100_000;
 
+/// Keys beyond which a mapping is refused: each is compared with those before it.
+const MAX_KEYS: usize = 10_000;
+
 /// Composes every document of `file`, in order; a file without any gives an empty list.
 ///
 /// # Errors
@@ -147,8 +150,14 @@ impl<'a> Composer<'a> {
         self.put(node)
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, anchor: usize, tag: Option<&Tag>, span: Span)
-    -> Result<(), Fault> {
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        anchor: usize,
+        tag: Option<&Tag>,
+        span: Span,
+    ) -> Result<(), Fault> {
         if let Some(Frame { open: Open::Map { key: key @ None, .. }, .. }) = self.stack.last_mut() {
             *key = Some((read_key(text, style, tag, &span)?, span.clone()));
             if anchor != 0 {
@@ -201,6 +210,9 @@ fn insert(map: &mut Map, key: String, at: Span, value: Node) -> Result<(), Fault
         let message = format!("key `{key}` is given twice, first in line {}", first.at.position().line);
         let twice = Diagnostic::error(message).label(&at, "given again here").label(&first.at, "first given here");
         return Err(Box::new(twice));
+    }
+    if map.0.len() >= MAX_KEYS {
+        return Err(fault(format!("a mapping has more than {MAX_KEYS} keys"), &at));
     }
     map.0.push(Entry { key, at, value });
     Ok(())

@@ -11,4 +11,4 @@ mod scalar;
 
 pub(crate) use compose::parse;
 pub(crate) use node::{Directive, Entry, Map, Node, Value};
-pub(crate) use scalar::format_float;
+pub(crate) use scalar::{format_float, is_plain};

@@ -67,6 +67,11 @@ impl Node {
         Self::new(value, self.span.clone())
     }
 
+    /// Returns nothing, standing where `self` stands: a place for what is implied.
+    pub(crate) fn clone_place(&self) -> Self {
+        self.here(Value::Null)
+    }
+
     pub(crate) fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)
     }

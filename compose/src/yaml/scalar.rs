@@ -66,6 +66,22 @@ fn float(text: &str) -> Option<f64> {
     if well_formed { text.parse().ok() } else { None }
 }
 
+/// Returns whether a text may be written without quotes and reads as itself, also between other values.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let starts_plainly =
+        text.starts_with(|first: char| first.is_alphanumeric() || matches!(first, '/' | '.' | '_' | '$'));
+    let plain = |c: char| c.is_alphanumeric() || " /._-$=+,@:;()<>~^*!?&%".contains(c);
+    // A colon before a blank or at the end makes a key, and go-yaml reads texts of digits and colons as base 60.
+    let only_digits_and_colons = text.contains(':') && text.chars().all(|c| c.is_ascii_digit() || ":.-".contains(c));
+    starts_plainly
+        && text.chars().all(plain)
+        && !text.ends_with([' ', ':'])
+        && !text.contains(": ")
+        && !only_digits_and_colons
+        && !matches!(text.to_ascii_lowercase().as_str(), "y" | "n" | "yes" | "no" | "on" | "off")
+        && matches!(resolve(text), Value::Text(_))
+}
+
 /// Formats a float as Go's `%v`: the shortest digits, with an exponent below 1e-4 and from 1e21.
 pub(crate) fn format_float(value: f64) -> String {
     if value.is_nan() {

@@ -40,6 +40,29 @@ pub struct Isolation {
     pub oom_score_adj: Option<i32>,
 }
 
+/// A `security_opt` that lighter does not have.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("security option `{0}` is not supported: use no-new-privileges, seccomp=unconfined or systempaths=unconfined")]
+pub struct UnknownSecurityOption(String);
+
+impl Isolation {
+    /// Applies one `security_opt` of docker-run(1) or Compose: `no-new-privileges[:true]`, `seccomp=unconfined` …
+    pub fn apply_security_option(&mut self, option: &str) -> Result<(), UnknownSecurityOption> {
+        let (name, value) = option.split_once([':', '=']).unwrap_or((option, ""));
+        match (name, value) {
+            ("no-new-privileges", "" | "true") => self.no_new_privileges = true,
+            ("no-new-privileges", "false") => self.no_new_privileges = false,
+            ("seccomp", "unconfined") => self.seccomp_unconfined = true,
+            ("seccomp", "builtin") => self.seccomp_unconfined = false,
+            ("systempaths", "unconfined") => self.paths_unconfined = true,
+            // neither confines anything where it is not in force, so turning it off is nothing to do
+            ("apparmor", "unconfined") | ("label", "disable") => {}
+            _ => return Err(UnknownSecurityOption(option.to_owned())),
+        }
+        Ok(())
+    }
+}
+
 /// One limit of setrlimit(2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ulimit {

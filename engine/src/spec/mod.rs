@@ -12,11 +12,11 @@ mod restart;
 
 pub use from_image::ProcessChoice;
 pub use health::{DEFAULT_PROBE_INTERVAL, DEFAULT_PROBE_RETRIES, DEFAULT_PROBE_TIMEOUT, HealthCheck, Probe};
-pub use isolation::{Isolation, Ulimit};
+pub use isolation::{Isolation, Ulimit, UnknownSecurityOption};
 pub use mounts::{BindPropagation, Device, Mount, MountKind};
 pub use network::{Attachment, NetworkMode, PublishedPort};
 pub use resources::Resources;
-pub use restart::RestartPolicy;
+pub use restart::{RestartPolicy, UnknownRestartPolicy};
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -48,6 +48,14 @@ pub(crate) fn detach_from_parent() -> io::Result<()> {
     }
 }
 
+/// Returns rows and columns: ioctl_tty(2), TIOCGWINSZ.
+pub(crate) fn terminal_size(fd: RawFd) -> Option<(u16, u16)> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: `size` is a winsize that lives across the call; on anything but a terminal the kernel leaves it alone.
+    let rc = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) };
+    (rc == 0 && size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
+}
+
 /// Exit status of a process that has been reaped by somebody else: `ioctl(pidfd, PIDFD_GET_INFO)`, Linux 6.15.
 ///
 /// Returns the raw wait status; `None` if the kernel cannot tell.

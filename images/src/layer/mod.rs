@@ -2,4 +2,14 @@
 //!
 //! Runs in the shell command's process, on threads of their own.
 
+mod compression;
+mod pipe;
+mod pipeline;
 mod tar;
+mod unpack;
+
+pub(crate) use compression::Compression;
+pub use pipeline::CorruptBlob;
+pub(crate) use pipeline::{Job, Outcome, PipelineError, Source, run};
+pub use unpack::UnpackError;
+pub(crate) use unpack::{Below, Unpacked};

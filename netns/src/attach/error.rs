@@ -1,14 +1,11 @@
 //! Why a container could not be connected. The command or the monitor.
 
-use std::io;
-
-use crate::bridge::BridgeError;
-use crate::firewall::FirewallError;
+use crate::failure::from_host_errors;
 use crate::ipam::IpamError;
 use crate::netlink::NetlinkError;
 use crate::ports::PortError;
 use crate::sysctl::SysctlError;
-use crate::{DetachError, NamespaceError, StateError};
+use crate::{DetachError, HostError, NamespaceError, StateError};
 
 /// Why a container could not be connected.
 #[derive(Debug, thiserror::Error)]
@@ -62,3 +59,5 @@ pub enum AttachError {
         rest: DetachError,
     },
 }
+
+from_host_errors!(AttachError: StateError, NamespaceError, NetlinkError, SysctlError);

@@ -1,33 +1,24 @@
-//! dns
-use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-use nix::poll::PollFlags;
-use crate::Host;
+//! The name server a container sees at 127.0.0.11. The monitor, which polls its descriptors in its own loop.
+//!
+//! ```text
+//! inside the container's namespace          in the host's
+//! program ─▶ 127.0.0.11:53 ─(nat)─▶ Server ─▶ our names: answered from the leases of the container's networks
+//!                                          └▶ other names: asked of the servers the host uses now
+//! ```
+//! The sockets are made inside the container's namespace and used from outside. They have ports the kernel chose, and a
+//! rule in that namespace leads port 53 there, so that a container may have a name server of its own on port 53.
+//! Leases are files: a container that comes or goes is seen with the next question, and nothing has to be told or
+//! restarted.
 
-/// Where names that are not ours are asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Upstream {
-    /// The servers this resolv.conf(5) names at the moment of the question.
-    ResolvConf(PathBuf),
-    /// These servers.
-    Servers(Vec<SocketAddr>),
-}
-/// .
-#[derive(Debug, thiserror::Error)]
-#[error("dns")]
-pub struct DnsError;
-/// .
-#[derive(Debug)]
-pub struct Server;
-impl Server {
-    /// .
-    pub fn start(_host: &Host, _container: &str, _netns: &Path, _networks: &[String], _upstream: Upstream) -> Result<Server, DnsError> { todo!() }
-    /// .
-    pub fn fds(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> { todo!() }
-    /// .
-    pub fn timeout(&self) -> Option<Duration> { todo!() }
-    /// .
-    pub fn handle(&mut self) { todo!() }
-}
+mod answer;
+mod errand;
+mod redirect;
+mod resolv_conf;
+mod server;
+mod stream;
+mod wire;
+mod zone;
+
+pub use resolv_conf::Upstream;
+pub(crate) use resolv_conf::nameservers;
+pub use server::{DnsError, Server};

@@ -7,11 +7,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::{FirewallError, Table};
+use super::Table;
 use crate::netlink::{Netlink, NetlinkError, attributes};
 use crate::nftables::list_chains;
 use crate::state::{Lock, remove_file, write_run_file};
-use crate::{Host, sysctl};
+use crate::{Host, HostError, sysctl};
 
 const SWITCH: &str = "net/ipv4/ip_forward";
 
@@ -23,7 +23,7 @@ fn marker(host: &Host) -> PathBuf {
 ///
 /// Whoever asks loads the table next and calls [`turn_on`] only then: a host that forwards for everybody, if only for a
 /// moment, is what this is about.
-pub(super) fn is_ours(host: &Host, _lock: &Lock) -> Result<bool, FirewallError> {
+pub(super) fn is_ours(host: &Host, _lock: &Lock) -> Result<bool, HostError> {
     if !sysctl::is_on(SWITCH)? {
         write_run_file(&marker(host), &true)?;
     }
@@ -31,12 +31,12 @@ pub(super) fn is_ours(host: &Host, _lock: &Lock) -> Result<bool, FirewallError> 
 }
 
 /// Makes the host forward packets.
-pub(super) fn turn_on() -> Result<(), FirewallError> {
+pub(super) fn turn_on() -> Result<(), HostError> {
     Ok(sysctl::set(SWITCH, true)?)
 }
 
 /// Puts forwarding back where it was, unless somebody else has come to need it.
-pub(super) fn put_back(host: &Host, _lock: &Lock) -> Result<(), FirewallError> {
+pub(super) fn put_back(host: &Host, _lock: &Lock) -> Result<(), HostError> {
     if !marker(host).exists() {
         return Ok(());
     }

@@ -35,7 +35,11 @@ pub(super) const SETS: [Set; 7] = [
     Set { name: SAME, key: &[Field::Interface, Field::Interface], value: &[] },
     Set { name: ADDRESSES, key: &[Field::Address], value: &[] },
     Set { name: HOMES, key: &[Field::Interface, Field::Address], value: &[] },
-    Set { name: PUBLISHED, key: &[Field::Address, Field::Protocol, Field::Port], value: &[Field::Address, Field::Port] },
+    Set {
+        name: PUBLISHED,
+        key: &[Field::Address, Field::Protocol, Field::Port],
+        value: &[Field::Address, Field::Port],
+    },
     Set { name: PUBLISHED_ANY, key: &[Field::Protocol, Field::Port], value: &[Field::Address, Field::Port] },
 ];
 
@@ -68,15 +72,15 @@ fn unreachable() -> Vec<Rule> {
     vec![
         // Bridges have route_localnet on, for answers to connections from 127.0.0.1; without this rule the services of
         // this host that listen on loopback would be open to containers.
-        Rule::new().load_input().is_in(BRIDGES).is_ipv4().destination_is_loopback().verdict(Verdict::Drop),
+        Rule::new().load_input().among(BRIDGES).only_ipv4().destination_is_loopback().verdict(Verdict::Drop),
         // Direct routing from a neighbour of the host, and from one bridge to another.
         Rule::new()
-            .is_ipv4()
+            .only_ipv4()
             .load_destination()
-            .is_in(ADDRESSES)
+            .among(ADDRESSES)
             .load_input()
             .load_destination()
-            .is_not_in(HOMES)
+            .not_among(HOMES)
             .verdict(Verdict::Drop),
     ]
 }
@@ -84,33 +88,33 @@ fn unreachable() -> Vec<Rule> {
 fn published() -> Vec<Rule> {
     vec![
         Rule::new().destination_is_elsewhere().verdict(Verdict::Return),
-        Rule::new().is_ipv4().load_destination().load_protocol().load_port().translate_by(PUBLISHED),
-        Rule::new().is_ipv4().load_protocol().load_port().translate_by(PUBLISHED_ANY),
+        Rule::new().only_ipv4().load_destination().load_protocol().load_port().translate_by(PUBLISHED),
+        Rule::new().only_ipv4().load_protocol().load_port().translate_by(PUBLISHED_ANY),
     ]
 }
 
 fn published_to_others() -> Vec<Rule> {
     // A neighbour can send a packet to 127.0.0.1 by the host's link-layer address. Untranslated, the kernel drops it.
-    let loopback = Rule::new().is_ipv4().destination_is_loopback().verdict(Verdict::Return);
+    let loopback = Rule::new().only_ipv4().destination_is_loopback().verdict(Verdict::Return);
     [vec![loopback], published()].concat()
 }
 
 fn into_bridge() -> Vec<Rule> {
     vec![
-        Rule::new().load_input().load_output().is_in(SAME).verdict(Verdict::Accept),
-        Rule::new().load_input().is_in(BRIDGES).verdict(Verdict::Drop),
-        Rule::new().load_output().is_in(INTERNAL).verdict(Verdict::Drop),
-        Rule::new().is_known().verdict(Verdict::Accept),
-        Rule::new().is_translated().verdict(Verdict::Accept),
+        Rule::new().load_input().load_output().among(SAME).verdict(Verdict::Accept),
+        Rule::new().load_input().among(BRIDGES).verdict(Verdict::Drop),
+        Rule::new().load_output().among(INTERNAL).verdict(Verdict::Drop),
+        Rule::new().only_known().verdict(Verdict::Accept),
+        Rule::new().only_translated().verdict(Verdict::Accept),
         Rule::new().verdict(Verdict::Drop),
     ]
 }
 
 fn forward(closed: bool) -> Vec<Rule> {
     let mut rules = vec![
-        Rule::new().load_output().is_in(BRIDGES).verdict(Verdict::Jump(INTO_BRIDGE)),
-        Rule::new().load_input().is_in(INTERNAL).verdict(Verdict::Drop),
-        Rule::new().load_input().is_in(BRIDGES).verdict(Verdict::Accept),
+        Rule::new().load_output().among(BRIDGES).verdict(Verdict::Jump(INTO_BRIDGE)),
+        Rule::new().load_input().among(INTERNAL).verdict(Verdict::Drop),
+        Rule::new().load_input().among(BRIDGES).verdict(Verdict::Accept),
     ];
     if closed {
         rules.push(Rule::new().verdict(Verdict::Drop));
@@ -120,24 +124,24 @@ fn forward(closed: bool) -> Vec<Rule> {
 
 fn input() -> Vec<Rule> {
     vec![
-        Rule::new().load_input().is_in(INTERNAL).is_known().verdict(Verdict::Accept),
-        Rule::new().load_input().is_in(INTERNAL).verdict(Verdict::Drop),
+        Rule::new().load_input().among(INTERNAL).only_known().verdict(Verdict::Accept),
+        Rule::new().load_input().among(INTERNAL).verdict(Verdict::Drop),
     ]
 }
 
 fn postrouting() -> Vec<Rule> {
     vec![
-        Rule::new().is_ipv4().load_source().is_in(ADDRESSES).load_output().is_not_in(BRIDGES).masquerade(),
+        Rule::new().only_ipv4().load_source().among(ADDRESSES).load_output().not_among(BRIDGES).masquerade(),
         // From 127.0.0.1 through a published port: an answer to that address would never leave the container.
-        Rule::new().is_ipv4().source_is_loopback().load_output().is_in(BRIDGES).masquerade(),
+        Rule::new().only_ipv4().source_is_loopback().load_output().among(BRIDGES).masquerade(),
         // From a container through a published port of its own network: a direct answer would not be taken for one.
         Rule::new()
-            .is_ipv4()
+            .only_ipv4()
             .load_source()
-            .is_in(ADDRESSES)
+            .among(ADDRESSES)
             .load_output()
-            .is_in(BRIDGES)
-            .is_translated()
+            .among(BRIDGES)
+            .only_translated()
             .masquerade(),
     ]
 }

@@ -13,24 +13,8 @@ mod table;
 pub(crate) use content::Content;
 pub(crate) use table::Table;
 
-use crate::netlink::NetlinkError;
 use crate::state::Lock;
-use crate::sysctl::SysctlError;
-use crate::{Host, StateError};
-
-/// Why the firewall could not be brought in line.
-#[derive(Debug, thiserror::Error)]
-pub enum FirewallError {
-    /// The kernel refused the table.
-    #[error(transparent)]
-    Netlink(#[from] NetlinkError),
-    /// Forwarding could not be switched.
-    #[error(transparent)]
-    Sysctl(#[from] SysctlError),
-    /// Leases or published ports could not be read.
-    #[error(transparent)]
-    State(#[from] StateError),
-}
+use crate::{Host, HostError, StateError};
 
 impl Host {
     fn content(&self) -> Result<Content, StateError> {
@@ -38,7 +22,7 @@ impl Host {
     }
 
     /// Lets the firewall know of `new`, which the files have already.
-    pub(crate) fn admit(&self, new: &Content, lock: &Lock) -> Result<(), FirewallError> {
+    pub(crate) fn admit(&self, new: &Content, lock: &Lock) -> Result<(), HostError> {
         let closed = forwarding::is_ours(self, lock)?;
         let table = Table::of(self.run());
         if table.add(new).is_err() {
@@ -48,7 +32,7 @@ impl Host {
     }
 
     /// Lets the firewall forget `old`, which the files have no longer; with the last container the table goes.
-    pub(crate) fn dismiss(&self, old: Content, lock: &Lock) -> Result<(), FirewallError> {
+    pub(crate) fn dismiss(&self, old: Content, lock: &Lock) -> Result<(), HostError> {
         let rest = self.content()?;
         if rest.is_empty() {
             return self.close_firewall(lock);
@@ -61,7 +45,7 @@ impl Host {
     }
 
     /// Loads the table that the files call for, whatever was loaded before.
-    pub(crate) fn restore_firewall(&self, lock: &Lock) -> Result<(), FirewallError> {
+    pub(crate) fn restore_firewall(&self, lock: &Lock) -> Result<(), HostError> {
         let content = self.content()?;
         if content.is_empty() {
             return self.close_firewall(lock);
@@ -72,7 +56,7 @@ impl Host {
     }
 
     /// Puts forwarding back first: with the table gone first, the host would be a router for a moment.
-    fn close_firewall(&self, lock: &Lock) -> Result<(), FirewallError> {
+    fn close_firewall(&self, lock: &Lock) -> Result<(), HostError> {
         forwarding::put_back(self, lock)?;
         Ok(Table::of(self.run()).delete()?)
     }

@@ -10,11 +10,12 @@ mod message;
 mod route;
 mod socket;
 
-pub(crate) use address::{HostAddress, add_address, addresses};
+pub(crate) use address::{add_address, addresses};
 pub(crate) use attribute::{Attributes, attributes};
 pub(crate) use conntrack::forget_udp;
-pub(crate) use error::NetlinkError;
-pub(crate) use link::{Veth, create_bridge, create_veth, delete_link, link_index, links, set_up};
+pub use error::NetlinkError;
+pub(crate) use error::unless_gone;
+pub(crate) use link::{Link, Veth, create_bridge, create_veth, delete_link, link_index, links, set_up};
 pub(crate) use message::Message;
-pub(crate) use route::{HostRoute, add_default_route, routes};
+pub(crate) use route::{add_default_route, routes};
 pub(crate) use socket::Netlink;

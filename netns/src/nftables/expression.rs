@@ -92,12 +92,12 @@ impl Rule {
     }
 
     /// Goes on only if what was loaded is in `set`, and frees the registers.
-    pub(crate) fn is_in(self, set: &str) -> Rule {
+    pub(crate) fn among(self, set: &str) -> Rule {
         self.lookup(set, Attributes::new())
     }
 
     /// Goes on only if what was loaded is not in `set`, and frees the registers.
-    pub(crate) fn is_not_in(self, set: &str) -> Rule {
+    pub(crate) fn not_among(self, set: &str) -> Rule {
         self.lookup(set, Attributes::new().u32(5, libc::NFT_LOOKUP_F_INV as u32))
     }
 
@@ -114,7 +114,7 @@ impl Rule {
     }
 
     /// Goes on only with IPv4 packets: a table of family `inet` sees both.
-    pub(crate) fn is_ipv4(self) -> Rule {
+    pub(crate) fn only_ipv4(self) -> Rule {
         self.load_meta(libc::NFT_META_NFPROTO, Field::Protocol).compare(libc::NFT_CMP_EQ, &[libc::NFPROTO_IPV4 as u8])
     }
 
@@ -157,12 +157,12 @@ impl Rule {
 
     /// Goes on only with packets of a connection that was let through before, or that belongs to one
     /// (`ct state established,related`).
-    pub(crate) fn is_known(self) -> Rule {
+    pub(crate) fn only_known(self) -> Rule {
         self.connection(libc::NFT_CT_STATE, 2 | 4)
     }
 
     /// Goes on only with packets whose destination was translated (`ct status dnat`, `IPS_DST_NAT`).
-    pub(crate) fn is_translated(self) -> Rule {
+    pub(crate) fn only_translated(self) -> Rule {
         self.connection(libc::NFT_CT_STATUS, 1 << 5)
     }
 
@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn a_rule_is_its_matches_then_its_verdict() {
-        let rule = Rule::new().load_input().is_in("bridges").is_ipv4().destination_is_loopback().verdict(Verdict::Drop);
+        let rule =
+            Rule::new().load_input().among("bridges").only_ipv4().destination_is_loopback().verdict(Verdict::Drop);
         assert_eq!(names(rule), ["meta", "lookup", "meta", "cmp", "payload", "cmp", "immediate"]);
     }
 

@@ -62,11 +62,8 @@ impl Set {
             .u32(3, if self.value.is_empty() { 0 } else { MAP })
             .u32(4, type_number(self.key))
             .u32(5, length(self.key));
-        let set = if self.value.is_empty() {
-            set
-        } else {
-            set.u32(6, type_number(self.value)).u32(7, length(self.value))
-        };
+        let set =
+            if self.value.is_empty() { set } else { set.u32(6, type_number(self.value)).u32(7, length(self.value)) };
         set.u32(10, id)
     }
 }
@@ -91,11 +88,8 @@ impl Element {
     /// Writes `NFTA_LIST_ELEM` with key and value (`NFTA_SET_ELEM_KEY`, `NFTA_SET_ELEM_DATA`).
     pub(super) fn attributes(&self, list: Attributes) -> Attributes {
         let element = Attributes::new().nest(1, Attributes::new().bytes(1, &self.key));
-        let element = if self.value.is_empty() {
-            element
-        } else {
-            element.nest(2, Attributes::new().bytes(1, &self.value))
-        };
+        let element =
+            if self.value.is_empty() { element } else { element.nest(2, Attributes::new().bytes(1, &self.value)) };
         list.nest(1, element)
     }
 }
@@ -131,8 +125,8 @@ mod tests {
 
     #[test]
     fn an_element_is_written_as_nft_writes_it() {
-        let element = Element::key(&[&[127, 0, 0, 1], &[6], &80u16.to_be_bytes()])
-            .value(&[&[1, 2, 3, 4], &90u16.to_be_bytes()]);
+        let element =
+            Element::key(&[&[127, 0, 0, 1], &[6], &80u16.to_be_bytes()]).value(&[&[1, 2, 3, 4], &90u16.to_be_bytes()]);
         assert_eq!(element.key, [127, 0, 0, 1, 6, 0, 0, 0, 0, 80, 0, 0]);
         assert_eq!(element.value, [1, 2, 3, 4, 0, 90, 0, 0]);
         assert_eq!(element.attributes(Attributes::new()).into_bytes().len(), 40);

@@ -96,7 +96,8 @@ fn has_one_of(process: &Path, sockets: &[String]) -> bool {
 mod tests {
     use super::*;
 
-    const LISTENING: &str = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 4242 1 0";
+    const LISTENING: &str =
+        "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 4242 1 0";
 
     #[test]
     fn a_listening_socket_on_the_same_or_every_address_is_the_holder() {

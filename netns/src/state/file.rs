@@ -49,8 +49,8 @@ fn write_new<T: Serialize>(
     value: &T,
     settle: impl FnOnce(&File) -> io::Result<()>,
 ) -> Result<(), StateError> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|source| StateError::Content { path: path.to_owned(), source })?;
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|source| StateError::Content { path: path.to_owned(), source })?;
     bytes.push(b'\n');
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
         file.write_all(&bytes)?;

@@ -1,93 +1,102 @@
-//! cgroup
-use oci_spec::runtime::LinuxResources;
-use serde::{Deserialize, Serialize};
+//! Control groups: a container's place in every hierarchy, its limits and its figures.
+//!
+//! Runs in the monitor and in commands; never inside a container. A cgroup is known by its path
+//! below the roots of the hierarchies, `/lighter/<project>/<container>`. Version 1 has a hierarchy
+//! for each controller (or a few), version 2 one for all; a *hybrid* host has version 1 controllers
+//! and beside them a version 2 hierarchy, which then tracks and kills processes but limits nothing.
+//!
+//! ```text
+//! create ─▶ limits ─▶ attach (the child itself) ─▶ stats, freeze, oom … ─▶ kill ─▶ delete
+//! ```
+
+mod attach;
+mod create;
+mod delete;
+mod devices;
+mod error;
+mod freeze;
+mod hierarchy;
+mod kill;
+mod limits;
+mod oom;
+mod path;
+mod stats;
+
 use std::path::PathBuf;
-/// cgroup
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use attach::Attachment;
+pub use error::CgroupError;
+pub(crate) use hierarchy::{Hierarchy, Kind};
+pub use oom::OomWatch;
+pub use path::CgroupPath;
+pub use stats::Stats;
+
+/// The cgroup of one container, by its path; nothing is open.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Cgroup {
-    path: String,
+    path: CgroupPath,
 }
-/// error
-#[derive(Debug, thiserror::Error)]
-#[error("cgroup")]
-pub enum CgroupError {}
-/// stats
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stats {
-    /// Bytes charged, page cache included.
-    pub memory_usage: u64,
-    /// Bytes of file cache that can be reclaimed at once; `docker stats` subtracts them.
-    pub memory_inactive_file: u64,
-    /// Bytes; `None`: no limit.
-    pub memory_limit: Option<u64>,
-    /// Nanoseconds.
-    pub cpu_ns: u64,
-    /// Nanoseconds in user mode
-    pub cpu_user_ns: u64,
-    /// Nanoseconds in kernel mode
-    pub cpu_system_ns: u64,
-    /// Tasks
-    pub pids: u64,
-    /// Tasks; `None`: no limit.
-    pub pids_limit: Option<u64>,
-    /// Bytes
-    pub io_read_bytes: u64,
-    /// Bytes
-    pub io_write_bytes: u64,
-}
+
 impl Cgroup {
-    /// open
+    /// Names the cgroup at `path`, which need not exist.
+    ///
+    /// # Errors
+    /// [`CgroupError::Path`] when `path` is relative, is the root, or has `.` or `..` in it.
     pub fn open(path: &str) -> Result<Self, CgroupError> {
-        let _ = path;
-        todo!()
+        Ok(Self { path: path.parse()? })
     }
-    /// path
+
+    /// Returns the path below the roots of the hierarchies: absolute, in normal form.
+    #[must_use]
     pub fn path(&self) -> &str {
-        &self.path
+        self.path.as_str()
     }
-    /// pids
-    pub fn pids(&self) -> Result<Vec<i32>, CgroupError> {
-        todo!()
-    }
-    /// kill
-    pub fn kill_all(&self) -> Result<(), CgroupError> {
-        todo!()
-    }
-    /// freeze
-    pub fn freeze(&self) -> Result<(), CgroupError> {
-        todo!()
-    }
-    /// thaw
-    pub fn thaw(&self) -> Result<(), CgroupError> {
-        todo!()
-    }
-    /// frozen?
-    pub fn is_frozen(&self) -> Result<bool, CgroupError> {
-        todo!()
-    }
-    /// count
-    pub fn oom_kills(&self) -> Result<u64, CgroupError> {
-        todo!()
-    }
-    /// Becomes readable when the OOM killer struck
-    pub fn watch_oom(&self) -> Result<std::os::fd::OwnedFd, CgroupError> {
-        todo!()
-    }
-    /// stats
-    pub fn stats(&self) -> Result<Stats, CgroupError> {
-        todo!()
-    }
-    /// delete
-    pub fn delete(&self) -> Result<(), CgroupError> {
-        todo!()
-    }
-    /// update; warnings
-    pub fn update(&self, resources: &LinuxResources) -> Result<Vec<String>, CgroupError> {
-        let _ = resources;
-        todo!()
-    }
-    /// controller → directory
+
+    /// Returns the directories of this cgroup by controller.
+    ///
+    /// Version 1: `memory`, `cpu`, …, and named hierarchies such as `name=systemd`; version 2: `unified`.
+    #[must_use]
     pub fn files(&self) -> Vec<(String, PathBuf)> {
-        todo!()
+        let named = |hierarchy: &Hierarchy| {
+            let directory = self.directory(hierarchy);
+            hierarchy.controllers().into_iter().map(move |controller| (controller, directory.clone()))
+        };
+        hierarchy::host().iter().flat_map(named).collect()
+    }
+
+    /// Returns the pids in this cgroup and those below it, as the caller's pid namespace numbers them.
+    ///
+    /// # Errors
+    /// [`CgroupError::File`] for a `cgroup.procs` that cannot be read; a cgroup that is gone has none.
+    pub fn pids(&self) -> Result<Vec<i32>, CgroupError> {
+        match self.tracking_directory() {
+            Some(directory) => kill::pids_below(&directory),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn directory(&self, hierarchy: &Hierarchy) -> PathBuf {
+        hierarchy.mount.join(self.path.relative())
+    }
+
+    /// The directory of this cgroup in the version 2 hierarchy, if it exists.
+    fn unified(&self) -> Option<PathBuf> {
+        let hierarchy = hierarchy::host().iter().find(|hierarchy| hierarchy.kind == Kind::V2)?;
+        Some(self.directory(hierarchy)).filter(|directory| directory.is_dir())
+    }
+
+    /// The directory of this cgroup in the version 1 hierarchy of `controller`, if it exists.
+    fn v1(&self, controller: &str) -> Option<PathBuf> {
+        let hierarchy = hierarchy::host().iter().find(|hierarchy| hierarchy.has_v1(controller))?;
+        Some(self.directory(hierarchy)).filter(|directory| directory.is_dir())
+    }
+
+    /// The directory that tells which processes belong here: version 2 first, else any hierarchy.
+    fn tracking_directory(&self) -> Option<PathBuf> {
+        let any = || hierarchy::host().iter().map(|h| self.directory(h)).find(|directory| directory.is_dir());
+        self.unified().or_else(|| self.v1("pids")).or_else(any)
     }
 }

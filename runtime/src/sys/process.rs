@@ -1,13 +1,88 @@
 //! Processes: the one clone, and handles to processes.
 //!
-//! `spawn` runs in the monitor (or the command that execs); everything else in any process.
-#![expect(unsafe_code, reason = "nix 0.31 has no clone3(2), pidfd_open(2) and pidfd_send_signal(2)")]
+//! [`spawn`] runs in the monitor (or the command that execs); everything else in any process.
+#![expect(unsafe_code, reason = "nix 0.31 has no clone3(2), execveat(2) with AT_EMPTY_PATH, pidfd_open(2)")]
 
+use std::convert::Infallible;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// `CLONE_INTO_CGROUP` (clone(2)): the child starts in the cgroup `clone_args.cgroup` names.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// A process that [`spawn`] made.
+#[derive(Debug)]
+pub(crate) struct Child {
+    /// Its pid in the caller's pid namespace.
+    pub(crate) pid: i32,
+    /// Its handle, close-on-exec.
+    pub(crate) pidfd: OwnedFd,
+}
+
+/// Clones the calling process: the one place of this crate where a process is made.
+///
+/// `namespaces` are `CLONE_NEW*` flags; `cgroup` is a cgroup2 directory to start in. The child runs
+/// `body` on a copy of the caller's memory; if `body` panics, the child ends with status 1.
+///
+/// # Errors
+/// `EAGAIN`, before any clone, when the caller has a second thread: the copy would keep whatever
+/// lock that thread holds, for ever (malloc's, for one). Else what clone3(2) says.
+pub(crate) fn spawn(
+    namespaces: u64,
+    cgroup: Option<BorrowedFd<'_>>,
+    body: impl FnOnce() -> Infallible,
+) -> nix::Result<Child> {
+    if thread_count()? != 1 {
+        return Err(Errno::EAGAIN);
+    }
+    let mut pidfd: RawFd = -1;
+    // SAFETY: `clone_args` is plain numbers; zero is a valid value of each and means "not asked for".
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = namespaces | libc::CLONE_PIDFD as u64;
+    args.pidfd = &raw mut pidfd as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    if let Some(cgroup) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
+    // SAFETY: `args` is a whole `clone_args` of the size given. No CLONE_VM and no stack: the child
+    // gets a copy of the address space, as after fork(2), so nothing of ours is shared with it. The
+    // process has one thread, checked above, so the copy holds no lock of another one.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) };
+    match Errno::result(pid)? {
+        0 => run_child(body),
+        pid => {
+            // SAFETY: clone3(2) stored a new descriptor in `pidfd`, which nothing else owns.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok(Child { pid: pid as i32, pidfd })
+        }
+    }
+}
+
+/// Runs in the child only; what would unwind into the caller's frames ends here.
+fn run_child(body: impl FnOnce() -> Infallible) -> ! {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(never) => match never {},
+        Err(_) => exit_now(1),
+    }
+}
+
+/// Ends the process at once: no exit handlers, no flushing of buffers the parent holds as well.
+pub(crate) fn exit_now(status: i32) -> ! {
+    // SAFETY: _exit(2) takes a number and never returns.
+    unsafe { libc::_exit(status) }
+}
+
+/// Counts the threads of the calling process: field 20 of `/proc/self/stat` (proc(5)).
+pub(crate) fn thread_count() -> nix::Result<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").map_err(|_| Errno::ENOENT)?;
+    let (_, after_name) = stat.rsplit_once(')').ok_or(Errno::EINVAL)?;
+    after_name.split_ascii_whitespace().nth(17).and_then(|field| field.parse().ok()).ok_or(Errno::EINVAL)
+}
 
 /// Opens a handle to the process `pid`, close-on-exec (pidfd_open(2)).
 pub(crate) fn pidfd_open(pid: i32) -> nix::Result<OwnedFd> {

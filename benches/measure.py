@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""measure.py --rounds N --title TEXT --contestant NAME PREPARE COMMAND CLEANUP …
+
+Runs each COMMAND once a round, the contestants in turn and beginning with another one each round, so that whatever else the
+machine does falls on all of them alike. One round before the first is not counted. PREPARE and CLEANUP, for the shell, are not timed.
+A command that fails ends the contestant, and the table says so. Appends a table to $BENCH_RESULT; the first contestant is the
+measure of the others.
+"""
+
+import argparse
+import os
+import shlex
+import statistics
+import subprocess
+import time
+
+
+def shell(script):
+    if script:
+        subprocess.run(script, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def once(command):
+    """Milliseconds that `command` took; an error with its last words if it failed."""
+    started = time.monotonic_ns()
+    done = subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    elapsed = (time.monotonic_ns() - started) / 1e6
+    if done.returncode != 0:
+        words = done.stderr.decode(errors="replace").strip().splitlines()
+        raise RuntimeError(f"status {done.returncode}: {words[-1] if words else 'no word'}")
+    return elapsed
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("--title", required=True)
+    parser.add_argument("--contestant", nargs=4, action="append", required=True)
+    arguments = parser.parse_args()
+
+    contestants = arguments.contestant
+    times = {contestant[0]: [] for contestant in contestants}
+    failed = {}
+    for number in range(arguments.rounds + 1):
+        turn = number % len(contestants)
+        for name, prepare, command, cleanup in contestants[turn:] + contestants[:turn]:
+            if name in failed:
+                continue
+            shell(prepare)
+            try:
+                elapsed = once(command)
+                if number > 0:
+                    times[name].append(elapsed)
+            except RuntimeError as error:
+                failed[name] = str(error)
+            shell(cleanup)
+
+    lines = ["", f"## {arguments.title}", "", "| | min | median | max | n | × |", "|---|---:|---:|---:|---:|---:|"]
+    measure = times[contestants[0][0]]
+    for name, *_ in contestants:
+        taken = times[name]
+        if name in failed or not taken:
+            lines.append(f"| {name} | failed: {failed.get(name, 'no round')} | | | {len(taken)} | |")
+            continue
+        median = statistics.median(taken)
+        ratio = f"{median / statistics.median(measure):.2f}" if measure else ""
+        lines.append(f"| {name} | {min(taken):.1f} | {median:.1f} | {max(taken):.1f} | {len(taken)} | {ratio} |")
+    with open(os.environ["BENCH_RESULT"], "a") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

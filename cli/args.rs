@@ -1,0 +1,111 @@
+//! The grammar: `lighter VERB` follows `docker VERB`; `lighter compose VERB` follows `docker compose VERB`; Compose verbs
+//! that docker lacks stand at the top too.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::verbs;
+
+/// Runs OCI images and Compose projects without any resident engine
+#[derive(Parser)]
+#[command(name = "lighter", version, about, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Start here: `lighter up` in a folder with a compose.yaml, or `lighter run --rm IMAGE COMMAND`.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Where this installation keeps its files
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct Globals {
+    /// Directory of images, containers and volumes [env: LIGHTER_ROOT] [default: /var/lib/lighter]
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Global options")]
+    pub(crate) root: Option<PathBuf>,
+    /// Directory of what is gone after a reboot [env: LIGHTER_RUN] [default: /run/lighter]
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Global options")]
+    pub(crate) run: Option<PathBuf>,
+}
+
+/// Which Compose project is meant
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct ProjectArgs {
+    /// Compose file; repeat to lay one over the other, `-` for stdin
+    #[arg(short, long, value_name = "FILE", help_heading = "Project options")]
+    pub(crate) file: Vec<PathBuf>,
+    /// Name of the project
+    #[arg(short, long, value_name = "NAME", help_heading = "Project options")]
+    pub(crate) project_name: Option<String>,
+    /// Activate a profile
+    #[arg(long, value_name = "PROFILE", help_heading = "Project options")]
+    pub(crate) profile: Vec<String>,
+    /// File with variables instead of .env
+    #[arg(long, value_name = "FILE", help_heading = "Project options")]
+    pub(crate) env_file: Vec<PathBuf>,
+    /// Folder that relative paths start from
+    #[arg(long, value_name = "DIR", help_heading = "Project options")]
+    pub(crate) project_directory: Option<PathBuf>,
+}
+
+/// What is to be done
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    Up(verbs::compose::up::UpArgs),
+    Down(verbs::compose::down::DownArgs),
+    Config(verbs::compose::config::ConfigArgs),
+    Run(Box<verbs::run::RunArgs>),
+    Create(Box<verbs::create::CreateArgs>),
+    Ps(verbs::ps::PsArgs),
+    Logs(verbs::logs::LogsArgs),
+    Exec(verbs::exec::ExecArgs),
+    Attach(verbs::attach::AttachArgs),
+    Start(verbs::start::StartArgs),
+    Stop(verbs::stop::StopArgs),
+    Restart(verbs::restart::RestartArgs),
+    Kill(verbs::kill::KillArgs),
+    Wait(verbs::wait::WaitArgs),
+    Rm(verbs::rm::RmArgs),
+    Inspect(verbs::inspect::InspectArgs),
+    Port(verbs::port::PortArgs),
+    Pull(verbs::pull::PullArgs),
+    Images(verbs::images::ImagesArgs),
+    Rmi(verbs::rmi::RmiArgs),
+    #[command(subcommand)]
+    Volume(verbs::volume::VolumeVerb),
+    #[command(subcommand)]
+    Network(verbs::network::NetworkVerb),
+    Compose(verbs::compose::ComposeArgs),
+    Completion(verbs::completion::CompletionArgs),
+}
+
+impl Verb {
+    /// Returns whether the verb touches containers, images or the network.
+    pub(crate) fn needs_root(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Completion(_) => false,
+            Self::Compose(args) => !matches!(args.verb, verbs::compose::ComposeVerb::Config(_)),
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_file_before_the_verb_is_a_compose_file_and_after_logs_it_means_follow() {
+        let cli = Cli::try_parse_from(["lighter", "-f", "a.yaml", "logs", "-f", "web"]).unwrap();
+        assert_eq!(cli.project.file, [PathBuf::from("a.yaml")]);
+    }
+}

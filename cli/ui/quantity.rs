@@ -1,0 +1,67 @@
+//! Times and sizes as people read them, in docker's words.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// Returns `3 seconds`, `About a minute`, `2 hours` …: go-units' HumanDuration.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours) = (seconds / 60, (seconds + 1800) / 3600);
+    match seconds {
+        0 => "Less than a second".to_owned(),
+        1 => "1 second".to_owned(),
+        2..60 => format!("{seconds} seconds"),
+        60..120 => "About a minute".to_owned(),
+        120..3600 => format!("{minutes} minutes"),
+        _ if hours == 1 => "About an hour".to_owned(),
+        _ if hours < 48 => format!("{hours} hours"),
+        _ if hours < 24 * 7 * 2 => format!("{} days", hours / 24),
+        _ if hours < 24 * 30 * 2 => format!("{} weeks", hours / 24 / 7),
+        _ if hours < 24 * 365 * 2 => format!("{} months", hours / 24 / 30),
+        _ => format!("{} years", hours / 24 / 365),
+    }
+}
+
+/// Returns the time since `then`; a moment in the future counts as now.
+pub(crate) fn since(then: Timestamp) -> String {
+    let elapsed = Timestamp::now().duration_since(then);
+    duration(Duration::try_from(elapsed).unwrap_or_default())
+}
+
+/// Returns `7.28MB`: four significant digits at most, powers of 1000, as docker shows sizes.
+pub(crate) fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"].iter();
+    let mut unit = units.next().expect("the list is not empty");
+    while value >= 1000.0 {
+        let Some(next) = units.next() else { break };
+        (value, unit) = (value / 1000.0, next);
+    }
+    let digits = match value {
+        _ if *unit == "B" => 0,
+        100.0.. => 0,
+        10.0.. => 1,
+        _ => 2,
+    };
+    format!("{value:.digits$}{unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_like_dockers() {
+        let text = |seconds| duration(Duration::from_secs(seconds));
+        let all = [0, 1, 59, 61, 120, 3600, 2 * 3600, 3 * 24 * 3600];
+        let expected =
+            ["Less than a second", "1 second", "59 seconds", "About a minute", "2 minutes", "About an hour", "2 hours", "3 days"];
+        assert_eq!(all.map(text), expected);
+    }
+
+    #[test]
+    fn sizes_read_like_dockers() {
+        assert_eq!([0, 999, 1000, 7_280_000, 133_000_000].map(size), ["0B", "999B", "1.00kB", "7.28MB", "133MB"]);
+    }
+}

@@ -1,0 +1,92 @@
+//! `lighter exec`
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use lighter_engine::runtime::sealed;
+use lighter_engine::{ExecSpec, Status};
+
+use super::target;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::session;
+
+/// Run a command in a running container
+#[derive(clap::Args)]
+pub(crate) struct ExecArgs {
+    /// Container, or service of the project in this folder
+    container: String,
+    /// Command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+    #[command(flatten)]
+    pub(crate) how: ExecOptions,
+}
+
+/// How the command is run
+#[derive(clap::Args, Clone, Default)]
+pub(crate) struct ExecOptions {
+    /// Keep stdin open
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+    /// Give it a terminal
+    #[arg(short, long)]
+    pub(crate) tty: bool,
+    /// Set a variable; a name alone takes our own value
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<String>,
+    /// User, as `name`, `uid` or `user:group`
+    #[arg(short, long)]
+    pub(crate) user: Option<String>,
+    /// Working directory
+    #[arg(short, long)]
+    pub(crate) workdir: Option<String>,
+    /// All capabilities
+    #[arg(long)]
+    pub(crate) privileged: bool,
+}
+
+pub(crate) fn run(ctx: &Context, args: &ExecArgs) -> Result<ExitCode, Failure> {
+    // before anything else: what enters a container runs from a sealed copy, and single-threaded
+    sealed::ensure()?;
+    let engine = ctx.recovered_engine()?;
+    let container = target::find_one(ctx, &engine, &args.container)?;
+    execute(ctx, &engine, &container, args.command.clone(), &args.how)
+}
+
+/// Executes a command in a container and joins our terminal or pipes to it; returns the command's own exit code.
+pub(crate) fn execute(
+    ctx: &Context,
+    engine: &lighter_engine::Engine,
+    container: &lighter_engine::Container,
+    args: Vec<String>,
+    how: &ExecOptions,
+) -> Result<ExitCode, Failure> {
+    session::check_terminal(how.tty, how.interactive)?;
+    if container.state.status != Status::Running {
+        return Err(Failure::text(format!("container `{}` is not running", container.spec.name)));
+    }
+    let terminal = how.tty.then(|| session::size().unwrap_or((24, 80)));
+    let spec = ExecSpec {
+        args,
+        env: how.env.iter().filter_map(|pair| ctx.pair(pair)).collect(),
+        user: how.user.clone(),
+        working_dir: how.workdir.clone(),
+        terminal,
+        open_stdin: how.interactive && terminal.is_none(),
+        privileged: how.privileged,
+    };
+    let started = engine.exec(container, &spec);
+    let exec = started.map_err(|error| {
+        let code = error.exit_code();
+        Failure::from(error).with_code(code)
+    })?;
+    exec.warnings.iter().for_each(|warning| ctx.ui.warn(warning));
+    let code = session::pump(exec)?;
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+/// Returns whether both ends of a conversation are a terminal.
+pub(crate) fn on_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}

@@ -1,0 +1,278 @@
+//! `lighter inspect`: one object as docker shows it.
+
+use lighter_engine::images::store::Image;
+use lighter_engine::{Container, Engine, Health, MountKind, NetworkMode, Status};
+use serde_json::{Map, Value, json};
+
+use super::target;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ui::format::{self, Format};
+
+/// Show everything about containers or images
+#[derive(clap::Args)]
+pub(crate) struct InspectArgs {
+    /// Containers, services of the project in this folder, images, volumes or networks
+    #[arg(required = true)]
+    names: Vec<String>,
+    /// A template instead of JSON: '{{.State.Pid}}'
+    #[arg(short, long)]
+    format: Option<Format>,
+    /// Only objects of this type
+    #[arg(long = "type", value_parser = ["container", "image", "volume", "network"])]
+    kind: Option<String>,
+}
+
+pub(crate) fn run(ctx: &Context, args: &InspectArgs) -> Result<(), Failure> {
+    let engine = ctx.recovered_engine()?;
+    let mut objects = Vec::new();
+    let mut failures = Vec::new();
+    for name in &args.names {
+        match object(ctx, &engine, name, args.kind.as_deref()) {
+            Ok(found) => objects.extend(found),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    show(ctx, &objects, args.format.as_ref())?;
+    target::last_of(failures, &ctx.ui)
+}
+
+/// Prints objects as one JSON array, or each through a template.
+pub(super) fn show(ctx: &Context, objects: &[Value], format: Option<&Format>) -> Result<(), Failure> {
+    match format {
+        Some(Format::Template(pieces)) => {
+            objects.iter().try_for_each(|object| ctx.ui.line(format::fill(pieces, object)?))
+        }
+        _ => {
+            let text = serde_json::to_string_pretty(objects)?;
+            ctx.ui.line(text)
+        }
+    }
+}
+
+fn object(ctx: &Context, engine: &Engine, name: &str, kind: Option<&str>) -> Result<Vec<Value>, Failure> {
+    let wanted = |this: &str| kind.is_none_or(|kind| kind == this);
+    if wanted("container") {
+        match target::find(ctx, engine, name) {
+            Ok(found) => return found.iter().map(|container| self::container(engine, container)).collect(),
+            Err(failure) if kind.is_some() => return Err(failure),
+            Err(_) => {} // perhaps it is something else
+        }
+    }
+    if wanted("image")
+        && let Some(image) = engine.images().find(name)?
+    {
+        return Ok(vec![self::image(&image)]);
+    }
+    if wanted("volume")
+        && let Some(volume) = engine.volume(name)?
+    {
+        return Ok(vec![super::volume::object(&volume)]);
+    }
+    if wanted("network")
+        && let Some(network) = engine.net().network(name)?
+    {
+        return Ok(vec![super::network::object(engine, &network)?]);
+    }
+    Err(Failure::text(format!("no such {}: {name}", kind.unwrap_or("object"))))
+}
+
+fn container(engine: &Engine, container: &Container) -> Result<Value, Failure> {
+    let (spec, state) = (&container.spec, &container.state);
+    let never = "0001-01-01T00:00:00Z"; // docker's way to say that it has not happened
+    let time = |time: Option<jiff::Timestamp>| time.map_or_else(|| never.to_owned(), |time| time.to_string());
+    let (path, args) = spec.args.split_first().map_or(("", &[][..]), |(path, args)| (path.as_str(), args));
+    let mut status = json!({
+        "Status": state.status.word(),
+        "Running": matches!(state.status, Status::Running | Status::Paused),
+        "Paused": state.status == Status::Paused,
+        "Restarting": state.status == Status::Restarting,
+        "OOMKilled": state.oom_killed,
+        "Dead": false,
+        "Pid": state.init.map_or(0, |init| init.pid),
+        "ExitCode": state.exit_code.unwrap_or(0),
+        "Error": state.error.clone().unwrap_or_default(),
+        "StartedAt": time(state.started_at),
+        "FinishedAt": time(state.finished_at),
+    });
+    if let Some(health) = &container.health {
+        status["Health"] = self::health(health);
+    }
+    let paths = container.paths();
+    Ok(json!({
+        "Id": container.id,
+        "Created": time(state.created_at),
+        "Path": path,
+        "Args": args,
+        "State": status,
+        "Image": spec.image.id,
+        "ResolvConfPath": paths.etc().join("resolv.conf"),
+        "HostnamePath": paths.etc().join("hostname"),
+        "HostsPath": paths.etc().join("hosts"),
+        "LogPath": paths.log(),
+        "Name": format!("/{}", spec.name),
+        "RestartCount": state.restart_count,
+        "Driver": "overlay",
+        "Platform": "linux",
+        "GraphDriver": {"Name": "overlay", "Data": {
+            "UpperDir": paths.upper(), "WorkDir": paths.work(), "MergedDir": paths.rootfs(),
+        }},
+        "CgroupPath": state.cgroup,
+        "HostConfig": host_config(container),
+        "Mounts": mounts(engine, container)?,
+        "Config": config(container),
+        "NetworkSettings": network_settings(container),
+    }))
+}
+
+fn health(health: &Health) -> Value {
+    let log: Vec<_> = health
+        .log
+        .iter()
+        .map(|probe| {
+            json!({"Start": probe.start, "End": probe.end, "ExitCode": probe.exit_code, "Output": probe.output})
+        })
+        .collect();
+    json!({"Status": health.status.word(), "FailingStreak": health.failing_streak, "Log": log})
+}
+
+fn host_config(container: &Container) -> Value {
+    let spec = &container.spec;
+    let (limits, isolation) = (&spec.resources, &spec.isolation);
+    let (policy, retries) = match spec.restart {
+        lighter_engine::RestartPolicy::OnFailure { max } => ("on-failure".to_owned(), max.unwrap_or(0)),
+        other => (other.to_string(), 0),
+    };
+    let bindings = spec.ports.iter().map(|port| {
+        let host_ip = port.host_ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let host_port = port.host_port.map(|port| port.to_string()).unwrap_or_default();
+        (format!("{}/{}", port.target, port.protocol), json!({"HostIp": host_ip, "HostPort": host_port}))
+    });
+    let mode = match &spec.network {
+        NetworkMode::Bridge(attachments) => attachments.first().map(|a| a.network.clone()).unwrap_or_default(),
+        NetworkMode::Host => "host".to_owned(),
+        NetworkMode::None => "none".to_owned(),
+        NetworkMode::Container(id) => format!("container:{id}"),
+    };
+    json!({
+        "NetworkMode": mode,
+        "PortBindings": grouped(bindings),
+        "RestartPolicy": {"Name": policy, "MaximumRetryCount": retries},
+        "AutoRemove": spec.auto_remove,
+        "CapAdd": isolation.cap_add,
+        "CapDrop": isolation.cap_drop,
+        "Privileged": isolation.privileged,
+        "ReadonlyRootfs": isolation.read_only,
+        "ExtraHosts": spec.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect::<Vec<_>>(),
+        "ShmSize": spec.shm_size,
+        "Memory": limits.memory.unwrap_or(0),
+        "MemorySwap": limits.memory_swap.unwrap_or(0),
+        "NanoCpus": limits.nano_cpus.unwrap_or(0),
+        "CpuShares": limits.cpu_shares.unwrap_or(0),
+        "CpusetCpus": limits.cpuset_cpus.clone().unwrap_or_default(),
+        "PidsLimit": limits.pids,
+        "Init": spec.init,
+        "LogConfig": {"Type": if spec.log.none { "none" } else { "json-file" }, "Config": {
+            "max-size": spec.log.max_size.to_string(), "max-file": spec.log.max_files.to_string(),
+        }},
+    })
+}
+
+fn config(container: &Container) -> Value {
+    let spec = &container.spec;
+    let (entrypoint, command) = spec.args.split_at(spec.entrypoint_len.min(spec.args.len()));
+    json!({
+        "Hostname": spec.hostname.clone().unwrap_or_else(|| container.short_id().to_owned()),
+        "Domainname": spec.domainname.clone().unwrap_or_default(),
+        "User": spec.user,
+        "ExposedPorts": spec.exposed.iter().map(|port| (port.clone(), json!({}))).collect::<Map<_, _>>(),
+        "Tty": spec.tty,
+        "OpenStdin": spec.open_stdin,
+        "Env": spec.env,
+        "Cmd": command,
+        "Entrypoint": entrypoint,
+        "Image": spec.image.reference,
+        "WorkingDir": spec.working_dir,
+        "Labels": spec.labels,
+        "StopSignal": spec.stop_signal.clone().unwrap_or_else(|| "SIGTERM".to_owned()),
+    })
+}
+
+fn mounts(engine: &Engine, container: &Container) -> Result<Vec<Value>, Failure> {
+    let mut mounts = Vec::new();
+    for mount in &container.spec.mounts {
+        let mut object = match &mount.kind {
+            MountKind::Bind { source, propagation, .. } => {
+                json!({"Type": "bind", "Source": source, "Propagation": propagation.option()})
+            }
+            MountKind::Volume { name, .. } => {
+                let source = engine.volume(name)?.map(|volume| volume.mountpoint);
+                json!({"Type": "volume", "Name": name, "Source": source, "Driver": "local", "Propagation": ""})
+            }
+            MountKind::Tmpfs { .. } => json!({"Type": "tmpfs", "Source": "", "Propagation": ""}),
+        };
+        object["Destination"] = json!(mount.target);
+        object["Mode"] = json!("");
+        object["RW"] = json!(!mount.read_only);
+        mounts.push(object);
+    }
+    Ok(mounts)
+}
+
+fn network_settings(container: &Container) -> Value {
+    let bound = container.state.ports.iter().map(|port| {
+        let binding = json!({"HostIp": port.host_ip, "HostPort": port.host_port.to_string()});
+        (format!("{}/{}", port.target, port.protocol), binding)
+    });
+    let endpoints: Map<_, _> = container
+        .state
+        .endpoints
+        .iter()
+        .map(|endpoint| {
+            let object = json!({
+                "NetworkID": endpoint.network,
+                "Gateway": endpoint.gateway,
+                "IPAddress": endpoint.address,
+                "IPPrefixLen": endpoint.prefix,
+                "MacAddress": endpoint.mac,
+                "DNSNames": endpoint.names,
+                "Interface": endpoint.interface,
+            });
+            (endpoint.network_name.clone(), object)
+        })
+        .collect();
+    let first = container.state.endpoints.first();
+    json!({
+        "Ports": grouped(bound),
+        "IPAddress": first.map_or_else(String::new, |endpoint| endpoint.address.to_string()),
+        "Gateway": first.map_or_else(String::new, |endpoint| endpoint.gateway.to_string()),
+        "Networks": endpoints,
+    })
+}
+
+/// Collects bindings of the same port into one list.
+fn grouped(bindings: impl Iterator<Item = (String, Value)>) -> Value {
+    let mut ports = Map::new();
+    for (port, binding) in bindings {
+        let list = ports.entry(port).or_insert_with(|| json!([]));
+        if let Some(list) = list.as_array_mut() {
+            list.push(binding);
+        }
+    }
+    Value::Object(ports)
+}
+
+fn image(image: &Image) -> Value {
+    let config = image.config.config().clone().unwrap_or_default();
+    json!({
+        "Id": image.id,
+        "RepoTags": image.references.iter().map(|reference| reference.familiar()).collect::<Vec<_>>(),
+        "RepoDigests": image.repo_digests,
+        "Created": image.config.created(),
+        "Architecture": image.config.architecture().to_string(),
+        "Os": image.config.os().to_string(),
+        "Size": image.size,
+        "Config": config,
+        "RootFS": {"Type": "layers", "Layers": image.config.rootfs().diff_ids()},
+    })
+}

@@ -1,0 +1,97 @@
+//! `lighter logs`
+
+use jiff::{Span, Timestamp, Zoned};
+use lighter_engine::LogQuery;
+
+use super::target;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ui::logs::LinePrefix;
+
+/// Show what containers wrote
+#[derive(clap::Args)]
+pub(crate) struct LogsArgs {
+    /// Container, or service of the project in this folder
+    #[arg(required = true)]
+    containers: Vec<String>,
+    #[command(flatten)]
+    pub(crate) which: LogFlags,
+}
+
+/// Which part of the logs
+#[derive(clap::Args, Clone, Default)]
+pub(crate) struct LogFlags {
+    /// Go on until the container ends
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only the last N lines; `all` for all of them
+    #[arg(short = 'n', long, value_name = "N", default_value = "all", hide_default_value = true)]
+    pub(crate) tail: String,
+    /// Nothing older: a time (2026-01-02T15:04:05Z) or an age (10m)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Nothing newer: a time or an age
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Show when each line was written
+    #[arg(short, long)]
+    pub(crate) timestamps: bool,
+}
+
+impl LogFlags {
+    pub(crate) fn query(&self) -> Result<LogQuery, Failure> {
+        let tail = match self.tail.as_str() {
+            "all" | "" | "-1" => None,
+            number => Some(number.parse().map_err(|_| Failure::text(format!("--tail `{number}`: not a number of lines")))?),
+        };
+        let time = |text: &Option<String>| text.as_deref().map(moment).transpose();
+        Ok(LogQuery { follow: self.follow, tail, since: time(&self.since)?, until: time(&self.until)? })
+    }
+}
+
+pub(crate) fn run(ctx: &Context, args: &LogsArgs) -> Result<(), Failure> {
+    let engine = ctx.recovered_engine()?;
+    let query = args.which.query()?;
+    let mut containers = Vec::new();
+    for name in &args.containers {
+        containers.extend(target::find(ctx, &engine, name)?);
+    }
+    if let [container] = containers.as_slice() {
+        let plain = LinePrefix::none();
+        for entry in engine.logs(container, query)? {
+            plain.write(&entry?, args.which.timestamps)?;
+        }
+        return Ok(());
+    }
+    super::compose::logs::show(ctx, &engine, &containers, &query, args.which.timestamps, true)
+}
+
+/// Reads a moment: RFC 3339, a local date or time without zone, seconds since 1970, or an age like `1h30m`.
+fn moment(text: &str) -> Result<Timestamp, Failure> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    if let Ok(seconds) = text.parse::<i64>() {
+        return Ok(Timestamp::from_second(seconds)?);
+    }
+    if let Ok(local) = text.parse::<jiff::civil::DateTime>() {
+        return Ok(local.to_zoned(jiff::tz::TimeZone::system())?.timestamp());
+    }
+    match text.parse::<Span>() {
+        Ok(age) => Ok(Zoned::now().checked_sub(age)?.timestamp()),
+        Err(_) => Err(Failure::text(format!("`{text}` is no time: use 2026-01-02T15:04:05Z, or an age like 10m"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_in_all_their_forms() {
+        assert_eq!(moment("2026-01-02T03:04:05Z").unwrap().to_string(), "2026-01-02T03:04:05Z");
+        assert_eq!(moment("0").unwrap(), Timestamp::UNIX_EPOCH);
+        assert!(moment("10m").unwrap() < Timestamp::now());
+        assert!(moment("yesterday").is_err());
+    }
+}

@@ -1,0 +1,61 @@
+//! The verbs, one file each.
+
+pub(crate) mod attach;
+pub(crate) mod completion;
+pub(crate) mod compose;
+pub(crate) mod create;
+pub(crate) mod exec;
+pub(crate) mod images;
+pub(crate) mod inspect;
+pub(crate) mod kill;
+pub(crate) mod logs;
+pub(crate) mod network;
+pub(crate) mod port;
+pub(crate) mod ps;
+pub(crate) mod pull;
+pub(crate) mod restart;
+pub(crate) mod rm;
+pub(crate) mod rmi;
+pub(crate) mod run;
+pub(crate) mod start;
+pub(crate) mod stop;
+mod target;
+pub(crate) mod volume;
+pub(crate) mod wait;
+
+use std::process::ExitCode;
+
+use crate::args::Verb;
+use crate::context::Context;
+use crate::error::Failure;
+
+/// Does what was asked.
+pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
+    let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
+    match verb {
+        Verb::Up(args) => compose::up::run(ctx, &args),
+        Verb::Down(args) => done(compose::down::run(ctx, &args)),
+        Verb::Config(args) => done(compose::config::run(ctx, &args)),
+        Verb::Compose(args) => compose::run(ctx, args),
+        Verb::Run(args) => run::run(ctx, &args),
+        Verb::Create(args) => done(create::run(ctx, &args)),
+        Verb::Ps(args) => done(ps::run(ctx, &args)),
+        Verb::Logs(args) => done(logs::run(ctx, &args)),
+        Verb::Exec(args) => exec::run(ctx, &args),
+        Verb::Attach(args) => attach::run(ctx, &args),
+        Verb::Start(args) => start::run(ctx, &args),
+        Verb::Stop(args) => done(stop::run(ctx, &args)),
+        Verb::Restart(args) => done(restart::run(ctx, &args)),
+        Verb::Kill(args) => done(kill::run(ctx, &args)),
+        Verb::Wait(args) => done(wait::run(ctx, &args)),
+        Verb::Rm(args) => done(rm::run(ctx, &args)),
+        Verb::Inspect(args) => done(inspect::run(ctx, &args)),
+        Verb::Port(args) => done(port::run(ctx, &args)),
+        Verb::Pull(args) => done(pull::run(ctx, &args)),
+        Verb::Images(args) => done(images::run(ctx, &args)),
+        Verb::Rmi(args) => done(rmi::run(ctx, &args)),
+        Verb::Volume(verb) => done(volume::run(ctx, &verb)),
+        Verb::Network(verb) => done(network::run(ctx, &verb)),
+        Verb::Completion(args) => done(completion::run(ctx, &args)),
+    }
+}

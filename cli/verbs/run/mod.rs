@@ -1,0 +1,108 @@
+//! `lighter run`
+
+mod flags;
+mod parse;
+mod specification;
+
+use std::process::ExitCode;
+
+use lighter_engine::images::reference::Reference;
+use lighter_engine::images::store::Image;
+use lighter_engine::{Container, Engine, RemoveOptions, StartOptions, images};
+
+use crate::context::Context;
+use crate::error::{Failure, ours};
+use crate::session::{self, Attachment};
+use crate::ui::progress;
+
+pub(crate) use flags::RunFlags;
+pub(crate) use parse::bytes;
+
+/// Make a container and run a command in it
+#[derive(clap::Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    flags: RunFlags,
+    /// Leave it running and print its id
+    #[arg(short, long)]
+    detach: bool,
+    /// Hand signals on to the container
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    sig_proxy: bool,
+}
+
+pub(crate) fn run(ctx: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
+    if !args.detach {
+        session::check_terminal(args.flags.tty, args.flags.interactive).map_err(ours)?;
+    }
+    let engine = ctx.recovered_engine().map_err(ours)?;
+    let container = create(ctx, &engine, &args.flags).map_err(ours)?;
+    let started = engine.start(&container, StartOptions { attach: !args.detach });
+    let started = started.map_err(|error| {
+        let code = error.exit_code();
+        Failure::from(error).with_code(code)
+    })?;
+    started.warnings.iter().for_each(|warning| ctx.ui.warn(warning));
+    let Some(client) = started.attached else {
+        ctx.ui.line(&container.id)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let how = Attachment {
+        input: args.flags.interactive,
+        terminal: args.flags.tty,
+        proxy_signals: args.sig_proxy && !args.flags.tty,
+    };
+    let code = session::attach(&engine, &container, client, how).map_err(|failure| abandon(&engine, &container, failure))?;
+    let code = match code {
+        Some(code) => code,
+        // its monitor was killed: the container goes on under another one
+        None => engine.recover().map(|()| engine.wait(&container, None))??.unwrap_or(1),
+    };
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+/// Nobody reads its output any more: a container that was to be removed at its end ends now.
+fn abandon(engine: &Engine, container: &Container, failure: Failure) -> Failure {
+    if container.spec.auto_remove {
+        let _ = engine.remove(container, RemoveOptions { force: true, volumes: true });
+    }
+    failure
+}
+
+/// Makes a container from flags; pulls its image if need be.
+pub(crate) fn create(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Result<Container, Failure> {
+    let image = ensure_image(ctx, engine, &flags.image, &flags.pull, flags.quiet)?;
+    let spec = specification::specification(ctx, engine, flags, &image)?;
+    let container = engine.create(spec)?;
+    if let Some(path) = &flags.cidfile {
+        std::fs::write(path, &container.id).map_err(|error| {
+            let _ = engine.remove(&container, RemoveOptions { force: true, volumes: true });
+            Failure::text(format!("write the container id to `{}`: {error}", path.display()))
+        })?;
+    }
+    Ok(container)
+}
+
+/// Returns the image, pulled according to `policy`: `always`, `missing` or `never`.
+pub(crate) fn ensure_image(
+    ctx: &Context,
+    engine: &Engine,
+    name: &str,
+    policy: &str,
+    quiet: bool,
+) -> Result<Image, Failure> {
+    if policy != "always"
+        && let Some(image) = engine.images().find(name)?
+    {
+        return Ok(image);
+    }
+    if policy == "never" {
+        return Err(Failure::text(format!("no such image: {name}")).hint(format!("get it with: lighter pull {name}")));
+    }
+    let reference: Reference = name.parse()?;
+    if !quiet {
+        ctx.ui.note(format!("Pulling {}", reference.familiar()));
+    }
+    let progress = progress::pull(ctx.ui.interactive, quiet);
+    Ok(images::pull::pull(engine.images(), &reference, &ctx.pull_options()?, progress.as_ref())?)
+}

@@ -1,0 +1,255 @@
+//! The small languages of `run`'s flags. Pure.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lighter_engine::{BindPropagation, Device, Mount, MountKind, PublishedPort, Ulimit};
+
+use crate::error::Failure;
+
+/// Reads `64m`, `1.5g`, `1024`: bytes, units of 1024 as docker has them.
+pub(crate) fn bytes(text: &str) -> Result<u64, Failure> {
+    let wrong = || Failure::text(format!("`{text}` is no size: use a number with b, k, m, g or t"));
+    let lower = text.trim().to_ascii_lowercase();
+    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor: u64 = match lower[digits.len()..].trim_end_matches("ib").trim_end_matches('b') {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        "t" => 1 << 40,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = digits.parse().map_err(|_| wrong())?;
+    if !number.is_finite() || number < 0.0 || number * factor as f64 > u64::MAX as f64 / 2.0 {
+        return Err(wrong());
+    }
+    Ok((number * factor as f64) as u64)
+}
+
+/// Reads `1m30s`, `500ms`, or a number of seconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, Failure> {
+    let wrong = || Failure::text(format!("`{text}` is no duration: use 30s, 1m30s or 500ms"));
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok()).ok_or_else(wrong)
+}
+
+/// Reads `-v`: `/in`, `name:/in[:options]` or `/host:/in[:options]`.
+pub(crate) fn volume(text: &str, working_directory: &Path) -> Result<Mount, Failure> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, options) = match parts.as_slice() {
+        [target] => (None, *target, ""),
+        [source, target] => (Some(*source), *target, ""),
+        [source, target, options] => (Some(*source), *target, *options),
+        _ => return Err(Failure::text(format!("-v `{text}`: use SOURCE:TARGET[:OPTIONS]"))),
+    };
+    let mut mount = Mount { target: target.to_owned(), read_only: false, kind: kind(source, working_directory) };
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        apply_option(&mut mount, option).map_err(|()| Failure::text(format!("-v `{text}`: option `{option}` is not supported")))?;
+    }
+    Ok(mount)
+}
+
+fn kind(source: Option<&str>, working_directory: &Path) -> MountKind {
+    match source {
+        Some(path) if path.starts_with(['/', '.', '~']) => {
+            MountKind::Bind { source: clean(&working_directory.join(path)), create: true, propagation: BindPropagation::Rprivate }
+        }
+        Some(name) => MountKind::Volume { name: name.to_owned(), anonymous: false, no_copy: false, subpath: None },
+        None => anonymous(),
+    }
+}
+
+fn anonymous() -> MountKind {
+    let name = lighter_engine::random_name();
+    MountKind::Volume { name, anonymous: true, no_copy: false, subpath: None }
+}
+
+fn clean(path: &Path) -> PathBuf {
+    path.components().filter(|part| !matches!(part, std::path::Component::CurDir)).collect()
+}
+
+fn apply_option(mount: &mut Mount, option: &str) -> Result<(), ()> {
+    let wanted = match option {
+        "ro" => {
+            mount.read_only = true;
+            return Ok(());
+        }
+        "rw" | "z" | "Z" => return Ok(()), // no SELinux labels to change where SELinux is not
+        "nocopy" => {
+            if let MountKind::Volume { no_copy, .. } = &mut mount.kind {
+                *no_copy = true;
+                return Ok(());
+            }
+            return Err(());
+        }
+        "rprivate" => BindPropagation::Rprivate,
+        "private" => BindPropagation::Private,
+        "rshared" => BindPropagation::Rshared,
+        "shared" => BindPropagation::Shared,
+        "rslave" => BindPropagation::Rslave,
+        "slave" => BindPropagation::Slave,
+        _ => return Err(()),
+    };
+    match &mut mount.kind {
+        MountKind::Bind { propagation, .. } => {
+            *propagation = wanted;
+            Ok(())
+        }
+        _ => Err(()),
+    }
+}
+
+/// Reads `--mount`: `type=bind,source=/x,target=/y,readonly`.
+pub(crate) fn mount(text: &str, working_directory: &Path) -> Result<Mount, Failure> {
+    let wrong = |why: String| Failure::text(format!("--mount `{text}`: {why}"));
+    let (mut kind, mut source, mut target, mut read_only) = ("volume", None, None, false);
+    let (mut size, mut mode, mut no_copy, mut subpath) = (None, None, false, None);
+    for field in text.split(',') {
+        let (key, value) = field.split_once('=').unwrap_or((field, ""));
+        match key.to_ascii_lowercase().as_str() {
+            "type" => kind = value,
+            "source" | "src" => source = Some(value),
+            "target" | "destination" | "dst" => target = Some(value),
+            "readonly" | "ro" => read_only = value != "false" && value != "0",
+            "tmpfs-size" => size = Some(bytes(value)?),
+            "tmpfs-mode" => {
+                mode = Some(u32::from_str_radix(value, 8).map_err(|_| wrong(format!("`{value}` is no octal mode")))?);
+            }
+            "volume-nocopy" => no_copy = value != "false" && value != "0",
+            "volume-subpath" => subpath = Some(value.to_owned()),
+            _ => return Err(wrong(format!("`{key}` is not supported"))),
+        }
+    }
+    let target = target.filter(|target| !target.is_empty()).ok_or_else(|| wrong("target is missing".into()))?;
+    let kind = match (kind, source) {
+        ("bind", Some(path)) => MountKind::Bind {
+            source: clean(&working_directory.join(path)),
+            create: false,
+            propagation: BindPropagation::Rprivate,
+        },
+        ("bind", None) => return Err(wrong("source is missing".into())),
+        ("tmpfs", _) => MountKind::Tmpfs { size, mode, options: Vec::new() },
+        ("volume", Some(name)) => MountKind::Volume { name: name.to_owned(), anonymous: false, no_copy, subpath },
+        ("volume", None) => anonymous(),
+        (other, _) => return Err(wrong(format!("type `{other}` is not supported: use bind, volume or tmpfs"))),
+    };
+    Ok(Mount { target: target.to_owned(), read_only, kind })
+}
+
+/// Reads `--tmpfs`: `/run[:size=64m,mode=1777]`.
+pub(crate) fn tmpfs(text: &str) -> Result<Mount, Failure> {
+    let (target, list) = text.split_once(':').unwrap_or((text, ""));
+    let (mut size, mut mode, mut options, mut read_only) = (None, None, Vec::new(), false);
+    for option in list.split(',').filter(|option| !option.is_empty()) {
+        match option.split_once('=') {
+            Some(("size", value)) if !value.ends_with('%') => size = Some(bytes(value)?),
+            Some(("mode", value)) => {
+                let octal = u32::from_str_radix(value, 8);
+                mode = Some(octal.map_err(|_| Failure::text(format!("--tmpfs `{text}`: `{value}` is no octal mode")))?);
+            }
+            None if option == "ro" => read_only = true,
+            _ => options.push(option.to_owned()),
+        }
+    }
+    Ok(Mount { target: target.to_owned(), read_only, kind: MountKind::Tmpfs { size, mode, options } })
+}
+
+/// Reads `--device`: `/dev/x[:/dev/y[:rwm]]`.
+pub(crate) fn device(text: &str) -> Device {
+    let mut parts = text.split(':');
+    let source = parts.next().unwrap_or_default();
+    let (mut target, mut permissions) = (source, "rwm");
+    for part in parts {
+        if part.starts_with('/') { target = part } else { permissions = part }
+    }
+    Device { source: source.into(), target: target.to_owned(), permissions: permissions.to_owned() }
+}
+
+/// Reads `-p`: `[address:][host:]port[/protocol]`, ports or ranges of equal length.
+pub(crate) fn publish(text: &str) -> Result<Vec<PublishedPort>, Failure> {
+    let wrong = |why: &str| Failure::text(format!("-p `{text}`: {why}"));
+    let (rest, protocol) = text.rsplit_once('/').unwrap_or((text, "tcp"));
+    let protocol = protocol.to_ascii_lowercase();
+    if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
+        return Err(wrong("the protocol is none of tcp, udp, sctp"));
+    }
+    let (rest, target) = rest.rsplit_once(':').unwrap_or(("", rest));
+    let (address, host) = match rest.rsplit_once(':') {
+        Some((address, host)) => (address, host),
+        None if rest.contains('.') => (rest, ""),
+        None => ("", rest),
+    };
+    let address = address.trim_start_matches('[').trim_end_matches(']');
+    let host_ip = match address {
+        "" => None,
+        address => Some(address.parse().map_err(|_| wrong("the address is none"))?),
+    };
+    let targets = range(target).ok_or_else(|| wrong("the port is none from 1 to 65535"))?;
+    if host.is_empty() {
+        let port = |target| PublishedPort { host_ip, host_port: None, target, protocol: protocol.clone() };
+        return Ok(targets.map(port).collect());
+    }
+    let hosts = range(host).ok_or_else(|| wrong("the host port is none from 1 to 65535"))?;
+    if hosts.len() != targets.len() {
+        return Err(wrong("the two ranges have different lengths"));
+    }
+    let port = |(host, target)| PublishedPort { host_ip, host_port: Some(host), target, protocol: protocol.clone() };
+    Ok(hosts.zip(targets).map(port).collect())
+}
+
+fn range(text: &str) -> Option<std::ops::RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (first.parse::<u16>().ok()?, last.parse::<u16>().ok()?);
+    (first > 0 && first <= last).then_some(first..=last)
+}
+
+/// Reads `--ulimit`: `nofile=1024[:2048]`, -1 = unlimited.
+pub(crate) fn ulimit(text: &str) -> Result<Ulimit, Failure> {
+    let wrong = || Failure::text(format!("--ulimit `{text}`: use NAME=SOFT[:HARD]"));
+    let (name, values) = text.split_once('=').ok_or_else(wrong)?;
+    let number = |text: &str| if text == "-1" { Ok(u64::MAX) } else { text.parse().map_err(|_| wrong()) };
+    let (soft, hard) = values.split_once(':').unwrap_or((values, values));
+    Ok(Ulimit { name: name.to_owned(), soft: number(soft)?, hard: number(hard)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units_of_1024() {
+        assert_eq!(["0", "64m", "1.5g", "10kb", "2GiB"].map(|text| bytes(text).unwrap()), [0, 64 << 20, 3 << 29, 10 << 10, 2 << 30]);
+        assert!(bytes("m").is_err() && bytes("-1").is_err() && bytes("1x").is_err() && bytes("1e999").is_err());
+    }
+
+    #[test]
+    fn ports_are_read_in_all_their_forms() {
+        let one = |text: &str| {
+            let port = publish(text).unwrap().remove(0);
+            (port.host_ip.map(|ip| ip.to_string()), port.host_port, port.target, port.protocol)
+        };
+        assert_eq!(one("80"), (None, None, 80, "tcp".into()));
+        assert_eq!(one("8080:80/udp"), (None, Some(8080), 80, "udp".into()));
+        assert_eq!(one("127.0.0.1:8080:80"), (Some("127.0.0.1".into()), Some(8080), 80, "tcp".into()));
+        assert_eq!(one("127.0.0.1::80"), (Some("127.0.0.1".into()), None, 80, "tcp".into()));
+        assert_eq!(one("[::1]:8080:80").0, Some("::1".into()));
+        assert_eq!(publish("9000-9002:80-82").unwrap().len(), 3);
+        for bad in ["", "0", "x", "80-70", "1:2:3:4", "9000-9001:80", "80/icmp", "65536"] {
+            assert!(publish(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn volumes_are_binds_names_or_anonymous() {
+        let here = Path::new("/home/me");
+        let bind = volume("./src:/app:ro", here).unwrap();
+        assert!(bind.read_only);
+        assert!(matches!(bind.kind, MountKind::Bind { source, create: true, .. } if source == Path::new("/home/me/src")));
+        assert!(matches!(volume("db:/data", here).unwrap().kind, MountKind::Volume { name, anonymous: false, .. } if name == "db"));
+        assert!(matches!(volume("/data", here).unwrap().kind, MountKind::Volume { anonymous: true, .. }));
+        assert!(volume("a:/b:frobnicate", here).is_err());
+    }
+}

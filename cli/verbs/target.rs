@@ -1,0 +1,80 @@
+//! Which containers a name means: a container, or else a service of the project in the current folder.
+
+use lighter_compose::{Environment, resolve_name};
+use lighter_engine::{Container, Engine, FindError};
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ui::Ui;
+
+/// Label of the project a container belongs to.
+pub(crate) const PROJECT: &str = "com.docker.compose.project";
+/// Label of the service a container belongs to.
+pub(crate) const SERVICE: &str = "com.docker.compose.service";
+/// Label of the number a replica has.
+pub(crate) const NUMBER: &str = "com.docker.compose.container-number";
+
+/// Returns the containers that `name` means; several if it is a service with replicas.
+pub(crate) fn find(ctx: &Context, engine: &Engine, name: &str) -> Result<Vec<Container>, Failure> {
+    match engine.find(name) {
+        Ok(container) => Ok(vec![container]),
+        Err(FindError::NotFound(_)) => {
+            let replicas = replicas(ctx, engine, name)?;
+            if replicas.is_empty() { Err(no_such(ctx, name)) } else { Ok(replicas) }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns the one container that `name` means: of a service, the first replica.
+pub(crate) fn find_one(ctx: &Context, engine: &Engine, name: &str) -> Result<Container, Failure> {
+    let mut found = find(ctx, engine, name)?;
+    Ok(found.remove(0))
+}
+
+/// Does something to all of the named containers, and goes on when one fails; a line on stdout for each success.
+pub(crate) fn each(
+    ctx: &Context,
+    engine: &Engine,
+    names: &[String],
+    mut act: impl FnMut(&Engine, &Container) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut failures = Vec::new();
+    for name in names {
+        let result = find(ctx, engine, name).and_then(|found| found.iter().try_for_each(|one| act(engine, one)));
+        match result {
+            Ok(()) => ctx.ui.line(name)?,
+            Err(failure) => failures.push(failure),
+        }
+    }
+    last_of(failures, &ctx.ui)
+}
+
+/// Prints all failures but the last, which is returned.
+pub(crate) fn last_of(mut failures: Vec<Failure>, ui: &Ui) -> Result<(), Failure> {
+    let Some(last) = failures.pop() else { return Ok(()) };
+    failures.iter().for_each(|failure| failure.print(ui.color));
+    Err(last)
+}
+
+fn replicas(ctx: &Context, engine: &Engine, service: &str) -> Result<Vec<Container>, Failure> {
+    let Some(project) = project_here(ctx) else { return Ok(Vec::new()) };
+    let mut containers = engine.containers()?;
+    containers.retain(|c| c.label(PROJECT) == Some(&project) && c.label(SERVICE) == Some(service));
+    containers.sort_by_key(|container| container.label(NUMBER).and_then(|number| number.parse::<u32>().ok()));
+    Ok(containers)
+}
+
+/// Returns the name of the project in the current folder, if it can be told.
+pub(crate) fn project_here(ctx: &Context) -> Option<String> {
+    let environment: &Environment = &ctx.invocation.environment;
+    resolve_name(&super::compose::source(ctx, &ctx.project), environment).ok()
+}
+
+fn no_such(ctx: &Context, name: &str) -> Failure {
+    let failure = Failure::text(format!("no such container: {name}"));
+    match project_here(ctx) {
+        Some(project) => failure.hint(format!("nor is it a service of project {project} that has containers")),
+        None => failure,
+    }
+}

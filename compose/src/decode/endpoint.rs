@@ -1,0 +1,80 @@
+//! Networks and names of a service.
+
+use super::reader::{Reader, text, texts};
+use crate::model::{Endpoint, ExtraHost, HostAddress, NetworkMode, Networking};
+use crate::yaml::Node;
+
+pub(super) fn networking(service: &Node, path: &str, reader: &mut Reader) -> Networking {
+    let dns = service.get("dns").map_or(&[][..], Node::items);
+    let hosts = service.get("extra_hosts").map_or(&[][..], Node::items);
+    Networking {
+        mode: mode(service, path, reader),
+        hostname: text(service, "hostname"),
+        domainname: text(service, "domainname"),
+        dns: dns
+            .iter()
+            .filter_map(|node| {
+                reader.parse(Some(node), &format!("{path}.dns"), "an IP address", |text| text.parse().ok())
+            })
+            .collect(),
+        dns_search: texts(service, "dns_search"),
+        dns_options: texts(service, "dns_opt"),
+        extra_hosts: hosts
+            .iter()
+            .filter_map(|node| {
+                reader.parse(Some(node), &format!("{path}.extra_hosts"), "HOST=ADDRESS with an IP address", extra_host)
+            })
+            .collect(),
+    }
+}
+
+fn extra_host(text: &str) -> Option<ExtraHost> {
+    let (name, address) = text.split_once('=')?;
+    let address = match address {
+        "host-gateway" => HostAddress::Gateway,
+        address => HostAddress::Ip(address.parse().ok()?),
+    };
+    (!name.is_empty()).then(|| ExtraHost { name: name.to_owned(), address })
+}
+
+fn mode(service: &Node, path: &str, reader: &mut Reader) -> NetworkMode {
+    let Some(node) = service.get("network_mode") else {
+        let networks = service.get("networks").map_or(&[][..], Node::entries);
+        let endpoints = networks.iter().map(|entry| {
+            (entry.key.clone(), endpoint(&entry.value, &format!("{path}.networks.{}", entry.key), reader))
+        });
+        return NetworkMode::Networks(endpoints.collect());
+    };
+    let mode = node.as_text().unwrap_or_default();
+    match mode.split_once(':') {
+        Some(("service", name)) => NetworkMode::Service(name.to_owned()),
+        Some(("container", name)) => NetworkMode::Container(name.to_owned()),
+        None if mode == "host" => NetworkMode::Host,
+        None if mode == "none" => NetworkMode::None,
+        _ => {
+            reader.refuse(node, format!("`{path}.network_mode` `{mode}` is not supported by lighter yet"));
+            NetworkMode::None
+        }
+    }
+}
+
+fn endpoint(node: &Node, path: &str, reader: &mut Reader) -> Endpoint {
+    Endpoint {
+        aliases: texts(node, "aliases"),
+        ipv4_address: reader.parse(
+            node.get("ipv4_address"),
+            &format!("{path}.ipv4_address"),
+            "an IPv4 address",
+            |text| text.parse().ok(),
+        ),
+        ipv6_address: reader.parse(
+            node.get("ipv6_address"),
+            &format!("{path}.ipv6_address"),
+            "an IPv6 address",
+            |text| text.parse().ok(),
+        ),
+        mac_address: text(node, "mac_address"),
+        priority: reader.number(node.get("priority"), &format!("{path}.priority")).unwrap_or(0),
+        gw_priority: reader.number(node.get("gw_priority"), &format!("{path}.gw_priority")).unwrap_or(0),
+    }
+}

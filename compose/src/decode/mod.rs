@@ -1,0 +1,75 @@
+//! The canonical document read into the model.
+//!
+//! Runs in the command; pure. What the document may say and lighter cannot do, or what means nothing to the kernel (an
+//! address that is none), is not an error here but a refusal: `config` shows it, whatever makes containers stops at it.
+
+mod endpoint;
+mod file_object;
+mod healthcheck;
+mod isolation;
+mod mount;
+mod network;
+mod port;
+mod process;
+mod reader;
+mod resources;
+mod restart;
+mod service;
+mod volume;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::diagnostic::Fault;
+use crate::model::Project;
+use crate::schema::{self, Shape};
+use crate::source::Environment;
+use crate::yaml::Node;
+use reader::Reader;
+
+/// What a project is beside its document.
+pub(crate) struct Frame {
+    pub name: String,
+    pub working_directory: PathBuf,
+    pub files: Vec<PathBuf>,
+    pub env_files: Vec<PathBuf>,
+    pub disabled: Vec<String>,
+    pub interpolated: bool,
+}
+
+/// Reads the project out of its canonical document; `variables` give configs and secrets their values.
+///
+/// # Errors
+/// A value without which there is no project, such as a service that is none.
+pub(crate) fn project(document: Node, frame: Frame, variables: &Environment) -> Result<Project, Fault> {
+    let mut refusals = Vec::new();
+    schema::refusals(&document, &Shape::Object(&schema::PROJECT), "", &mut refusals);
+    let mut reader = Reader { refusals };
+    let services = section(&document, "services", |key, node| service::read(key, node, &mut reader));
+    let networks = section(&document, "networks", |key, node| network::read(key, node, &mut reader));
+    let volumes = section(&document, "volumes", |key, node| volume::read(key, node, &mut reader));
+    let configs =
+        section(&document, "configs", |key, node| file_object::read(key, node, "configs", variables, &mut reader));
+    let secrets =
+        section(&document, "secrets", |key, node| file_object::read(key, node, "secrets", variables, &mut reader));
+    Ok(Project {
+        name: frame.name,
+        working_directory: frame.working_directory,
+        files: frame.files,
+        env_files: frame.env_files,
+        services,
+        disabled: frame.disabled,
+        networks,
+        volumes,
+        configs,
+        secrets,
+        refusals: reader.refusals,
+        interpolated: frame.interpolated,
+        document,
+    })
+}
+
+fn section<T>(document: &Node, name: &str, mut read: impl FnMut(&str, &Node) -> T) -> BTreeMap<String, T> {
+    let entries = document.get(name).map_or(&[][..], Node::entries);
+    entries.iter().map(|entry| (entry.key.clone(), read(&entry.key, &entry.value))).collect()
+}

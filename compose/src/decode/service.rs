@@ -1,0 +1,81 @@
+//! One service.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::reader::{Reader, pairs, text, texts};
+use super::{endpoint, file_object, healthcheck, isolation, mount, port, process, resources, restart};
+use crate::model::{Build, Condition, Dependency, Logging, PullPolicy, Service};
+use crate::units;
+use crate::yaml::Node;
+
+pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
+    let path = format!("services.{name}");
+    let deployed = node.get("deploy").and_then(|deploy| deploy.get("replicas"));
+    let replicas = reader.number(node.get("scale").or(deployed), &format!("{path}.scale"));
+    Service {
+        name: name.to_owned(),
+        container_name: text(node, "container_name"),
+        replicas: replicas.unwrap_or(1),
+        profiles: texts(node, "profiles"),
+        image: text(node, "image"),
+        build: node.get("build").map(build),
+        pull_policy: reader
+            .parse(node.get("pull_policy"), &format!("{path}.pull_policy"), "a pull policy", pull_policy)
+            .unwrap_or_default(),
+        platform: text(node, "platform"),
+        process: process::read(node),
+        isolation: isolation::read(node, &path, reader),
+        resources: resources::read(node, &path, reader),
+        networking: endpoint::networking(node, &path, reader),
+        ports: port::read(node, &path, reader),
+        expose: texts(node, "expose"),
+        mounts: mount::read(node, &path, reader),
+        configs: file_object::grants(node, "configs", "/", &path, reader),
+        secrets: file_object::grants(node, "secrets", "/run/secrets/", &path, reader),
+        depends_on: depends_on(node),
+        healthcheck: healthcheck::read(node, &path, reader),
+        restart: restart::read(node, &path, reader),
+        logging: node
+            .get("logging")
+            .map(|node| Logging { driver: text(node, "driver"), options: pairs(node, "options") }),
+        labels: pairs(node, "labels"),
+        annotations: pairs(node, "annotations"),
+        attach: node.get("attach").and_then(Node::as_bool).unwrap_or(true),
+        document: node.clone(),
+    }
+}
+
+fn build(node: &Node) -> Build {
+    Build { context: text(node, "context").unwrap_or_default(), dockerfile: text(node, "dockerfile") }
+}
+
+fn pull_policy(text: &str) -> Option<PullPolicy> {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    match text {
+        "missing" | "if_not_present" => Some(PullPolicy::Missing),
+        "always" => Some(PullPolicy::Always),
+        "never" => Some(PullPolicy::Never),
+        "build" => Some(PullPolicy::Build),
+        "daily" => Some(PullPolicy::Every(DAY)),
+        "weekly" => Some(PullPolicy::Every(DAY * 7)),
+        _ => units::parse_duration(text.strip_prefix("every_")?).map(PullPolicy::Every),
+    }
+}
+
+fn depends_on(node: &Node) -> BTreeMap<String, Dependency> {
+    let entries = node.get("depends_on").map_or(&[][..], Node::entries);
+    let flag = |node: &Node, key, default| node.get(key).and_then(Node::as_bool).unwrap_or(default);
+    entries
+        .iter()
+        .map(|entry| {
+            let condition = entry.value.text("condition").and_then(Condition::from_word);
+            let dependency = Dependency {
+                condition: condition.unwrap_or(Condition::Started),
+                required: flag(&entry.value, "required", true),
+                restart: flag(&entry.value, "restart", false),
+            };
+            (entry.key.clone(), dependency)
+        })
+        .collect()
+}

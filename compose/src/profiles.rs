@@ -1,0 +1,31 @@
+//! Which services take part.
+//!
+//! Runs in the command; pure.
+
+use crate::source::{Environment, Source};
+use crate::yaml::{Node, Value};
+
+/// Returns the active profiles: of the command line, else of `COMPOSE_PROFILES`.
+pub(crate) fn active(source: &Source, variables: &Environment) -> Vec<String> {
+    if !source.profiles.is_empty() {
+        return source.profiles.clone();
+    }
+    let listed = variables.get("COMPOSE_PROFILES").map_or("", String::as_str);
+    listed.split(',').map(str::trim).filter(|profile| !profile.is_empty()).map(str::to_owned).collect()
+}
+
+/// Takes out the services that no active profile enables, and returns their names.
+///
+/// A service without profiles is always enabled; `*` enables every service (Compose Specification, 15-profiles).
+pub(crate) fn select(document: &mut Node, active: &[String]) -> Vec<String> {
+    let services = document.as_map_mut().and_then(|map| map.get_mut("services"));
+    let Some(Value::Map(services)) = services.map(|services| &mut services.value) else { return Vec::new() };
+    let enabled = |service: &Node| {
+        let profiles = service.get("profiles").map_or(&[][..], Node::items);
+        profiles.is_empty()
+            || active.iter().any(|name| name == "*" || profiles.iter().any(|own| own.as_text() == Some(name)))
+    };
+    let disabled = services.0.iter().filter(|entry| !enabled(&entry.value)).map(|entry| entry.key.clone()).collect();
+    services.0.retain(|entry| enabled(&entry.value));
+    disabled
+}

@@ -1,0 +1,98 @@
+//! How a layer's blob is compressed, by its media type, and the reader that undoes it.
+//!
+//! Runs in the shell command's process, in a layer's inflating thread. In-process throughout: no program of the host, let
+//! alone of an image, is ever called.
+
+use std::io::{self, BufRead, Read};
+
+use flate2::bufread::MultiGzDecoder;
+
+/// Largest window a zstd frame may ask for, as a power of two: 128 MiB, the decoder's memory (`zstd --long=27`).
+const LARGEST_WINDOW_LOG: u32 = 27;
+
+/// The compression of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    /// Plain tar.
+    None,
+    /// gzip, RFC 1952, of any number of members.
+    Gzip,
+    /// Zstandard, RFC 8878, of any number of frames.
+    Zstd,
+}
+
+impl Compression {
+    /// Reads a layer's media type; `None` for one that is no layer of files we can unpack.
+    pub(crate) fn of(media_type: &str) -> Option<Compression> {
+        match media_type {
+            "application/vnd.oci.image.layer.v1.tar"
+            | "application/vnd.oci.image.layer.nondistributable.v1.tar"
+            | "application/vnd.docker.image.rootfs.diff.tar" => Some(Compression::None),
+            "application/vnd.oci.image.layer.v1.tar+gzip"
+            | "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+            | "application/vnd.docker.image.rootfs.diff.tar.gzip"
+            | "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" => Some(Compression::Gzip),
+            "application/vnd.oci.image.layer.v1.tar+zstd"
+            | "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"
+            | "application/vnd.docker.image.rootfs.diff.tar.zstd" => Some(Compression::Zstd),
+            _ => None,
+        }
+    }
+
+    /// Returns a reader of the plain archive in `blob`; data after the last gzip member or zstd frame is an error.
+    pub(crate) fn reader<'a>(self, blob: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+        Ok(match self {
+            Compression::None => Box::new(blob),
+            Compression::Gzip => Box::new(MultiGzDecoder::new(blob)),
+            Compression::Zstd => {
+                let mut decoder = zstd::stream::Decoder::with_buffer(blob)?;
+                decoder.window_log_max(LARGEST_WINDOW_LOG)?;
+                Box::new(decoder)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn inflate(compression: Compression, blob: &[u8]) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        compression.reader(blob)?.read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    #[test]
+    fn members_and_frames_may_follow_one_another_and_nothing_else_may() {
+        let members = [gzip(b"one "), gzip(b"two")].concat();
+        assert_eq!(inflate(Compression::Gzip, &members).unwrap(), b"one two");
+        assert!(inflate(Compression::Gzip, &[&members[..], b"garbage"].concat()).is_err());
+        assert!(inflate(Compression::Gzip, &members[..members.len() - 1]).is_err());
+        let frames = [zstd::encode_all(&b"one "[..], 1).unwrap(), zstd::encode_all(&b"two"[..], 1).unwrap()].concat();
+        assert_eq!(inflate(Compression::Zstd, &frames).unwrap(), b"one two");
+        assert!(inflate(Compression::Zstd, &[&frames[..], b"garbage"].concat()).is_err());
+        assert!(inflate(Compression::Zstd, &frames[..frames.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn a_window_that_would_eat_the_hosts_memory_is_refused() {
+        let frame = |log: u32| {
+            let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.long_distance_matching(true).unwrap();
+            encoder.window_log(log).unwrap();
+            encoder.write_all(b"x").unwrap();
+            encoder.finish().unwrap()
+        };
+        assert!(inflate(Compression::Zstd, &frame(27)).is_ok());
+        assert!(inflate(Compression::Zstd, &frame(28)).is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! The table itself, and the host's other rules.
+
+use std::fs;
+use std::net::Ipv4Addr;
+
+use crate::lab::{HOST, Lab, NEIGHBOUR, assert_closed, seen_as, seen_from_here, serve_tcp, tcp};
+
+#[test]
+#[ignore = "needs root"]
+fn the_number_of_rules_does_not_grow_with_containers() {
+    let lab = Lab::new();
+    let network = lab.network("web_default");
+    let rules = |lab: &Lab| lab.run("nft -s list ruleset").lines().filter(|line| line.contains("@")).count();
+    let _first = lab.container("web-1", &[&network], &[tcp(None, Some(8080), 80)]);
+    let before = rules(&lab);
+    for number in 2..8 {
+        lab.container(&format!("web-{number}"), &[&network], &[tcp(None, Some(8080 + number), 80)]);
+    }
+    assert_eq!(rules(&lab), before, "{}", lab.ruleset());
+    assert_eq!(lab.ruleset().matches("table ").count(), 1);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_flushed_ruleset_comes_back_with_reconcile_and_with_the_next_container() {
+    let lab = Lab::new();
+    let network = lab.network("web_default");
+    let web = lab.container("web", &[&network], &[tcp(None, Some(8080), 80)]);
+    web.serve(80);
+    let before = lab.ruleset();
+    lab.run("nft flush ruleset");
+    assert_closed(seen_from_here(Ipv4Addr::LOCALHOST, 8080));
+    lab.host.reconcile().unwrap();
+    assert_eq!(lab.ruleset(), before);
+    assert_eq!(seen_from_here(Ipv4Addr::LOCALHOST, 8080).unwrap(), network.gateway.to_string());
+    lab.run("nft flush ruleset");
+    let _other = lab.container("other", &[&network], &[]);
+    assert_eq!(seen_as(&lab.neighbour("lan"), HOST, 8080).unwrap(), NEIGHBOUR.to_string());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_lost_element_does_not_keep_a_container_from_going() {
+    let lab = Lab::new();
+    let network = lab.network("web_default");
+    let (web, other) = (lab.container("web", &[&network], &[]), lab.container("other", &[&network], &[]));
+    let table = lab.ruleset().split_whitespace().nth(2).unwrap().to_owned();
+    lab.run(&format!("nft flush set inet {table} homes"));
+    lab.host.detach(&web.id).unwrap();
+    assert!(lab.ruleset().contains(&other.address().to_string()));
+    assert!(!lab.ruleset().contains(&web.address().to_string()));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn tables_of_others_are_left_alone_and_what_they_drop_stays_dropped() {
+    let lab = Lab::new();
+    let rules = lab.directory.path().join("admin.nft");
+    fs::write(&rules, "table inet admin { chain f { type filter hook forward priority 10; policy drop; } }").unwrap();
+    lab.run(&format!("nft -f {}", rules.display()));
+    let admin = lab.ruleset();
+    let network = lab.network("web_default");
+    let web = lab.container("web", &[&network], &[tcp(None, Some(8080), 80)]);
+    web.serve(80);
+    assert_closed(seen_as(&lab.neighbour("lan"), HOST, 8080));
+    assert_eq!(seen_from_here(HOST, 8080).unwrap(), HOST.to_string());
+    lab.host.detach(&web.id).unwrap();
+    assert_eq!(lab.ruleset(), admin);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_host_that_was_no_router_becomes_none() {
+    let lab = Lab::new();
+    let switch = "/proc/sys/net/ipv4/ip_forward";
+    fs::write(switch, "0").unwrap();
+    let (near, far) = (Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2));
+    lab.add_neighbour("far", near, far);
+    serve_tcp(&lab.neighbour("far"), 80);
+    let network = lab.network("web_default");
+    let web = lab.container("web", &[&network], &[]);
+    assert_eq!(fs::read_to_string(switch).unwrap(), "1\n");
+    assert_eq!(seen_as(&web.netns, far, 80).unwrap(), near.to_string());
+    assert_closed(seen_as(&lab.neighbour("lan"), far, 80));
+    lab.host.detach(&web.id).unwrap();
+    assert_eq!(fs::read_to_string(switch).unwrap(), "0\n");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_host_that_was_a_router_stays_one() {
+    let lab = Lab::new();
+    let switch = "/proc/sys/net/ipv4/ip_forward";
+    fs::write(switch, "1").unwrap();
+    let (near, far) = (Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2));
+    lab.add_neighbour("far", near, far);
+    serve_tcp(&lab.neighbour("far"), 80);
+    let network = lab.network("web_default");
+    let web = lab.container("web", &[&network], &[]);
+    assert_eq!(seen_as(&lab.neighbour("lan"), far, 80).unwrap(), NEIGHBOUR.to_string());
+    lab.host.detach(&web.id).unwrap();
+    assert_eq!(fs::read_to_string(switch).unwrap(), "1\n");
+}

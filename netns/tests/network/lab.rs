@@ -1,0 +1,231 @@
+//! One host to try things on, gone with the test.
+
+use std::fmt::Debug;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use lighter_netns::{EndpointSpec, Host, Network, NetworkSpec, Protocol, PublishedPort, Sandbox, SandboxSpec};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
+use tempfile::TempDir;
+
+/// How long a connection may take that shall succeed, or that shall be dropped.
+const PATIENCE: Duration = Duration::from_millis(700);
+/// The host's address towards its neighbour, and the neighbour's.
+pub(crate) const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+pub(crate) const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+
+/// A host with a neighbour.
+pub(crate) struct Lab {
+    pub(crate) host: Host,
+    pub(crate) directory: TempDir,
+    containers: std::cell::Cell<u8>,
+}
+
+impl Lab {
+    /// Moves this thread into namespaces of its own and sets up host and neighbour.
+    pub(crate) fn new() -> Lab {
+        unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("these tests need root");
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
+        mount(Some("run"), "/run", Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+        let directory = TempDir::new().unwrap();
+        let (root, run) = (directory.path().join("root"), directory.path().join("run"));
+        let lab = Lab { host: Host::new(&root, &run), directory, containers: 0.into() };
+        lab.run("ip link set lo up");
+        lab.add_neighbour("lan", HOST, NEIGHBOUR);
+        lab
+    }
+
+    /// Adds another host, connected to this one and with its default route through it.
+    pub(crate) fn add_neighbour(&self, name: &str, here: Ipv4Addr, there: Ipv4Addr) {
+        for command in [
+            format!("ip netns add {name}"),
+            format!("ip link add {name}0 type veth peer name eth0 netns {name}"),
+            format!("ip address add {here}/24 dev {name}0"),
+            format!("ip link set {name}0 up"),
+            format!("ip -n {name} address add {there}/24 dev eth0"),
+            format!("ip -n {name} link set lo up"),
+            format!("ip -n {name} link set eth0 up"),
+            format!("ip -n {name} route add default via {here}"),
+        ] {
+            self.run(&command);
+        }
+    }
+
+    /// Runs a command that shall succeed; returns what it printed.
+    pub(crate) fn run(&self, command: &str) -> String {
+        let (success, output) = try_run(command);
+        assert!(success, "`{command}` failed: {output}");
+        output
+    }
+
+    /// Runs a command inside a namespace; returns whether it succeeded and what it printed.
+    pub(crate) fn run_in(&self, netns: &Path, command: &str) -> (bool, String) {
+        try_run(&format!("nsenter --net={} {command}", netns.display()))
+    }
+
+    pub(crate) fn network(&self, name: &str) -> Network {
+        self.host.create_network(&NetworkSpec { name: name.into(), ..NetworkSpec::default() }).unwrap()
+    }
+
+    pub(crate) fn internal_network(&self, name: &str) -> Network {
+        let spec = NetworkSpec { name: name.into(), internal: true, ..NetworkSpec::default() };
+        self.host.create_network(&spec).unwrap()
+    }
+
+    /// Returns the wish for a container called `name` on `networks`, with a namespace.
+    pub(crate) fn spec(&self, name: &str, networks: &[&Network], ports: &[PublishedPort]) -> SandboxSpec {
+        let number = self.containers.get() + 1;
+        self.containers.set(number);
+        let container = format!("{number:02x}").repeat(32);
+        let netns = self.host.create_namespace(&container).unwrap();
+        let endpoint = |network: &&Network| EndpointSpec {
+            network: network.id.clone(),
+            names: vec![name.to_owned()],
+            address: None,
+            mac: None,
+        };
+        SandboxSpec { container, netns, endpoints: networks.iter().map(endpoint).collect(), ports: ports.to_vec() }
+    }
+
+    /// Starts a container.
+    pub(crate) fn container(&self, name: &str, networks: &[&Network], ports: &[PublishedPort]) -> Container {
+        let spec = self.spec(name, networks, ports);
+        let sandbox = self.host.attach(&spec).unwrap();
+        Container { netns: spec.netns.clone(), id: spec.container.clone(), sandbox }
+    }
+
+    /// Returns the namespace of a neighbour.
+    pub(crate) fn neighbour(&self, name: &str) -> PathBuf {
+        Path::new("/run/netns").join(name)
+    }
+
+    /// Returns the whole ruleset as nft(8) shows it.
+    pub(crate) fn ruleset(&self) -> String {
+        self.run("nft list ruleset")
+    }
+
+    /// Panics unless nothing of ours is left in the kernel.
+    pub(crate) fn assert_clean(&self) {
+        assert_eq!(self.ruleset(), "");
+        let links = self.run("ip -brief link");
+        let ours: Vec<_> = links.lines().filter(|line| line.starts_with("lt-") || line.starts_with("lv")).collect();
+        assert!(ours.is_empty(), "{ours:?}");
+        let mounts = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+        let run = self.directory.path().to_str().unwrap();
+        assert!(!mounts.contains(run), "{mounts}");
+        assert_eq!(self.host.live_containers(), Vec::<String>::new());
+    }
+}
+
+fn try_run(command: &str) -> (bool, String) {
+    let mut words = command.split_whitespace();
+    #[expect(clippy::disallowed_methods, reason = "the tests look at the kernel with the tools of others")]
+    let output = Command::new(words.next().unwrap()).args(words).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// A started container without a program in it.
+pub(crate) struct Container {
+    pub(crate) id: String,
+    pub(crate) netns: PathBuf,
+    pub(crate) sandbox: Sandbox,
+}
+
+impl Container {
+    pub(crate) fn address(&self) -> Ipv4Addr {
+        self.sandbox.endpoints[0].address
+    }
+
+    /// Serves TCP on every address: whoever connects is told the address he comes from.
+    pub(crate) fn serve(&self, port: u16) {
+        serve_tcp(&self.netns, port);
+    }
+}
+
+/// Runs `work` inside a namespace.
+pub(crate) fn inside<T: Send>(netns: &Path, work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let enter = || {
+            setns(File::open(netns).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
+            work()
+        };
+        scope.spawn(enter).join().unwrap()
+    })
+}
+
+/// Serves TCP inside a namespace, on every address: whoever connects is told the address he comes from.
+pub(crate) fn serve_tcp(netns: &Path, port: u16) {
+    let listener = inside(netns, || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap());
+    thread::spawn(move || {
+        while let Ok((mut stream, from)) = listener.accept() {
+            let _ = write!(stream, "{}", from.ip());
+        }
+    });
+}
+
+/// Serves UDP inside a namespace in the same way.
+pub(crate) fn serve_udp(netns: &Path, port: u16) {
+    let socket = inside(netns, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap());
+    thread::spawn(move || {
+        let mut buffer = [0; 64];
+        while let Ok((_, from)) = socket.recv_from(&mut buffer) {
+            let _ = socket.send_to(from.ip().to_string().as_bytes(), from);
+        }
+    });
+}
+
+/// Connects from a namespace; returns the address the server saw.
+pub(crate) fn seen_as(netns: &Path, to: Ipv4Addr, port: u16) -> io::Result<String> {
+    inside(netns, || seen_from_here(to, port))
+}
+
+/// Connects from this thread's namespace; returns the address the server saw.
+pub(crate) fn seen_from_here(to: Ipv4Addr, port: u16) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::from((to, port)), PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut seen = String::new();
+    stream.read_to_string(&mut seen)?;
+    Ok(seen)
+}
+
+/// Sends a datagram from a namespace; returns the address the server saw.
+pub(crate) fn datagram_seen_as(netns: &Path, to: Ipv4Addr, port: u16) -> io::Result<String> {
+    inside(netns, || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.send_to(b"?", (to, port))?;
+        let mut buffer = [0; 64];
+        let (length, _) = socket.recv_from(&mut buffer)?;
+        Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+    })
+}
+
+/// Panics unless `result` failed because nothing answered or nobody listened.
+pub(crate) fn assert_closed<T: Debug>(result: io::Result<T>) {
+    let error = result.unwrap_err();
+    let kinds = [
+        io::ErrorKind::TimedOut,
+        io::ErrorKind::WouldBlock,
+        io::ErrorKind::ConnectionRefused,
+        io::ErrorKind::HostUnreachable,
+        io::ErrorKind::NetworkUnreachable,
+    ];
+    assert!(kinds.contains(&error.kind()), "{error}");
+}
+
+/// Returns the wish for a TCP port.
+pub(crate) fn tcp(host_ip: Option<Ipv4Addr>, host_port: Option<u16>, target: u16) -> PublishedPort {
+    PublishedPort { host_ip: host_ip.map(Into::into), host_port, target, protocol: Protocol::Tcp }
+}
+
+/// Returns the wish for a UDP port.
+pub(crate) fn udp(host_port: u16, target: u16) -> PublishedPort {
+    PublishedPort { host_ip: None, host_port: Some(host_port), target, protocol: Protocol::Udp }
+}

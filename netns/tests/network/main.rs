@@ -1,0 +1,9 @@
+//! A host's network as programs on it, in containers and beside it see it. Each test is a host of its own: a network and
+//! a mount namespace, with a neighbour connected by a veth.
+
+mod containers;
+mod firewall;
+mod lab;
+mod names;
+mod ports;
+mod state;

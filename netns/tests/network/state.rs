@@ -1,0 +1,167 @@
+//! What is kept, what is given back, and several at once.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::thread;
+
+use lighter_netns::{AttachError, Host, NetworkError, NetworkSpec};
+
+use crate::lab::{Lab, tcp, udp};
+
+fn named(name: &str) -> NetworkSpec {
+    NetworkSpec { name: name.into(), ..NetworkSpec::default() }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn everything_is_gone_after_detach_and_delete() {
+    let lab = Lab::new();
+    let (a, b) = (lab.network("a"), lab.internal_network("b"));
+    let web = lab.container("web", &[&a, &b], &[tcp(None, Some(8080), 80), udp(53, 53)]);
+    let db = lab.container("db", &[&b], &[]);
+    let error = lab.host.delete_network(&b.id).unwrap_err();
+    assert_eq!(error.to_string(), "delete network `b`: in use by web, db");
+    assert_eq!(lab.host.live_containers(), [web.id.clone(), db.id.clone()]);
+    for container in [&web, &db] {
+        lab.host.detach(&container.id).unwrap();
+        lab.host.detach(&container.id).expect("a second time changes nothing");
+    }
+    for network in [&a, &b] {
+        lab.host.delete_network(&network.id).unwrap();
+        lab.host.delete_network(&network.id).expect("a second time changes nothing");
+    }
+    lab.assert_clean();
+    assert_eq!(lab.host.networks().unwrap(), []);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn without_containers_bridges_go_and_come_back_with_the_next() {
+    let lab = Lab::new();
+    let network = lab.network("web_default");
+    let web = lab.container("web", &[&network], &[]);
+    lab.host.teardown_if_unused().unwrap();
+    assert!(lab.run("ip -brief link").contains(&network.bridge), "a container is on it");
+    lab.host.detach(&web.id).unwrap();
+    lab.host.teardown_if_unused().unwrap();
+    lab.assert_clean();
+    let again = lab.container("web", &[&network], &[]);
+    assert_eq!(again.address(), web.address());
+    assert_eq!(lab.host.network("web_default").unwrap(), Some(network));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_a_killed_attach_left_is_found_and_removed() {
+    let lab = Lab::new();
+    let network = lab.network("web_default");
+    let web = lab.container("web", &[&network], &[tcp(None, Some(8080), 80)]);
+    // As if it had been killed before the interface was made, and the namespace had been lost.
+    lab.run(&format!("ip link delete lv{}-0", &web.id[..10]));
+    lab.run(&format!("umount {}", web.netns.display()));
+    assert_eq!(lab.host.live_containers(), [web.id.clone()]);
+    lab.host.detach(&web.id).unwrap();
+    lab.host.delete_network(&network.id).unwrap();
+    lab.assert_clean();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_container_is_attached_once() {
+    let lab = Lab::new();
+    let network = lab.network("web_default");
+    let spec = lab.spec("web", &[&network], &[]);
+    lab.host.attach(&spec).unwrap();
+    assert!(matches!(lab.host.attach(&spec), Err(AttachError::AlreadyAttached { .. })));
+    assert_eq!(lab.host.endpoints(&network.id).unwrap().len(), 1, "the first attach is not undone");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn many_at_once_get_addresses_of_their_own() {
+    let lab = Lab::new();
+    let network = lab.network("web_default");
+    let specs: Vec<_> = (0..8).map(|port| lab.spec("web", &[&network], &[tcp(None, Some(8000 + port), 80)])).collect();
+    let addresses: BTreeSet<_> = thread::scope(|scope| {
+        let attach = |spec| scope.spawn(|| lab.host.attach(spec).unwrap().endpoints[0].address);
+        let running: Vec<_> = specs.iter().map(attach).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(addresses.len(), 8);
+    thread::scope(|scope| {
+        let detach = |spec: &lighter_netns::SandboxSpec| {
+            let container = spec.container.clone();
+            let host = &lab.host;
+            scope.spawn(move || host.detach(&container).unwrap())
+        };
+        specs.iter().map(detach).collect::<Vec<_>>().into_iter().for_each(|thread| thread.join().unwrap());
+    });
+    lab.host.teardown_if_unused().unwrap();
+    lab.assert_clean();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn of_two_creators_of_a_name_one_is_refused() {
+    let lab = Lab::new();
+    let results: Vec<_> = thread::scope(|scope| {
+        let create = |_| scope.spawn(|| lab.host.create_network(&named("web_default")));
+        let running: Vec<_> = (0..4).map(create).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    let refused = |result: &&Result<_, _>| matches!(result, Err(NetworkError::AlreadyExists { .. }));
+    assert_eq!(results.iter().filter(refused).count(), 3);
+    assert_eq!(lab.host.networks().unwrap().len(), 1);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn subnets_keep_clear_of_the_host_and_of_each_other() {
+    let lab = Lab::new();
+    lab.run("ip route add 172.18.0.0/16 via 192.0.2.2");
+    let (first, second) = (lab.network("first"), lab.network("second"));
+    assert_eq!(first.subnet.to_string(), "172.19.0.0/24");
+    assert_eq!(second.subnet.to_string(), "172.19.1.0/24");
+    let wanted = NetworkSpec { subnet: Some("172.19.1.128/25".parse().unwrap()), ..named("third") };
+    let error = lab.host.create_network(&wanted).unwrap_err();
+    assert_eq!(error.to_string(), "use subnet `172.19.1.128/25`: it overlaps 172.19.1.0/24 by network `second`");
+    // Another root on the same host sees what this one uses.
+    let other = Host::new(&lab.directory.path().join("root2"), &lab.directory.path().join("run2"));
+    assert_eq!(other.create_network(&named("first")).unwrap().subnet.to_string(), "172.19.2.0/24");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_network_is_found_by_name_id_and_unambiguous_beginning() {
+    let lab = Lab::new();
+    let (first, second) = (lab.network("first"), lab.network("second"));
+    for name in ["first", &first.id, &first.id[..12]] {
+        assert_eq!(lab.host.network(name).unwrap(), Some(first.clone()), "{name}");
+    }
+    assert_eq!(lab.host.network("nosuch").unwrap(), None);
+    assert_eq!(lab.host.network("").unwrap(), None);
+    assert_eq!(lab.host.networks().unwrap(), [first, second]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn files_are_for_root_alone() {
+    fn check(directory: &Path) {
+        for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+            let file = entry.metadata().unwrap();
+            if file.is_dir() {
+                check(&entry.path());
+            }
+            // What is mounted on a namespace's file has the kernel's own mode; its directory keeps others out.
+            let is_namespace = directory.ends_with("netns");
+            assert!(is_namespace || file.permissions().mode() & 0o077 == 0, "{:?}", entry.path());
+        }
+    }
+    let lab = Lab::new();
+    let network = lab.network("web_default");
+    let _web = lab.container("web", &[&network], &[tcp(None, Some(8080), 80)]);
+    check(lab.directory.path());
+}

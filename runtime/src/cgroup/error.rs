@@ -1,0 +1,91 @@
+//! What can go wrong with cgroups.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why something about a cgroup failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupError {
+    /// The path cannot name a cgroup of a container.
+    #[error("`{0}` is no path of a cgroup: it must be absolute, below the root, without `.` and `..`")]
+    Path(String),
+    /// A file of a cgroup could not be read or written.
+    #[error("{act} `{path}`")]
+    File {
+        /// What was tried: "read", "write `100` to".
+        act: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A directory could not be made.
+    #[error("create cgroup `{path}`")]
+    Create {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A directory could not be removed.
+    #[error("delete cgroup `{path}`")]
+    Delete {
+        /// The directory.
+        path: PathBuf,
+        /// Why not; EBUSY: processes are left in it.
+        #[source]
+        source: io::Error,
+    },
+    /// Somebody lives there already.
+    #[error("cgroup `{path}` is in use by process {pid}")]
+    Occupied {
+        /// The directory.
+        path: PathBuf,
+        /// One of the processes in it.
+        pid: i32,
+    },
+    /// No hierarchy of this host can keep what was asked for.
+    #[error("{what}: {why}")]
+    Unavailable {
+        /// What was asked for: "limit memory".
+        what: &'static str,
+        /// Why this host cannot.
+        why: String,
+    },
+    /// A limit was refused.
+    #[error("limit the resources of cgroup `{path}`")]
+    Limit {
+        /// The cgroup's path below the roots.
+        path: String,
+        /// What libcgroups says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A device filter was refused.
+    #[error("restrict the devices of cgroup `{path}`")]
+    Devices {
+        /// The cgroup's directory.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl CgroupError {
+    pub(super) fn file(act: impl Into<String>, path: &Path, source: io::Error) -> Self {
+        Self::File { act: act.into(), path: path.to_owned(), source }
+    }
+}
+
+/// Reads a file of a cgroup as text.
+pub(super) fn read(path: &Path) -> Result<String, CgroupError> {
+    std::fs::read_to_string(path).map_err(|source| CgroupError::file("read", path, source))
+}
+
+/// Writes a value to a file of a cgroup, in one write(2), as the kernel wants it.
+pub(super) fn write(path: &Path, value: &str) -> Result<(), CgroupError> {
+    std::fs::write(path, value).map_err(|source| CgroupError::file(format!("write `{value}` to"), path, source))
+}

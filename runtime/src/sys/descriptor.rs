@@ -1,0 +1,28 @@
+//! File descriptors: what survives an execve(2), and which mount a file lies on.
+//!
+//! Runs in init before it executes anything, and in a process that seals itself.
+#![expect(unsafe_code, reason = "nix 0.31 has no close_range(2) and no statx(2)")]
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use nix::errno::Errno;
+
+/// Marks every descriptor from `first` on close-on-exec, those opened by somebody else included.
+pub(crate) fn close_on_exec_from(first: u32) -> nix::Result<()> {
+    // SAFETY: close_range(2) with CLOSE_RANGE_CLOEXEC takes three numbers, sets a flag of
+    // descriptors and closes none, so no `OwnedFd` of this process loses what it owns.
+    let rc = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    Errno::result(rc).map(drop)
+}
+
+/// Returns the ID of the mount `file` lies on: field 1 of its line in mountinfo (statx(2)).
+pub(crate) fn mount_id(file: BorrowedFd<'_>) -> nix::Result<u64> {
+    // SAFETY: `statx` is plain numbers, for which all zeroes is a valid value.
+    let mut stat: libc::statx = unsafe { std::mem::zeroed() };
+    let (path, flags, mask) = (c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_MNT_ID);
+    // SAFETY: `path` is a string that ends in NUL and lives for ever; `stat` is ours to write and as
+    // large as the kernel expects; `file` is borrowed, so it stays open across the call.
+    let rc = unsafe { libc::statx(file.as_raw_fd(), path, flags, mask, &raw mut stat) };
+    Errno::result(rc)?;
+    if stat.stx_mask & libc::STATX_MNT_ID == 0 { Err(Errno::ENOSYS) } else { Ok(stat.stx_mnt_id) }
+}

@@ -1,0 +1,108 @@
+//! The mount system calls that work on descriptors instead of paths.
+//!
+//! Runs in init, and in a process that seals itself. Linux 5.2 has fsopen(2), fsconfig(2), fsmount(2),
+//! open_tree(2) and move_mount(2); 5.12 mount_setattr(2).
+#![expect(unsafe_code, reason = "nix 0.31 has none of these calls")]
+
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use nix::errno::Errno;
+
+// `linux/mount.h`
+const FSOPEN_CLOEXEC: u32 = 1;
+const FSMOUNT_CLOEXEC: u32 = 1;
+const FSCONFIG_SET_FLAG: u32 = 0;
+const FSCONFIG_SET_STRING: u32 = 1;
+const FSCONFIG_CMD_CREATE: u32 = 6;
+const OPEN_TREE_CLONE: u32 = 1;
+const OPEN_TREE_CLOEXEC: u32 = libc::O_CLOEXEC as u32;
+const MOVE_MOUNT_F_EMPTY_PATH: u32 = 4;
+const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
+
+/// Takes ownership of the descriptor a system call has just returned.
+fn owned(result: libc::c_long) -> nix::Result<OwnedFd> {
+    let fd = Errno::result(result)? as RawFd;
+    // SAFETY: every caller passes the answer of a system call that opens a new descriptor; it is not
+    // negative, as checked, and nothing else owns it yet.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Opens a context in which a file system of type `fstype` can be configured.
+pub(crate) fn fsopen(fstype: &CStr) -> nix::Result<OwnedFd> {
+    // SAFETY: fsopen(2) reads one string, which ends in NUL and is borrowed across the call.
+    owned(unsafe { libc::syscall(libc::SYS_fsopen, fstype.as_ptr(), FSOPEN_CLOEXEC) })
+}
+
+/// Sets a parameter with a value.
+pub(crate) fn fsconfig_string(context: BorrowedFd<'_>, key: &CStr, value: &CStr) -> nix::Result<()> {
+    let (fd, key, value) = (context.as_raw_fd(), key.as_ptr(), value.as_ptr());
+    // SAFETY: FSCONFIG_SET_STRING reads two strings; both end in NUL and are borrowed across the call.
+    let rc = unsafe { libc::syscall(libc::SYS_fsconfig, fd, FSCONFIG_SET_STRING, key, value, 0) };
+    Errno::result(rc).map(drop)
+}
+
+/// Sets a parameter that has no value.
+pub(crate) fn fsconfig_flag(context: BorrowedFd<'_>, key: &CStr) -> nix::Result<()> {
+    let (fd, key, none) = (context.as_raw_fd(), key.as_ptr(), ptr::null::<libc::c_void>());
+    // SAFETY: FSCONFIG_SET_FLAG reads one string, which ends in NUL; the value must be null and is.
+    let rc = unsafe { libc::syscall(libc::SYS_fsconfig, fd, FSCONFIG_SET_FLAG, key, none, 0) };
+    Errno::result(rc).map(drop)
+}
+
+/// Makes the file system of a configured context.
+pub(crate) fn fsconfig_create(context: BorrowedFd<'_>) -> nix::Result<()> {
+    let (fd, none) = (context.as_raw_fd(), ptr::null::<libc::c_void>());
+    // SAFETY: FSCONFIG_CMD_CREATE takes neither key nor value: both are null.
+    let rc = unsafe { libc::syscall(libc::SYS_fsconfig, fd, FSCONFIG_CMD_CREATE, none, none, 0) };
+    Errno::result(rc).map(drop)
+}
+
+/// Mounts a made file system, attached nowhere; `attributes` are `MOUNT_ATTR_*`.
+pub(crate) fn fsmount(context: BorrowedFd<'_>, attributes: u64) -> nix::Result<OwnedFd> {
+    // SAFETY: fsmount(2) takes three numbers and touches no memory of ours.
+    owned(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, attributes as u32) })
+}
+
+/// Makes a copy, attached nowhere, of the mount at `path` below `directory` (a bind mount to be).
+///
+/// An empty path means what `directory` itself is. `recursive` takes the mounts below along.
+pub(crate) fn clone_tree(directory: BorrowedFd<'_>, path: &CStr, recursive: bool) -> nix::Result<OwnedFd> {
+    let recursion = if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
+    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as u32 | recursion;
+    // SAFETY: open_tree(2) reads one string, which ends in NUL and is borrowed across the call.
+    owned(unsafe { libc::syscall(libc::SYS_open_tree, directory.as_raw_fd(), path.as_ptr(), flags) })
+}
+
+/// Attaches a mount to the place behind `target`: a descriptor, so no link can lead elsewhere.
+pub(crate) fn move_mount(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> nix::Result<()> {
+    let (from, to, empty) = (mount.as_raw_fd(), target.as_raw_fd(), c"".as_ptr());
+    let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+    // SAFETY: move_mount(2) reads two strings; both are the same constant that ends in NUL.
+    let rc = unsafe { libc::syscall(libc::SYS_move_mount, from, empty, to, empty, flags) };
+    Errno::result(rc).map(drop)
+}
+
+/// What to change about a mount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    /// `MOUNT_ATTR_*` to set.
+    pub(crate) set: u64,
+    /// `MOUNT_ATTR_*` to clear.
+    pub(crate) clear: u64,
+    /// One of MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE; 0 leaves it.
+    pub(crate) propagation: u64,
+}
+
+/// Changes a mount, and with `recursive` all mounts below it, together or not at all.
+pub(crate) fn mount_setattr(mount: BorrowedFd<'_>, recursive: bool, change: Attributes) -> nix::Result<()> {
+    let recursion = if recursive { libc::AT_RECURSIVE } else { 0 };
+    let attributes: [u64; 4] = [change.set, change.clear, change.propagation, 0];
+    let (fd, path, size) = (mount.as_raw_fd(), c"".as_ptr(), size_of_val(&attributes));
+    let flags = (libc::AT_EMPTY_PATH | recursion) as u32;
+    // SAFETY: `struct mount_attr` is four 64-bit numbers: set, clear, propagation and the descriptor
+    // of a user namespace, unused here; the kernel reads `size` bytes of an array of that size.
+    let rc = unsafe { libc::syscall(libc::SYS_mount_setattr, fd, path, flags, attributes.as_ptr(), size) };
+    Errno::result(rc).map(drop)
+}

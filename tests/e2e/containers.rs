@@ -1,0 +1,144 @@
+//! Single containers: `run`, `ps`, `logs`, `exec`, `stop`, `start`, `rm`, `inspect`.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{Scenario, eventually};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+#[test]
+#[ignore = "needs root"]
+fn run_rm_hands_on_output_and_status_and_leaves_nothing() {
+    let host = Scenario::new("a program in a container must look like a program");
+    let ran =
+        host.run(["run", "--rm", "busybox:1", "sh", "-c", "echo out; echo err >&2; exit 7"]).code(7).says(["err"]);
+    assert_eq!(ran.text(), "out");
+    assert_eq!(host.run(["ps", "--all", "--quiet"]).ok().text(), "");
+    host.leaves_nothing();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn run_says_126_127_and_125_apart() {
+    let host = Scenario::new("scripts tell what went wrong from the status");
+    host.run(["run", "--rm", "busybox:1", "no-such-program"]).code(127).says(["no-such-program"]);
+    host.run(["run", "--rm", "busybox:1", "/etc/passwd"]).code(126).says(["/etc/passwd"]);
+    host.run(["run", "--rm", "busybox:no-such-tag", "true"]).code(125).says(["no-such-tag"]);
+    assert_eq!(host.run(["ps", "--all", "--quiet"]).ok().text(), "", "a container that never ran must not stay");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_signal_in_the_container_is_128_plus_its_number() {
+    let host = Scenario::new("a killed program must be told from one that failed");
+    host.run(["run", "--rm", "busybox:1", "sh", "-c", "sh -c 'kill -9 $$'"]).code(137);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn stop_start_and_rm_keep_the_container_and_its_files() {
+    let host = Scenario::new("a stopped container must come back as it was");
+    let script = "echo once >> /count; cat /count; exec sleep 1000";
+    host.run(["run", "--detach", "--name", "c", "busybox:1", "sh", "-c", script]).ok();
+    host.run(["stop", "--time", "0", "c"]).ok();
+    assert_eq!(host.inspect("c")["State"]["Status"], "exited");
+    assert_eq!(host.inspect("c")["State"]["ExitCode"], 137);
+    host.run(["start", "c"]).ok();
+    eventually("the file of the first run is there", LIMIT, || {
+        let lines = host.run(["exec", "c", "wc", "-l", "/count"]).stdout;
+        if lines.starts_with('2') { Ok(()) } else { Err(lines) }
+    });
+    host.run(["rm", "c"]).code(1).says(["running"]);
+    host.run(["rm", "--force", "c"]).ok();
+    host.run(["inspect", "c"]).code(1);
+    host.leaves_nothing();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn stop_sends_the_stop_signal_and_waits_for_the_program_to_end() {
+    let host = Scenario::new("a program must be able to end in order");
+    let script = "trap 'sleep 1; echo ended in order; exit 3' TERM; echo ready; while :; do sleep 0.1; done";
+    host.run(["run", "--detach", "--name", "c", "busybox:1", "sh", "-c", script]).ok();
+    eventually("it is ready", LIMIT, || {
+        let logs = host.run(["logs", "c"]).stdout;
+        if logs.contains("ready") { Ok(()) } else { Err(logs) }
+    });
+    let started = Instant::now();
+    host.run(["stop", "c"]).ok();
+    assert!(started.elapsed() < Duration::from_secs(9), "stop waited for the whole grace period");
+    assert_eq!(host.inspect("c")["State"]["ExitCode"], 3);
+    assert!(host.run(["logs", "c"]).ok().stdout.ends_with("ended in order\n"));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn logs_follow_ends_with_the_container_and_keeps_the_streams_apart() {
+    let host = Scenario::new("no line may be lost, and each belongs to its stream");
+    let script = "for n in 1 2 3; do echo out $n; echo err $n >&2; sleep 0.2; done";
+    host.run(["run", "--detach", "--name", "c", "busybox:1", "sh", "-c", script]).ok();
+    let logs = host.start(["logs", "--follow", "c"]).finish(LIMIT).ok();
+    assert_eq!(logs.stdout, "out 1\nout 2\nout 3\n");
+    assert_eq!(logs.stderr, "err 1\nerr 2\nerr 3\n");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn exec_enters_every_namespace_and_hands_on_the_status() {
+    let host = Scenario::new("exec must be inside, entirely");
+    host.run(["run", "--detach", "--name", "c", "--hostname", "inside", "busybox:1", "sleep", "1000"]).ok();
+    host.run(["exec", "c", "sh", "-c", "exit 5"]).code(5);
+    assert_eq!(host.run(["exec", "c", "hostname"]).ok().text(), "inside");
+    assert_eq!(
+        host.run(["exec", "-e", "X=y", "-w", "/tmp", "-u", "33", "c", "sh", "-c", "echo $X $(pwd) $(id -u)"])
+            .ok()
+            .text(),
+        "y /tmp 33"
+    );
+    for namespace in ["pid", "mnt", "net", "uts", "ipc", "cgroup"] {
+        let link = format!("/proc/self/ns/{namespace}");
+        let inside = host.run(["exec", "c", "readlink", &link]).ok();
+        let of_init = host.run(["exec", "c", "readlink", &link.replace("self", "1")]).ok();
+        let of_host = std::fs::read_link(format!("/proc/thread-self/ns/{namespace}")).expect("procfs is mounted");
+        assert_eq!(inside.text(), of_init.text());
+        assert_ne!(inside.text(), of_host.to_string_lossy(), "{namespace} is the host's");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_policy_restarts_what_failed_and_leaves_what_succeeded() {
+    let host = Scenario::new("restart: on-failure means on failure");
+    let failing = "echo x >> /runs; [ $(wc -l < /runs) -ge 3 ] && exit 0; exit 1";
+    host.run(["run", "--detach", "--name", "c", "--restart", "on-failure", "busybox:1", "sh", "-c", failing]).ok();
+    eventually("it has succeeded at the third attempt", LIMIT, || {
+        let state = host.inspect("c");
+        let seen =
+            (state["State"]["Status"].clone(), state["State"]["ExitCode"].clone(), state["RestartCount"].clone());
+        if seen == ("exited".into(), 0.into(), 2.into()) { Ok(()) } else { Err(format!("{seen:?}")) }
+    });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_container_outlives_its_monitor_which_is_replaced_without_losing_a_line() {
+    let host = Scenario::new("no process of ours may be the one that everything hangs on");
+    let script = "n=0; while :; do n=$((n+1)); echo line $n; sleep 0.1; done";
+    host.run(["run", "--detach", "--name", "c", "busybox:1", "sh", "-c", script]).ok();
+    let init = host.pid("c");
+    let stat = std::fs::read_to_string(format!("/proc/{init}/stat")).expect("the container runs");
+    let monitor =
+        stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)).expect("field 4 is the parent");
+    crate::harness::run(crate::harness::tool("kill", ["-9", monitor]), LIMIT).ok();
+    assert_eq!(host.inspect("c")["State"]["Pid"], init, "the container goes on");
+    let last =
+        |text: &str| text.lines().last().and_then(|line| line.split(' ').nth(1)?.parse::<usize>().ok()).unwrap_or(0);
+    let before = last(&host.run(["logs", "c"]).ok().stdout);
+    eventually("its lines are written again", LIMIT, || {
+        let text = host.run(["logs", "c"]).ok().stdout;
+        if last(&text) > before + 5 { Ok(()) } else { Err(text) }
+    });
+    let text = host.run(["logs", "c"]).ok().stdout;
+    let numbers: Vec<_> = text.lines().map(last).collect();
+    assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>(), "every line, once");
+}

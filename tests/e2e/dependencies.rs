@@ -1,0 +1,110 @@
+//! `depends_on`: who waits for whom, and what happens when the wait is in vain.
+
+use crate::harness::Scenario;
+
+#[test]
+#[ignore = "needs root"]
+fn a_dependent_starts_only_when_what_it_needs_is_healthy() {
+    let project = Scenario::new("service_healthy means healthy, not started");
+    project.file(
+        "compose.yaml",
+        r#"
+services:
+  slow:
+    image: busybox:1
+    command: sh -c "sleep 1; touch /shared/ready; exec sleep 1000"
+    volumes: ["shared:/shared"]
+    healthcheck: {test: ["CMD", "test", "-e", "/shared/ready"], interval: 200ms, retries: 100}
+  fast:
+    image: busybox:1
+    command: sh -c "ls /shared; exec sleep 1000"
+    volumes: ["shared:/shared"]
+    depends_on:
+      slow: {condition: service_healthy}
+volumes:
+  shared:
+"#,
+    );
+    project.run(["up", "-d"]).ok();
+    assert_eq!(project.run(["logs", "--no-log-prefix", "fast"]).ok().text(), "ready");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_dependency_that_fails_its_probe_ends_up_with_the_probes_last_words() {
+    let project = Scenario::new("the reason for an unhealthy dependency must be in the error");
+    project.file(
+        "compose.yaml",
+        r#"
+services:
+  ill:
+    image: busybox:1
+    command: sleep 1000
+    healthcheck: {test: "echo the disk is on fire; exit 3", interval: 100ms, retries: 2}
+  waiting:
+    image: busybox:1
+    command: sleep 1000
+    depends_on:
+      ill: {condition: service_healthy}
+"#,
+    );
+    project.run(["up", "-d"]).code(1).says(["ill", "unhealthy", "the disk is on fire"]);
+    let containers = project.containers();
+    assert_eq!(containers["ill"].health, "unhealthy");
+    assert_ne!(containers.get("waiting").map(|waiting| waiting.state.as_str()), Some("running"));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_one_shot_that_fails_stops_up_with_its_status() {
+    let project = Scenario::new("service_completed_successfully means status 0");
+    project.file(
+        "compose.yaml",
+        r#"
+services:
+  migrate:
+    image: busybox:1
+    command: sh -c "echo no such table; exit ${STATUS:-3}"
+  app:
+    image: busybox:1
+    command: sleep 1000
+    depends_on:
+      migrate: {condition: service_completed_successfully}
+"#,
+    );
+    project.run(["up", "-d"]).code(1).says(["migrate", "didn't complete successfully", "exit 3"]);
+    assert_ne!(project.containers().get("app").map(|app| app.state.as_str()), Some("running"));
+
+    let mut repaired = project.command(["up", "-d"]);
+    repaired.env("STATUS", "0");
+    project.finish(repaired).ok();
+    let containers = project.containers();
+    assert_eq!((containers["migrate"].state.as_str(), containers["migrate"].exit_code), ("exited", 0));
+    assert_eq!(containers["app"].state, "running");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn down_stops_dependents_before_what_they_depend_on() {
+    let project = Scenario::new("an application must be able to say goodbye to its database");
+    let service = |name: &str, more: &str| {
+        let script = format!(
+            "trap 'cat /proc/uptime >> /shared/order; echo {name} >> /shared/order; exit' TERM; while :; do sleep 0.05; done"
+        );
+        format!(
+            "  {name}:\n    image: busybox:1\n    command: [sh, -c, \"{script}\"]\n    volumes: ['./shared:/shared']\n{more}"
+        )
+    };
+    let text = [
+        "services:\n".to_owned(),
+        service("db", ""),
+        service("app", "    depends_on: [db]\n"),
+        service("web", "    depends_on: [app]\n"),
+    ];
+    project.file("compose.yaml", &text.concat()).file("shared/order", "");
+    project.run(["up", "-d"]).ok();
+    project.run(["down"]).ok();
+    let order = std::fs::read_to_string(project.folder().join("shared/order")).expect("it was written above");
+    let names: Vec<_> = order.lines().filter(|line| line.chars().all(char::is_alphabetic)).collect();
+    assert_eq!(names, ["web", "app", "db"]);
+}

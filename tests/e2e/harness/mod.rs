@@ -1,0 +1,25 @@
+//! What scenarios are made of. Everything here runs in the thread of the test that uses it.
+
+mod command;
+mod containers;
+mod dns;
+mod eventually;
+mod footprint;
+mod http;
+mod lan;
+mod namespaces;
+mod processes;
+mod registry;
+mod scenario;
+mod sys;
+mod tree;
+
+pub(crate) use command::{Output, Running, run, tool};
+pub(crate) use containers::Container;
+pub(crate) use dns::{ANSWER, Resolver};
+pub(crate) use eventually::eventually;
+pub(crate) use http::get;
+pub(crate) use lan::{HOST, Lan};
+pub(crate) use registry::{Registry, corrupted};
+pub(crate) use scenario::Scenario;
+pub(crate) use tree::Tree;

@@ -1,0 +1,53 @@
+//! Which processes belong to a scenario.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A process as procfs shows it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Process {
+    pid: i32,
+    command: String,
+}
+
+/// Returns the processes that were started with the scenario's directories, or have a file system of one of them in their
+/// mount namespace: monitors and containers, but neither this process nor `except`.
+pub(crate) fn of_scenario(directory: &Path, run_directory: &Path, except: Option<u32>) -> Vec<Process> {
+    let marks = [directory.to_string_lossy().into_owned(), run_directory.to_string_lossy().into_owned()];
+    let ours = fs::read_link("/proc/thread-self/ns/mnt").ok();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok());
+    pids.filter(|&pid| pid.unsigned_abs() != std::process::id() && Some(pid.unsigned_abs()) != except)
+        .filter(|pid| {
+            let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            let mentions = |bytes: Vec<u8>| {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                marks.iter().any(|mark| text.contains(mark))
+            };
+            let elsewhere = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok() != ours;
+            mentions(read("environ")) || mentions(read("cmdline")) || (elsewhere && mentions(read("mountinfo")))
+        })
+        .filter(|pid| !is_test_tool(*pid))
+        .map(|pid| Process { pid, command: command_of(pid) })
+        .collect()
+}
+
+/// Whether this is a child of ours that has not yet become the tool it was started as.
+fn is_test_tool(pid: i32) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| Some(exe) == std::env::current_exe().ok())
+}
+
+fn command_of(pid: i32) -> String {
+    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&words).replace('\0', " ").trim().to_owned()
+}
+
+/// Ends what a failed scenario left running.
+pub(crate) fn kill_all(directory: &Path, run_directory: &Path, except: Option<u32>) {
+    for process in of_scenario(directory, run_directory, except) {
+        let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
+    }
+}

@@ -1,0 +1,65 @@
+//! What a container gets when nothing is asked for.
+
+use crate::harness::Scenario;
+
+/// Docker's fourteen: chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, net_bind_service, net_raw, sys_chroot,
+/// mknod, audit_write, setfcap.
+const DEFAULT_CAPABILITIES: &str = "00000000a80425fb";
+
+#[test]
+#[ignore = "needs root"]
+fn a_container_is_confined_by_default() {
+    let host = Scenario::new("the defaults are what most containers run with");
+    let inside = |script: &str| host.run(["run", "--rm", "busybox:1", "sh", "-c", script]);
+
+    let status = inside("cat /proc/self/status").ok().stdout;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("no {name} in {status}")).trim().to_owned()
+    };
+    assert_eq!(field("CapBnd"), DEFAULT_CAPABILITIES);
+    assert_eq!(field("CapEff"), DEFAULT_CAPABILITIES);
+    assert_eq!(field("CapInh"), "0000000000000000");
+    assert_eq!(field("CapAmb"), "0000000000000000");
+    assert_eq!(field("Seccomp"), "2", "a filter is loaded");
+
+    assert_eq!(inside("echo $$").ok().text(), "1");
+    assert_eq!(inside("ls /proc/self/fd | wc -l").ok().text(), "4", "three, and the one ls reads the directory by");
+    assert_eq!(inside("ls /sys/class/net | sort | xargs").ok().text(), "eth0 lo");
+    assert_eq!(inside("wc -c < /proc/kcore").text().trim_start_matches('0'), "", "kcore is masked");
+    for refused in
+        ["mount -t tmpfs none /mnt", "unshare -U true", "echo 1 > /proc/sys/kernel/panic", "dmesg -n 1", "touch /sys/x"]
+    {
+        let tried = inside(&format!("mkdir -p /mnt; {refused}"));
+        assert!(!tried.succeeded(), "`{refused}` must be refused\n{tried}");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_device_of_the_host_cannot_be_opened_even_with_a_node_made_inside() {
+    let host = Scenario::new("mknod is allowed, opening what was made is not");
+    let script =
+        "mknod /disk b 7 0 && ! dd if=/disk of=/dev/null count=1 2>/tmp/said && grep -q 'not permitted' /tmp/said";
+    host.run(["run", "--rm", "busybox:1", "sh", "-c", script]).ok();
+    host.run(["run", "--rm", "busybox:1", "sh", "-c", "echo x > /dev/null && head -c 1 /dev/urandom | wc -c"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_process_limit_holds() {
+    let project = Scenario::new("pids must reach the kernel");
+    project.file(
+        "compose.yaml",
+        r#"
+services:
+  many:
+    image: busybox:1
+    command: sleep 1000
+    deploy: {resources: {limits: {pids: 5, cpus: "0.5"}}}
+"#,
+    );
+    project.run(["up", "-d"]).ok();
+    let script = "for n in 1 2 3 4 5 6 7 8; do sleep 100 & done; wait";
+    project.run(["exec", "many", "sh", "-c", script]).code(2).says(["fork"]);
+}

@@ -1,0 +1,21 @@
+//! End-to-end scenarios: the real binary, real images from a real registry, real kernel objects.
+//!
+//! Every test is one obligation, stated by its name, and has a world of its own: a network namespace and a mount namespace,
+//! a registry on 127.0.0.1:5000, a data root, a run directory (see [`harness::Scenario`]). They need root and the images of
+//! `tests/images/build.sh`; `make test` sees to both.
+
+mod harness;
+
+mod containers;
+mod dependencies;
+mod grammar;
+mod hits;
+mod images;
+mod isolation;
+mod migrate;
+mod network;
+mod project;
+mod pull_failures;
+mod refusals;
+mod servers;
+mod torture;

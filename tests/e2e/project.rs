@@ -1,0 +1,167 @@
+//! A project over time: what `up` touches, foreground `up`, volumes and binds, environment, logs.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Scenario, eventually};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+const TWO: &str = r#"
+services:
+  web:
+    image: busybox:1
+    command: sh -c "trap 'echo web goes; exit' TERM; echo web is here; while :; do sleep 0.1; done"
+    environment: {LEVEL: low}
+  db:
+    image: busybox:1
+    command: sh -c "trap 'echo db goes; exit' TERM; echo db is here; while :; do sleep 0.1; done"
+"#;
+
+#[test]
+#[ignore = "needs root"]
+fn up_recreates_only_the_service_whose_environment_changed() {
+    let project = Scenario::new("an edit must not touch its neighbours");
+    project.file("compose.yaml", TWO).run(["up", "-d"]).ok();
+    let before = project.containers();
+    project.edit("compose.yaml", "LEVEL: low", "LEVEL: high").run(["up", "-d"]).ok();
+    let after = project.containers();
+    assert_ne!(after["web"].id, before["web"].id);
+    assert_eq!(after["db"], before["db"]);
+    assert_eq!(project.run(["exec", "web", "printenv", "LEVEL"]).ok().text(), "high");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn up_again_changes_nothing_and_needs_no_registry() {
+    let mut project = Scenario::new("what is as it should be must be left alone");
+    project.file("compose.yaml", TWO).run(["up", "-d"]).ok();
+    let before = project.containers();
+    project.stop_registry();
+    project.run(["up", "-d"]).ok();
+    assert_eq!(project.containers(), before);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_foreground_up_shows_prefixed_logs_and_stops_on_sigint() {
+    let project = Scenario::new("Ctrl-C must stop the project in order");
+    let up = project.file("compose.yaml", TWO).start(["up"]);
+    up.shows("web is here", LIMIT);
+    up.shows("db is here", LIMIT);
+    let prefixed = |text: &str, service: &str, message: &str| {
+        text.lines()
+            .any(|line| line.split_once('|').is_some_and(|(who, what)| who.contains(service) && what.trim() == message))
+    };
+    assert!(prefixed(&up.stdout(), "web-1", "web is here"), "{}", up.stdout());
+    up.signal(Signal::SIGINT);
+    let ended = up.finish(LIMIT).code(130);
+    assert!(prefixed(&ended.stdout, "db-1", "db goes"), "{ended}");
+    assert!(project.containers().values().all(|container| container.state == "exited"));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_second_sigint_kills() {
+    let project = Scenario::new("whoever asks twice does not want to wait");
+    let stubborn = "services:\n  deaf:\n    image: busybox:1\n    command: sh -c \"trap '' TERM; echo here; while :; do sleep 1; done\"\n    stop_grace_period: 10m\n";
+    let up = project.file("compose.yaml", stubborn).start(["up"]);
+    up.shows("here", LIMIT);
+    up.signal(Signal::SIGINT);
+    eventually("it is being stopped", LIMIT, || {
+        let seen = up.stderr();
+        if seen.to_lowercase().contains("stopping") { Ok(()) } else { Err(seen) }
+    });
+    up.signal(Signal::SIGINT);
+    up.finish(LIMIT).code(130);
+    assert_eq!(project.containers()["deaf"].exit_code, 137);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn two_ups_at_once_both_succeed_and_make_one_of_each() {
+    let project = Scenario::new("two commands must not make two containers");
+    project.file("compose.yaml", TWO).run(["pull"]).ok();
+    let both: Vec<_> = (0..2)
+        .map(|n| {
+            let directory = project.directory().join(format!("up-{n}"));
+            std::fs::create_dir(&directory).expect("the directory is ours");
+            crate::harness::Running::start(project.command(["up", "-d"]), &directory)
+        })
+        .collect();
+    for up in both {
+        up.finish(LIMIT).ok();
+    }
+    let ids = project.run(["ps", "--all", "--quiet"]).ok();
+    assert_eq!(ids.text().lines().count(), 2, "{ids}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn volumes_binds_and_env_files_arrive() {
+    let project = Scenario::new("what a service is given must be what it finds");
+    project
+        .file(
+            "compose.yaml",
+            r#"
+services:
+  one:
+    image: busybox:1
+    command: sleep 1000
+    env_file: some.env
+    environment: {B: from compose, D: "${D:-default}", E: "${E}"}
+    volumes:
+      - data:/data
+      - ./files:/files:ro
+  two:
+    image: busybox:1
+    command: sleep 1000
+    volumes: ["data:/data"]
+volumes:
+  data:
+"#,
+        )
+        .file("some.env", "A='single $$ quoted'\nB=from file\nexport C=\"a\\tb\"\n")
+        .file(".env", "E=from .env\n")
+        .file("files/there", "bound\n");
+    project.run(["up", "-d"]).ok();
+    let printenv = |name: &str| project.run(["exec", "one", "printenv", name]).ok().text().to_owned();
+    assert_eq!(
+        ["A", "B", "C", "D", "E"].map(printenv),
+        ["single $$ quoted", "from compose", "a\tb", "default", "from .env"]
+    );
+    project.run(["exec", "one", "sh", "-c", "echo shared > /data/file"]).ok();
+    assert_eq!(project.run(["exec", "two", "cat", "/data/file"]).ok().text(), "shared");
+    assert_eq!(project.run(["exec", "one", "cat", "/files/there"]).ok().text(), "bound");
+    project.run(["exec", "one", "touch", "/files/new"]).code(1).says(["Read-only file system"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_new_volume_takes_over_what_the_image_has_there() {
+    let project = Scenario::new("an image's own files must be on a fresh volume, owners and modes kept");
+    project.file("compose.yaml", "services:\n  r:\n    image: redis:7\n    command: sleep 1000\n    volumes: ['data:/data', 'etc:/etc/alternatives']\nvolumes:\n  data:\n  etc:\n");
+    project.run(["up", "-d"]).ok();
+    assert_eq!(project.run(["exec", "r", "stat", "-c", "%u:%g", "/data"]).ok().text(), "999:999");
+    project.run(["exec", "r", "test", "-e", "/etc/alternatives/README"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn stop_start_and_restart_act_on_the_named_service_only() {
+    let project = Scenario::new("a verb with a service's name is about that service");
+    project.file("compose.yaml", TWO).run(["up", "-d"]).ok();
+    let pid = |service: &str| project.pid(&project.containers()[service].name);
+    let (web, db) = (pid("web"), pid("db"));
+    project.run(["restart", "web"]).ok();
+    assert_ne!(pid("web"), web);
+    project.run(["compose", "stop", "web"]).ok();
+    assert_eq!(project.containers()["web"].state, "exited");
+    project.run(["compose", "start", "web"]).ok();
+    assert_eq!(project.containers()["web"].state, "running");
+    assert_eq!(pid("db"), db);
+    let logs = project.run(["compose", "logs", "web"]).ok().stdout;
+    assert_eq!(logs.matches("web is here").count(), 3, "{logs}");
+    assert!(!logs.contains("db is here"), "{logs}");
+}
