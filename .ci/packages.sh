@@ -8,8 +8,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # package=what shows that it, or something as good, is there: a program, or a file
 build='gcc=cc libc6-dev=/usr/include/stdio.h'
-images='mmdebstrap=mmdebstrap debian-archive-keyring=/usr/share/keyrings/debian-archive-keyring.gpg python3=python3
-    zstd=zstd skopeo=skopeo curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt'
+images='mmdebstrap=mmdebstrap python3=python3 zstd=zstd skopeo=skopeo curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt'
 test='umoci=umoci nftables=nft iproute2=ip redis-tools=redis-cli postgresql-client=psql bind9-dnsutils=dig
     shellcheck=shellcheck busybox-static=/usr/share/doc/busybox-static'
 case ${1:-} in
@@ -59,8 +58,7 @@ if $need_registry; then
     echo "packages: unpacking docker-registry into target/tools"
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
-    chmod 755 "$scratch" # apt downloads as a user of its own
-    (cd "$scratch" && apt-get download -q docker-registry)
+    (cd "$scratch" && apt-get download -q -o APT::Sandbox::User=root docker-registry)
     mkdir -p "$root/target/tools"
     dpkg-deb --extract "$scratch"/docker-registry_*.deb "$root/target/tools"
 fi

@@ -2,8 +2,8 @@
 """measure.py --rounds N --title TEXT --contestant NAME PREPARE COMMAND CLEANUP …
 
 Runs each COMMAND once a round, the contestants in turn and beginning with another one each round, so that whatever else the
-machine does falls on all of them alike. One round before the first is not counted. PREPARE and CLEANUP, for the shell, are not timed.
-A command that fails ends the contestant, and the table says so. Appends a table to $BENCH_RESULT; the first contestant is the
+machine does falls on all of them alike. One round before the first is not counted. PREPARE and CLEANUP, for the shell, are not
+timed. A contestant whose COMMAND or CLEANUP (which also looks at what COMMAND has done) fails is out, and the table says so. Appends a table to $BENCH_RESULT; the first contestant is the
 measure of the others.
 """
 
@@ -16,8 +16,9 @@ import time
 
 
 def shell(script):
-    if script:
-        subprocess.run(script, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    """Whether `script`, for the shell, succeeded; no script is a success."""
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return not script or subprocess.run(script, shell=True, **quiet, check=False).returncode == 0
 
 
 def once(command):
@@ -53,7 +54,8 @@ def main():
                     times[name].append(elapsed)
             except RuntimeError as error:
                 failed[name] = str(error)
-            shell(cleanup)
+            if not shell(cleanup):
+                failed.setdefault(name, "its result does not hold")
 
     lines = ["", f"## {arguments.title}", "", "| | min | median | max | n | × |", "|---|---:|---:|---:|---:|---:|"]
     measure = times[contestants[0][0]]

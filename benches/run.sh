@@ -37,9 +37,14 @@ finish() {
     # Mounts of the tools live in this mount namespace and would keep their folders busy.
     awk -v scratch="$scratch" 'index($5, scratch) == 1 { print $5 }' /proc/self/mountinfo | sort -r | xargs -r -n 1 umount -l || true
     rm -rf "$scratch"
-    find /sys/fs/cgroup -depth -type d -path "*/lighter-bench*" -exec rmdir {} + 2>/dev/null || true
+    # The daemons leave the parent of their containers' cgroups.
+    cgroups | comm -13 "$before" - | sort -r | xargs -r rmdir 2>/dev/null || true
+    rm -f "$before"
     exit "$status"
 }
+cgroups() { find /sys/fs/cgroup -mindepth 1 -type d | sort; }
+before=$(mktemp)
+cgroups >"$before"
 trap finish EXIT
 
 ip link set lo up
@@ -65,7 +70,7 @@ podman_runtime=crun
 [ ! -d /sys/fs/cgroup/unified ] || podman_runtime=runc
 cat >"$CONTAINERS_CONF" <<TOML
 [containers]
-default_ulimits = ["nofile=$(ulimit -n):$(ulimit -n)", "nproc=$(ulimit -u | sed 's/unlimited/4194304/'):$(ulimit -u | sed 's/unlimited/4194304/')"]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
 cgroup_manager = "cgroupfs"
 runtime = "$podman_runtime"
@@ -94,6 +99,7 @@ docker_up=no
 if has dockerd && has docker; then
     export DOCKER_HOST=unix://$scratch/docker/sock DOCKER_CONFIG=$scratch/docker/config
     mkdir -p "$scratch/docker/config"
+    echo "{}" >"$scratch/docker/config/config.json" # podman reads it as well
     dockerd --host "$DOCKER_HOST" --data-root "$scratch/docker/root" --exec-root "$scratch/docker/exec" \
         --pidfile "$scratch/docker/pid" --registry-mirror "http://127.0.0.1:$port" >"$scratch/docker/log" 2>&1 &
     children+=($!)
@@ -132,7 +138,7 @@ export BENCH_RESULT=$scratch/result.md
 {
     echo "# $(date -u +%F)"
     echo
-    echo "$(nproc) CPUs ($(sed -n 's/^model name.*: //p;/^model name/q' /proc/cpuinfo)), $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)," \
+    echo "$(nproc) CPUs ($(awk -F ': ' '/^model name/ { print $2; exit }' /proc/cpuinfo)), $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)," \
         "Linux $(uname -r), $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release), load $(cut -d' ' -f1-3 /proc/loadavg) at the start;" \
         "$rounds rounds, each tool in turn in every round. Times in milliseconds; \`×\` is the median beside lighter's."
     echo
@@ -157,7 +163,9 @@ measure() { python3 "$here/measure.py" "$@"; }
 run=(--contestant lighter '' "$LIGHTER run --rm busybox:1 true" '')
 alone=(--contestant lighter '' "$LIGHTER run --rm --network none busybox:1 true" '')
 pull=(--contestant lighter "$LIGHTER rmi --force python:3-slim || true" "$LIGHTER pull --quiet python:3-slim" '')
-up=(--contestant lighter '' "$LIGHTER up -d" "$LIGHTER down -v -t 0")
+# What is up has to work; some tools say so too early.
+works='curl -sf --max-time 2 --retry 100 --retry-delay 0 --retry-max-time 30 --retry-all-errors http://127.0.0.1:8000'
+up=(--contestant lighter '' "$LIGHTER up -d" "$works && $LIGHTER down -v -t 0")
 "$LIGHTER" pull --quiet busybox:1 >/dev/null
 if [ $docker_up = yes ]; then
     run+=(--contestant docker '' 'docker run --rm busybox:1 true' '')
@@ -165,9 +173,9 @@ if [ $docker_up = yes ]; then
     pull+=(--contestant docker 'docker rmi --force python:3-slim' 'docker pull --quiet python:3-slim' '')
     docker pull --quiet busybox:1 >/dev/null
     if docker compose version >/dev/null 2>&1; then
-        up+=(--contestant 'docker compose' '' 'docker compose up -d' 'docker compose down -v -t 0')
+        up+=(--contestant 'docker compose' '' 'docker compose up -d' "$works && docker compose down -v -t 0")
     elif has docker-compose; then
-        up+=(--contestant docker-compose '' 'docker-compose up -d' 'docker-compose down -v -t 0')
+        up+=(--contestant docker-compose '' 'docker-compose up -d' "$works && docker-compose down -v -t 0")
     fi
 fi
 if has podman; then
@@ -175,7 +183,7 @@ if has podman; then
     run+=(--contestant podman '' 'podman run --rm busybox:1 true' '')
     alone+=(--contestant podman '' 'podman run --rm --network none busybox:1 true' '')
     pull+=(--contestant podman 'podman rmi --force python:3-slim' 'podman pull --quiet python:3-slim' '')
-    ! has podman-compose || up+=(--contestant podman-compose '' 'podman-compose up -d' 'podman-compose down -v -t 0')
+    ! has podman-compose || up+=(--contestant podman-compose '' 'podman-compose up -d' "$works && podman-compose down -v -t 0")
 fi
 if has runc; then
     alone+=(--contestant 'runc, bundle at hand' '' "runc --root $scratch/runc/state run --bundle $scratch/runc lighter-bench-runc" '')

@@ -10,7 +10,9 @@ use crate::verbs;
 /// Runs OCI images and Compose projects without any resident engine
 #[derive(Parser)]
 #[command(name = "lighter", version, about, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "Start here: `lighter up` in a folder with a compose.yaml, or `lighter run --rm IMAGE COMMAND`.")]
+#[command(
+    after_help = "Start here: `lighter up` in a folder with a compose.yaml, or `lighter run --rm IMAGE COMMAND`."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) globals: Globals,

@@ -27,8 +27,8 @@ impl Invocation {
     pub(crate) fn from_environment() -> Result<Self, Failure> {
         let pairs = std::env::vars_os();
         let environment = pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let working_directory = std::env::current_dir()
-            .map_err(|error| Failure::text(format!("find the current directory: {error}")))?;
+        let working_directory =
+            std::env::current_dir().map_err(|error| Failure::text(format!("find the current directory: {error}")))?;
         Ok(Self { environment: environment.collect(), working_directory })
     }
 }
@@ -87,7 +87,8 @@ impl Context {
 
 /// Returns the arguments with the verb implied by the program's name: `docker-compose up` is `lighter compose up`.
 pub(crate) fn argv_of(mut argv: Vec<OsString>) -> Vec<OsString> {
-    let name = argv.first().and_then(|path| Path::new(path).file_name()).map(|name| name.to_string_lossy().into_owned());
+    let name =
+        argv.first().and_then(|path| Path::new(path).file_name()).map(|name| name.to_string_lossy().into_owned());
     if name.as_deref() == Some("docker-compose") {
         argv.insert(1, "compose".into());
     }
@@ -109,7 +110,11 @@ pub(crate) fn not_root() -> Failure {
 
 fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

@@ -31,10 +31,8 @@ pub(crate) fn pump(mut exec: Exec) -> Result<i32, Failure> {
     outputs.extend(exec.stdout.take().map(|fd| copy(File::from(fd), io::stdout())));
     outputs.extend(exec.stderr.take().map(|fd| copy(File::from(fd), io::stderr())));
     let code = loop {
-        let mut fds = [
-            PollFd::new(exec.pidfd.as_fd(), PollFlags::POLLIN),
-            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-        ];
+        let mut fds =
+            [PollFd::new(exec.pidfd.as_fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         match nix::poll::poll(&mut fds, PollTimeout::NONE) {
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(errno) => return Err(errno.into()),

@@ -63,7 +63,9 @@ fn action_of(action: &str) -> Result<Piece, String> {
         Some(argument) => path(argument.trim()).map(Piece::Json),
         None => path(action).map(Piece::Field),
     };
-    piece.ok_or_else(|| format!("`{{{{{action}}}}}` is not supported: use fields (`{{{{.Name}}}}`) and `{{{{json .Name}}}}`"))
+    piece.ok_or_else(|| {
+        format!("`{{{{{action}}}}}` is not supported: use fields (`{{{{.Name}}}}`) and `{{{{json .Name}}}}`")
+    })
 }
 
 /// `\t` and `\n` in a template mean what they say.

@@ -55,8 +55,16 @@ mod tests {
     fn durations_read_like_dockers() {
         let text = |seconds| duration(Duration::from_secs(seconds));
         let all = [0, 1, 59, 61, 120, 3600, 2 * 3600, 3 * 24 * 3600];
-        let expected =
-            ["Less than a second", "1 second", "59 seconds", "About a minute", "2 minutes", "About an hour", "2 hours", "3 days"];
+        let expected = [
+            "Less than a second",
+            "1 second",
+            "59 seconds",
+            "About a minute",
+            "2 minutes",
+            "About an hour",
+            "2 hours",
+            "3 days",
+        ];
         assert_eq!(all.map(text), expected);
     }
 

@@ -42,7 +42,9 @@ impl LogFlags {
     pub(crate) fn query(&self) -> Result<LogQuery, Failure> {
         let tail = match self.tail.as_str() {
             "all" | "" | "-1" => None,
-            number => Some(number.parse().map_err(|_| Failure::text(format!("--tail `{number}`: not a number of lines")))?),
+            number => {
+                Some(number.parse().map_err(|_| Failure::text(format!("--tail `{number}`: not a number of lines")))?)
+            }
         };
         let time = |text: &Option<String>| text.as_deref().map(moment).transpose();
         Ok(LogQuery { follow: self.follow, tail, since: time(&self.since)?, until: time(&self.until)? })

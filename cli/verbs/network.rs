@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use lighter_engine::netns::{Network, NetworkSpec};
 use lighter_engine::Engine;
+use lighter_engine::netns::{Network, NetworkSpec};
 use serde_json::{Map, Value, json};
 
 use super::target::last_of;
@@ -62,8 +62,7 @@ pub(crate) enum NetworkVerb {
     },
 }
 
-const COLUMNS: [(&str, &str); 4] =
-    [("NETWORK ID", "ID"), ("NAME", "Name"), ("DRIVER", "Driver"), ("SUBNET", "Subnet")];
+const COLUMNS: [(&str, &str); 4] = [("NETWORK ID", "ID"), ("NAME", "Name"), ("DRIVER", "Driver"), ("SUBNET", "Subnet")];
 
 pub(crate) fn run(ctx: &Context, verb: &NetworkVerb) -> Result<(), Failure> {
     let engine = ctx.recovered_engine()?;

@@ -29,7 +29,9 @@ pub(crate) fn run(ctx: &Context, args: &PortArgs) -> Result<(), Failure> {
         found = true;
     }
     match wanted {
-        Some(wanted) if !found => Err(Failure::text(format!("no public port '{wanted}' published for {}", args.container))),
+        Some(wanted) if !found => {
+            Err(Failure::text(format!("no public port '{wanted}' published for {}", args.container)))
+        }
         _ => Ok(()),
     }
 }

@@ -132,7 +132,8 @@ pub(crate) fn ports(container: &Container) -> String {
         .map(|port| format!("{}:{}->{}/{}", port.host_ip, port.host_port, port.target, port.protocol))
         .collect();
     if container.state.status.is_active() {
-        let published = |exposed: &str| bound.iter().any(|port| format!("{}/{}", port.target, port.protocol) == exposed);
+        let published =
+            |exposed: &str| bound.iter().any(|port| format!("{}/{}", port.target, port.protocol) == exposed);
         texts.extend(container.spec.exposed.iter().filter(|port| !published(port)).cloned());
     }
     texts.join(", ")

@@ -1,6 +1,5 @@
 //! Which containers a name means: a container, or else a service of the project in the current folder.
 
-use lighter_compose::{Environment, resolve_name};
 use lighter_engine::{Container, Engine, FindError};
 
 use crate::context::Context;
@@ -67,8 +66,7 @@ fn replicas(ctx: &Context, engine: &Engine, service: &str) -> Result<Vec<Contain
 
 /// Returns the name of the project in the current folder, if it can be told.
 pub(crate) fn project_here(ctx: &Context) -> Option<String> {
-    let environment: &Environment = &ctx.invocation.environment;
-    resolve_name(&super::compose::source(ctx, &ctx.project), environment).ok()
+    super::compose::project_name(ctx, &ctx.project).ok()
 }
 
 fn no_such(ctx: &Context, name: &str) -> Failure {

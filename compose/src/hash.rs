@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{Network, Service, Volume};
 use crate::render;
+use crate::specify::ContentFile;
 use crate::yaml::Node;
 
 /// Attributes of a service that no container of it can show, as in Docker Compose: a change of them recreates nothing.
@@ -17,11 +18,21 @@ const WITHOUT: [&str; 8] =
 
 /// Returns the hash of what makes a container of this service differ from another, 64 hexadecimal digits.
 pub fn config_hash(service: &Service) -> String {
-    digest(&render::compact(&hashed_document(service)))
+    service_hash(service, &[])
+}
+
+/// Returns the hash of a service and of the content of its configs and secrets; their names are digests of it.
+pub(crate) fn service_hash(service: &Service, files: &[ContentFile]) -> String {
+    let mut text = render::compact(&hashed_document(service));
+    for file in files {
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+        let _ = write!(text, " {name}");
+    }
+    digest(&text)
 }
 
 /// Returns the document that is hashed.
-pub(crate) fn hashed_document(service: &Service) -> Node {
+fn hashed_document(service: &Service) -> Node {
     let mut document = service.document.clone();
     if let Some(map) = document.as_map_mut() {
         map.0.retain(|entry| !WITHOUT.contains(&entry.key.as_str()) && !entry.key.starts_with("x-"));

@@ -16,14 +16,20 @@ pub(crate) fn active(source: &Source, variables: &Environment) -> Vec<String> {
 
 /// Takes out the services that no active profile enables, and returns their names.
 ///
-/// A service without profiles is always enabled; `*` enables every service (Compose Specification, 15-profiles).
-pub(crate) fn select(document: &mut Node, active: &[String]) -> Vec<String> {
+/// A service without profiles is always enabled; `*` enables every service; a service that is named on the command line
+/// brings its own profiles with it (Compose Specification, 15-profiles).
+pub(crate) fn select(document: &mut Node, active: &[String], named: &[String]) -> Vec<String> {
     let services = document.as_map_mut().and_then(|map| map.get_mut("services"));
     let Some(Value::Map(services)) = services.map(|services| &mut services.value) else { return Vec::new() };
+    let profiles = |service: &Node| -> Vec<String> {
+        let items = service.get("profiles").map_or(&[][..], Node::items);
+        items.iter().filter_map(Node::as_text).map(str::to_owned).collect()
+    };
+    let brought = named.iter().filter_map(|name| services.get(name)).flat_map(profiles);
+    let active: Vec<String> = active.iter().cloned().chain(brought).collect();
     let enabled = |service: &Node| {
-        let profiles = service.get("profiles").map_or(&[][..], Node::items);
-        profiles.is_empty()
-            || active.iter().any(|name| name == "*" || profiles.iter().any(|own| own.as_text() == Some(name)))
+        let own = profiles(service);
+        own.is_empty() || active.iter().any(|name| name == "*" || own.contains(name))
     };
     let disabled = services.0.iter().filter(|entry| !enabled(&entry.value)).map(|entry| entry.key.clone()).collect();
     services.0.retain(|entry| enabled(&entry.value));

@@ -22,6 +22,8 @@ pub struct Source {
     pub env_files: Vec<PathBuf>,
     /// `--profile`; empty means `COMPOSE_PROFILES`. `*` is every profile.
     pub profiles: Vec<String>,
+    /// Services named on the command line: enabled even where no active profile enables them.
+    pub services: Vec<String>,
     /// The absolute working directory of the command.
     pub working_directory: PathBuf,
     /// The text of standard input, when a file is `-`.

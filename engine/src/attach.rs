@@ -157,8 +157,12 @@ mod tests {
 
     #[test]
     fn frames_survive_any_cutting() {
-        let frames =
-            [Frame::Input(b"abc".to_vec()), Frame::EndOfInput, Frame::Resize(24, 80), Frame::Output(Stream::Stderr, vec![])];
+        let frames = [
+            Frame::Input(b"abc".to_vec()),
+            Frame::EndOfInput,
+            Frame::Resize(24, 80),
+            Frame::Output(Stream::Stderr, vec![]),
+        ];
         let bytes: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
         let mut reader = FrameReader::default();
         let mut seen = Vec::new();

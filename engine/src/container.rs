@@ -6,7 +6,7 @@ use std::io;
 use crate::durable::{self, FileError};
 use crate::layout::ContainerPaths;
 use crate::spec::ContainerSpec;
-use crate::state::{Health, State};
+use crate::state::{Health, STATE_VERSION, State};
 use crate::{Engine, FindError, id};
 
 /// A container as it was when it was looked at.
@@ -93,7 +93,10 @@ impl Engine {
     pub(crate) fn load_state(&self, id: &str) -> Result<State, FileError> {
         let path = self.layout.container(id).state();
         let state = durable::read_json::<State>(&path)?.unwrap_or_default();
-        Ok(state.corrected())
+        match state.version > STATE_VERSION {
+            true => Err(FileError::Newer { path, version: state.version }),
+            false => Ok(state.corrected()),
+        }
     }
 
     pub(crate) fn container_ids(&self) -> Result<Vec<String>, FileError> {

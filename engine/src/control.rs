@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use crate::durable::{self, FileError};
 use crate::spec::DEFAULT_STOP_GRACE;
 use crate::state::{Process, Status};
-use crate::{Container, Engine, id, signal};
+use crate::{Container, Engine, signal};
 
 /// Time the monitor has for tearing a container down after its last process has ended.
 const TEARDOWN_LIMIT: Duration = Duration::from_secs(30);
@@ -59,7 +59,12 @@ impl Engine {
     ///
     /// `grace` replaces the container's own; `None` uses it, or 10 s. The container is not restarted by its policy
     /// until the user starts it again. Holds no lock while it waits.
-    pub fn stop(&self, container: &Container, signal: Option<i32>, grace: Option<Duration>) -> Result<(), ControlError> {
+    pub fn stop(
+        &self,
+        container: &Container,
+        signal: Option<i32>,
+        grace: Option<Duration>,
+    ) -> Result<(), ControlError> {
         let name = &container.spec.name;
         let state = self.load_state(&container.id)?;
         if !state.status.is_active() {
@@ -185,11 +190,6 @@ impl Engine {
     }
 }
 
-/// Returns a name for messages: `web-1`, or the short id.
-pub(crate) fn display_name(container: &Container) -> &str {
-    if container.spec.name.is_empty() { id::short(&container.id) } else { &container.spec.name }
-}
-
 fn open(process: Option<Process>, name: &str) -> Result<Option<OwnedFd>, ControlError> {
     let Some(process) = process else { return Ok(None) };
     process.reference().open().map_err(kernel_error("find the process of", name))
@@ -219,7 +219,7 @@ fn wait_for(process: &OwnedFd, limit: Option<Duration>, name: &str) -> Result<bo
 
 /// Rounds up, so that a wait never ends early and spins.
 pub(crate) fn poll_timeout(duration: Duration) -> PollTimeout {
-    let milliseconds = duration.as_millis() + u128::from(duration.subsec_nanos() % 1_000_000 != 0);
+    let milliseconds = duration.as_millis() + u128::from(!duration.subsec_nanos().is_multiple_of(1_000_000));
     PollTimeout::try_from(i32::try_from(milliseconds).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX)
 }
 

@@ -31,6 +31,14 @@ pub enum FileError {
         #[source]
         source: serde_json::Error,
     },
+    /// A newer lighter wrote the file.
+    #[error("read `{path}`: written by a newer lighter (format {version}): use that one")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        version: u32,
+    },
 }
 
 impl FileError {

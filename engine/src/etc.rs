@@ -138,12 +138,7 @@ mod tests {
     }
 
     fn bridged() -> NetworkMode {
-        NetworkMode::Bridge(vec![Attachment {
-            network: "n".into(),
-            aliases: Vec::new(),
-            address: None,
-            mac: None,
-        }])
+        NetworkMode::Bridge(vec![Attachment { network: "n".into(), aliases: Vec::new(), address: None, mac: None }])
     }
 
     #[test]

@@ -20,8 +20,8 @@ use crate::runtime::defaults;
 use crate::spec::{ContainerSpec, Isolation};
 use crate::user::User;
 
-pub(crate) use process::{capabilities, capability_sets, identity};
 use process::process;
+pub(crate) use process::{capabilities, capability_sets, identity};
 
 /// Why a specification has no runtime configuration.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +97,9 @@ fn linux(context: &Context<'_>, capabilities: &HashSet<Capability>) -> Result<Li
         .cgroups_path(context.cgroup)
         .resources(resources::resources(context.spec)?)
         .devices(devices(context.spec)?)
-        .sysctl(sysctls.map(|(name, value)| (name.clone(), value.clone())).collect::<std::collections::HashMap<_, _>>());
+        .sysctl(
+            sysctls.map(|(name, value)| (name.clone(), value.clone())).collect::<std::collections::HashMap<_, _>>(),
+        );
     let open = isolation.privileged || isolation.paths_unconfined;
     linux = linux.masked_paths(if open { Vec::new() } else { defaults::masked_paths() });
     linux = linux.readonly_paths(if open { Vec::new() } else { defaults::readonly_paths() });

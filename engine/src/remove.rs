@@ -104,7 +104,8 @@ impl Engine {
             }
             _ => {}
         }
-        if fs::read_link(self.layout.name(&container.spec.name)).is_ok_and(|id| id.as_os_str() == container.id.as_str()) {
+        if fs::read_link(self.layout.name(&container.spec.name)).is_ok_and(|id| id.as_os_str() == container.id.as_str())
+        {
             durable::remove_file(&self.layout.name(&container.spec.name))?;
         }
         durable::remove_tree(&removing)

@@ -61,7 +61,8 @@ fn open<P: ?Sized + nix::NixPath>(at: BorrowedFd<'_>, name: &P, resolve: Resolve
 }
 
 fn entries(directory: BorrowedFd<'_>) -> io::Result<Vec<(CString, bool)>> {
-    let copy = nix::fcntl::openat(directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let copy =
+        nix::fcntl::openat(directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     let mut found = Vec::new();
     for entry in Dir::from_fd(copy)?.iter() {
         let entry = entry?;

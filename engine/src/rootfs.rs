@@ -13,7 +13,7 @@ use crate::layout::ContainerPaths;
 
 /// Why there is no root filesystem.
 #[derive(Debug, thiserror::Error)]
-pub enum RootfsError {
+pub(crate) enum RootfsError {
     /// The kernel refused.
     #[error("mount overlay on `{target}` ({layers} layers below)")]
     Mount {
@@ -35,12 +35,17 @@ pub(crate) fn mount_overlay(paths: &ContainerPaths, lowers: &[PathBuf]) -> Resul
     let target = paths.rootfs();
     crate::durable::create_dir(&target)?;
     let result = crate::sys::overlay::mount(&target, lowers, &paths.upper(), &paths.work());
-    result.or_else(|error| match error.raw_os_error() {
-        // no new mount API, or no lowerdir+ (Linux < 6.5)
-        Some(libc::ENOSYS | libc::EINVAL) => classic(&target, lowers, paths),
-        _ => Err(error),
-    })
-    .map_err(|source| RootfsError::Mount { target: target.clone(), layers: lowers.len(), source: translate(source) })?;
+    result
+        .or_else(|error| match error.raw_os_error() {
+            // no new mount API, or no lowerdir+ (Linux < 6.5)
+            Some(libc::ENOSYS | libc::EINVAL) => classic(&target, lowers, paths),
+            _ => Err(error),
+        })
+        .map_err(|source| RootfsError::Mount {
+            target: target.clone(),
+            layers: lowers.len(),
+            source: translate(source),
+        })?;
     Ok(target)
 }
 

@@ -94,9 +94,7 @@ impl Engine {
         let record = launch_record(&self.layout, &container.id, Task::Start, options.attach);
         match spawn::monitor(&record, theirs).map_err(monitor_error(name))? {
             Reply::Started { warnings } => Ok(Started { attached: ours.map(AttachClient::new), warnings }),
-            Reply::Failed { exit_code, message } => {
-                Err(StartError::Launch { name: name.clone(), message, exit_code })
-            }
+            Reply::Failed { exit_code, message } => Err(StartError::Launch { name: name.clone(), message, exit_code }),
         }
     }
 

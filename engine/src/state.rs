@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub const EXIT_CODE_UNKNOWN: i32 = 255;
 
 /// Version of the state files; a file with a higher one is refused.
-pub const STATE_VERSION: u32 = 1;
+pub(crate) const STATE_VERSION: u32 = 1;
 
 /// Where a container stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -90,7 +90,8 @@ pub(crate) fn labels(anonymous: bool) -> BTreeMap<String, String> {
 /// Resolved by the kernel beneath the root: a link inside the volume leads nowhere else.
 pub(crate) fn source(volume: &Volume, subpath: Option<&str>) -> Result<PathBuf, VolumeError> {
     let Some(subpath) = subpath else { return Ok(volume.mountpoint.clone()) };
-    let error = |source: io::Error| VolumeError::Subpath { name: volume.name.clone(), subpath: subpath.to_owned(), source };
+    let error =
+        |source: io::Error| VolumeError::Subpath { name: volume.name.clone(), subpath: subpath.to_owned(), source };
     let root = fs::File::open(&volume.mountpoint).map_err(error)?;
     let inside = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS | ResolveFlag::RESOLVE_NO_SYMLINKS;
     let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(inside);

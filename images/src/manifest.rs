@@ -7,8 +7,9 @@ mod config;
 mod document;
 mod index;
 
-pub(crate) use config::{parse_config, rootfs_digests};
-pub(crate) use document::{Document, ManifestError, Media};
+pub(crate) use config::{chain, parse_config, rootfs_digests};
+pub use document::ManifestError;
+pub(crate) use document::{Document, Media, descriptor_digest};
 pub(crate) use index::select;
 
 pub use config::Healthcheck;

@@ -204,9 +204,8 @@ fn looks_like_domain(first: &str) -> bool {
 }
 
 fn check(text: &str, reference: &Reference) -> Result<(), ReferenceError> {
-    let invalid = |part: &str, what| {
-        Err(ReferenceError::Invalid { reference: text.to_owned(), part: part.to_owned(), what })
-    };
+    let invalid =
+        |part: &str, what| Err(ReferenceError::Invalid { reference: text.to_owned(), part: part.to_owned(), what });
     if reference.path.is_empty() || reference.path == OFFICIAL_FOLDER {
         return Err(ReferenceError::NoName(text.to_owned()));
     }
@@ -263,9 +262,9 @@ fn is_path_component(component: &str) -> bool {
         return false;
     }
     let separators = component.split(|char: char| char.is_ascii_lowercase() || char.is_ascii_digit());
-    separators.filter(|separator| !separator.is_empty()).all(|separator| {
-        matches!(separator, "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-')
-    })
+    separators
+        .filter(|separator| !separator.is_empty())
+        .all(|separator| matches!(separator, "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-'))
 }
 
 fn is_tag(tag: &str) -> bool {
@@ -320,9 +319,31 @@ mod tests {
     #[test]
     fn what_docker_refuses_is_refused() {
         let texts = [
-            "", ":7", "/redis", "redis/", "redis:", "Redis", "a//b", "a..b", "a___b", "-a", "a-", "redis:a b",
-            "redis:-a", "redis@", "redis@sha256:12", "redis@md5:00", "re dis", "ex_ample.com/a", "a.com:x/b", "../x",
-            "redis:../x", "ré", "[::1/a", "a@b@c", ID,
+            "",
+            ":7",
+            "/redis",
+            "redis/",
+            "redis:",
+            "Redis",
+            "a//b",
+            "a..b",
+            "a___b",
+            "-a",
+            "a-",
+            "redis:a b",
+            "redis:-a",
+            "redis@",
+            "redis@sha256:12",
+            "redis@md5:00",
+            "re dis",
+            "ex_ample.com/a",
+            "a.com:x/b",
+            "../x",
+            "redis:../x",
+            "ré",
+            "[::1/a",
+            "a@b@c",
+            ID,
         ];
         for text in texts {
             assert!(text.parse::<Reference>().is_err(), "{text}");

@@ -4,10 +4,11 @@
 //! ```text
 //! under the lock   1 leases and ports into files     so that nobody else can choose them
 //!                  2 firewall                        before the first packet can flow
-//!                  3 bridges, up
+//!                  3 bridges
 //! without it       4 veths, host ends up
 //!                  5 inside: addresses, up, default route
-//!                  6 connections of the ports forgotten
+//!                  6 bridges up, until everything passes packets on
+//!                  7 connections of the ports forgotten
 //! ```
 //! On failure everything is undone by what `detach` does. Killed in between, it leaves files that `detach` finds.
 
@@ -16,6 +17,7 @@ mod error;
 mod interface;
 
 pub use error::AttachError;
+use interface::Interfaces;
 
 use crate::bridge;
 use crate::firewall::Content;
@@ -68,10 +70,10 @@ impl Host {
         let lock = self.lock()?;
         let claim = self.claim(spec, networks, &lock)?;
         let record = self.publish(spec, &claim, &lock)?;
-        self.admit(&Content::of(&claim.leases, record.as_slice()), &lock)?;
-        raise_bridges(networks, record.is_some())?;
+        self.admit(&spec.container, &Content::of(&claim.leases, record.as_slice()), &lock)?;
+        prepare_bridges(networks, record.is_some())?;
         drop(lock);
-        interface::create(&claim.leases, networks, &spec.netns)?;
+        Interfaces { leases: &claim.leases, networks, publishes: record.is_some() }.create(&spec.netns)?;
         forget_udp(&udp_ports(record.as_ref()))?;
         let endpoints = claim.leases.into_iter().map(|lease| lease.endpoint).collect();
         Ok(Sandbox { endpoints, ports: claim.reserved.ports, reservations: claim.reserved.sockets })
@@ -121,7 +123,7 @@ fn is_plain(container: &str) -> bool {
 }
 
 /// Makes the bridges; behind one with published ports, answers to 127.0.0.1 are taken for what they are.
-fn raise_bridges(networks: &[Network], publishes: bool) -> Result<(), AttachError> {
+fn prepare_bridges(networks: &[Network], publishes: bool) -> Result<(), AttachError> {
     let mut netlink = Netlink::route()?;
     for network in networks {
         bridge::ensure(&mut netlink, network)?;

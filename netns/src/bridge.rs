@@ -21,16 +21,24 @@ fn mac(network: &Network) -> [u8; 6] {
     mac
 }
 
-/// Makes sure that the network's bridge is there, has the gateway's address and is up; returns its index.
-pub(crate) fn ensure(netlink: &mut Netlink, network: &Network) -> Result<u32, HostError> {
+/// Makes sure that the network's bridge is there and has the gateway's address.
+///
+/// A new one stays down until it has a port ([`turn_on`]): a bridge that is up without one has lost its carrier, and the
+/// kernel takes up to a second to notice the carrier that comes with the first port. What the host sends meanwhile is lost.
+pub(crate) fn ensure(netlink: &mut Netlink, network: &Network) -> Result<(), HostError> {
     let found = find(netlink, &network.bridge)?;
     let index = match found {
         Some(index) => index,
         None => create(netlink, network)?,
     };
     let address = Ipv4Net::new(network.gateway, network.subnet.prefix_len()).expect("the prefix is one of a subnet");
-    netlink.send(&[add_address(index, address), set_up(&network.bridge)])?;
-    Ok(index)
+    Ok(netlink.send(&[add_address(index, address)])?)
+}
+
+/// Turns bridges on.
+pub(crate) fn turn_on(netlink: &mut Netlink, networks: &[Network]) -> Result<(), NetlinkError> {
+    let requests: Vec<_> = networks.iter().map(|network| set_up(&network.bridge)).collect();
+    netlink.send(&requests)
 }
 
 fn find(netlink: &mut Netlink, name: &str) -> Result<Option<u32>, NetlinkError> {

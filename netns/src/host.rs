@@ -49,6 +49,7 @@ impl Host {
                 && !self.leases_of_network(&id)?.is_empty()
             {
                 bridge::ensure(&mut netlink, &network)?;
+                bridge::turn_on(&mut netlink, &[network])?;
             }
         }
         Ok(())

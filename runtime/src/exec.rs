@@ -1,37 +1,95 @@
 //! A second process in a running container.
-use crate::cgroup::Cgroup;
-use crate::launch::{LaunchError, Stdio};
-use crate::process::ProcessRef;
-use oci_spec::runtime::{Process, Spec};
+//!
+//! Runs in the command that asked for it, or in the monitor for health probes: one thread, from a sealed
+//! copy of the program. The new process is a child of the caller, who reaps it.
+
 use std::os::fd::OwnedFd;
 
-/// What to run and where.
+use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
+
+use crate::cgroup::Cgroup;
+use crate::init::{self, Channel, JoinedStart};
+use crate::launch::{Birth, LaunchError, Stdio, clone, end, release, wait_until_ready};
+use crate::plan::{self, ProcessPlan};
+use crate::process::ProcessRef;
+use crate::sealed;
+use crate::sys::process::Child;
+
+/// What to run, and in which container.
+#[derive(Debug)]
 pub struct ExecRequest<'a> {
     /// The container's init.
     pub init: &'a ProcessRef,
     /// The container's cgroup.
     pub cgroup: &'a Cgroup,
-    /// The container's spec.
+    /// What the container was made from: its namespaces and its seccomp profile hold here too.
     pub container: &'a Spec,
-    /// The process to start.
+    /// The process: program, user, capabilities, limits.
     pub process: &'a Process,
     /// Its standard streams.
     pub stdio: Stdio,
 }
-/// A process started by [`exec`]: a child of the caller.
+
+/// A process that [`exec`] started: a child of the caller.
 #[derive(Debug)]
 pub struct Executed {
-    /// Its pid.
+    /// Its pid in the caller's pid namespace.
     pub pid: i32,
-    /// Its pidfd.
+    /// Its handle, by which it is signalled and reaped.
     pub pidfd: OwnedFd,
     /// The master side of its terminal.
     pub terminal: Option<OwnedFd>,
-    /// Said once to the user.
+    /// What the user should be told once.
     pub warnings: Vec<String>,
 }
-/// Runs a process in a container.
+
+/// Starts a process in a running container; returns once its program runs.
+///
+/// # Errors
+/// [`LaunchError::Gone`] when the container's init has ended; else as [`crate::launch::create`] and
+/// [`crate::launch::Created::start`]. No process is left then.
 pub fn exec(request: ExecRequest<'_>) -> Result<Executed, LaunchError> {
-    let _ = request;
-    todo!()
+    if !sealed::is_sealed() {
+        return Err(LaunchError::NotSealed);
+    }
+    let plan = plan::process(request.container, request.process, request.cgroup)?;
+    let gone = || LaunchError::Gone { pid: request.init.pid };
+    let init = request.init.open().map_err(LaunchError::clone)?.ok_or_else(gone)?;
+    let (child, channel) = clone_process(&request, &plan, &init)?;
+    drop(request.stdio);
+    let (terminal, warnings) = wait_until_ready(&child, &channel)?;
+    release(&channel).inspect_err(|_| {
+        end(&child);
+    })?;
+    let Child { pid, pidfd } = child;
+    Ok(Executed { pid, pidfd, terminal, warnings })
+}
+
+fn clone_process(
+    request: &ExecRequest<'_>,
+    plan: &ProcessPlan,
+    init: &OwnedFd,
+) -> Result<(Child, Channel), LaunchError> {
+    let attachment = request.cgroup.attachment()?;
+    let kinds = namespaces(request.container);
+    let birth = Birth { namespaces: 0, pid_namespace: Some(init), attachment: &attachment };
+    clone(&birth, |channel| {
+        let (attachment, stdio) = (&attachment, &request.stdio);
+        init::run_joined(&JoinedStart { plan, attachment, init, kinds, stdio, channel })
+    })
+}
+
+/// Returns the kinds of namespaces the container has apart from the host's, but for its pid namespace.
+fn namespaces(container: &Spec) -> i32 {
+    let all = container.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
+    let kind = |kind: LinuxNamespaceType| match kind {
+        LinuxNamespaceType::Mount => libc::CLONE_NEWNS,
+        LinuxNamespaceType::Cgroup => libc::CLONE_NEWCGROUP,
+        LinuxNamespaceType::Uts => libc::CLONE_NEWUTS,
+        LinuxNamespaceType::Ipc => libc::CLONE_NEWIPC,
+        LinuxNamespaceType::Network => libc::CLONE_NEWNET,
+        // Entered by the clone; and those a container of ours never has.
+        LinuxNamespaceType::Pid | LinuxNamespaceType::User | LinuxNamespaceType::Time => 0,
+    };
+    all.into_iter().flatten().fold(libc::CLONE_NEWNS, |kinds, namespace| kinds | kind(namespace.typ()))
 }

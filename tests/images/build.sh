@@ -9,7 +9,8 @@
 #
 # Packages are those of Debian bookworm whatever the host is, so that `postgres:15` is PostgreSQL 15 everywhere; they come
 # from the mirror that the host's own apt uses, if the host is a Debian. Every time stamp is SOURCE_DATE_EPOCH or older and
-# archives are written in order of names: the same packages give the same digests.
+# archives are written in order of names: the same packages give the same layers on every host (their compressed bytes
+# depend on its zlib).
 #
 # Needs root (device nodes, owners) and: mmdebstrap, python3, zstd, skopeo, docker-registry.
 set -euo pipefail
@@ -37,7 +38,9 @@ trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 
 # --- packages --------------------------------------------------------------------------------------------------------
 
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+# The key that signs bookworm (B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8), from Debian's package debian-archive-keyring: what
+# other distributions have of that package is often older than bookworm.
+keyring=$here/files/debian-bookworm.asc
 native=$(dpkg --print-architecture)
 # A second architecture for the index of busybox:1; its packages are unpacked, never run.
 foreign=arm64
@@ -58,6 +61,7 @@ tree() {
     # "extract" unpacks without running maintainer scripts: seconds instead of minutes, no emulation for a foreign
     # architecture, and nothing that depends on this host; the recipe does what is needed of those scripts.
     mmdebstrap --quiet --mode=root --variant=extract --architectures="$architecture" --include="$packages" \
+        --aptopt='APT::Sandbox::User "root"' \
         --setup-hook="$here/recipes/merged-usr \"\$1\"" \
         --extract-hook="ls \"\$1/var/cache/apt/archives\" | sed -n 's/\\.deb\$//p' > '$work/packages/$name'" \
         bookworm "$tree" "deb [signed-by=$keyring] $mirror bookworm main"

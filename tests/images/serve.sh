@@ -78,7 +78,7 @@ fill() {
 import json, sys
 for image in json.load(open(sys.argv[1] + "/index.json"))["manifests"]:
     print(image["annotations"]["org.opencontainers.image.ref.name"])' "$layout"); do
-        skopeo copy --quiet --all --preserve-digests --dest-tls-verify=false \
+        skopeo copy --quiet --all --dest-tls-verify=false \
             "oci:$layout:$ref" "docker://127.0.0.1:$port/library/$ref"
     done
 }

@@ -52,7 +52,8 @@ pub(crate) fn run(ctx: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
         terminal: args.flags.tty,
         proxy_signals: args.sig_proxy && !args.flags.tty,
     };
-    let code = session::attach(&engine, &container, client, how).map_err(|failure| abandon(&engine, &container, failure))?;
+    let code =
+        session::attach(&engine, &container, client, how).map_err(|failure| abandon(&engine, &container, failure))?;
     let code = match code {
         Some(code) => code,
         // its monitor was killed: the container goes on under another one

@@ -47,16 +47,19 @@ pub(crate) fn volume(text: &str, working_directory: &Path) -> Result<Mount, Fail
     };
     let mut mount = Mount { target: target.to_owned(), read_only: false, kind: kind(source, working_directory) };
     for option in options.split(',').filter(|option| !option.is_empty()) {
-        apply_option(&mut mount, option).map_err(|()| Failure::text(format!("-v `{text}`: option `{option}` is not supported")))?;
+        apply_option(&mut mount, option)
+            .map_err(|()| Failure::text(format!("-v `{text}`: option `{option}` is not supported")))?;
     }
     Ok(mount)
 }
 
 fn kind(source: Option<&str>, working_directory: &Path) -> MountKind {
     match source {
-        Some(path) if path.starts_with(['/', '.', '~']) => {
-            MountKind::Bind { source: clean(&working_directory.join(path)), create: true, propagation: BindPropagation::Rprivate }
-        }
+        Some(path) if path.starts_with(['/', '.', '~']) => MountKind::Bind {
+            source: clean(&working_directory.join(path)),
+            create: true,
+            propagation: BindPropagation::Rprivate,
+        },
         Some(name) => MountKind::Volume { name: name.to_owned(), anonymous: false, no_copy: false, subpath: None },
         None => anonymous(),
     }
@@ -221,7 +224,10 @@ mod tests {
 
     #[test]
     fn sizes_have_units_of_1024() {
-        assert_eq!(["0", "64m", "1.5g", "10kb", "2GiB"].map(|text| bytes(text).unwrap()), [0, 64 << 20, 3 << 29, 10 << 10, 2 << 30]);
+        assert_eq!(
+            ["0", "64m", "1.5g", "10kb", "2GiB"].map(|text| bytes(text).unwrap()),
+            [0, 64 << 20, 3 << 29, 10 << 10, 2 << 30]
+        );
         assert!(bytes("m").is_err() && bytes("-1").is_err() && bytes("1x").is_err() && bytes("1e999").is_err());
     }
 
@@ -247,8 +253,12 @@ mod tests {
         let here = Path::new("/home/me");
         let bind = volume("./src:/app:ro", here).unwrap();
         assert!(bind.read_only);
-        assert!(matches!(bind.kind, MountKind::Bind { source, create: true, .. } if source == Path::new("/home/me/src")));
-        assert!(matches!(volume("db:/data", here).unwrap().kind, MountKind::Volume { name, anonymous: false, .. } if name == "db"));
+        assert!(
+            matches!(bind.kind, MountKind::Bind { source, create: true, .. } if source == Path::new("/home/me/src"))
+        );
+        assert!(
+            matches!(volume("db:/data", here).unwrap().kind, MountKind::Volume { name, anonymous: false, .. } if name == "db")
+        );
         assert!(matches!(volume("/data", here).unwrap().kind, MountKind::Volume { anonymous: true, .. }));
         assert!(volume("a:/b:frobnicate", here).is_err());
     }

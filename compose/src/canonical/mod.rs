@@ -101,7 +101,7 @@ fn says_something(value: &Node, field: &Field) -> bool {
             Value::Bool(value) => *value,
             Value::Int(value) => *value != 0,
             Value::Float(value) => *value != 0.0,
-            Value::Text(text) => !text.is_empty() && !(matches!(field.shape, Shape::Size) && text == "0"),
+            Value::Text(text) => !(text.is_empty() || (matches!(field.shape, Shape::Size) && text == "0")),
             Value::List(items) => !items.is_empty(),
             Value::Map(map) => !map.0.is_empty(),
         }

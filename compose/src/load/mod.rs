@@ -105,7 +105,7 @@ pub fn load(source: &Source, environment: &Environment) -> Result<Loaded, LoadEr
     schema::check(&whole, &Shape::Object(&schema::PROJECT), "")?;
     let mut whole = canonical(whole, &Shape::Object(&schema::PROJECT), "")?;
     let active = profiles::active(source, &variables);
-    let disabled = profiles::select(&mut whole, &active);
+    let disabled = profiles::select(&mut whole, &active, &source.services);
     normalise::normalise(&mut whole, &name);
     consistency::check(&whole, &disabled)?;
     service_environment::resolve(&mut whole, &variables, &mut warnings)?;

@@ -82,3 +82,10 @@ impl Networking {
         attachments
     }
 }
+
+/// Reads a hardware address, `xx:xx:xx:xx:xx:xx`.
+pub(crate) fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let parts: Vec<&str> = text.split([':', '-']).collect();
+    let byte = |part: &&str| (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok()).flatten();
+    parts.iter().map(byte).collect::<Option<Vec<u8>>>()?.try_into().ok()
+}

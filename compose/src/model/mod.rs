@@ -19,6 +19,7 @@ mod service;
 mod volume;
 
 pub use dependency::{Condition, Dependency};
+pub(crate) use endpoint::parse_mac;
 pub use endpoint::{Endpoint, ExtraHost, HostAddress, NetworkMode, Networking};
 pub use file_object::{FileContent, FileGrant, FileObject};
 pub use healthcheck::{Healthcheck, Probe};

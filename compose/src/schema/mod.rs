@@ -20,3 +20,4 @@ pub(crate) use deploy::DEVICE_REQUEST;
 pub(crate) use refusals::refusals;
 pub(crate) use root::{PROJECT, SERVICE};
 pub(crate) use shape::{Field, Object, Repeats, Shape, identity};
+pub(crate) use suggest::nearest;

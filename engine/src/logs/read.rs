@@ -42,7 +42,11 @@ impl Engine {
     pub fn logs(&self, container: &Container, query: LogQuery) -> io::Result<LogReader> {
         let path = container.paths().log();
         // watch before reading: what is written in between is seen
-        let watch = if query.follow { Some(Watch::new(&[container.paths().logs().as_path(), container.paths().dir()])?) } else { None };
+        let watch = if query.follow {
+            Some(Watch::new(&[container.paths().logs().as_path(), container.paths().dir()])?)
+        } else {
+            None
+        };
         let mut reader = LogReader {
             engine: self.clone(),
             container: container.id.clone(),
@@ -68,7 +72,9 @@ impl LogReader {
         }
         for number in (1..number).rev() {
             match File::open(rotated(&self.path, number)) {
-                Ok(file) => self.pending.extend(BufReader::new(file).split(b'\n').map_while(Result::ok).filter_map(|line| parse(&line))),
+                Ok(file) => self
+                    .pending
+                    .extend(BufReader::new(file).split(b'\n').map_while(Result::ok).filter_map(|line| parse(&line))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {} // rotated away just now
                 Err(error) => return Err(error),
             }

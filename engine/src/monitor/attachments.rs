@@ -8,8 +8,8 @@ use std::path::Path;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
-use crate::attach::{Frame, FrameReader, MAX_PAYLOAD};
 use crate::Stream;
+use crate::attach::{Frame, FrameReader, MAX_PAYLOAD};
 
 /// Bytes that may wait for one client before the container's output is left unread: nothing is lost, the container waits.
 const LIMIT: usize = 256 << 10;

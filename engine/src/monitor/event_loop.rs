@@ -237,4 +237,3 @@ fn code_of_status(status: i32) -> i32 {
     };
     exit.code()
 }
-

@@ -52,7 +52,8 @@ impl Prober {
     /// Begins to watch over a container that has just started; the record is at `path`.
     pub(super) fn new(check: HealthCheck, path: PathBuf) -> Self {
         let now = Instant::now();
-        let mut prober = Self { next: now, started: now, check, path, health: Health::default(), running: None, dying: Vec::new() };
+        let mut prober =
+            Self { next: now, started: now, check, path, health: Health::default(), running: None, dying: Vec::new() };
         prober.next = now + prober.pause();
         prober.record();
         prober
@@ -131,7 +132,9 @@ impl Prober {
     }
 
     fn pause(&self) -> Duration {
-        if self.health.status == HealthStatus::Starting && self.check.start_period > Duration::ZERO && self.in_start_period()
+        if self.health.status == HealthStatus::Starting
+            && self.check.start_period > Duration::ZERO
+            && self.in_start_period()
         {
             self.check.start_interval.unwrap_or(START_INTERVAL).min(self.check.interval)
         } else {

@@ -121,12 +121,7 @@ impl Monitor {
         started
     }
 
-    fn prepare(
-        engine: Engine,
-        id: &str,
-        signals: SignalFd,
-        attached: Option<UnixStream>,
-    ) -> Result<Self, LaunchError> {
+    fn prepare(engine: Engine, id: &str, signals: SignalFd, attached: Option<UnixStream>) -> Result<Self, LaunchError> {
         let paths = engine.layout().container(id);
         let spec = read_spec(&paths)?;
         let cgroup = cgroup_path(id, &spec);
@@ -149,7 +144,8 @@ impl Monitor {
         })?;
         durable::write_json(&paths.run().join("config.json"), &config, false)?;
         let state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
-        let attachments = Attachments::new(&paths.attach(), attached).map_err(LaunchError::io("open the attach socket"))?;
+        let attachments =
+            Attachments::new(&paths.attach(), attached).map_err(LaunchError::io("open the attach socket"))?;
         let log = LogWriter::open(&paths.log(), &spec.log).map_err(LaunchError::io("open the log"))?;
         Ok(Self {
             engine,

@@ -68,13 +68,7 @@ fn signals() -> io::Result<SignalFd> {
     Ok(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }
 
-fn start(
-    engine: Engine,
-    id: &str,
-    signals: SignalFd,
-    reply: OwnedFd,
-    attached: Option<UnixStream>,
-) -> io::Result<()> {
+fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, attached: Option<UnixStream>) -> io::Result<()> {
     match Monitor::start(engine.clone(), id, signals, attached) {
         Ok((monitor, warnings)) => {
             // the command may be gone already: the container was wanted all the same

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use oci_spec::runtime::{
-    Capability, LinuxCapabilities, LinuxCapabilitiesBuilder, PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process, ProcessBuilder,
-    User as OciUser, UserBuilder,
+    Capability, LinuxCapabilities, LinuxCapabilitiesBuilder, PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process,
+    ProcessBuilder, User as OciUser, UserBuilder,
 };
 
 use super::ConfigError;
@@ -99,8 +99,8 @@ fn parse(name: &str) -> Result<Capability, ConfigError> {
 
 fn rlimit(limit: &Ulimit) -> Result<PosixRlimit, ConfigError> {
     let name = format!("RLIMIT_{}", limit.name.to_ascii_uppercase());
-    let kind: PosixRlimitType = serde_json::from_value(serde_json::Value::String(name))
-        .map_err(|_| ConfigError::Ulimit(limit.name.clone()))?;
+    let kind: PosixRlimitType =
+        serde_json::from_value(serde_json::Value::String(name)).map_err(|_| ConfigError::Ulimit(limit.name.clone()))?;
     Ok(PosixRlimitBuilder::default().typ(kind).soft(limit.soft).hard(limit.hard).build()?)
 }
 

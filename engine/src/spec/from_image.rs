@@ -174,7 +174,11 @@ mod tests {
 
     #[test]
     fn a_mount_of_the_users_takes_the_place_of_an_anonymous_volume() {
-        let own = Mount { target: "/data/".into(), read_only: false, kind: MountKind::Tmpfs { size: None, mode: None, options: vec![] } };
+        let own = Mount {
+            target: "/data/".into(),
+            read_only: false,
+            kind: MountKind::Tmpfs { size: None, mode: None, options: vec![] },
+        };
         let volumes = anonymous(&texts(&["/data", "/other"]), &[own]);
         assert_eq!(volumes.len(), 1);
         assert_eq!(volumes[0].target, "/other");

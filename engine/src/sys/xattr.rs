@@ -22,7 +22,11 @@ fn list(fd: BorrowedFd<'_>) -> io::Result<Vec<std::ffi::CString>> {
     let length = unsafe { libc::flistxattr(fd.as_raw_fd(), names.as_mut_ptr().cast(), names.len()) };
     let Ok(length) = usize::try_from(length) else { return none_if_unsupported(io::Error::last_os_error()) };
     names.truncate(length);
-    Ok(names.split_inclusive(|byte| *byte == 0).filter_map(|name| CStr::from_bytes_with_nul(name).ok()).map(CStr::to_owned).collect())
+    Ok(names
+        .split_inclusive(|byte| *byte == 0)
+        .filter_map(|name| CStr::from_bytes_with_nul(name).ok())
+        .map(CStr::to_owned)
+        .collect())
 }
 
 fn none_if_unsupported<T>(error: io::Error) -> io::Result<Vec<T>> {
@@ -32,9 +36,8 @@ fn none_if_unsupported<T>(error: io::Error) -> io::Result<Vec<T>> {
 fn get(fd: BorrowedFd<'_>, name: &CStr) -> io::Result<Vec<u8>> {
     let mut value = vec![0u8; 64 << 10]; // XATTR_SIZE_MAX
     // SAFETY: `name` is NUL-terminated, the buffer is valid for the length passed; the kernel writes no more.
-    let length = unsafe {
-        libc::fgetxattr(fd.as_raw_fd(), name.as_ptr(), value.as_mut_ptr().cast::<c_void>(), value.len())
-    };
+    let length =
+        unsafe { libc::fgetxattr(fd.as_raw_fd(), name.as_ptr(), value.as_mut_ptr().cast::<c_void>(), value.len()) };
     value.truncate(usize::try_from(length).map_err(|_| io::Error::last_os_error())?);
     Ok(value)
 }

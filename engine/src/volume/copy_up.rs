@@ -136,7 +136,8 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", rootfs.join("data/link")).unwrap();
         copy_if_empty(&rootfs, "/data", &volume).unwrap();
         assert_eq!(fs::read_to_string(volume.join("sub/file")).unwrap(), "hello");
-        let (from, to) = (fs::metadata(rootfs.join("data/sub/file")).unwrap(), fs::metadata(volume.join("sub/file")).unwrap());
+        let (from, to) =
+            (fs::metadata(rootfs.join("data/sub/file")).unwrap(), fs::metadata(volume.join("sub/file")).unwrap());
         assert_eq!((from.mode(), from.mtime_nsec()), (to.mode(), to.mtime_nsec()));
         assert_eq!(fs::read_link(volume.join("link")).unwrap(), Path::new("/etc/passwd"));
         fs::write(rootfs.join("data/new"), "").unwrap();

@@ -10,6 +10,5 @@ mod unpack;
 
 pub(crate) use compression::Compression;
 pub use pipeline::CorruptBlob;
-pub(crate) use pipeline::{Job, Outcome, PipelineError, Source, run};
-pub use unpack::UnpackError;
+pub(crate) use pipeline::{Job, Outcome, PipelineError, Source, run, verify};
 pub(crate) use unpack::{Below, Unpacked};

@@ -108,6 +108,16 @@ pub enum CorruptBlob {
     },
 }
 
+/// Reads a blob to its end and checks it, without unpacking it; `sink` sees every piece.
+pub(crate) fn verify<S: Source>(
+    blob: &Digest,
+    size: u64,
+    source: &mut S,
+    sink: &mut dyn FnMut(&Bytes) -> io::Result<()>,
+) -> Result<(), PipelineError<S::Error>> {
+    receive(blob, size, source, sink, None, &AtomicBool::new(false)).map(drop)
+}
+
 /// Runs a layer through the pipeline; `sink` sees every piece of the blob.
 pub(crate) fn run<S: Source>(
     job: Job<'_>,
@@ -121,7 +131,7 @@ pub(crate) fn run<S: Source>(
     thread::scope(|scope| {
         let inflating = scope.spawn(move || inflate(compression, blob_reader, plain_writer));
         let extracting = scope.spawn(|| extract(plain_reader, root, below, &stop));
-        let received = receive(job.blob, job.size, source, sink, blob_writer, &stop);
+        let received = receive(job.blob, job.size, source, sink, Some(blob_writer), &stop);
         let inflated = inflating.join().unwrap_or_else(|panic| resume_unwind(panic));
         let extracted = extracting.join().unwrap_or_else(|panic| resume_unwind(panic));
         conclude(received, inflated, extracted, job.diff_id)
@@ -141,12 +151,11 @@ fn receive<S: Source>(
     size: u64,
     source: &mut S,
     sink: &mut dyn FnMut(&Bytes) -> io::Result<()>,
-    writer: PipeWriter<Bytes>,
+    mut writer: Option<PipeWriter<Bytes>>,
     stop: &AtomicBool,
 ) -> Result<Received, PipelineError<S::Error>> {
     let mut hasher = Sha256::new();
     let mut received = 0u64;
-    let mut writer = Some(writer);
     while let Some(piece) = source.next().map_err(PipelineError::Source)? {
         if stop.load(Ordering::Relaxed) {
             return Ok(Received::Stopped);

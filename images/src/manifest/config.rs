@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use oci_spec::image::{ImageConfiguration, ImageManifest};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
 use super::document::ManifestError;
 use crate::digest::Digest;
@@ -40,9 +39,8 @@ struct DockerConfig {
 }
 
 /// Docker's spelling: durations in nanoseconds, 0 for the default.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
-#[derive(Default)]
 struct DockerHealthcheck {
     test: Option<Vec<String>>,
     interval: u64,
@@ -78,23 +76,25 @@ pub(crate) fn parse_config(
 }
 
 /// Returns each layer's diff ID and chain ID, bottom first, after checking that the manifest has as many layers.
-///
-/// Chain ID: OCI image-spec, config.md, "Layer ChainID".
 pub(crate) fn rootfs_digests(
     config: &ImageConfiguration,
     manifest: &ImageManifest,
     digest: &Digest,
 ) -> Result<Vec<(Digest, Digest)>, ManifestError> {
-    let diff_ids = config.rootfs().diff_ids();
-    let (layers, diff_ids_count) = (manifest.layers().len(), diff_ids.len());
-    if layers != diff_ids_count {
-        return Err(ManifestError::LayerCount { digest: digest.clone(), layers, diff_ids: diff_ids_count });
+    let (layers, diff_ids) = (manifest.layers().len(), config.rootfs().diff_ids().len());
+    if layers != diff_ids {
+        return Err(ManifestError::LayerCount { digest: digest.clone(), layers, diff_ids });
     }
-    let mut digests: Vec<(Digest, Digest)> = Vec::with_capacity(layers);
-    for text in diff_ids {
+    chain(config)
+}
+
+/// Returns each layer's diff ID and chain ID, bottom first: OCI image-spec, config.md, "Layer ChainID".
+pub(crate) fn chain(config: &ImageConfiguration) -> Result<Vec<(Digest, Digest)>, ManifestError> {
+    let mut digests: Vec<(Digest, Digest)> = Vec::new();
+    for text in config.rootfs().diff_ids() {
         let diff_id: Digest = text.parse().map_err(|error| ManifestError::Digest(text.clone(), error))?;
         let chain_id = match digests.last() {
-            Some((_, parent)) => Digest::finish(Sha256::new_with_prefix(format!("{parent} {diff_id}"))),
+            Some((_, parent)) => Digest::of(format!("{parent} {diff_id}").as_bytes()),
             None => diff_id.clone(),
         };
         digests.push((diff_id, chain_id));

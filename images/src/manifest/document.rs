@@ -27,14 +27,14 @@ pub(crate) enum Media {
 #[derive(Debug)]
 pub(crate) enum Document {
     /// A list of manifests.
-    Index(ImageIndex),
+    Index(Box<ImageIndex>),
     /// One image.
-    Manifest(ImageManifest),
+    Manifest(Box<ImageManifest>),
 }
 
 /// Why a document is refused.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ManifestError {
+pub enum ManifestError {
     /// The text is not the JSON it should be.
     #[error("{what} `{digest}` is not well formed")]
     Syntax {
@@ -156,7 +156,7 @@ impl Shape {
 }
 
 /// Reads a descriptor's digest.
-pub(super) fn descriptor_digest(descriptor: &Descriptor) -> Result<Digest, ManifestError> {
+pub(crate) fn descriptor_digest(descriptor: &Descriptor) -> Result<Digest, ManifestError> {
     let text = descriptor.digest().to_string();
     text.parse().map_err(|error| ManifestError::Digest(text, error))
 }
@@ -182,7 +182,10 @@ mod tests {
             assert!(matches!(parse(&manifest, announced), Ok(Document::Manifest(_))));
         }
         let index = document(r#""mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]"#);
-        assert!(matches!(parse(&index, Some("application/vnd.oci.image.index.v1+json; charset=utf-8")), Ok(Document::Index(_))));
+        assert!(matches!(
+            parse(&index, Some("application/vnd.oci.image.index.v1+json; charset=utf-8")),
+            Ok(Document::Index(_))
+        ));
     }
 
     #[test]

@@ -16,15 +16,13 @@ pub(crate) fn select<'a>(
     digest: &Digest,
     wanted: &Platform,
 ) -> Result<&'a Descriptor, ManifestError> {
-    let candidates = index.manifests().iter().filter(|entry| Media::of(&entry.media_type().to_string()).is_some());
+    let candidates = index.manifests().iter().filter(|entry| Media::of(entry.media_type().as_ref()).is_some());
     let ranked = candidates.filter_map(|entry| rank(entry, wanted).map(|rank| (rank, entry)));
     match ranked.min_by_key(|(rank, _)| *rank) {
         Some((_, entry)) => Ok(entry),
-        None => Err(ManifestError::Platform {
-            digest: digest.clone(),
-            platform: wanted.clone(),
-            offered: offered(index),
-        }),
+        None => {
+            Err(ManifestError::Platform { digest: digest.clone(), platform: wanted.clone(), offered: offered(index) })
+        }
     }
 }
 
@@ -46,7 +44,8 @@ fn platform(entry: &Descriptor) -> Option<Platform> {
 
 /// Lists the platforms of an index for an error; attestations, which have none, are left out.
 fn offered(index: &ImageIndex) -> String {
-    let names: Vec<String> = index.manifests().iter().filter_map(platform).map(|platform| platform.to_string()).collect();
+    let names: Vec<String> =
+        index.manifests().iter().filter_map(platform).map(|platform| platform.to_string()).collect();
     let known: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != "unknown/unknown").collect();
     if known.is_empty() { "none".to_owned() } else { known.join(", ") }
 }
@@ -71,7 +70,9 @@ mod tests {
             }
             _ => String::new(),
         };
-        format!(r#"{{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":1,"digest":"sha256:{digest}"{platform}}}"#)
+        format!(
+            r#"{{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":1,"digest":"sha256:{digest}"{platform}}}"#
+        )
     }
 
     fn selected(platforms: &[&str], wanted: &str) -> Option<usize> {
@@ -82,7 +83,8 @@ mod tests {
 
     #[test]
     fn the_best_variant_is_chosen_and_none_that_does_not_run() {
-        let platforms = ["unknown/unknown", "linux/arm/v5", "linux/arm/v7", "linux/amd64", "linux/arm64/v8", "windows/amd64"];
+        let platforms =
+            ["unknown/unknown", "linux/arm/v5", "linux/arm/v7", "linux/amd64", "linux/arm64/v8", "windows/amd64"];
         assert_eq!(selected(&platforms, "linux/amd64"), Some(3));
         assert_eq!(selected(&platforms, "linux/arm64"), Some(4));
         assert_eq!(selected(&platforms, "linux/arm/v7"), Some(2));

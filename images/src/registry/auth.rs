@@ -40,7 +40,8 @@ fn token_url(endpoint: &Endpoint, challenges: &[String], repository: &str) -> Re
     let bearer = parsed.into_iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case("Bearer"));
     let Some(bearer) = bearer else { return Err(Failure::Denied(": login is needed".to_owned())) };
     let realm = parameter(&bearer, "realm").unwrap_or_default();
-    let mut url: Url = realm.parse().map_err(|_| Failure::Protocol(format!("token realm `{}` is no URL", realm.escape_default())))?;
+    let mut url: Url =
+        realm.parse().map_err(|_| Failure::Protocol(format!("token realm `{}` is no URL", realm.escape_default())))?;
     if url.scheme() != "https" && (endpoint.is_tls() || url.scheme() != "http") {
         return Err(Failure::Protocol(format!("token realm `{url}` is not https")));
     }
@@ -69,7 +70,8 @@ mod tests {
     #[test]
     fn the_realm_is_asked_for_this_repository_only() {
         let challenge = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="*""#;
-        let expected = "https://auth.docker.io/token?service=registry.docker.io&scope=repository%3Alibrary%2Fredis%3Apull";
+        let expected =
+            "https://auth.docker.io/token?service=registry.docker.io&scope=repository%3Alibrary%2Fredis%3Apull";
         assert_eq!(url("https://registry-1.docker.io", challenge).unwrap(), expected);
     }
 
@@ -78,7 +80,10 @@ mod tests {
         let challenge = r#"Bearer realm="http://127.0.0.1:1/token""#;
         assert!(url("http://127.0.0.1:5000", challenge).is_ok());
         assert!(matches!(url("https://a.b", challenge), Err(Failure::Protocol(_))));
-        assert!(matches!(url("http://127.0.0.1:5000", r#"Bearer realm="file:///etc/passwd""#), Err(Failure::Protocol(_))));
+        assert!(matches!(
+            url("http://127.0.0.1:5000", r#"Bearer realm="file:///etc/passwd""#),
+            Err(Failure::Protocol(_))
+        ));
         assert!(matches!(url("https://a.b", r#"Basic realm="x""#), Err(Failure::Denied(_))));
     }
 }

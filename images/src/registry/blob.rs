@@ -104,7 +104,11 @@ impl Transfer<'_> {
         let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         match range_start(range) {
             Some(start) if start == self.offset => Ok(0),
-            _ => Err(Failure::Protocol(format!("sends the range `{}` for bytes from {}", range.escape_default(), self.offset))),
+            _ => Err(Failure::Protocol(format!(
+                "sends the range `{}` for bytes from {}",
+                range.escape_default(),
+                self.offset
+            ))),
         }
     }
 

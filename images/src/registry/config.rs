@@ -103,8 +103,9 @@ impl RegistryConfig {
 
 fn is_base_url(text: &str) -> bool {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    host.map(|host| host.trim_end_matches('/'))
-        .is_some_and(|host| !host.is_empty() && !host.contains(['@', '?', '#', '\\']) && !host.contains(char::is_whitespace))
+    host.map(|host| host.trim_end_matches('/')).is_some_and(|host| {
+        !host.is_empty() && !host.contains(['@', '?', '#', '\\']) && !host.contains(char::is_whitespace)
+    })
 }
 
 fn syntax(text: &str, path: &Path, error: &toml::de::Error) -> ConfigError {

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn mirrors_come_first_and_only_loopback_or_listed_hosts_are_asked_without_tls() {
-        let config = "[registry.'docker.io']\nmirrors = ['http://a:1/', 'https://b']\n[registry.'c.d']\ninsecure = true";
+        let config =
+            "[registry.'docker.io']\nmirrors = ['http://a:1/', 'https://b']\n[registry.'c.d']\ninsecure = true";
         assert_eq!(bases("redis", config), ["http://a:1", "https://b", "https://registry-1.docker.io"]);
         assert_eq!(bases("c.d/x", config), ["https://c.d", "http://c.d"]);
         assert_eq!(bases("e.f:5000/x", config), ["https://e.f:5000"]);

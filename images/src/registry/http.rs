@@ -173,7 +173,7 @@ pub(super) fn transport(error: reqwest::Error) -> Failure {
 }
 
 /// Returns the innermost cause, which is the one that says what happened; the operating system's without its number.
-fn innermost(error: &dyn Error) -> String {
+fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -21,5 +21,4 @@ mod tls;
 
 pub use config::{ConfigError, RegistryConfig};
 pub use failure::{Attempt, RegistryError};
-pub(crate) use remote::Served;
 pub(crate) use session::{Blob, Piece, Session};

@@ -118,7 +118,8 @@ impl Remote {
     async fn manifest_once(&self, connection: &Connection, name: &str) -> Result<(Served, Option<Digest>), Failure> {
         let object = format!("manifests/{name}");
         let accept = &Media::ACCEPTED;
-        let response = connection.get(Request { repository: self.repository(), object: &object, accept, offset: 0 }).await?;
+        let response =
+            connection.get(Request { repository: self.repository(), object: &object, accept, offset: 0 }).await?;
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         let media_type = header(CONTENT_TYPE.as_str()).map(str::to_owned);
         // One of another algorithm cannot be compared; the reference's own digest is checked in any case.
@@ -149,7 +150,9 @@ impl Failures {
     pub(super) fn is_hopeless(&self, endpoint: &Endpoint) -> bool {
         let is_same = |other: &Endpoint| other.role == endpoint.role && other.authority() == endpoint.authority();
         self.list.iter().any(|(other, failure)| {
-            is_same(other) && !other.is_tls() && !matches!(failure, Failure::Status { status: 400, .. } | Failure::Broken(_))
+            is_same(other)
+                && !other.is_tls()
+                && !matches!(failure, Failure::Status { status: 400, .. } | Failure::Broken(_))
         })
     }
 
@@ -165,16 +168,15 @@ impl Failures {
     /// Says in one error why a manifest cannot be had: the registry's own word counts, mirrors' only in brackets.
     fn conclude(self, reference: &Reference, digest: Option<&Digest>) -> RegistryError {
         let repository = reference.familiar_name();
-        let own = self.list.iter().rev().find(|(endpoint, _)| endpoint.role == Role::Registry).map(|(_, failure)| failure);
+        let own =
+            self.list.iter().rev().find(|(endpoint, _)| endpoint.role == Role::Registry).map(|(_, failure)| failure);
         let others = || self.attempts_where(|failure| !matches!(failure, Failure::NotFound(_)));
         match own {
             Some(Failure::NotFound(Missing::Repository)) => {
                 RegistryError::NoSuchRepository { repository, attempts: others() }
             }
             Some(Failure::NotFound(Missing::Content)) => match (digest, reference.tag()) {
-                (None, Some(tag)) => {
-                    RegistryError::NoSuchTag { tag: tag.to_owned(), repository, attempts: others() }
-                }
+                (None, Some(tag)) => RegistryError::NoSuchTag { tag: tag.to_owned(), repository, attempts: others() },
                 (Some(digest), _) => {
                     RegistryError::NoSuchManifest { digest: digest.clone(), repository, attempts: others() }
                 }

@@ -1,19 +1,56 @@
 //! The image store: `ROOT/images`, an OCI image layout, and `ROOT/layers`, the unpacked layers.
 //!
-//! Runs in the shell command's process. Readers take no lock; what they see is complete because every file appears by
-//! rename.
+//! Runs in the shell command's process. Readers take no lock: every file and directory appears by rename, complete, so
+//! what they see is whole. Writers take the store's lock for file work only, never while they wait for a network.
+//!
+//! ```text
+//! ROOT/images/   oci-layout  index.json  blobs/sha256/HEX     what skopeo and umoci read
+//!                lock  leases/NAME  ingest/HEX                ours: see lease and blobs
+//! ROOT/layers/   HEX/{fs, layer.json}  .staging-…  .deleted-…
+//! ```
 
+mod blobs;
+mod error;
+mod files;
+mod find;
+mod image;
+mod index;
+mod layers;
+mod lease;
+mod remove;
+mod sweep;
+mod write;
+
+pub use error::StoreError;
+
+pub(crate) use blobs::{Blobs, FileSource, Ingest};
+pub(crate) use index::{Entry, EntryPlatform};
+pub(crate) use layers::{LayerIds, Layers};
+pub(crate) use lease::{Lease, Needs};
+pub(crate) use write::Listed;
+
+use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::Flock;
 use oci_spec::image::ImageConfiguration;
 
+use self::index::Index;
 use crate::digest::Digest;
+pub use crate::manifest::Healthcheck;
 use crate::reference::Reference;
+
+/// The file that makes a directory an OCI image layout (image-layout.md, "oci-layout file").
+const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// A handle on the store under one root directory; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    images: PathBuf,
+    blobs: Blobs,
+    layers: Layers,
 }
 
 /// One image of the store.
@@ -25,61 +62,120 @@ pub struct Image {
     pub manifest: Digest,
     /// The names it is kept under, sorted; empty for a dangling image.
     pub references: Vec<Reference>,
-    /// `NAME@DIGEST` as served by registries, sorted.
+    /// `NAME@DIGEST` in familiar form, as registries served it, sorted.
     pub repo_digests: Vec<String>,
     /// The configuration.
     pub config: ImageConfiguration,
-    /// Bytes of the unpacked layers.
+    /// The configuration's HEALTHCHECK, which only Docker's form of it has.
+    pub healthcheck: Option<Healthcheck>,
+    /// Bytes of the regular files of all layers.
     pub size: u64,
     /// The layers' keys, bottom first.
     pub layers: Vec<LayerKey>,
+}
+
+impl Image {
+    /// Returns a name for messages: the first reference, else the short id.
+    pub fn name(&self) -> String {
+        self.references.first().map_or_else(|| self.id.short().to_owned(), Reference::familiar)
+    }
 }
 
 /// The name of a layer's directory under `ROOT/layers`: its diff ID, or its chain ID if it cannot stand alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LayerKey(Digest);
 
-/// One thing `remove` did.
+impl LayerKey {
+    /// Returns the digest that names the directory.
+    pub fn digest(&self) -> &Digest {
+        &self.0
+    }
+}
+
+impl fmt::Display for LayerKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// One thing that [`Store::remove`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removed {
-    /// A name was taken away.
+    /// A name was taken away; it is in familiar form.
     Untagged(String),
-    /// An image was deleted.
+    /// An image or a layer was deleted.
     Deleted(Digest),
 }
 
-/// Why the store could not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {}
-
 impl Store {
-    /// Opens the store under `root`, making what is absent.
+    /// Opens the store under `root`, making what is absent: `images/` and `layers/`, for root alone.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] if a directory or file cannot be made.
     pub fn open(root: &Path) -> Result<Store, StoreError> {
-        Ok(Store { root: root.to_owned() })
+        let (images, layers) = (root.join("images"), root.join("layers"));
+        let blobs = Blobs::new(images.clone());
+        for directory in [&blobs.finished(), &blobs.unfinished(), &images.join("leases"), &layers] {
+            files::ensure_directory(directory)?;
+        }
+        let store = Store { root: root.to_owned(), images, blobs, layers: Layers::new(layers)? };
+        store.ensure_layout()?;
+        Ok(store)
     }
 
-    /// Finds an image by reference, id or unique prefix of an id.
-    pub fn find(&self, _name: &str) -> Result<Option<Image>, StoreError> {
-        todo!()
+    fn ensure_layout(&self) -> Result<(), StoreError> {
+        let (layout, index) = (self.images.join("oci-layout"), Index::path(&self.images));
+        if layout.exists() && index.exists() {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        files::replace(&layout, LAYOUT)?;
+        if index.exists() { Ok(()) } else { Index::empty().write(&self.images) }
     }
 
-    /// Lists every image.
+    /// Finds an image by reference (in any form), by id or by the unique beginning of an id.
+    ///
+    /// # Errors
+    /// [`StoreError::Ambiguous`], [`StoreError::Name`] if `name` can be neither, [`StoreError::Damaged`].
+    pub fn find(&self, name: &str) -> Result<Option<Image>, StoreError> {
+        let index = Index::read(&self.images)?;
+        match Store::lookup(&index, name)? {
+            Some(found) => self.load(&index, found.id()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Lists every image that can be read, the ones without a name too. A damaged one shows when it is asked for.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the index itself cannot be read.
     pub fn list(&self) -> Result<Vec<Image>, StoreError> {
-        todo!()
+        let index = Index::read(&self.images)?;
+        let mut ids: Vec<Digest> = index.manifests.iter().filter_map(Entry::id).collect();
+        ids.sort();
+        ids.dedup();
+        Ok(ids.iter().filter_map(|id| self.load(&index, id).ok()).collect())
     }
 
-    /// Removes as `docker rmi` does.
-    pub fn remove(
-        &self,
-        _name: &str,
-        _force: bool,
-        _in_use: &dyn Fn(&Digest) -> Option<String>,
-    ) -> Result<Vec<Removed>, StoreError> {
-        todo!()
+    /// Returns the layers' files, topmost first, ready for overlayfs's `lowerdir`.
+    ///
+    /// # Errors
+    /// [`StoreError::MissingLayer`].
+    pub fn layers(&self, image: &Image) -> Result<Vec<PathBuf>, StoreError> {
+        let path = |key: &LayerKey| {
+            let path = self.layers.files_of(&key.0);
+            let missing = || StoreError::MissingLayer { layer: key.0.clone(), image: image.name() };
+            if path.is_dir() { Ok(path) } else { Err(missing()) }
+        };
+        image.layers.iter().rev().map(path).collect()
     }
 
-    /// Returns the layers' directories, topmost first.
-    pub fn layers(&self, _image: &Image) -> Result<Vec<PathBuf>, StoreError> {
-        todo!("{:?}", self.root)
+    fn lock(&self) -> Result<Flock<File>, StoreError> {
+        let path = self.images.join("lock");
+        files::lock(files::open_lock_file(&path)?, &path)
+    }
+
+    fn leases(&self) -> PathBuf {
+        self.images.join("leases")
     }
 }

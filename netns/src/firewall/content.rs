@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use super::layout::{ADDRESSES, BRIDGES, HOMES, INTERNAL, PUBLISHED, PUBLISHED_ANY, SAME};
+use super::layout::{ADDRESSES, BRIDGES, INTERNAL, PUBLISHED, PUBLISHED_ANY, SAME};
 use crate::nftables::{Element, interface_key};
 use crate::state::{Lease, PortRecord};
 use crate::{BoundPort, Protocol};
@@ -13,7 +13,7 @@ use crate::{BoundPort, Protocol};
 pub(crate) struct Content {
     bridges: BTreeSet<String>,
     internal: BTreeSet<String>,
-    homes: BTreeSet<(String, Ipv4Addr)>,
+    addresses: BTreeSet<Ipv4Addr>,
     ports: Vec<(BoundPort, Ipv4Addr)>,
 }
 
@@ -28,7 +28,7 @@ impl Content {
         Content {
             bridges: leases.iter().map(|lease| lease.bridge.clone()).collect(),
             internal: internal.map(|lease| lease.bridge.clone()).collect(),
-            homes: leases.iter().map(|lease| (lease.bridge.clone(), lease.endpoint.address)).collect(),
+            addresses: leases.iter().map(|lease| lease.endpoint.address).collect(),
             ports: ports.iter().flat_map(to_address).collect(),
         }
     }
@@ -48,15 +48,13 @@ impl Content {
     pub(super) fn elements(&self) -> Vec<(&'static str, Vec<Element>)> {
         let bridge = |name: &String| Element::key(&[&interface_key(name)]);
         let same = |name: &String| Element::key(&[&interface_key(name), &interface_key(name)]);
-        let home = |(name, address): &(String, Ipv4Addr)| Element::key(&[&interface_key(name), &address.octets()]);
         let (everywhere, specific): (Vec<_>, Vec<_>) =
             self.ports.iter().partition(|(port, _)| port.host_ip.is_unspecified());
         vec![
             (BRIDGES, self.bridges.iter().map(bridge).collect()),
             (INTERNAL, self.internal.iter().map(bridge).collect()),
             (SAME, self.bridges.iter().map(same).collect()),
-            (ADDRESSES, self.homes.iter().map(|(_, address)| Element::key(&[&address.octets()])).collect()),
-            (HOMES, self.homes.iter().map(home).collect()),
+            (ADDRESSES, self.addresses.iter().map(|address| Element::key(&[&address.octets()])).collect()),
             (PUBLISHED, specific.into_iter().map(on_one_address).collect()),
             (PUBLISHED_ANY, everywhere.into_iter().map(on_every_address).collect()),
         ]
@@ -110,7 +108,7 @@ mod tests {
     fn two_containers_on_a_bridge_need_it_once() {
         let content = Content::of(&[lease("lt-a", 2, false), lease("lt-a", 3, false), lease("lt-b", 4, true)], &[]);
         assert_eq!((count(&content, BRIDGES), count(&content, SAME), count(&content, INTERNAL)), (2, 2, 1));
-        assert_eq!((count(&content, ADDRESSES), count(&content, HOMES)), (3, 3));
+        assert_eq!(count(&content, ADDRESSES), 3);
     }
 
     #[test]

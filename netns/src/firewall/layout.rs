@@ -1,11 +1,11 @@
 //! The sets and rules of our table. Pure.
 //!
 //! ```text
-//! prerouting raw     what may not even be looked at: loopback addresses from containers, container addresses from any
-//!                    device but their own bridge
+//! prerouting raw     from containers to loopback addresses: nothing
 //! prerouting dstnat  published ports, for packets to addresses of this host only (CVE-2025-67499)
 //! output dstnat      the same, for what this host sends to itself
-//! forward            between bridges: nothing; into a bridge: answers and published ports; out of an internal: nothing
+//! forward            between bridges: nothing; into a bridge: answers and published ports, whatever route or address was
+//!                    used to get here; out of an internal one: nothing
 //! input              from an internal network to this host: answers only
 //! postrouting srcnat containers leave with the host's address; so do loopback and hairpin connections to them
 //! ```
@@ -21,20 +21,17 @@ pub(super) const INTERNAL: &str = "internal";
 pub(super) const SAME: &str = "same";
 /// Addresses of containers.
 pub(super) const ADDRESSES: &str = "addresses";
-/// The bridge behind which an address is.
-pub(super) const HOMES: &str = "homes";
 /// Ports published on one address of the host.
 pub(super) const PUBLISHED: &str = "published";
 /// Ports published on every address of the host.
 pub(super) const PUBLISHED_ANY: &str = "published-any";
 
 /// Every set and map, in the order of their making.
-pub(super) const SETS: [Set; 7] = [
+pub(super) const SETS: [Set; 6] = [
     Set { name: BRIDGES, key: &[Field::Interface], value: &[] },
     Set { name: INTERNAL, key: &[Field::Interface], value: &[] },
     Set { name: SAME, key: &[Field::Interface, Field::Interface], value: &[] },
     Set { name: ADDRESSES, key: &[Field::Address], value: &[] },
-    Set { name: HOMES, key: &[Field::Interface, Field::Address], value: &[] },
     Set {
         name: PUBLISHED,
         key: &[Field::Address, Field::Protocol, Field::Port],
@@ -73,15 +70,6 @@ fn unreachable() -> Vec<Rule> {
         // Bridges have route_localnet on, for answers to connections from 127.0.0.1; without this rule the services of
         // this host that listen on loopback would be open to containers.
         Rule::new().load_input().among(BRIDGES).only_ipv4().destination_is_loopback().verdict(Verdict::Drop),
-        // Direct routing from a neighbour of the host, and from one bridge to another.
-        Rule::new()
-            .only_ipv4()
-            .load_destination()
-            .among(ADDRESSES)
-            .load_input()
-            .load_destination()
-            .not_among(HOMES)
-            .verdict(Verdict::Drop),
     ]
 }
 
@@ -103,7 +91,6 @@ fn into_bridge() -> Vec<Rule> {
     vec![
         Rule::new().load_input().load_output().among(SAME).verdict(Verdict::Accept),
         Rule::new().load_input().among(BRIDGES).verdict(Verdict::Drop),
-        Rule::new().load_output().among(INTERNAL).verdict(Verdict::Drop),
         Rule::new().only_known().verdict(Verdict::Accept),
         Rule::new().only_translated().verdict(Verdict::Accept),
         Rule::new().verdict(Verdict::Drop),

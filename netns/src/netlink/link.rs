@@ -9,12 +9,20 @@ use super::socket::Netlink;
 
 /// Attribute of a veth's data that describes its other end (linux/veth.h, `VETH_INFO_PEER`).
 const VETH_PEER: u16 = 1;
+/// Attribute of a bridge's port (linux/if_link.h, `IFLA_BRPORT_MODE`).
+const HAIRPIN: u16 = 4;
+
+/// Operational states of a device that passes packets on (RFC 2863; linux/if.h, `IF_OPER_UNKNOWN`, `IF_OPER_UP`).
+const UNKNOWN: u8 = 0;
+const UP: u8 = 6;
 
 /// A device of this namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
     pub(crate) index: u32,
     pub(crate) name: String,
+    /// Whether it passes packets on.
+    pub(crate) is_working: bool,
 }
 
 /// A veth to be made: one end on a bridge of this namespace, the other inside a container.
@@ -87,17 +95,29 @@ pub(crate) fn set_up(name: &str) -> Message {
     Message::new(format!("turn on `{name}`"), libc::RTM_NEWLINK, &up, link).flags(libc::NLM_F_ACK)
 }
 
+/// Turns a port of a bridge on; with `hairpin` it takes back packets that came in by it.
+///
+/// A container that reaches itself through its own published port sends such packets where the host lets netfilter see
+/// bridged packets (`bridge-nf-call-iptables`): the translated packet is then bridged, not routed.
+pub(crate) fn set_port_up(name: &str, hairpin: bool) -> Message {
+    let up = header(0, libc::IFF_UP as u32);
+    let port = Attributes::new().bytes(HAIRPIN, &[u8::from(hairpin)]);
+    let info = Attributes::new().text(libc::IFLA_INFO_SLAVE_KIND, "bridge").nest(libc::IFLA_INFO_SLAVE_DATA, port);
+    let link = Attributes::new().text(libc::IFLA_IFNAME, name).nest(libc::IFLA_LINKINFO, info);
+    Message::new(format!("turn on `{name}`"), libc::RTM_NEWLINK, &up, link).flags(libc::NLM_F_ACK)
+}
+
 /// Removes a device; of a veth, both ends.
 pub(crate) fn delete_link(name: &str) -> Message {
     request(format!("delete device `{name}`"), libc::RTM_DELLINK, Attributes::new().text(libc::IFLA_IFNAME, name))
 }
 
-/// Returns the index of a device.
-pub(crate) fn link_index(netlink: &mut Netlink, name: &str) -> Result<u32, NetlinkError> {
+/// Returns a device.
+pub(crate) fn link(netlink: &mut Netlink, name: &str) -> Result<Link, NetlinkError> {
     let act = format!("find device `{name}`");
     let link = Attributes::new().text(libc::IFLA_IFNAME, name);
     let answer = netlink.ask(Message::new(act.clone(), libc::RTM_GETLINK, &header(0, 0), link))?;
-    read(&answer).map(|link| link.index).ok_or(NetlinkError::Missing { act })
+    read(&answer).ok_or(NetlinkError::Missing { act })
 }
 
 /// Returns every device of this namespace.
@@ -107,7 +127,13 @@ pub(crate) fn links(netlink: &mut Netlink) -> Result<Vec<Link>, NetlinkError> {
 
 fn read(body: &[u8]) -> Option<Link> {
     let index = u32::from_ne_bytes(body.get(4..8)?.try_into().ok()?);
-    let (_, name) = attributes(body.get(16..)?).find(|(kind, _)| *kind == libc::IFLA_IFNAME)?;
-    let name = String::from_utf8_lossy(name.strip_suffix(&[0]).unwrap_or(name)).into_owned();
-    Some(Link { index, name })
+    let (mut name, mut is_working) = (None, false);
+    for (kind, value) in attributes(body.get(16..)?) {
+        match kind {
+            libc::IFLA_IFNAME => name = Some(value.strip_suffix(&[0]).unwrap_or(value)),
+            libc::IFLA_OPERSTATE => is_working = matches!(value, [UNKNOWN | UP]),
+            _ => {}
+        }
+    }
+    Some(Link { index, name: String::from_utf8_lossy(name?).into_owned(), is_working })
 }

@@ -15,7 +15,7 @@ pub(crate) use attribute::{Attributes, attributes};
 pub(crate) use conntrack::forget_udp;
 pub use error::NetlinkError;
 pub(crate) use error::unless_gone;
-pub(crate) use link::{Link, Veth, create_bridge, create_veth, delete_link, link_index, links, set_up};
+pub(crate) use link::{Link, Veth, create_bridge, create_veth, delete_link, link, links, set_port_up, set_up};
 pub(crate) use message::Message;
 pub(crate) use route::{add_default_route, routes};
 pub(crate) use socket::Netlink;

@@ -13,8 +13,6 @@ fn containers_of_a_network_reach_each_other_and_the_host_reaches_them() {
     db.serve(5432);
     assert_eq!(seen_as(&web.netns, db.address(), 5432).unwrap(), web.address().to_string());
     assert_eq!(seen_from_here(db.address(), 5432).unwrap(), network.gateway.to_string());
-    let (answered, output) = lab.run_in(&web.netns, &format!("ping -c1 -W1 {}", db.address()));
-    assert!(answered, "{output}");
 }
 
 #[test]
@@ -102,11 +100,11 @@ fn the_loopback_services_of_the_host_stay_closed_to_containers() {
         "ip link set lo down",
         "sysctl -q -w net.ipv4.conf.all.route_localnet=1",
         "ip route flush table local",
+        &format!("ip route add local {} dev eth0 table local", web.address()),
         &format!("ip route add 127.0.0.1/32 via {} src {}", network.gateway, web.address()),
     ] {
         let (done, output) = lab.run_in(&web.netns, command);
         assert!(done, "{command}: {output}");
     }
-    lab.run_in(&web.netns, &format!("ip route add local {0} dev eth0 table local", web.address()));
     assert_closed(seen_as(&web.netns, Ipv4Addr::LOCALHOST, 81));
 }

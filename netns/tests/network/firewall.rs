@@ -45,7 +45,7 @@ fn a_lost_element_does_not_keep_a_container_from_going() {
     let network = lab.network("web_default");
     let (web, other) = (lab.container("web", &[&network], &[]), lab.container("other", &[&network], &[]));
     let table = lab.ruleset().split_whitespace().nth(2).unwrap().to_owned();
-    lab.run(&format!("nft flush set inet {table} homes"));
+    lab.run(&format!("nft flush set inet {table} addresses"));
     lab.host.detach(&web.id).unwrap();
     assert!(lab.ruleset().contains(&other.address().to_string()));
     assert!(!lab.ruleset().contains(&web.address().to_string()));
@@ -56,7 +56,8 @@ fn a_lost_element_does_not_keep_a_container_from_going() {
 fn tables_of_others_are_left_alone_and_what_they_drop_stays_dropped() {
     let lab = Lab::new();
     let rules = lab.directory.path().join("admin.nft");
-    fs::write(&rules, "table inet admin { chain f { type filter hook forward priority 10; policy drop; } }").unwrap();
+    fs::write(&rules, "table inet admin {\nchain f {\ntype filter hook forward priority 10; policy drop;\n}\n}\n")
+        .unwrap();
     lab.run(&format!("nft -f {}", rules.display()));
     let admin = lab.ruleset();
     let network = lab.network("web_default");

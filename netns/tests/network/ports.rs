@@ -123,7 +123,10 @@ fn udp_works_and_moves_to_a_new_container_at_once() {
 fn a_port_in_use_names_its_holder_and_leaves_nothing_behind() {
     let lab = Lab::new();
     let network = lab.network("web_default");
-    let before = (lab.run("ip -brief link"), lab.ruleset());
+    let links = |lab: &Lab| {
+        lab.run("ip -brief link").lines().map(|line| line.split(" ").next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let before = (links(&lab), lab.ruleset());
     let listener = TcpListener::bind((HOST, 8080)).unwrap();
     let spec = lab.spec("web", &[&network], &[tcp(None, Some(8079), 79), tcp(None, Some(8080), 80)]);
     let error = lab.host.attach(&spec).unwrap_err();
@@ -132,7 +135,7 @@ fn a_port_in_use_names_its_holder_and_leaves_nothing_behind() {
         panic!("{error}")
     };
     assert_eq!(*pid, i32::try_from(std::process::id()).unwrap());
-    assert_eq!((lab.run("ip -brief link"), lab.ruleset()), before);
+    assert_eq!((links(&lab), lab.ruleset()), before);
     assert_eq!(lab.host.endpoints(&network.id).unwrap(), []);
     TcpListener::bind((HOST, 8079)).expect("the first port was given back");
     drop(listener);
@@ -192,8 +195,7 @@ fn traffic_through_the_host_to_others_is_left_alone() {
     let (near, far) = (Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2));
     lab.add_neighbour("far", near, far);
     let network = lab.network("web_default");
-    let web = lab.container("web", &[&network], &[tcp(None, Some(8080), 80)]);
-    web.serve(80);
+    let _web = lab.container("web", &[&network], &[tcp(None, Some(8080), 80)]);
     serve_tcp(&lab.neighbour("far"), 8080);
     assert_eq!(seen_as(&lab.neighbour("lan"), far, 8080).unwrap(), NEIGHBOUR.to_string());
 }

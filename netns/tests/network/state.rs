@@ -61,7 +61,7 @@ fn what_a_killed_attach_left_is_found_and_removed() {
     // As if it had been killed before the interface was made, and the namespace had been lost.
     lab.run(&format!("ip link delete lv{}-0", &web.id[..10]));
     lab.run(&format!("umount {}", web.netns.display()));
-    assert_eq!(lab.host.live_containers(), [web.id.clone()]);
+    assert_eq!(lab.host.live_containers(), std::slice::from_ref(&web.id));
     lab.host.detach(&web.id).unwrap();
     lab.host.delete_network(&network.id).unwrap();
     lab.assert_clean();
@@ -85,7 +85,8 @@ fn many_at_once_get_addresses_of_their_own() {
     let network = lab.network("web_default");
     let specs: Vec<_> = (0..8).map(|port| lab.spec("web", &[&network], &[tcp(None, Some(8000 + port), 80)])).collect();
     let addresses: BTreeSet<_> = thread::scope(|scope| {
-        let attach = |spec| scope.spawn(|| lab.host.attach(spec).unwrap().endpoints[0].address);
+        let host = &lab.host;
+        let attach = |spec| scope.spawn(move || host.attach(spec).unwrap().endpoints[0].address);
         let running: Vec<_> = specs.iter().map(attach).collect();
         running.into_iter().map(|thread| thread.join().unwrap()).collect()
     });

@@ -78,6 +78,12 @@ impl Cgroup {
         }
     }
 
+    /// Returns the hierarchies where this cgroup exists, with its directory in each.
+    pub(crate) fn existing(&self) -> impl Iterator<Item = (&'static Hierarchy, PathBuf)> {
+        let directory = |hierarchy| (hierarchy, self.directory(hierarchy));
+        hierarchy::host().iter().map(directory).filter(|(_, directory)| directory.is_dir())
+    }
+
     fn directory(&self, hierarchy: &Hierarchy) -> PathBuf {
         hierarchy.mount.join(self.path.relative())
     }

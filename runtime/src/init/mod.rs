@@ -1,1 +1,32 @@
-//! placeholder
+//! What happens between clone and execve, inside the container's processes.
+//!
+//! Runs in the container's first process and in exec'ed ones: one thread, a copy of the monitor's
+//! memory, all privileges, nothing of the container's code yet. Nobody can see an error here: it goes
+//! up the channel as one message that names the step, the object and the cause.
+
+mod arrival;
+mod beneath;
+mod binary;
+mod cgroupfs;
+mod channel;
+mod classic;
+mod container;
+mod credentials;
+mod devices;
+mod error;
+mod execute;
+mod home;
+mod joined;
+mod limits;
+mod mask;
+mod mounts;
+mod pivot;
+mod place;
+mod stdio;
+mod sysctl;
+mod terminal;
+
+pub(crate) use cgroupfs::CgroupView;
+pub(crate) use channel::{Channel, Failure, FailureKind, Report};
+pub(crate) use container::{ContainerStart, run as run_container};
+pub(crate) use joined::{JoinedStart, run as run_joined};

@@ -12,3 +12,4 @@ pub(crate) mod process;
 pub(crate) mod pty;
 pub(crate) mod seccomp;
 pub(crate) mod signal;
+pub(crate) mod socket;

@@ -10,6 +10,7 @@ use std::ptr;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
 
 /// `CLONE_INTO_CGROUP` (clone(2)): the child starts in the cgroup `clone_args.cgroup` names.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -25,6 +26,8 @@ pub(crate) struct Child {
 
 /// Clones the calling process: the one place of this crate where a process is made.
 ///
+/// Leaves the caller non-dumpable (prctl(2), PR_SET_DUMPABLE).
+///
 /// `namespaces` are `CLONE_NEW*` flags; `cgroup` is a cgroup2 directory to start in. The child runs
 /// `body` on a copy of the caller's memory; if `body` panics, the child ends with status 1.
 ///
@@ -39,6 +42,9 @@ pub(crate) fn spawn(
     if thread_count()? != 1 {
         return Err(Errno::EAGAIN);
     }
+    // Before the clone, so that there is no moment at which a process inside the container could look
+    // into the child's copy of our memory. The execve makes the child dumpable again.
+    prctl::set_dumpable(false)?;
     let mut pidfd: RawFd = -1;
     // SAFETY: `clone_args` is plain numbers; zero is a valid value of each and means "not asked for".
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };

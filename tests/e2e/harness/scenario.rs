@@ -23,7 +23,21 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 /// Time that the kernel may take to finish what `down` started: network namespaces go asynchronously.
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
-static COUNTER: AtomicU32 = AtomicU32::new(0);
+/// Where scenarios keep their directories.
+fn scratch() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// Returns a name that no scenario has, nor one that failed earlier and was kept.
+fn unused_name() -> String {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let name = format!("e2e-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        if !scratch().join(&name).exists() {
+            return name;
+        }
+    }
+}
 
 /// A host of its own for one test: network and mount namespace, registry, data root, run directory, a project folder.
 ///
@@ -51,12 +65,11 @@ impl Scenario {
 
     /// Like [`Scenario::new`], with a registry that serves the storage `data`.
     pub(crate) fn with_registry(purpose: &'static str, data: &Path) -> Self {
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let project = format!("e2e-{}-{number}", std::process::id());
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&project);
+        let project = unused_name();
+        let directory = scratch().join(&project);
         let run_directory = PathBuf::from(format!("/run/lighter-{project}"));
-        for path in [&directory, &directory.join(&project), &run_directory] {
-            fs::create_dir(path).unwrap_or_else(|error| panic!("create `{}`: {error}", path.display()));
+        for path in [&directory.join(&project), &run_directory] {
+            fs::create_dir_all(path).unwrap_or_else(|error| panic!("create `{}`: {error}", path.display()));
         }
         let resolv_conf = directory.join("resolv.conf");
         fs::write(&resolv_conf, "nameserver 127.0.0.1\n").expect("the directory is ours");

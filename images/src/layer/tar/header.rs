@@ -4,8 +4,8 @@
 
 use tar::{EntryType, Header};
 
-use super::entry::{Device, Timestamp};
 use super::BLOCK;
+use super::entry::{Device, Timestamp};
 
 /// What one header block says by itself, before extended headers are merged in.
 pub(super) struct Fields {
@@ -96,9 +96,9 @@ fn base_256(field: &[u8]) -> Option<i64> {
     // The topmost bit only marks the form: replace it by a copy of the sign.
     let first = if is_negative { first | 0x80 } else { first & 0x7f };
     let start = if is_negative { -1i64 } else { 0 };
-    std::iter::once(&first).chain(&field[1..]).try_fold(start, |sum, byte| {
-        sum.checked_mul(256).map(|shifted| shifted | i64::from(*byte))
-    })
+    std::iter::once(&first)
+        .chain(&field[1..])
+        .try_fold(start, |sum, byte| sum.checked_mul(256).map(|shifted| shifted | i64::from(*byte)))
 }
 
 #[cfg(test)]

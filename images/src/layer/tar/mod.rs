@@ -14,7 +14,6 @@ mod sparse;
 
 pub(crate) use entry::{Device, Entry, Kind, Timestamp};
 pub(crate) use reader::Reader;
-pub(crate) use sparse::SparseMap;
 
 use std::io;
 

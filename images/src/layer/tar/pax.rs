@@ -42,28 +42,34 @@ pub(super) struct SparseRecords {
 pub(super) fn parse(mut records: &[u8]) -> Result<Extension, &'static str> {
     let mut extension = Extension::default();
     while !records.is_empty() {
-        let (key, value, rest) = split_record(records)?;
-        extension.set(key, value)?;
-        records = rest;
+        let record = split_record(&mut records)?;
+        extension.set(record.key, record.value)?;
     }
     Ok(extension)
 }
 
+struct Record<'a> {
+    key: &'a [u8],
+    value: &'a [u8],
+}
+
 /// Splits the first record off, trusting its length and nothing else: values may contain newlines.
-fn split_record(records: &[u8]) -> Result<(&[u8], &[u8], &[u8]), &'static str> {
+fn split_record<'a>(records: &mut &'a [u8]) -> Result<Record<'a>, &'static str> {
     const MALFORMED: &str = "extended header record is malformed";
-    let space = records.iter().take(20).position(|byte| *byte == b' ').ok_or(MALFORMED)?;
-    let length = decimal(&records[..space]).and_then(|length| usize::try_from(length).ok()).ok_or(MALFORMED)?;
-    if length <= space + 1 || length > records.len() || records[length - 1] != b'\n' {
+    let all = *records;
+    let space = all.iter().take(20).position(|byte| *byte == b' ').ok_or(MALFORMED)?;
+    let length = decimal(&all[..space]).and_then(|length| usize::try_from(length).ok()).ok_or(MALFORMED)?;
+    if length <= space + 1 || length > all.len() || all[length - 1] != b'\n' {
         return Err(MALFORMED);
     }
-    let pair = &records[space + 1..length - 1];
+    let pair = &all[space + 1..length - 1];
     let equals = pair.iter().position(|byte| *byte == b'=').ok_or(MALFORMED)?;
     let (key, value) = (&pair[..equals], &pair[equals + 1..]);
     if key.is_empty() || key.contains(&0) {
         return Err(MALFORMED);
     }
-    Ok((key, value, &records[length..]))
+    *records = &all[length..];
+    Ok(Record { key, value })
 }
 
 impl Extension {
@@ -95,7 +101,9 @@ impl SparseRecords {
             b"GNU.sparse.minor" => self.minor = Some(unsigned(value)?),
             b"GNU.sparse.name" => self.name = Some(text(value)?),
             b"GNU.sparse.size" | b"GNU.sparse.realsize" => self.size = Some(unsigned(value)?),
-            b"GNU.sparse.map" => self.map = value.split(|byte| *byte == b',').map(unsigned).collect::<Result<_, _>>()?,
+            b"GNU.sparse.map" => {
+                self.map = value.split(|byte| *byte == b',').map(unsigned).collect::<Result<_, _>>()?
+            }
             b"GNU.sparse.offset" => self.push(unsigned(value)?, 0)?,
             b"GNU.sparse.numbytes" => self.push(unsigned(value)?, 1)?,
             _ => {}
@@ -172,26 +180,36 @@ mod tests {
 
     #[test]
     fn times_keep_their_nanoseconds_on_both_sides_of_1970() {
-        let table: [(&[u8], Option<(i64, u32)>); 8] = [
-            (b"1700000000.123456789", Some((1_700_000_000, 123_456_789))),
-            (b"1700000000.1234567891", Some((1_700_000_000, 123_456_789))),
-            (b"1", Some((1, 0))),
-            (b"1.", Some((1, 0))),
-            (b"-1.25", Some((-2, 750_000_000))),
-            (b"-0.5", Some((-1, 500_000_000))),
-            (b"1.x", None),
-            (b".5", None),
-        ];
-        for (value, expected) in table {
-            assert_eq!(timestamp(value).map(|time| (time.seconds, time.nanoseconds)), expected);
+        for (value, seconds, nanoseconds) in [
+            ("1700000000.123456789", 1_700_000_000, 123_456_789),
+            ("1700000000.1234567891", 1_700_000_000, 123_456_789),
+            ("1", 1, 0),
+            ("1.", 1, 0),
+            ("-1.25", -2, 750_000_000),
+            ("-0.5", -1, 500_000_000),
+        ] {
+            assert_eq!(timestamp(value.as_bytes()), Some(Timestamp { seconds, nanoseconds }));
+        }
+        for value in ["1.x", ".5", "", "-", "--1"] {
+            assert_eq!(timestamp(value.as_bytes()), None);
         }
     }
 
     #[test]
     fn malformed_records_are_errors() {
         for records in [
-            &b"5 a=\n"[..], b"6 a=b", b"99 a=b\n", b"x a=b\n", b"6 ab\n\n", b"6 =ab\n", b"0 a=b\n", b"-6 a=b\n", b" ",
-            b"13 size=-1\n\n", b"11 path=\0a\n", b"12 size=1x2\n",
+            &b"5 a=\n"[..],
+            b"6 a=b",
+            b"99 a=b\n",
+            b"x a=b\n",
+            b"6 ab\n\n",
+            b"6 =ab\n",
+            b"0 a=b\n",
+            b"-6 a=b\n",
+            b" ",
+            b"13 size=-1\n\n",
+            b"11 path=\0a\n",
+            b"12 size=1x2\n",
         ] {
             // An empty value is no error: it overrides nothing.
             let is_fine = records == b"5 a=\n";

@@ -175,8 +175,8 @@ impl<R: BufRead> Reader<R> {
         (self.remaining, self.padding) = (stored, stored.wrapping_neg() % BLOCK as u64);
         entry.sparse = match gnu_pieces {
             Some((pieces, header)) => {
-                let size = sparse::gnu_real_size(header).map_err(|what| self.malformed(what))?;
-                Some(SparseMap::new(size, pieces, stored).map_err(|what| self.malformed(what))?)
+                let size = self.check(sparse::gnu_real_size(header))?;
+                Some(self.check(SparseMap::new(size, pieces, stored))?)
             }
             None => self.pax_sparse(entry, stored, records)?,
         };
@@ -186,11 +186,12 @@ impl<R: BufRead> Reader<R> {
 
     /// Collects the pieces of the oldest GNU form; its continuation blocks stand between header and content.
     fn gnu_pieces(&mut self, header: &tar::GnuHeader) -> Result<Vec<(u64, u64)>, TarError> {
-        let (mut pieces, mut has_more) = sparse::from_gnu_header(header).map_err(|what| self.malformed(what))?;
+        let mut pieces = Vec::new();
+        let mut has_more = self.check(sparse::push_gnu_header(&mut pieces, header))?;
         while has_more {
             let mut extension = GnuExtSparseHeader::new();
             self.read_exact(extension.as_mut_bytes())?;
-            has_more = sparse::push_gnu_extension(&mut pieces, &extension).map_err(|what| self.malformed(what))?;
+            has_more = self.check(sparse::push_gnu_extension(&mut pieces, &extension))?;
         }
         Ok(pieces)
     }

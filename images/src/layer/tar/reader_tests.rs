@@ -85,7 +85,13 @@ fn entries_come_with_their_content_and_unread_content_is_skipped() {
 fn extended_headers_override_what_they_name() {
     let long = "d/".repeat(150) + "file";
     let archive = [
-        pax(&[("path", &long), ("mtime", "1700000000.5"), ("uid", "3000000"), ("SCHILY.xattr.user.a", "b"), ("gid", "")]),
+        pax(&[
+            ("path", &long),
+            ("mtime", "1700000000.5"),
+            ("uid", "3000000"),
+            ("SCHILY.xattr.user.a", "b"),
+            ("gid", ""),
+        ]),
         member_with(b"short", EntryType::Regular, b"x", |header| header.set_gid(7)),
         member(b"././@LongLink", EntryType::GNULongLink, b"to/some/where\0"),
         member(b"link", EntryType::Symlink, b""),

@@ -42,7 +42,7 @@ impl SparseMap {
 
 /// Pairs up offsets and lengths.
 pub(super) fn pair(numbers: &[u64]) -> Result<Vec<(u64, u64)>, &'static str> {
-    if numbers.len() % 2 != 0 {
+    if !numbers.len().is_multiple_of(2) {
         return Err("sparse map is malformed");
     }
     if numbers.len() / 2 > MOST_PIECES {
@@ -51,15 +51,17 @@ pub(super) fn pair(numbers: &[u64]) -> Result<Vec<(u64, u64)>, &'static str> {
     Ok(numbers.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
 }
 
-/// Collects the pieces named in the header of the oldest GNU form; the flag tells whether a block with more follows.
-pub(super) fn from_gnu_header(header: &GnuHeader) -> Result<(Vec<(u64, u64)>, bool), &'static str> {
-    let mut pieces = Vec::new();
-    push_pieces(&mut pieces, &header.sparse)?;
-    Ok((pieces, header.isextended[0] != 0))
+/// Adds the pieces named in the header of the oldest GNU form; the answer tells whether a block with more follows.
+pub(super) fn push_gnu_header(pieces: &mut Vec<(u64, u64)>, header: &GnuHeader) -> Result<bool, &'static str> {
+    push_pieces(pieces, &header.sparse)?;
+    Ok(header.isextended[0] != 0)
 }
 
-/// Adds the pieces of a continuation block; the flag tells whether another follows.
-pub(super) fn push_gnu_extension(pieces: &mut Vec<(u64, u64)>, block: &GnuExtSparseHeader) -> Result<bool, &'static str> {
+/// Adds the pieces of a continuation block; the answer tells whether another follows.
+pub(super) fn push_gnu_extension(
+    pieces: &mut Vec<(u64, u64)>,
+    block: &GnuExtSparseHeader,
+) -> Result<bool, &'static str> {
     push_pieces(pieces, block.sparse())?;
     if pieces.len() > MOST_PIECES { Err("sparse map is too long") } else { Ok(block.isextended[0] != 0) }
 }
@@ -91,7 +93,7 @@ pub(super) struct InlineMap {
 }
 
 impl InlineMap {
-    /// Takes the next block; the flag tells whether the map is complete (the rest of the block is padding).
+    /// Takes the next block; the answer tells whether the map is complete (the rest of the block is padding).
     pub(super) fn feed(&mut self, block: &[u8]) -> Result<bool, &'static str> {
         for byte in block {
             if *byte != b'\n' {

@@ -120,7 +120,8 @@ mod tests {
         for name in [&b"user.mime"[..], b"security.capability", b"system.posix_acl_access"] {
             assert!(is_restored(name));
         }
-        for name in [&b"trusted.overlay.opaque"[..], b"trusted.x", b"user.overlay.redirect", b"security.selinux", b"x"] {
+        for name in [&b"trusted.overlay.opaque"[..], b"trusted.x", b"user.overlay.redirect", b"security.selinux", b"x"]
+        {
             assert!(!is_restored(name));
         }
     }

@@ -44,6 +44,9 @@ pub(crate) struct Unpacked {
     pub(crate) entries: u64,
     /// Bytes of regular files, holes not counted.
     pub(crate) bytes: u64,
+    /// Whether the result is right at the bottom only: it dropped whiteouts, or made directories up, because there
+    /// was nothing below.
+    pub(crate) is_for_bottom: bool,
 }
 
 /// Why an archive could not be unpacked.
@@ -106,7 +109,8 @@ impl Extractor<'_> {
     /// Gives the root the attributes it has unless the archive describes it.
     fn prepare_root(&mut self) -> Result<(), UnpackError> {
         let (mode, mtime) = (ROOT_MODE, Timestamp::default());
-        self.set_root(&Attributes { uid: 0, gid: 0, mode, mtime, xattrs: &[] }).map_err(|source| failed("set up", b".", source))
+        self.set_root(&Attributes { uid: 0, gid: 0, mode, mtime, xattrs: &[] })
+            .map_err(|source| failed("set up", b".", source))
     }
 
     fn extract<R: BufRead>(&mut self, entry: &Entry, archive: &mut Reader<R>) -> Result<(), UnpackError> {
@@ -118,7 +122,9 @@ impl Extractor<'_> {
                 self.set_root(&Attributes::of(entry)).map_err(|source| failed("set up", b".", source))
             }
             Target::Root => Err(refused("the root of a layer is a directory")),
-            Target::Whiteout { parent, name } => self.whiteout(parent, name).map_err(|error| error.at("remove", &clean)),
+            Target::Whiteout { parent, name } => {
+                self.whiteout(parent, name).map_err(|error| error.at("remove", &clean))
+            }
             Target::Opaque { parent } => self.opaque(parent).map_err(|error| error.at("hide", parent)),
             Target::Plain { parent, name } => {
                 if matches!(entry.kind, Kind::CharDevice(Device { major: 0, minor: 0 })) {
@@ -149,7 +155,9 @@ impl Extractor<'_> {
     }
 
     fn walk(&mut self, path: &[u8]) -> Result<Level, Failure> {
-        Ok(walk(&self.tree, (self.below)()?, path, &mut self.times)?)
+        let below = (self.below)()?;
+        self.unpacked.is_for_bottom |= matches!(below, Below::Nothing);
+        Ok(walk(&self.tree, below, path, &mut self.times)?)
     }
 
     fn place<R: BufRead>(
@@ -235,6 +243,7 @@ impl Extractor<'_> {
     fn whiteout(&mut self, parent: &[u8], name: &[u8]) -> Result<(), Failure> {
         let parent = self.parent(parent)?;
         if self.is_bottom()? {
+            self.unpacked.is_for_bottom = true;
             return Ok(());
         }
         match status(&*parent, name)? {
@@ -248,7 +257,10 @@ impl Extractor<'_> {
     fn opaque(&mut self, path: &[u8]) -> Result<(), Failure> {
         let directory = self.parent(path)?;
         match (self.below)()? {
-            Below::Nothing => Ok(()),
+            Below::Nothing => {
+                self.unpacked.is_for_bottom = true;
+                Ok(())
+            }
             // overlayfs looks for the mark in directories only, not in the layers' roots.
             below if path.is_empty() => self.opaque_root(&directory, &below),
             _ => Ok(make_opaque(directory.as_fd(), b"")?),
@@ -275,7 +287,9 @@ impl Extractor<'_> {
     fn finish(self) -> Result<Unpacked, UnpackError> {
         for (path, mtime) in &self.times {
             match self.tree.directory_itself(path) {
-                Ok(directory) => set_times(directory, *mtime).map_err(|source| failed("set the times of", path, source))?,
+                Ok(directory) => {
+                    set_times(directory, *mtime).map_err(|source| failed("set the times of", path, source))?
+                }
                 // A later entry put something else there.
                 Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) => {}
                 Err(source) => return Err(failed("set the times of", path, source)),
@@ -343,5 +357,4 @@ fn shown(path: &[u8]) -> String {
 }
 
 #[cfg(test)]
-#[path = "unpack_tests.rs"]
 mod tests;

@@ -19,19 +19,11 @@ pub(super) enum Target<'a> {
     /// The root of the layer itself.
     Root,
     /// An ordinary name.
-    Plain {
-        parent: &'a [u8],
-        name: &'a [u8],
-    },
+    Plain { parent: &'a [u8], name: &'a [u8] },
     /// `name` of a lower layer is removed.
-    Whiteout {
-        parent: &'a [u8],
-        name: &'a [u8],
-    },
+    Whiteout { parent: &'a [u8], name: &'a [u8] },
     /// Everything of lower layers in `parent` is removed.
-    Opaque {
-        parent: &'a [u8],
-    },
+    Opaque { parent: &'a [u8] },
     /// Nothing.
     Leftover,
 }
@@ -66,14 +58,17 @@ pub(super) fn classify(path: &[u8]) -> Result<Target<'_>, &'static str> {
         return Ok(Target::Root);
     }
     let (parent, name) = split(path);
-    if name == OPAQUE && !has_prefix(parent, WHITEOUT) {
-        return Ok(Target::Opaque { parent });
-    }
-    if name.starts_with(AUFS) || has_prefix(parent, AUFS) {
+    if has_prefix(parent, AUFS) {
         return Ok(Target::Leftover);
     }
     if has_prefix(parent, WHITEOUT) {
         return Err("a whiteout is no directory");
+    }
+    if name == OPAQUE {
+        return Ok(Target::Opaque { parent });
+    }
+    if name.starts_with(AUFS) {
+        return Ok(Target::Leftover);
     }
     match name.strip_prefix(WHITEOUT) {
         None => Ok(Target::Plain { parent, name }),
@@ -118,7 +113,9 @@ mod tests {
         for path in [&b".wh..wh.plnk/1.2"[..], b".wh..wh.aufs", b"a/.wh..wh.opq", b".wh..wh..opq/x"] {
             assert_eq!(classify(path), Ok(Target::Leftover));
         }
-        for path in [&b".wh."[..], b".wh..", b".wh...", b".wh.../x", b".wh.a/b", b"a/.wh.b/.wh.c", b".wh.a/.wh..wh..opq"] {
+        for path in
+            [&b".wh."[..], b".wh..", b".wh...", b".wh.../x", b".wh.a/b", b"a/.wh.b/.wh.c", b".wh.a/.wh..wh..opq"]
+        {
             assert!(classify(path).is_err(), "{}", String::from_utf8_lossy(path));
         }
     }

@@ -130,12 +130,7 @@ fn enter(level: &Level, name: &[u8], below: Below) -> Result<Step, BelowError> {
 }
 
 /// Makes the directory `name`, like the one below if there is one.
-fn make_directory(
-    level: &Level,
-    name: &[u8],
-    like: Option<&FileStat>,
-    made: &mut Vec<Made>,
-) -> Result<(), BelowError> {
+fn make_directory(level: &Level, name: &[u8], like: Option<&FileStat>, made: &mut Vec<Made>) -> Result<(), BelowError> {
     let xattrs = match (like, &level.below) {
         (Some(_), below) => match below.holder(name)? {
             Some(holder) => restorable_xattrs(holder.as_fd(), name)?,

@@ -1,0 +1,69 @@
+//! `lighter down`
+
+use std::time::Duration;
+
+use lighter_compose::plan::DownOptions;
+use lighter_compose::{LoadError, Project, observe, plan};
+
+use super::outcome;
+use crate::args::ProjectArgs;
+use crate::context::Context;
+use crate::error::Failure;
+
+/// Stop and remove the project's containers and networks
+#[derive(clap::Args)]
+pub(crate) struct DownArgs {
+    /// Services (default: all, with the networks)
+    services: Vec<String>,
+    /// Remove its volumes too
+    #[arg(short, long)]
+    volumes: bool,
+    /// Remove containers whose services are not in the file any more
+    #[arg(long)]
+    remove_orphans: bool,
+    /// Seconds before SIGKILL (default: each container's own, or 10)
+    #[arg(short, long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Show what would be done, and why, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(ctx: &Context, args: &DownArgs) -> Result<(), Failure> {
+    down(ctx, &ctx.project, args)
+}
+
+pub(super) fn down(ctx: &Context, project: &ProjectArgs, args: &DownArgs) -> Result<(), Failure> {
+    let (name, project) = project_or_name(ctx, project)?;
+    let engine = ctx.recovered_engine()?;
+    let observed = observe(&name, &engine)?;
+    let options = DownOptions {
+        services: args.services.clone(),
+        volumes: args.volumes,
+        remove_orphans: args.remove_orphans,
+        timeout: args.timeout.map(Duration::from_secs),
+    };
+    let plan = plan::down::down(project.as_ref(), &observed, &options);
+    if args.dry_run {
+        return outcome::show_plan(ctx, &plan);
+    }
+    outcome::apply_plan(ctx, &engine, &plan)?;
+    engine.net().teardown_if_unused()?;
+    Ok(())
+}
+
+/// With `-p` no file is needed: what is there is known by its labels.
+fn project_or_name(ctx: &Context, args: &ProjectArgs) -> Result<(String, Option<Project>), Failure> {
+    let environment = &ctx.invocation.environment;
+    let source = super::source(ctx, args);
+    match lighter_compose::load(&source, environment) {
+        Ok(loaded) => Ok((loaded.project.name.clone(), Some(loaded.project))),
+        Err(error) => match lighter_compose::resolve_name(&source, environment)? {
+            Some(name) if args.file.is_empty() => Ok((name, None)),
+            _ => Err(match (&error, error.diagnostic()) {
+                (LoadError::Invalid(_), Some(diagnostic)) => outcome::fault(diagnostic.clone()),
+                _ => Failure::from(error).hint("name the project with -p NAME: then no file is needed"),
+            }),
+        },
+    }
+}

@@ -1,0 +1,35 @@
+//! `lighter compose restart`
+
+use std::time::Duration;
+
+use lighter_compose::{observe, plan};
+
+use super::outcome;
+use crate::args::ProjectArgs;
+use crate::context::Context;
+use crate::error::Failure;
+
+/// Stop the project's containers and start them again
+#[derive(clap::Args)]
+pub(crate) struct RestartArgs {
+    /// Services (default: all)
+    services: Vec<String>,
+    /// Seconds before SIGKILL (default: each container's own, or 10)
+    #[arg(short, long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Not what depends on the services
+    #[arg(long)]
+    no_deps: bool,
+}
+
+pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RestartArgs) -> Result<(), Failure> {
+    let name = super::project_name(ctx, project)?;
+
+    let engine = ctx.recovered_engine()?;
+    let observed = observe(&name, &engine)?;
+    outcome::apply_plan(
+        ctx,
+        &engine,
+        &plan::control::restart(&observed, &args.services, args.timeout.map(Duration::from_secs), !args.no_deps),
+    )
+}

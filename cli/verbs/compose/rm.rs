@@ -1,0 +1,32 @@
+//! `lighter compose rm`
+
+use lighter_compose::{observe, plan};
+
+use super::outcome;
+use crate::args::ProjectArgs;
+use crate::context::Context;
+use crate::error::Failure;
+
+/// Remove the project's ended containers
+#[derive(clap::Args)]
+pub(crate) struct RmArgs {
+    /// Services (default: all)
+    services: Vec<String>,
+    /// Stop them first
+    #[arg(short, long)]
+    stop: bool,
+    /// Remove their anonymous volumes too
+    #[arg(short, long)]
+    volumes: bool,
+    /// Do not ask (lighter never does)
+    #[arg(short, long)]
+    force: bool,
+}
+
+pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RmArgs) -> Result<(), Failure> {
+    let name = super::project_name(ctx, project)?;
+
+    let engine = ctx.recovered_engine()?;
+    let observed = observe(&name, &engine)?;
+    outcome::apply_plan(ctx, &engine, &plan::control::rm(&observed, &args.services, args.stop, args.volumes))
+}

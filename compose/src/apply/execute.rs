@@ -1,0 +1,158 @@
+//! One step.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use lighter_engine::netns::NetworkError;
+use lighter_engine::{
+    Container, ContainerSpec, ControlError, CreateError, Engine, FindError, MountKind, NetworkMode, RemoveError,
+    RemoveOptions, StartError, StartOptions, VolumeError,
+};
+
+use super::{WaitError, content, wait};
+use crate::names;
+use crate::plan::{ContainerRef, Op, Step};
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// A network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// A volume.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    /// A container was not made.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// A container did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A container was not stopped or signalled.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// A container was not deleted.
+    #[error(transparent)]
+    Remove(#[from] RemoveError),
+    /// A container is not there.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// A file with the content of a config or secret.
+    #[error("write `{}`", path.display())]
+    Content {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// What was waited for cannot come any more.
+    #[error(transparent)]
+    Wait(#[from] WaitError),
+    /// The plan has ended before the wait has.
+    #[error("given up")]
+    Cancelled,
+}
+
+/// Does one step; returns what could not be had in full.
+pub(super) fn execute(step: &Step, engine: &Engine, cancelled: &AtomicBool) -> Result<Vec<String>, StepError> {
+    let done = |()| Vec::new();
+    match &step.op {
+        Op::CreateNetwork(spec) => match engine.net().create_network(spec) {
+            // Made by another command in between: with its labels it is ours all the same.
+            Err(NetworkError::AlreadyExists { .. }) | Ok(_) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        },
+        Op::DeleteNetwork { id, .. } => match engine.net().delete_network(id) {
+            Err(error @ NetworkError::InUse { .. }) => Ok(vec![error.to_string()]),
+            result => Ok(result.map(done)?),
+        },
+        Op::CreateVolume { name, labels } => Ok(engine.ensure_volume(name, labels.clone()).map(|_| Vec::new())?),
+        Op::DeleteVolume { name } => match engine.remove_volume(name) {
+            Err(error @ VolumeError::InUse { .. }) => Ok(vec![error.to_string()]),
+            Err(VolumeError::NotFound(_)) => Ok(Vec::new()),
+            result => Ok(result.map(done)?),
+        },
+        Op::WriteFiles(files) => content::write(files).map(done),
+        Op::DeleteFiles(folder) => content::delete(folder).map(done),
+        Op::CreateContainer { spec, network_of } => create(spec, network_of.as_deref(), engine).map(done),
+        Op::Start(container) => {
+            Ok(engine.start(&expect(container, engine)?, StartOptions::default()).map(|started| started.warnings)?)
+        }
+        Op::Wait { container, condition, required } => {
+            let container = expect(container, engine)?;
+            match wait::wait(&container, *condition, engine, cancelled) {
+                Err(StepError::Wait(error)) if !required => Ok(vec![format!("{error}; going on without it")]),
+                result => result.map(done),
+            }
+        }
+        Op::Stop { container, grace } => match find(container, engine)? {
+            Some(container) => Ok(engine.stop(&container, None, *grace).map(done)?),
+            None => Ok(Vec::new()),
+        },
+        Op::Kill { container, signal } => match find(container, engine)? {
+            Some(container) => Ok(engine.kill(&container, *signal).map(done)?),
+            None => Ok(Vec::new()),
+        },
+        Op::Delete { container, volumes } => match find(container, engine)? {
+            // It was decided that it goes, whatever has started it again since.
+            Some(container) => {
+                let options = RemoveOptions { force: true, volumes: *volumes };
+                Ok(engine.remove(&container, options).map(done)?)
+            }
+            None => Ok(Vec::new()),
+        },
+    }
+}
+
+/// Returns the container, or [`None`] when it is gone.
+fn find(container: &ContainerRef, engine: &Engine) -> Result<Option<Container>, StepError> {
+    let found = match &container.id {
+        Some(id) => engine.load(id).map_err(FindError::from)?,
+        None => match engine.find(&container.name) {
+            Err(FindError::NotFound(_)) => None,
+            found => Some(found?),
+        },
+    };
+    Ok(found)
+}
+
+fn expect(container: &ContainerRef, engine: &Engine) -> Result<Container, StepError> {
+    find(container, engine)?.ok_or_else(|| FindError::NotFound(container.name.clone()).into())
+}
+
+fn create(spec: &ContainerSpec, network_of: Option<&str>, engine: &Engine) -> Result<(), StepError> {
+    let mut spec = spec.clone();
+    if let Some(lender) = network_of {
+        spec.network = NetworkMode::Container(engine.find(lender)?.id);
+    }
+    name_anonymous_volumes(&mut spec)?;
+    match engine.create(spec.clone()) {
+        // Two commands at once: what the other one made is as good, if it was made from the same configuration.
+        Err(CreateError::NameTaken { .. }) if is_equal_there(&spec, engine) => Ok(()),
+        result => Ok(result.map(|_| ())?),
+    }
+}
+
+fn is_equal_there(spec: &ContainerSpec, engine: &Engine) -> bool {
+    let same = |there: &Container, label: &str| there.label(label) == spec.labels.get(label).map(String::as_str);
+    let labels = [names::PROJECT, names::SERVICE, names::CONFIG_HASH];
+    engine.find(&spec.name).is_ok_and(|there| labels.iter().all(|label| same(&there, label)))
+}
+
+/// Gives each anonymous volume that was not inherited a name of its own.
+fn name_anonymous_volumes(spec: &mut ContainerSpec) -> Result<(), StepError> {
+    for mount in &mut spec.mounts {
+        if let MountKind::Volume { name, anonymous: true, .. } = &mut mount.kind
+            && name.is_empty()
+        {
+            let mut bytes = [0u8; 32];
+            let source =
+                |error| StepError::Content { path: mount.target.clone().into(), source: io::Error::other(error) };
+            getrandom::fill(&mut bytes).map_err(source)?;
+            *name = hex::encode(bytes);
+        }
+    }
+    Ok(())
+}

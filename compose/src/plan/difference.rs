@@ -1,0 +1,122 @@
+//! In which fields two specifications differ, in the words of a compose file.
+
+use lighter_engine::ContainerSpec;
+use serde_json::Value;
+
+/// Longest value shown; more would hide what the line is about.
+const LONGEST: usize = 60;
+
+/// Returns one line for each field: ``environment.LEVEL `low` → `high` ``. Labels of ours, names of anonymous volumes and
+/// the image are not compared.
+pub(super) fn difference(old: &ContainerSpec, new: &ContainerSpec) -> Vec<String> {
+    let mut lines = Vec::new();
+    compare("", &comparable(old), &comparable(new), &mut lines);
+    lines
+}
+
+/// Returns a specification as a tree without what may differ between equal services.
+fn comparable(spec: &ContainerSpec) -> Value {
+    let mut value = serde_json::to_value(spec).unwrap_or_default();
+    let Some(fields) = value.as_object_mut() else { return value };
+    for field in ["name", "image", "entrypoint_len", "exposed"] {
+        fields.remove(field);
+    }
+    if let Some(labels) = fields.get_mut("labels").and_then(Value::as_object_mut) {
+        labels.retain(|name, _| !name.starts_with("com.docker.compose."));
+    }
+    let pairs = spec.env.iter().map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let environment = pairs.map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+    fields.insert("env".to_owned(), Value::Object(environment));
+    let mounts = spec.mounts.iter().filter_map(|mount| {
+        let mut tree = serde_json::to_value(mount).ok()?;
+        let volume = tree.pointer_mut("/kind/volume").and_then(Value::as_object_mut);
+        if let Some(volume) = volume.filter(|volume| volume.get("anonymous") == Some(&Value::Bool(true))) {
+            volume.remove("name");
+        }
+        Some((mount.target.clone(), tree))
+    });
+    fields.insert("mounts".to_owned(), Value::Object(mounts.collect()));
+    value
+}
+
+fn compare(path: &str, old: &Value, new: &Value, lines: &mut Vec<String>) {
+    if old == new {
+        return;
+    }
+    match (old, new) {
+        (Value::Object(before), Value::Object(after)) => {
+            let mut keys: Vec<&String> = before.keys().chain(after.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys {
+                let path = if path.is_empty() { word(key).to_owned() } else { format!("{path}.{key}") };
+                compare(&path, before.get(key).unwrap_or(&Value::Null), after.get(key).unwrap_or(&Value::Null), lines);
+            }
+        }
+        _ => lines.push(format!("{path} {} → {}", shown(path, old), shown(path, new))),
+    }
+}
+
+/// Names a field as a compose file does.
+fn word(field: &str) -> &str {
+    match field {
+        "env" => "environment",
+        "args" => "command",
+        "mounts" => "volumes",
+        "isolation" => "security",
+        "stop_grace" => "stop_grace_period",
+        "health" => "healthcheck",
+        "log" => "logging",
+        "open_stdin" => "stdin_open",
+        other => other,
+    }
+}
+
+fn shown(path: &str, value: &Value) -> String {
+    // A plan is shown and logged: what looks like a secret stays out of it.
+    let name = path.to_ascii_lowercase();
+    let secret = ["password", "passwd", "secret", "token", "key"].iter().any(|word| name.contains(word));
+    match value {
+        Value::Null => "nothing".to_owned(),
+        _ if secret => "`…`".to_owned(),
+        Value::String(text) => format!("`{}`", cut(text)),
+        other => format!("`{}`", cut(&other.to_string())),
+    }
+}
+
+fn cut(text: &str) -> String {
+    let text: String = text.escape_debug().collect();
+    if text.chars().count() <= LONGEST { text } else { text.chars().take(LONGEST).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use lighter_engine::ImageSource;
+
+    use super::*;
+
+    fn spec() -> ContainerSpec {
+        let image = ImageSource { reference: "tea".to_owned(), id: "sha256:1".to_owned() };
+        ContainerSpec::new("web-1".to_owned(), image, vec!["serve".to_owned()])
+    }
+
+    #[test]
+    fn every_changed_field_is_named_as_in_the_file() {
+        let (mut old, mut new) = (spec(), spec());
+        old.env = vec!["LEVEL=low".to_owned(), "SAME=1".to_owned(), "DB_PASSWORD=a".to_owned()];
+        new.env = vec!["SAME=1".to_owned(), "LEVEL=high".to_owned(), "NEW=x".to_owned(), "DB_PASSWORD=b".to_owned()];
+        new.args = vec!["serve".to_owned(), "--fast".to_owned()];
+        new.resources.memory = Some(1024);
+        new.labels.insert("com.docker.compose.config-hash".to_owned(), "other".to_owned());
+        assert_eq!(
+            difference(&old, &new),
+            [
+                "command `[\"serve\"]` → `[\"serve\",\"--fast\"]`".replace("\"", "\\\""),
+                "environment.DB_PASSWORD `…` → `…`".to_owned(),
+                "environment.LEVEL `low` → `high`".to_owned(),
+                "environment.NEW nothing → `x`".to_owned(),
+                "resources.memory nothing → `1024`".to_owned(),
+            ]
+        );
+    }
+}

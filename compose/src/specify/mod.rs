@@ -1,0 +1,228 @@
+//! A service, its image and a number: the container that shall be.
+//!
+//! Runs in the command; reads nothing but the image's configuration. The result is complete: whatever makes the container
+//! looks nothing up and chooses nothing.
+
+mod files;
+mod limits;
+mod logging;
+mod mounts;
+mod network;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use lighter_engine::images::store::{Image, Store, StoreError};
+use lighter_engine::{ContainerSpec, Engine, HealthCheck, Isolation, MountKind, ProcessChoice, RestartPolicy};
+
+pub use files::ContentFile;
+pub(crate) use network::lender;
+
+use crate::hash;
+use crate::images::Images;
+use crate::model::{self, Healthcheck, PortRange, Probe, Project, Service};
+use crate::names;
+use crate::observe::{content_root, write_depends_on};
+
+/// What every container of one service has, but for its name and number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Template {
+    /// The specification, with the name of the first replica.
+    pub spec: ContainerSpec,
+    /// Hash of the configuration, as it stands in the label.
+    pub config_hash: String,
+    /// The service whose first container lends its network namespace, instead of `spec.network`.
+    pub network_of: Option<String>,
+    /// Files with the content of configs and secrets, to be written before the container is made.
+    pub files: Vec<ContentFile>,
+    /// The fixed name of the only container.
+    pub container_name: Option<String>,
+    /// The host ports each entry of `spec.ports` may have; of a range, each replica takes its own.
+    pub published: Vec<Option<PortRange>>,
+}
+
+impl Template {
+    /// Returns the specification of the replica `number`.
+    pub fn replica(&self, project: &str, service: &str, number: u32) -> ContainerSpec {
+        let name = self.container_name.clone().unwrap_or_else(|| names::container(project, service, number));
+        let mut spec = self.spec.clone();
+        spec.name = name;
+        spec.labels.insert(names::CONTAINER_NUMBER.to_owned(), number.to_string());
+        for (port, range) in spec.ports.iter_mut().zip(&self.published) {
+            let offset = u16::try_from(number.saturating_sub(1)).unwrap_or(u16::MAX);
+            port.host_port = range.map(|range| range.first.saturating_add(offset).min(range.last));
+        }
+        spec
+    }
+}
+
+/// Makes the templates of `services`, by name; each needs its image.
+///
+/// # Errors
+/// An image's configuration cannot be read.
+pub fn templates(
+    project: &Project,
+    services: &[String],
+    images: &Images,
+    engine: &Engine,
+) -> Result<BTreeMap<String, Template>, StoreError> {
+    let root = content_root(engine);
+    let known = services.iter().filter_map(|name| Some((project.services.get(name)?, images.get(name)?)));
+    let one = |(service, image): (&Service, &Image)| {
+        Ok((service.name.clone(), template(project, service, image, engine.images(), &root)?))
+    };
+    known.map(one).collect()
+}
+
+/// Makes the template of `service` of `project` from `image`; `content_root` is the folder for the content of configs and
+/// secrets.
+///
+/// # Errors
+/// The image's configuration cannot be read.
+fn template(
+    project: &Project,
+    service: &Service,
+    image: &Image,
+    store: &Store,
+    content_root: &Path,
+) -> Result<Template, StoreError> {
+    let files = files::content_files(project, service, content_root);
+    let mounts = mounts::mounts(project, service, &files);
+    let reference = service.image.clone().unwrap_or_else(|| names::built_image(&project.name, &service.name));
+    let config_hash = hash::service_hash(service, &files);
+    let name = names::container(&project.name, &service.name, 1);
+    let mut spec = ContainerSpec::from_image(name, reference, store, image, choice(service), mounts)?;
+    spec.labels.extend(labels(project, service, &config_hash, &image.id.to_string()));
+    fill(&mut spec, project, service);
+    forget_anonymous_names(&mut spec);
+    Ok(Template {
+        spec,
+        config_hash,
+        network_of: network::lender(service),
+        files,
+        container_name: service.container_name.clone(),
+        published: service.ports.iter().map(|port| port.published).collect(),
+    })
+}
+
+/// Takes the names of anonymous volumes away: each container gets its own when it is made, or inherits an older one's.
+fn forget_anonymous_names(spec: &mut ContainerSpec) {
+    for mount in &mut spec.mounts {
+        if let MountKind::Volume { name, anonymous: true, .. } = &mut mount.kind {
+            name.clear();
+        }
+    }
+}
+
+fn choice(service: &Service) -> ProcessChoice {
+    let process = &service.process;
+    let pairs = process.environment.iter().map(|(name, value)| format!("{name}={value}"));
+    ProcessChoice {
+        entrypoint: process.entrypoint.clone(),
+        command: process.command.clone(),
+        // A name alone takes the variable away from what the image sets.
+        env: pairs.chain(process.unset.iter().cloned()).collect(),
+        user: process.user.clone(),
+        working_dir: process.working_dir.clone(),
+        stop_signal: process.stop_signal.clone(),
+        labels: service.labels.clone(),
+    }
+}
+
+/// Returns the labels that make a container one of the project; they win over labels of the user.
+fn labels(project: &Project, service: &Service, config_hash: &str, image: &str) -> BTreeMap<String, String> {
+    let paths = |paths: &[std::path::PathBuf]| {
+        paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(",")
+    };
+    let mut labels = BTreeMap::from([
+        (names::PROJECT.to_owned(), project.name.clone()),
+        (names::SERVICE.to_owned(), service.name.clone()),
+        (names::ONEOFF.to_owned(), "False".to_owned()),
+        (names::CONFIG_HASH.to_owned(), config_hash.to_owned()),
+        (names::WORKING_DIR.to_owned(), project.working_directory.display().to_string()),
+        (names::CONFIG_FILES.to_owned(), paths(&project.files)),
+        (names::DEPENDS_ON.to_owned(), write_depends_on(&service.depends_on)),
+        (names::IMAGE.to_owned(), image.to_owned()),
+        (names::VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ]);
+    if !project.env_files.is_empty() {
+        labels.insert(names::ENVIRONMENT_FILE.to_owned(), paths(&project.env_files));
+    }
+    labels
+}
+
+/// Sets everything that does not come from the image.
+fn fill(spec: &mut ContainerSpec, project: &Project, service: &Service) {
+    spec.group_add = service.process.group_add.clone();
+    spec.tty = service.process.tty;
+    spec.open_stdin = service.process.stdin_open;
+    spec.init = service.process.init;
+    spec.stop_grace = service.process.stop_grace_period;
+    spec.annotations = service.annotations.clone();
+    network::fill(spec, project, service);
+    spec.devices = mounts::devices(service);
+    spec.resources = limits::resources(service);
+    spec.isolation = isolation(service);
+    spec.shm_size = service.resources.shm_size.unwrap_or(spec.shm_size);
+    spec.restart = restart(service.restart);
+    spec.log = logging::options(service.logging.as_ref());
+    if let Some(check) = &service.healthcheck {
+        spec.health = health(check, spec.health.take());
+    }
+}
+
+fn isolation(service: &Service) -> Isolation {
+    let isolation = &service.isolation;
+    let has = |words: &[&str]| isolation.security_opt.iter().any(|option| words.contains(&option.as_str()));
+    let is_host = |namespace: &Option<model::Namespace>| *namespace == Some(model::Namespace::Host);
+    Isolation {
+        privileged: isolation.privileged,
+        cap_add: isolation.cap_add.clone(),
+        cap_drop: isolation.cap_drop.clone(),
+        no_new_privileges: has(&["no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"]),
+        seccomp_unconfined: has(&["seccomp=unconfined", "seccomp:unconfined"]),
+        paths_unconfined: has(&["systempaths=unconfined", "systempaths:unconfined"]),
+        read_only: isolation.read_only,
+        ulimits: limits::ulimits(service),
+        sysctls: isolation.sysctls.clone(),
+        host_pid: is_host(&isolation.pid),
+        host_ipc: is_host(&isolation.ipc),
+        host_uts: is_host(&isolation.uts),
+        host_cgroup: is_host(&isolation.cgroup),
+        oom_score_adj: service.resources.oom_score_adj,
+    }
+}
+
+fn restart(policy: model::RestartPolicy) -> RestartPolicy {
+    match policy {
+        model::RestartPolicy::No => RestartPolicy::No,
+        model::RestartPolicy::Always => RestartPolicy::Always,
+        model::RestartPolicy::OnFailure(max) => RestartPolicy::OnFailure { max },
+        model::RestartPolicy::UnlessStopped => RestartPolicy::UnlessStopped,
+    }
+}
+
+/// Lays the service's check over the image's.
+fn health(check: &Healthcheck, image: Option<HealthCheck>) -> Option<HealthCheck> {
+    let base = match &check.probe {
+        Probe::Disabled => return None,
+        Probe::Inherit => image?,
+        Probe::Exec(words) => over(image, lighter_engine::Probe::Exec(words.clone())),
+        Probe::Shell(line) => over(image, lighter_engine::Probe::Shell(line.clone())),
+    };
+    Some(HealthCheck {
+        interval: check.interval.unwrap_or(base.interval),
+        timeout: check.timeout.unwrap_or(base.timeout),
+        retries: check.retries.filter(|retries| *retries > 0).unwrap_or(base.retries),
+        start_period: check.start_period.unwrap_or(base.start_period),
+        start_interval: check.start_interval.or(base.start_interval),
+        probe: base.probe,
+    })
+}
+
+fn over(image: Option<HealthCheck>, probe: lighter_engine::Probe) -> HealthCheck {
+    match image {
+        Some(image) => HealthCheck { probe, ..image },
+        None => HealthCheck::new(probe),
+    }
+}

@@ -1,0 +1,69 @@
+//! Networks, ports and names.
+
+use lighter_engine::{Attachment, ContainerSpec, NetworkMode, PublishedPort};
+
+use crate::model::{self, ExtraHost, HostAddress, Port, Project, Service};
+
+/// Returns the service whose first container lends its network namespace.
+pub(crate) fn lender(service: &Service) -> Option<String> {
+    match &service.networking.mode {
+        model::NetworkMode::Service(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+pub(super) fn fill(spec: &mut ContainerSpec, project: &Project, service: &Service) {
+    let networking = &service.networking;
+    spec.network = match &networking.mode {
+        model::NetworkMode::Networks(_) => NetworkMode::Bridge(attachments(project, service)),
+        model::NetworkMode::None => NetworkMode::None,
+        model::NetworkMode::Host => NetworkMode::Host,
+        // The id of a container of the project is filled in when it is there.
+        model::NetworkMode::Service(name) | model::NetworkMode::Container(name) => NetworkMode::Container(name.clone()),
+    };
+    spec.hostname = networking.hostname.clone();
+    spec.domainname = networking.domainname.clone();
+    spec.dns = networking.dns.clone();
+    spec.dns_search = networking.dns_search.clone();
+    spec.dns_options = networking.dns_options.clone();
+    spec.extra_hosts = networking.extra_hosts.iter().map(extra_host).collect();
+    spec.ports = service.ports.iter().map(port).collect();
+    spec.exposed.extend(service.expose.iter().map(|port| exposed(port)));
+    spec.exposed.sort();
+    spec.exposed.dedup();
+}
+
+/// Returns the plugs of a service; the first one gives the default route.
+fn attachments(project: &Project, service: &Service) -> Vec<Attachment> {
+    let mut attachments = service.networking.attachments();
+    // Sorting keeps equals in their order, which is that of `priority` and name.
+    attachments.sort_by_key(|(_, endpoint)| std::cmp::Reverse(endpoint.gw_priority));
+    let attachment = |(key, endpoint): (&str, &model::Endpoint)| Attachment {
+        network: project.networks.get(key).map(|network| network.name.clone()).unwrap_or_default(),
+        aliases: [service.name.clone()].into_iter().chain(endpoint.aliases.iter().cloned()).collect(),
+        address: endpoint.ipv4_address,
+        mac: endpoint.mac_address.as_deref().and_then(model::parse_mac),
+    };
+    attachments.into_iter().map(attachment).collect()
+}
+
+fn port(port: &Port) -> PublishedPort {
+    PublishedPort {
+        host_ip: port.host_ip,
+        host_port: port.published.map(|range| range.first),
+        target: port.target,
+        protocol: port.protocol.word().to_owned(),
+    }
+}
+
+fn exposed(port: &str) -> String {
+    if port.contains('/') { port.to_owned() } else { format!("{port}/tcp") }
+}
+
+fn extra_host(host: &ExtraHost) -> (String, String) {
+    let address = match host.address {
+        HostAddress::Ip(address) => address.to_string(),
+        HostAddress::Gateway => "host-gateway".to_owned(),
+    };
+    (host.name.clone(), address)
+}

@@ -1,0 +1,84 @@
+//! The layers of a pull, several at a time.
+//!
+//! Runs in the shell command's process. Each worker takes the next layer, bottom first, until none is left or one has
+//! failed. Layers that cannot stand alone follow afterwards, in order, when all below them are there.
+
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use super::error::PullError;
+use super::layer::{Layer, Progressed};
+use crate::digest::Digest;
+use crate::progress::Progress;
+use crate::reference::Reference;
+use crate::registry::Session;
+use crate::store::{Lease, Listed, Store};
+
+/// What every layer of a pull needs.
+pub(super) struct Work<'a> {
+    pub(super) store: &'a Store,
+    pub(super) session: &'a Session,
+    pub(super) lease: &'a Lease,
+    pub(super) listed: &'a Listed,
+    pub(super) reference: &'a Reference,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) aborted: AtomicBool,
+}
+
+impl Work<'_> {
+    /// Tells whether a layer has failed, so that the others are not needed any more.
+    pub(super) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Relaxed)
+    }
+}
+
+/// Fetches and unpacks every layer, at most `limit` at once.
+pub(super) fn fetch_all(work: &Work<'_>, layers: &[Layer], limit: usize) -> Result<(), PullError> {
+    let next = AtomicUsize::new(0);
+    let worker = || -> Result<Vec<usize>, PullError> {
+        let mut on_top = Vec::new();
+        while let Some(layer) = layers.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !work.is_aborted()) {
+            let result = layer.fetch(work).inspect_err(|_| work.aborted.store(true, Ordering::Relaxed));
+            if result? == Progressed::NeedsBelow {
+                on_top.push(layer.position);
+            }
+        }
+        Ok(on_top)
+    };
+    let workers = limit.clamp(1, layers.len().max(1));
+    let results: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    let mut on_top: Vec<usize> = Vec::new();
+    for result in first_cause_first(results) {
+        on_top.extend(result?);
+    }
+    on_top.sort_unstable();
+    on_top.into_iter().try_for_each(|position| unpack_on_top(work, layers, position))
+}
+
+/// Puts the failure that made the others give up before theirs.
+fn first_cause_first(mut results: Vec<Result<Vec<usize>, PullError>>) -> Vec<Result<Vec<usize>, PullError>> {
+    results.sort_by_key(|result| match result {
+        Err(error) if error.is_consequence() => 1,
+        Err(_) => 0,
+        Ok(_) => 2,
+    });
+    results
+}
+
+fn unpack_on_top(work: &Work<'_>, layers: &[Layer], position: usize) -> Result<(), PullError> {
+    let layer = &layers[position];
+    if layer.is_unpacked(work) {
+        return Ok(());
+    }
+    let below: Option<Vec<Digest>> = layers[..position].iter().map(|below| below.key(work)).collect();
+    // Every layer below has been made by now, by us or by somebody else, and our lease keeps it.
+    let below = below.ok_or_else(|| PullError::Layer {
+        layer: layer.blob.clone(),
+        source: "a layer below it has disappeared".into(),
+    })?;
+    layer.unpack_on_top(work, &below)
+}

@@ -1,0 +1,74 @@
+//! Images as the store has them: the entries of the index, one image an id, with configuration and layers.
+//!
+//! Runs in the shell command's process; only reads.
+
+use oci_spec::image::{ImageConfiguration, ImageManifest};
+
+use super::error::StoreError;
+use super::index::{Entry, Index};
+use super::layers::LayerIds;
+use super::lease::Needs;
+use super::{Image, LayerKey, Store};
+use crate::digest::Digest;
+use crate::manifest::{self, Healthcheck, LARGEST_CONFIG, LARGEST_MANIFEST};
+
+impl Store {
+    /// Loads the image `id` of `index`.
+    pub(super) fn load(&self, index: &Index, id: &Digest) -> Result<Image, StoreError> {
+        let entries: Vec<&Entry> = index.manifests.iter().filter(|entry| entry.id().as_ref() == Some(id)).collect();
+        let Some(first) = entries.first() else { return Err(StoreError::NoSuchImage(id.to_string())) };
+        let (config, healthcheck) = self.read_config(id)?;
+        let ids = self.layer_ids(&config, id)?;
+        let mut size = 0;
+        let layers = ids.iter().map(|ids| {
+            let found = self.layers.find_listed(ids);
+            size += found.as_ref().map_or(0, |found| found.size);
+            LayerKey(found.map_or_else(|| ids.diff_id.clone(), |found| found.key))
+        });
+        let layers = layers.collect();
+        let mut references: Vec<_> = entries.iter().filter_map(|entry| entry.reference()).collect();
+        references.sort();
+        let digests = entries.iter().filter_map(|entry| entry.repo_digest());
+        let mut repo_digests: Vec<String> = digests.map(|reference| reference.familiar()).collect();
+        repo_digests.sort();
+        repo_digests.dedup();
+        let (id, manifest) = (id.clone(), first.digest.clone());
+        Ok(Image { id, manifest, references, repo_digests, config, healthcheck, size, layers })
+    }
+
+    fn read_config(&self, id: &Digest) -> Result<(ImageConfiguration, Option<Healthcheck>), StoreError> {
+        let damaged = |why: String| StoreError::Damaged { path: self.blobs.path(id), why };
+        let bytes = self.blobs.read(id, LARGEST_CONFIG);
+        let bytes = bytes.ok_or_else(|| {
+            damaged("it is absent or its content has another digest; pull the image again".to_owned())
+        })?;
+        manifest::parse_config(&bytes, id).map_err(|error| damaged(error.to_string()))
+    }
+
+    fn layer_ids(&self, config: &ImageConfiguration, id: &Digest) -> Result<Vec<LayerIds>, StoreError> {
+        let damaged = |why: String| StoreError::Damaged { path: self.blobs.path(id), why };
+        let digests = manifest::chain(config).map_err(|error| damaged(error.to_string()))?;
+        Ok(digests.into_iter().map(|(diff_id, chain_id)| LayerIds { diff_id, chain_id }).collect())
+    }
+
+    /// Lists what an entry's image needs.
+    pub(super) fn needs(&self, entry: &Entry) -> Result<Needs, StoreError> {
+        let path = self.blobs.path(&entry.digest);
+        let damaged = |why: &str| StoreError::Damaged { path: path.clone(), why: why.to_owned() };
+        let bytes = self.blobs.read(&entry.digest, LARGEST_MANIFEST);
+        let bytes = bytes.ok_or_else(|| damaged("it is absent or its content has another digest"))?;
+        let manifest: ImageManifest = serde_json::from_slice(&bytes).map_err(|error| damaged(&error.to_string()))?;
+        let id = entry.id().ok_or_else(|| damaged("its descriptor names no configuration"))?;
+        let (config, _) = self.read_config(&id)?;
+        let mut needs = Needs::default();
+        for descriptor in manifest.layers() {
+            let digest = descriptor.digest().to_string();
+            needs.blobs.insert(digest.parse().map_err(|_| damaged("a layer has no SHA-256 digest"))?);
+        }
+        needs.blobs.extend([entry.digest.clone(), id.clone()]);
+        for ids in self.layer_ids(&config, &id)? {
+            needs.layers.extend([ids.diff_id, ids.chain_id]);
+        }
+        Ok(needs)
+    }
+}

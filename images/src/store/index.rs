@@ -1,0 +1,210 @@
+//! `index.json`: which images there are, and under which names.
+//!
+//! Runs in the shell command's process. OCI image-spec, image-layout.md. One descriptor per name, all pointing at image
+//! manifests (the platform is chosen when pulling); an image that has lost its last name keeps one without
+//! `ref.name`. What we need beyond the specification stands in annotations of our own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::StoreError;
+use super::files;
+use crate::digest::Digest;
+use crate::reference::Reference;
+
+/// Annotation with the image's name, in familiar form: what `skopeo inspect oci:DIR:NAME` looks for.
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// Annotation with the digest of the configuration, which is the image id.
+const CONFIG: &str = "io.lighter.config-digest";
+
+/// Annotation with `REPOSITORY@DIGEST` as the registry served it: the digest of the index, if there was one.
+const REPO_DIGEST: &str = "io.lighter.repo-digest";
+
+/// Largest `index.json` in bytes; some hundred bytes a name make this 100 000 names.
+const LARGEST: u64 = 64 << 20;
+
+/// The file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Index {
+    schema_version: u32,
+    #[serde(default)]
+    media_type: Option<String>,
+    pub(super) manifests: Vec<Entry>,
+}
+
+/// One name of one image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entry {
+    /// Media type of the manifest.
+    pub(crate) media_type: String,
+    /// Digest of the manifest.
+    pub(crate) digest: Digest,
+    /// Size of the manifest in bytes.
+    pub(crate) size: u64,
+    /// Platform of the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) platform: Option<EntryPlatform>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
+}
+
+/// A platform as descriptors spell it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EntryPlatform {
+    /// GOARCH.
+    pub(crate) architecture: String,
+    /// GOOS.
+    pub(crate) os: String,
+    /// CPU variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) variant: Option<String>,
+}
+
+impl Entry {
+    /// Adds what a pull knows: the image's id, its name, and what the registry served.
+    pub(crate) fn named(mut self, id: &Digest, reference: &Reference, served: &Digest) -> Entry {
+        self.annotations.insert(CONFIG.to_owned(), id.to_string());
+        self.annotations.insert(REF_NAME.to_owned(), reference.familiar());
+        self.annotations.insert(REPO_DIGEST.to_owned(), format!("{}@{served}", reference.name()));
+        self
+    }
+
+    /// Makes an entry without annotations.
+    pub(crate) fn new(media_type: String, digest: Digest, size: u64, platform: Option<EntryPlatform>) -> Entry {
+        Entry { media_type, digest, size, platform, annotations: BTreeMap::new() }
+    }
+
+    /// Returns the image id; entries that other tools wrote have none and are not ours to show.
+    pub(super) fn id(&self) -> Option<Digest> {
+        self.annotations.get(CONFIG)?.parse().ok()
+    }
+
+    /// Returns the name; `None` for a dangling image.
+    pub(super) fn reference(&self) -> Option<Reference> {
+        self.annotations.get(REF_NAME)?.parse().ok()
+    }
+
+    /// Returns `REPOSITORY@DIGEST` as the registry served it.
+    pub(super) fn repo_digest(&self) -> Option<Reference> {
+        self.annotations.get(REPO_DIGEST)?.parse().ok()
+    }
+
+    /// Takes the name away.
+    pub(super) fn untag(&mut self) {
+        self.annotations.remove(REF_NAME);
+    }
+}
+
+impl Index {
+    /// Returns an index without images.
+    pub(super) fn empty() -> Index {
+        let media_type = Some("application/vnd.oci.image.index.v1+json".to_owned());
+        Index { schema_version: 2, media_type, manifests: Vec::new() }
+    }
+
+    /// Returns the path of the file.
+    pub(super) fn path(images: &Path) -> PathBuf {
+        images.join("index.json")
+    }
+
+    /// Reads the file; no file is no images.
+    pub(super) fn read(images: &Path) -> Result<Index, StoreError> {
+        let path = Index::path(images);
+        match files::read(&path, LARGEST)? {
+            None => Ok(Index::empty()),
+            Some(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged { path, why: error.to_string() })
+            }
+        }
+    }
+
+    /// Replaces the file. The caller holds the store's lock.
+    pub(super) fn write(&self, images: &Path) -> Result<(), StoreError> {
+        let path = Index::path(images);
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|error| StoreError::Damaged { path: path.clone(), why: error.to_string() })?;
+        files::replace(&path, &text)
+    }
+
+    /// Points a name at an image; what had the name before becomes dangling, unless it is the same image.
+    ///
+    /// Returns whether anything is different from before.
+    pub(super) fn set(&mut self, reference: &Reference, entry: Entry) -> bool {
+        if self.manifests.contains(&entry) {
+            return false;
+        }
+        let has_name = |other: &Entry| other.reference().as_ref() == Some(reference);
+        self.manifests.retain(|other| !(has_name(other) && other.id() == entry.id()));
+        self.manifests.iter_mut().filter(|other| has_name(other)).for_each(Entry::untag);
+        // A dangling entry of the same image has its name back.
+        self.manifests.retain(|other| other.reference().is_some() || other.id() != entry.id());
+        self.manifests.push(entry);
+        self.drop_doubles();
+        true
+    }
+
+    /// An image without a name needs one entry only, and one with a name no nameless one.
+    pub(super) fn drop_doubles(&mut self) {
+        let all = self.manifests.clone();
+        let mut index = 0;
+        self.manifests.retain(|entry| {
+            let is_first_or_named = entry.reference().is_some()
+                || !all.iter().enumerate().any(|(other_index, other)| {
+                    other.id() == entry.id() && (other.reference().is_some() || other_index < index)
+                });
+            index += 1;
+            is_first_or_named
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(image: &str, reference: &str) -> Entry {
+        let id = Digest::of(image.as_bytes());
+        let media_type = "application/vnd.oci.image.manifest.v1+json".to_owned();
+        Entry::new(media_type, id.clone(), 1, None).named(&id, &reference.parse().unwrap(), &id)
+    }
+
+    fn names(index: &Index) -> Vec<(String, String)> {
+        let name = |entry: &Entry| entry.reference().map_or("<none>".to_owned(), |reference| reference.familiar());
+        index.manifests.iter().map(|entry| (name(entry), entry.id().unwrap().short().to_owned())).collect()
+    }
+
+    #[test]
+    fn a_name_that_moves_leaves_a_dangling_image_behind() {
+        let short = |image: &str| Digest::of(image.as_bytes()).short().to_owned();
+        let mut index = Index::empty();
+        let (seven, latest) = ("redis:7".parse().unwrap(), "redis".parse().unwrap());
+        assert!(index.set(&seven, entry("a", "redis:7")));
+        assert!(!index.set(&seven, entry("a", "redis:7")));
+        assert!(index.set(&latest, entry("a", "redis")));
+        assert!(index.set(&seven, entry("b", "redis:7")));
+        assert_eq!(names(&index), [("redis:latest".into(), short("a")), ("redis:7".into(), short("b"))]);
+        assert!(index.set(&latest, entry("b", "redis")));
+        let expected =
+            [("<none>".to_owned(), short("a")), ("redis:7".into(), short("b")), ("redis:latest".into(), short("b"))];
+        assert_eq!(names(&index), expected);
+        assert!(index.set(&seven, entry("a", "redis:7")));
+        assert_eq!(names(&index), [("redis:latest".into(), short("b")), ("redis:7".into(), short("a"))]);
+    }
+
+    #[test]
+    fn the_file_reads_back() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(Index::read(directory.path()).unwrap().manifests.is_empty());
+        let mut index = Index::empty();
+        index.set(&"redis:7".parse().unwrap(), entry("a", "redis:7"));
+        index.write(directory.path()).unwrap();
+        assert_eq!(Index::read(directory.path()).unwrap().manifests, index.manifests);
+        std::fs::write(Index::path(directory.path()), "{").unwrap();
+        assert!(matches!(Index::read(directory.path()), Err(StoreError::Damaged { .. })));
+    }
+}

@@ -1,0 +1,92 @@
+//! What a pull does to the store, besides blobs and layers: leases, the layers' appearance, and at last the name.
+//!
+//! Runs in the shell command's process.
+
+use std::collections::HashSet;
+use std::fs::File;
+
+use nix::unistd::syncfs;
+
+use super::error::{Context, StoreError};
+use super::index::{Entry, Index};
+use super::layers::{LayerIds, Staging};
+use super::lease::{Lease, Needs};
+use super::{Blobs, Image, Layers, Store};
+use crate::digest::Digest;
+use crate::layer::Unpacked;
+use crate::reference::Reference;
+
+/// What images of the index had when a pull began; all of it is whole, and the pull's lease keeps what it needs of it.
+pub(crate) struct Listed {
+    /// Blobs.
+    pub(crate) blobs: HashSet<Digest>,
+    /// Diff IDs and chain IDs.
+    pub(crate) layers: HashSet<Digest>,
+}
+
+impl Store {
+    /// Returns the blobs.
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// Returns the layers' directories.
+    pub(crate) fn layer_directories(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// Takes a lease on what a pull needs, and clears away what killed ones left.
+    pub(crate) fn begin(&self, needs: &Needs) -> Result<(Lease, Listed), StoreError> {
+        let lock = self.lock()?;
+        let index = Index::read(&self.images)?;
+        let swept = self.sweep_leftovers()?;
+        let lease = Lease::take(&self.leases(), needs)?;
+        let mut listed = Listed { blobs: HashSet::new(), layers: HashSet::new() };
+        // A damaged image vouches for nothing.
+        for needs in index.manifests.iter().filter_map(|entry| self.needs(entry).ok()) {
+            listed.blobs.extend(needs.blobs);
+            listed.layers.extend(needs.layers);
+        }
+        drop(lock);
+        swept.finish()?;
+        Ok((lease, listed))
+    }
+
+    /// Makes an unpacked layer appear.
+    pub(crate) fn commit_layer(
+        &self,
+        staging: &Staging,
+        ids: &LayerIds,
+        unpacked: Unpacked,
+        stands_alone: bool,
+        listed: &Listed,
+    ) -> Result<(), StoreError> {
+        let _lock = self.lock()?;
+        self.layers.commit(staging, ids, unpacked, stands_alone, &listed.layers)
+    }
+
+    /// Makes everything durable, then points `reference` at the image: from here on it is listed, and whole.
+    ///
+    /// Returns the image, and whether the name pointed elsewhere before.
+    pub(crate) fn publish(
+        &self,
+        reference: &Reference,
+        id: &Digest,
+        entry: Entry,
+    ) -> Result<(Image, bool), StoreError> {
+        self.sync()?;
+        let _lock = self.lock()?;
+        let mut index = Index::read(&self.images)?;
+        let is_new = index.set(reference, entry);
+        if is_new {
+            index.write(&self.images)?;
+        }
+        Ok((self.load(&index, id)?, is_new))
+    }
+
+    /// Flushes the file system that the store is on: syncfs(2), once for thousands of files.
+    fn sync(&self) -> Result<(), StoreError> {
+        let root = File::open(&self.root).context("open", &self.root)?;
+        syncfs(&root).context("flush the file system of", &self.root)
+    }
+}

@@ -1,0 +1,76 @@
+//! The first steps of every process of a container: leave the monitor's ways behind.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::setsid;
+
+use super::error::{Act, InitError};
+use crate::cgroup::Attachment;
+use crate::plan::{ProcessPlan, namespace_name};
+use crate::sys;
+
+/// Steps that need nothing but the host's view: before any namespace is joined.
+pub(super) fn settle(attachment: &Attachment, warnings: &mut Vec<String>, plan: &ProcessPlan) -> Result<(), InitError> {
+    sys::signal::reset().act("reset signals")?;
+    // Whatever was open in the monitor, by whoever: no program of a container inherits it.
+    sys::descriptor::close_on_exec_from(3).act("mark descriptors close-on-exec")?;
+    nix::sys::stat::umask(nix::sys::stat::Mode::empty());
+    attachment.enter().act("enter the cgroup")?;
+    adjust_oom_score(plan.oom_score_adj, warnings)
+}
+
+/// Joins namespaces, each checked to be of the kind it is said to be before the clone.
+pub(super) fn join(namespaces: &[(i32, OwnedFd)]) -> Result<(), InitError> {
+    for (kind, file) in namespaces {
+        let act = format!("join the {} namespace", namespace_name(*kind));
+        setns(file, CloneFlags::from_bits_truncate(*kind)).act(&act)?;
+    }
+    Ok(())
+}
+
+/// Makes the cgroup namespace, now that this process is where its root shall be.
+pub(super) fn unshare_cgroup() -> Result<(), InitError> {
+    unshare(CloneFlags::CLONE_NEWCGROUP).act("make a cgroup namespace")
+}
+
+/// Starts a session: no terminal of the host controls this process.
+pub(super) fn start_session() -> Result<(), InitError> {
+    setsid().map(drop).act("start a session")
+}
+
+/// Joins the session keyring of the container, so that keys of the host cannot be found.
+///
+/// Where keyrings are missing or filtered away there is nothing to find either.
+pub(super) fn join_keyring(name: &CStr) -> Result<(), InitError> {
+    /// Possessor: all; owner: view, read, link, and search, by which later processes may join it.
+    const PERMISSIONS: u32 = 0x3f1b_0000;
+    match sys::keyring::join_session(name) {
+        Ok(serial) => sys::keyring::set_permissions(serial, PERMISSIONS).act("share the session keyring"),
+        Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
+        Err(errno) => Err(errno).act("join the session keyring"),
+    }
+}
+
+/// Writes the OOM adjustment by the host's procfs: the container's may be missing, or not procfs.
+fn adjust_oom_score(adjustment: Option<i32>, warnings: &mut Vec<String>) -> Result<(), InitError> {
+    let Some(adjustment) = adjustment else { return Ok(()) };
+    let file = Path::new("/proc/self/oom_score_adj");
+    match std::fs::write(file, adjustment.to_string()) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            // Lowering it below what was inherited takes CAP_SYS_RESOURCE (proc_pid_oom_score_adj(5)).
+            warnings.push(format!("the OOM score adjustment stays as it was: {adjustment} is not permitted here"));
+            Ok(())
+        }
+        result => result.act_on("write", file),
+    }
+}
+
+/// Joins all namespaces a running process has apart from ours, by its pidfd; its pid namespace was
+/// entered by the clone.
+pub(super) fn join_process(pidfd: &OwnedFd, kinds: i32) -> Result<(), InitError> {
+    setns(pidfd.as_fd(), CloneFlags::from_bits_truncate(kinds)).act("join the container's namespaces")
+}

@@ -1,0 +1,172 @@
+//! The channel between the monitor and init: a report comes up, one byte goes down.
+//!
+//! ```text
+//! monitor                        init
+//!    ◀──── Ready or Failed ──────         (with the master side of the terminal, if there is one)
+//!    ───── go ──────────────────▶
+//!    ◀──── Failed, or end ───────         the end: execve(2) closed the channel, the program runs
+//! ```
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use serde::{Deserialize, Serialize};
+
+use crate::sys;
+
+/// Longest message; longer texts are cut before they are sent.
+const MESSAGE_BYTES: usize = 64 * 1024;
+/// Longest act or warning in a message.
+const TEXT_BYTES: usize = 4 * 1024;
+/// Most warnings in a message.
+const WARNINGS: usize = 8;
+
+/// What init says.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Report {
+    /// All is set up.
+    Ready {
+        /// What the user should know.
+        warnings: Vec<String>,
+    },
+    /// Something failed; init ends.
+    Failed(Failure),
+}
+
+/// What failed.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    /// Which exit code it means.
+    pub(crate) kind: FailureKind,
+    /// The step of init.
+    pub(crate) step: String,
+    /// The act and its object.
+    pub(crate) act: String,
+    /// The cause, when the kernel gave one.
+    pub(crate) errno: Option<i32>,
+}
+
+/// Kinds of failure, by what a shell would say of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum FailureKind {
+    /// The container could not be set up: 125.
+    Setup,
+    /// Its program was found and cannot be invoked: 126.
+    NotInvocable,
+    /// Its program was not found: 127.
+    NotFound,
+}
+
+/// One end of the channel; closed by execve(2).
+#[derive(Debug)]
+pub(crate) struct Channel(OwnedFd);
+
+impl Channel {
+    /// Makes the two ends: one for the monitor, one for init.
+    pub(crate) fn pair() -> io::Result<(Self, Self)> {
+        let (family, kind) = (AddressFamily::Unix, SockType::SeqPacket);
+        let (above, below) = socketpair(family, kind, None, SockFlag::SOCK_CLOEXEC)?;
+        Ok((Self(above), Self(below)))
+    }
+
+    /// Sends a report, with the master side of a terminal.
+    pub(super) fn send(&self, report: &Report, terminal: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        let message = serde_json::to_vec(report)?;
+        Ok(sys::socket::send(self.0.as_fd(), &message, terminal)?)
+    }
+
+    /// Waits for a report; `None` when the other end was closed.
+    pub(crate) fn receive(&self) -> io::Result<Option<(Report, Option<OwnedFd>)>> {
+        let mut buffer = vec![0; MESSAGE_BYTES];
+        loop {
+            return match sys::socket::receive(self.0.as_fd(), &mut buffer) {
+                Ok((0, _)) | Err(Errno::ECONNRESET) => Ok(None),
+                Ok((length, terminal)) => Ok(Some((serde_json::from_slice(&buffer[..length])?, terminal))),
+                Err(Errno::EINTR) => continue,
+                Err(errno) => Err(errno.into()),
+            };
+        }
+    }
+
+    /// Lets init go on.
+    pub(crate) fn go(&self) -> io::Result<()> {
+        Ok(sys::socket::send(self.0.as_fd(), b"go", None)?)
+    }
+
+    /// Waits until init may go on; `false` when the monitor is gone.
+    pub(super) fn wait(&self) -> bool {
+        let mut buffer = [0; 2];
+        loop {
+            match sys::socket::receive(self.0.as_fd(), &mut buffer) {
+                Ok((length, _)) => return length > 0,
+                Err(Errno::EINTR) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+impl Report {
+    /// A report that fits into a message, whatever the texts are.
+    pub(super) fn ready(mut warnings: Vec<String>) -> Self {
+        warnings.truncate(WARNINGS);
+        Self::Ready { warnings: warnings.iter().map(|warning| cut(warning)).collect() }
+    }
+
+    /// A report that fits into a message, whatever the texts are.
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self::Failed(Failure { act: cut(&failure.act), ..failure })
+    }
+}
+
+fn cut(text: &str) -> String {
+    let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at < TEXT_BYTES).last().unwrap_or(0);
+    if text.len() <= TEXT_BYTES { text.to_owned() } else { format!("{}…", &text[..end]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_arrives_whole_and_the_end_is_seen() {
+        let (above, below) = Channel::pair().unwrap();
+        let failure = Failure {
+            kind: FailureKind::Setup,
+            step: "mounts".into(),
+            act: "x".repeat(100_000),
+            errno: Some(Errno::EINVAL as i32),
+        };
+        below.send(&Report::failed(failure), None).unwrap();
+        match above.receive().unwrap() {
+            Some((Report::Failed(failure), None)) => {
+                assert_eq!(failure.errno, Some(22));
+                assert!(failure.act.len() < 5_000);
+            }
+            other => panic!("{other:?}"),
+        }
+        drop(below);
+        assert!(above.receive().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_descriptor_comes_along() {
+        let (above, below) = Channel::pair().unwrap();
+        let file = tempfile::tempfile().unwrap();
+        below.send(&Report::ready(vec!["careful".into()]), Some(file.as_fd())).unwrap();
+        let (report, terminal) = above.receive().unwrap().unwrap();
+        assert_eq!(report, Report::Ready { warnings: vec!["careful".into()] });
+        assert!(terminal.is_some());
+    }
+
+    #[test]
+    fn init_goes_on_when_told_and_only_then() {
+        let (above, below) = Channel::pair().unwrap();
+        above.go().unwrap();
+        assert!(below.wait());
+        drop(above);
+        assert!(!below.wait());
+    }
+}

@@ -1,0 +1,156 @@
+//! The steps of a container's init, in order.
+//!
+//! Runs in the container's first process, after the clone and before the execve.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::unistd::{fchdir, getcwd};
+
+use super::beneath::RootDirectory;
+use super::channel::{Channel, Report};
+use super::error::{Act, InitError};
+use super::terminal::Terminal;
+use super::{CgroupView, arrival, credentials, devices, execute, home, limits, mask, mounts, pivot, stdio, sysctl};
+use crate::cgroup::Attachment;
+use crate::launch::Stdio;
+use crate::plan::{CapabilitySets, ContainerPlan, ProcessPlan};
+use crate::sys;
+
+/// What the monitor hands to init.
+pub(crate) struct ContainerStart<'a> {
+    pub(crate) plan: &'a ContainerPlan,
+    pub(crate) attachment: &'a Attachment,
+    /// Namespaces to join: `CLONE_NEW*` flag and file.
+    pub(crate) joins: &'a [(i32, OwnedFd)],
+    pub(crate) cgroups: &'a [CgroupView],
+    pub(crate) stdio: &'a Stdio,
+    pub(crate) channel: Channel,
+}
+
+/// Runs init to its end: the container's program, or a message up the channel.
+pub(crate) fn run(start: &ContainerStart<'_>) -> Infallible {
+    let mut step = "arrive";
+    match steps(start, &mut step) {
+        Ok(never) => never,
+        Err(error) => report(&start.channel, error, step),
+    }
+}
+
+/// Says what failed and ends.
+pub(super) fn report(channel: &Channel, error: InitError, step: &'static str) -> ! {
+    // A monitor that is gone cannot be told anything.
+    let _gone = channel.send(&Report::failed(error.into_failure(step)), None);
+    sys::process::exit_now(1)
+}
+
+/// What is left to do after the container is set up, prepared before its user takes over.
+pub(super) struct Departure {
+    pub(super) env: Vec<CString>,
+    pub(super) capabilities: CapabilitySets,
+    pub(super) terminal: Option<Terminal>,
+    pub(super) warnings: Vec<String>,
+}
+
+#[rustfmt::skip] // one step a line: the list is the order
+fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
+    let plan = start.plan;
+    let mut warnings = Vec::new();
+    arrival::settle(start.attachment, &mut warnings, &plan.process)?;      // 1 into the cgroup, by the host's procfs
+    *step = "namespaces";
+    arrival::join(start.joins)?;                                           // 2 before mounts: sysfs shows the network it is mounted from
+    if plan.namespaces.is_new(libc::CLONE_NEWCGROUP) { arrival::unshare_cgroup()?; } // 3 after 1: its root is where we are
+    arrival::join_keyring(&plan.process.keyring)?;
+    arrival::start_session()?;
+    name_host(plan)?;                                                      // 4 the uts namespace is ours by now
+    sysctl::set(&plan.sysctls)?;                                           // 5 after 2: they belong to namespaces
+    *step = "mounts";
+    mounts::isolate(plan.root.propagation)?;                               // 6 before any mount: nothing may reach the host
+    let root = pivot::attach(&plan.root)?;                                 // 7 from here on every target is beneath `root`
+    mounts::make(&root, &plan.mounts, start.cgroups)?;                     // 8 sources are host paths, so before the pivot
+    if let Some(nodes) = &plan.devices { devices::make(&root, nodes)?; }   // 9 into the /dev just mounted
+    let terminal = open_terminal(&root, start)?;                           // 10 from the devpts just mounted
+    let cwd = root.ensure_directory(&plan.process.cwd).act_on("make the working directory", &plan.process.cwd)?;
+    let env = environment(&root, &plan.process);
+    *step = "confine";
+    mask::freeze(&root, &plan.readonly)?;                                  // 11 after all mounts, which they cover
+    mask::hide(&root, &plan.masked)?;
+    if plan.root.readonly { mask::freeze_root(&root)?; }                   // 12 nothing is made in it any more
+    pivot::into(&root)?;                                                   // 13 from here on, host paths do not exist
+    enter(cwd.as_fd(), &plan.process)?;
+    connect(start.stdio, terminal.as_ref(), &plan.process)?;               // 14 after setsid: the terminal becomes ours
+    let capabilities = credentials::clamp(&plan.process.capabilities, &mut warnings)?;
+    limits::set(&plan.process.rlimits, &mut warnings)?;                    // 15 late: they would limit the steps before
+    depart(&start.channel, &plan.process, Departure { env, capabilities, terminal, warnings }, step)
+}
+
+/// The last steps of every process of a container: wait, give up privileges, become the program.
+#[rustfmt::skip] // one step a line: the list is the order
+pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, departure: Departure, step: &mut &'static str) -> Result<Infallible, InitError> {
+    *step = "start";
+    let Departure { env, capabilities, terminal, warnings } = departure;
+    let master = terminal.as_ref().map(|terminal| terminal.master.as_fd());
+    channel.send(&Report::ready(warnings), master).act("report")?;         // 16 all is set up
+    drop(terminal);
+    if !channel.wait() { sys::process::exit_now(0); }                      // 17 the monitor is gone: nobody wants us
+    if plan.no_new_privileges { nix::sys::prctl::set_no_new_privs().act("forbid new privileges")?; }
+    if !plan.no_new_privileges { load_filter(plan)?; }                     // 18 privileged without it (seccomp(2), EACCES)
+    credentials::assume(&plan.user, &capabilities)?;                       // 19 below, only what the program will have
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(plan.umask));
+    if plan.no_new_privileges { load_filter(plan)?; }                      // 20 as late as can be: the filter allows less
+    execute::replace(plan, &env)                                           // 21 on success the channel closes: that is the report
+}
+
+fn load_filter(plan: &ProcessPlan) -> Result<(), InitError> {
+    plan.filter.as_ref().map_or(Ok(()), |filter| sys::seccomp::load(filter).act("load the seccomp filter"))
+}
+
+fn name_host(plan: &ContainerPlan) -> Result<(), InitError> {
+    if let Some(name) = &plan.hostname {
+        nix::unistd::sethostname(name).act(&format!("set the host name to `{name}`"))?;
+    }
+    if let Some(name) = &plan.domainname {
+        sys::namespace::set_domain_name(name).act(&format!("set the domain name to `{name}`"))?;
+    }
+    Ok(())
+}
+
+fn open_terminal(root: &RootDirectory, start: &ContainerStart<'_>) -> Result<Option<Terminal>, InitError> {
+    let Stdio::Terminal { rows, cols } = start.stdio else { return Ok(None) };
+    let terminal = Terminal::open(root, (*rows, *cols), start.plan.process.user.uid)?;
+    terminal.bind_console(root)?;
+    Ok(Some(terminal))
+}
+
+/// Returns the environment, with HOME when the spec has none.
+pub(super) fn environment(root: &RootDirectory, plan: &ProcessPlan) -> Vec<CString> {
+    let mut env = plan.env.clone();
+    if plan.variable("HOME").is_none() {
+        let home = CString::new(format!("HOME={}", home::find(root, plan.user.uid)));
+        env.extend(home.ok());
+    }
+    env
+}
+
+/// Enters the working directory, which must be inside the container.
+pub(super) fn enter(cwd: BorrowedFd<'_>, plan: &ProcessPlan) -> Result<(), InitError> {
+    fchdir(cwd).act_on("enter the working directory", &plan.cwd)?;
+    // The kernel puts `(unreachable)` in front of a path outside of the root (getcwd(2)).
+    let path = getcwd().act_on("enter the working directory", &plan.cwd)?;
+    if path.is_absolute() {
+        return Ok(());
+    }
+    Err(InitError::refused(format!(
+        "enter the working directory `{}`: it is outside of the container",
+        plan.cwd.display()
+    )))
+}
+
+/// Connects the standard streams.
+pub(super) fn connect(stdio: &Stdio, terminal: Option<&Terminal>, plan: &ProcessPlan) -> Result<(), InitError> {
+    match terminal {
+        Some(terminal) => terminal.connect(),
+        None => stdio::connect(stdio, plan.user.uid),
+    }
+}

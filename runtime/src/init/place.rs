@@ -1,0 +1,141 @@
+//! A place in the root filesystem where something is mounted, known by descriptor.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use super::beneath::RootDirectory;
+use super::classic;
+use super::error::{Act, InitError};
+use crate::plan::MountOptions;
+use crate::sys::mount::{self, Attributes};
+
+/// A mount target: the directory or file to cover, opened beneath the root.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    pub(super) root: &'a RootDirectory,
+    pub(super) path: &'a Path,
+    pub(super) target: OwnedFd,
+}
+
+impl<'a> Place<'a> {
+    /// A directory, which is made where there is none.
+    pub(super) fn directory(root: &'a RootDirectory, path: &'a Path) -> Result<Self, InitError> {
+        let target = root.ensure_directory(path).act_on("make directory", path)?;
+        Ok(Self { root, path, target })
+    }
+
+    /// A file, which is made where there is none.
+    pub(super) fn file(root: &'a RootDirectory, path: &'a Path) -> Result<Self, InitError> {
+        let target = root.ensure_file(path).act_on("make file", path)?;
+        Ok(Self { root, path, target })
+    }
+
+    /// Mounts a new file system of type `fstype` here.
+    pub(super) fn mount_filesystem(&self, fstype: &str, source: &str, options: &MountOptions) -> Result<(), InitError> {
+        let act = format!("mount `{source}` as {fstype} on");
+        let recursive = options.recursive;
+        match detached_filesystem(fstype, source, options, &act, self.path) {
+            Ok(mounted) => {
+                self.change_detached(
+                    mounted.as_fd(),
+                    Attributes { set: 0, clear: 0, ..options.attributes },
+                    recursive,
+                )?;
+                mount::move_mount(mounted.as_fd(), self.target.as_fd()).act_on(&act, self.path)
+            }
+            Err(InitError { errno: Some(Errno::ENOSYS), .. }) => {
+                classic::filesystem((fstype, source), options, self.target.as_fd()).act_on(&act, self.path)?;
+                self.change_mounted(Attributes { set: 0, clear: 0, ..options.attributes }, recursive)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Mounts what `source` holds here once more.
+    pub(super) fn bind(
+        &self,
+        source: BorrowedFd<'_>,
+        below: bool,
+        own: Attributes,
+        recursive: Attributes,
+    ) -> Result<(), InitError> {
+        match mount::clone_tree(source, c"", below) {
+            Ok(tree) => {
+                self.change_detached(tree.as_fd(), own, recursive)?;
+                mount::move_mount(tree.as_fd(), self.target.as_fd()).act_on("bind over", self.path)
+            }
+            Err(Errno::ENOSYS) => {
+                classic::bind(source, below, self.target.as_fd()).act_on("bind over", self.path)?;
+                self.change_mounted(own, recursive)
+            }
+            Err(errno) => Err(errno).act_on("bind over", self.path),
+        }
+    }
+
+    /// Changes a mount before anybody can reach it.
+    fn change_detached(
+        &self,
+        mounted: BorrowedFd<'_>,
+        own: Attributes,
+        recursive: Attributes,
+    ) -> Result<(), InitError> {
+        for (attributes, below) in [(own, false), (recursive, true)] {
+            if attributes != Attributes::default() {
+                mount::mount_setattr(mounted, below, attributes).act_on("set mount options of", self.path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes a mount that is attached here already.
+    fn change_mounted(&self, own: Attributes, recursive: Attributes) -> Result<(), InitError> {
+        if own == Attributes::default() && recursive == Attributes::default() {
+            return Ok(());
+        }
+        // `target` is what is covered; opened again, the path leads to what covers it.
+        let mounted = self.root.open_path(self.path, OFlag::O_PATH).act_on("open", self.path)?;
+        for (attributes, below) in [(own, false), (recursive, true)] {
+            if attributes != Attributes::default() {
+                change(mounted.as_fd(), below, attributes).act_on("set mount options of", self.path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Changes a mount by the newest call there is.
+pub(super) fn change(mounted: BorrowedFd<'_>, below: bool, attributes: Attributes) -> nix::Result<()> {
+    match mount::mount_setattr(mounted, below, attributes) {
+        Err(Errno::ENOSYS) => classic::change(mounted, below, attributes),
+        result => result,
+    }
+}
+
+/// Makes a file system, mounted nowhere yet.
+fn detached_filesystem(
+    fstype: &str,
+    source: &str,
+    options: &MountOptions,
+    act: &str,
+    path: &Path,
+) -> Result<OwnedFd, InitError> {
+    let context = mount::fsopen(&string(fstype)).act_on(act, path)?;
+    mount::fsconfig_string(context.as_fd(), c"source", &string(source)).act_on(act, path)?;
+    for (key, value) in &options.data {
+        let set = match value {
+            Some(value) => mount::fsconfig_string(context.as_fd(), &string(key), &string(value)),
+            None => mount::fsconfig_flag(context.as_fd(), &string(key)),
+        };
+        set.map_err(|errno| InitError::new(format!("{act} `{}` with option `{key}`", path.display()), errno))?;
+    }
+    mount::fsconfig_create(context.as_fd()).act_on(act, path)?;
+    mount::fsmount(context.as_fd(), options.attributes.set).act_on(act, path)
+}
+
+fn string(text: &str) -> CString {
+    CString::new(text).expect("texts with a NUL are refused when the spec is read")
+}

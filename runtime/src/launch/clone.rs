@@ -1,0 +1,77 @@
+//! The clone of a process that sets itself up, reports, waits, and becomes a container's program.
+//!
+//! Runs in the monitor, or the command that execs; what is handed to [`clone`] runs in the child.
+
+use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::{LaunchError, PidNamespace};
+use crate::cgroup::Attachment;
+use crate::init::{Channel, Report};
+use crate::process::{self, Exit};
+use crate::sys;
+use crate::sys::process::Child;
+
+/// Where a child is born.
+pub(crate) struct Birth<'a> {
+    /// `CLONE_NEW*` flags of namespaces to make.
+    pub(crate) namespaces: u64,
+    /// A pid namespace to be born into: its file, or a pidfd of a process in it.
+    pub(crate) pid_namespace: Option<&'a OwnedFd>,
+    /// The cgroup.
+    pub(crate) attachment: &'a Attachment,
+}
+
+/// Clones a child that runs `body` with its end of a channel, whose other end is returned.
+pub(crate) fn clone(
+    birth: &Birth<'_>,
+    body: impl FnOnce(Channel) -> Infallible,
+) -> Result<(Child, Channel), LaunchError> {
+    let (above, below) = Channel::pair().map_err(LaunchError::clone)?;
+    let mut above = Some(above);
+    let pid_namespace = birth.pid_namespace.map(PidNamespace::enter).transpose()?;
+    let child = sys::process::spawn(birth.namespaces, birth.attachment.unified(), || {
+        // The child must not hold our end as well: it has to see when we are gone.
+        above.take();
+        body(below)
+    });
+    drop(pid_namespace);
+    let child = child.map_err(LaunchError::from_clone)?;
+    let above = above.expect("only the child, on its copy of our memory, takes our end away");
+    Ok((child, above))
+}
+
+/// Waits for the child's report; reaps the child when it is bad news.
+pub(crate) fn wait_until_ready(
+    child: &Child,
+    channel: &Channel,
+) -> Result<(Option<OwnedFd>, Vec<String>), LaunchError> {
+    let error = match channel.receive() {
+        Ok(Some((Report::Ready { warnings }, terminal))) => return Ok((terminal, warnings)),
+        Ok(Some((Report::Failed(failure), _))) => LaunchError::from_failure(failure),
+        Ok(None) => return Err(LaunchError::Died { exit: end(child) }),
+        Err(source) => LaunchError::Channel { source },
+    };
+    end(child);
+    Err(error)
+}
+
+/// Lets the child go on, and waits until it has become the program.
+pub(crate) fn release(channel: &Channel) -> Result<(), LaunchError> {
+    let failed = |source| LaunchError::Channel { source };
+    channel.go().map_err(failed)?;
+    match channel.receive().map_err(failed)? {
+        // The execve closed the other end: the program runs, or was killed on the way, which its exit
+        // status will tell.
+        None => Ok(()),
+        Some((Report::Failed(failure), _)) => Err(LaunchError::from_failure(failure)),
+        Some((Report::Ready { .. }, _)) => Err(failed(std::io::ErrorKind::InvalidData.into())),
+    }
+}
+
+/// Makes sure that a child is gone, and tells how it ended.
+pub(crate) fn end(child: &Child) -> Exit {
+    let pidfd = child.pidfd.as_fd();
+    let _gone = process::kill(pidfd, libc::SIGKILL);
+    process::reap_blocking(pidfd).unwrap_or(Exit::Signal(libc::SIGKILL))
+}

@@ -1,0 +1,82 @@
+//! A sealed view by a detached, read-only overlay file system.
+//!
+//! An overlay without an upper layer has nowhere to write to; its lower layers are opened by the kernel
+//! with mounts of its own, so nothing that is done to the host's mounts changes it. Attached nowhere, no
+//! path leads to it, and it is gone with the last process that runs from it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, fstatfs};
+use nix::sys::statvfs::{FsFlags, fstatvfs};
+
+use super::SELF;
+use crate::sys;
+
+// MOUNT_ATTR_*, `linux/mount.h`
+const RDONLY: u64 = 0x1;
+const NOSUID: u64 = 0x2;
+const NODEV: u64 = 0x4;
+
+/// Opens a program through an overlay of the directory it lies in.
+pub(super) fn copy(program: &File) -> io::Result<File> {
+    let path = std::fs::read_link(SELF)?;
+    let (own, there) = (program.metadata()?, std::fs::metadata(&path)?);
+    if (own.dev(), own.ino()) != (there.dev(), there.ino()) {
+        return Err(io::Error::other(format!("`{}` is another file by now", path.display())));
+    }
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    let context = sys::mount::fsopen(c"overlay")?;
+    let layers = std::ffi::CString::new(layers(directory))?;
+    sys::mount::fsconfig_string(context.as_fd(), c"lowerdir", &layers)?;
+    sys::mount::fsconfig_create(context.as_fd())?;
+    let mounted = sys::mount::fsmount(context.as_fd(), RDONLY | NOSUID | NODEV)?;
+    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
+    let how = OpenHow::new().flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC).resolve(resolve);
+    Ok(openat2(&mounted, Path::new(name), how)?.into())
+}
+
+/// Names the layers, the program's directory on top. An overlay without an upper layer needs two lower
+/// ones; the other is never looked at, as only one name is opened.
+fn layers(directory: &Path) -> Vec<u8> {
+    let mut layers = Vec::new();
+    for byte in directory.as_os_str().as_bytes() {
+        if matches!(byte, b':' | b'\\') {
+            layers.push(b'\\');
+        }
+        layers.push(*byte);
+    }
+    layers.extend(b":/proc/self/fdinfo");
+    layers
+}
+
+/// Tells whether a file lies on a read-only overlay that is mounted nowhere.
+pub(super) fn is_sealed(program: &File) -> bool {
+    let is_overlay = fstatfs(program).is_ok_and(|stat| stat.filesystem_type() == OVERLAYFS_SUPER_MAGIC);
+    is_overlay && fstatvfs(program).is_ok_and(|stat| stat.flags().contains(FsFlags::ST_RDONLY)) && is_detached(program)
+}
+
+/// An overlay somebody mounted read-only could be mounted again otherwise.
+fn is_detached(program: &File) -> bool {
+    let Ok(id) = sys::descriptor::mount_id(program.as_fd()) else { return false };
+    let id = id.to_string();
+    std::fs::read_to_string("/proc/self/mountinfo")
+        .is_ok_and(|mounts| mounts.lines().all(|line| line.split(' ').next() != Some(&id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn separators_in_the_path_of_the_program_do_not_separate() {
+        assert_eq!(layers(Path::new("/opt/a:b\\c")), b"/opt/a\\:b\\\\c:/proc/self/fdinfo");
+    }
+}
