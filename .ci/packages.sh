@@ -8,15 +8,15 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # package=what shows that it, or something as good, is there: a program, or a file
 build='gcc=cc libc6-dev=/usr/include/stdio.h'
-images='mmdebstrap=mmdebstrap python3=python3 zstd=zstd skopeo=skopeo curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt'
-test='umoci=umoci nftables=nft iproute2=ip redis-tools=redis-cli postgresql-client=psql bind9-dnsutils=dig
+images='mmdebstrap=mmdebstrap python3=python3 zstd=zstd curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt'
+test='skopeo=skopeo umoci=umoci nftables=nft iproute2=ip redis-tools=redis-cli postgresql-client=psql bind9-dnsutils=dig
     shellcheck=shellcheck busybox-static=/usr/share/doc/busybox-static'
 case ${1:-} in
 demo) wanted="$build curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt" ;;
 images) wanted=$images ;;
 test) wanted="$build $images $test" ;;
 release) wanted="$build musl-tools=musl-gcc binutils=readelf" ;;
-bench) wanted="$build $images iproute2=ip umoci=umoci runc=runc crun=crun" ;; # podman and docker bring services
+bench) wanted="$build $images iproute2=ip skopeo=skopeo umoci=umoci runc=runc crun=crun" ;; # podman and docker bring services
 *)
     sed -n '2s/^# //p' "$0" >&2
     exit 2

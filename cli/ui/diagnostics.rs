@@ -1,6 +1,6 @@
 //! Faults of the user's files, drawn with the lines they are in.
 
-use annotate_snippets::{AnnotationKind, Level as SnippetLevel, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Level as SnippetLevel, Renderer, Snippet};
 use lighter_compose::{Diagnostic, Severity};
 
 /// Returns the excerpt: message, `file:line:column`, the line with carets, hints.
@@ -10,7 +10,7 @@ pub(crate) fn render(diagnostic: &Diagnostic, color: bool) -> String {
         Severity::Warning => SnippetLevel::WARNING,
     };
     let message = super::printable(&diagnostic.message);
-    let mut group = level.primary_title(message.as_str()).elements(Vec::<Snippet<'_, _>>::new());
+    let mut group = level.primary_title(message.as_str()).elements(Vec::<Snippet<'_, Annotation<'_>>>::new());
     for (index, label) in diagnostic.labels.iter().enumerate() {
         let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
         let annotation = kind.span(label.span.range());

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -28,6 +29,21 @@ pub(crate) enum RootfsError {
     /// A directory could not be made.
     #[error(transparent)]
     File(#[from] crate::FileError),
+}
+
+/// Gives the writable directory the owner and mode of the image's root directory: overlayfs shows the topmost one's.
+///
+/// root's, 0755, if the image does not say. Only once: later the container itself may have changed them.
+pub(crate) fn adopt_root(image_root: Option<&Path>, upper: &Path) -> io::Result<()> {
+    if fs::read_dir(upper)?.next().is_some() || fs::metadata(upper)?.mode() & 0o7777 != 0o700 {
+        return Ok(());
+    }
+    let Some(image_root) = image_root else {
+        return fs::set_permissions(upper, fs::Permissions::from_mode(0o755));
+    };
+    let root = fs::metadata(image_root)?;
+    std::os::unix::fs::chown(upper, Some(root.uid()), Some(root.gid()))?;
+    fs::set_permissions(upper, fs::Permissions::from_mode(root.mode() & 0o7777))
 }
 
 /// Mounts the container's root filesystem; `lowers` are the layers' directories, topmost first.

@@ -149,8 +149,6 @@ fn check_host_address(address: Ipv4Addr, subnet: Ipv4Net) -> Result<Ipv4Addr, Ip
 }
 
 /// Returns the wanted address, else the lowest that is not in `taken`, which maps addresses to who has them.
-///
-/// Addresses that containers yet to start have asked for belong in `taken` too, or another could be given one of them.
 pub(crate) fn choose_address(
     subnet: Ipv4Net,
     taken: &BTreeMap<Ipv4Addr, String>,

@@ -9,10 +9,9 @@
 #
 # Packages are those of Debian bookworm whatever the host is, so that `postgres:15` is PostgreSQL 15 everywhere; they come
 # from the mirror that the host's own apt uses, if the host is a Debian. Every time stamp is SOURCE_DATE_EPOCH or older and
-# archives are written in order of names: the same packages give the same layers on every host (their compressed bytes
-# depend on its zlib).
+# archives are written in order of names: the same packages give the same digests with the same mmdebstrap and zlib.
 #
-# Needs root (device nodes, owners) and: mmdebstrap, python3, zstd, skopeo, docker-registry.
+# Needs root (device nodes, owners) and: mmdebstrap, python3, zstd, curl, docker-registry.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)

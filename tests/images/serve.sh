@@ -64,7 +64,7 @@ stop() {
 }
 
 fill() {
-    local layout=$1 data=$2 port state ref
+    local layout=$1 data=$2 port state
     state=$(mktemp -d)
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     mkdir -p "$data"
@@ -74,13 +74,7 @@ fill() {
     # shellcheck disable=SC2064 # the values of now: both are gone from scope when the trap runs
     trap "kill $pid; rm -rf '$state'" EXIT
     await "$port" "$pid" "$state/log"
-    for ref in $(python3 -c '
-import json, sys
-for image in json.load(open(sys.argv[1] + "/index.json"))["manifests"]:
-    print(image["annotations"]["org.opencontainers.image.ref.name"])' "$layout"); do
-        skopeo copy --quiet --all --dest-tls-verify=false \
-            "oci:$layout:$ref" "docker://127.0.0.1:$port/library/$ref"
-    done
+    PYTHONDONTWRITEBYTECODE=1 python3 "$here/push.py" "$layout" "$port"
 }
 
 case ${1:-} in

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use lighter_compose::apply::{self, ApplyError, ApplyOptions, DEFAULT_PARALLEL, Event, Progress};
+use lighter_compose::apply::{ApplyError, ApplyOptions, DEFAULT_PARALLEL, Event, Progress, Silent};
 use lighter_compose::plan::{Op, Plan};
 use lighter_compose::{Diagnostic, apply};
 use lighter_engine::Engine;
@@ -54,7 +54,7 @@ struct Steps<'a> {
 }
 
 impl Progress for Steps<'_> {
-    fn report(&self, event: apply::Event<'_>) {
+    fn report(&self, event: Event<'_>) {
         match event {
             Event::Done { step, .. } => self.done(&step.op),
             Event::Began { step, .. } => self.began(&step.op),
@@ -84,5 +84,5 @@ impl Steps<'_> {
 pub(super) fn apply_silently(engine: &Engine, plan: &Plan) -> Result<(), ApplyError> {
     let interrupted = AtomicBool::new(false);
     let options = ApplyOptions { parallel: 0, interrupted: &interrupted };
-    apply(plan, engine, options, &apply::Silent).map(|_| ())
+    apply(plan, engine, options, &Silent).map(|_| ())
 }

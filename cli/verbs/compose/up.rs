@@ -142,7 +142,7 @@ fn plan(
         ImagesError::Missing(fault) => outcome::fault(*fault),
         other => other.into(),
     })?;
-    let templates = specify::templates(project, &services, &images, engine)?;
+    let templates = specify::templates(project, &services, &images, engine);
     let observed = observe(&project.name, engine)?;
     plan::up::up(project, &templates, &observed, options).map_err(|error| match error {
         PlanError::Invalid(fault) => outcome::fault(*fault),

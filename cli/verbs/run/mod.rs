@@ -16,7 +16,6 @@ use crate::session::{self, Attachment};
 use crate::ui::progress;
 
 pub(crate) use flags::RunFlags;
-pub(crate) use parse::bytes;
 
 /// Make a container and run a command in it
 #[derive(clap::Args)]

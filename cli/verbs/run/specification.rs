@@ -43,7 +43,7 @@ pub(super) fn specification(
         stop_signal: flags.stop_signal.clone(),
         labels: pairs("--label", &flags.label)?,
     };
-    let mut spec = ContainerSpec::from_image(name, flags.image.clone(), engine.images(), image, choice, mounts)?;
+    let mut spec = ContainerSpec::from_image(name, flags.image.clone(), image, choice, mounts);
     spec.group_add = flags.group_add.clone();
     spec.hostname = flags.hostname.clone();
     spec.devices = flags.device.iter().map(|text| parse::device(text)).collect();

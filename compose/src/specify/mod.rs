@@ -12,7 +12,7 @@ mod network;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use lighter_engine::images::store::{Image, Store, StoreError};
+use lighter_engine::images::store::Image;
 use lighter_engine::{ContainerSpec, Engine, HealthCheck, Isolation, MountKind, ProcessChoice, RestartPolicy};
 
 pub use files::ContentFile;
@@ -56,53 +56,44 @@ impl Template {
     }
 }
 
-/// Makes the templates of `services`, by name; each needs its image.
-///
-/// # Errors
-/// An image's configuration cannot be read.
+/// Makes the templates of `services`, by name; those whose image is not known are left out.
 pub fn templates(
     project: &Project,
     services: &[String],
     images: &Images,
     engine: &Engine,
-) -> Result<BTreeMap<String, Template>, StoreError> {
+) -> BTreeMap<String, Template> {
     let root = content_root(engine);
     let known = services.iter().filter_map(|name| Some((project.services.get(name)?, images.get(name)?)));
-    let one = |(service, image): (&Service, &Image)| {
-        Ok((service.name.clone(), template(project, service, image, engine.images(), &root)?))
-    };
+    let one = |(service, image): (&Service, &Image)| (service.name.clone(), template(project, service, image, &root));
     known.map(one).collect()
 }
 
 /// Makes the template of `service` of `project` from `image`; `content_root` is the folder for the content of configs and
 /// secrets.
-///
-/// # Errors
-/// The image's configuration cannot be read.
 fn template(
     project: &Project,
     service: &Service,
     image: &Image,
-    store: &Store,
     content_root: &Path,
-) -> Result<Template, StoreError> {
+) -> Template {
     let files = files::content_files(project, service, content_root);
     let mounts = mounts::mounts(project, service, &files);
     let reference = service.image.clone().unwrap_or_else(|| names::built_image(&project.name, &service.name));
     let config_hash = hash::service_hash(service, &files);
     let name = names::container(&project.name, &service.name, 1);
-    let mut spec = ContainerSpec::from_image(name, reference, store, image, choice(service), mounts)?;
+    let mut spec = ContainerSpec::from_image(name, reference, image, choice(service), mounts);
     spec.labels.extend(labels(project, service, &config_hash, &image.id.to_string()));
     fill(&mut spec, project, service);
     forget_anonymous_names(&mut spec);
-    Ok(Template {
+    Template {
         spec,
         config_hash,
         network_of: network::lender(service),
         files,
         container_name: service.container_name.clone(),
         published: service.ports.iter().map(|port| port.published).collect(),
-    })
+    }
 }
 
 /// Takes the names of anonymous volumes away: each container gets its own when it is made, or inherits an older one's.

@@ -309,6 +309,9 @@ fn mount_rootfs(engine: &Engine, paths: &ContainerPaths, spec: &ContainerSpec) -
     let image = engine.images().find(&spec.image.id)?;
     let image = image.ok_or_else(|| LaunchError::NoImage(spec.image.reference.clone()))?;
     let layers = engine.images().layers(&image)?;
+    let root = engine.images().root_directory(&image);
+    rootfs::adopt_root(root.as_deref(), &paths.upper())
+        .map_err(LaunchError::io("set owner and mode of the root directory"))?;
     Ok(rootfs::mount_overlay(paths, &layers)?)
 }
 

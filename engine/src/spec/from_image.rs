@@ -1,10 +1,8 @@
 //! What an image says about the containers made from it, and what a front end says instead.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use lighter_images::store::{Image, Store, StoreError};
-use serde::Deserialize;
+use lighter_images::store::{Healthcheck, Image};
 
 use super::{ContainerSpec, HealthCheck, ImageSource, Mount, MountKind, Probe};
 use crate::id;
@@ -35,11 +33,10 @@ impl ContainerSpec {
     pub fn from_image(
         name: String,
         reference: String,
-        store: &Store,
         image: &Image,
         choice: ProcessChoice,
         mounts: Vec<Mount>,
-    ) -> Result<Self, StoreError> {
+    ) -> Self {
         let config = image.config.config().clone().unwrap_or_default();
         let image_command = config.cmd().clone().unwrap_or_default();
         let (entrypoint, command) = match (choice.entrypoint, choice.command) {
@@ -65,8 +62,8 @@ impl ContainerSpec {
         spec.mounts = mounts;
         let declared = config.volumes().clone().unwrap_or_default();
         spec.mounts.extend(anonymous(&declared, &spec.mounts));
-        spec.health = health(store, image)?;
-        Ok(spec)
+        spec.health = image.healthcheck.as_ref().and_then(check);
+        spec
     }
 }
 
@@ -102,49 +99,19 @@ fn anonymous(declared: &[String], mounts: &[Mount]) -> Vec<Mount> {
     free.map(volume).collect()
 }
 
-/// The part of an image configuration that Docker has beside the OCI image specification; times in nanoseconds.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct DockerHealthcheck {
-    test: Vec<String>,
-    interval: u64,
-    timeout: u64,
-    start_period: u64,
-    start_interval: u64,
-    retries: u32,
-}
-
-#[derive(Debug, Deserialize)]
-struct DockerConfiguration {
-    config: Option<DockerConfig>,
-}
-
-#[derive(Debug, Deserialize)]
-struct DockerConfig {
-    #[serde(rename = "Healthcheck")]
-    healthcheck: Option<DockerHealthcheck>,
-}
-
-fn health(store: &Store, image: &Image) -> Result<Option<HealthCheck>, StoreError> {
-    let bytes = store.blob(&image.id)?;
-    let parsed = serde_json::from_slice::<DockerConfiguration>(&bytes).ok();
-    Ok(parsed.and_then(|parsed| parsed.config).and_then(|config| config.healthcheck).and_then(check))
-}
-
-fn check(image: DockerHealthcheck) -> Option<HealthCheck> {
+fn check(image: &Healthcheck) -> Option<HealthCheck> {
     let probe = match image.test.split_first()? {
         (kind, rest) if kind == "CMD" => Probe::Exec(rest.to_vec()),
         (kind, [line]) if kind == "CMD-SHELL" => Probe::Shell(line.clone()),
         _ => return None, // NONE
     };
-    let set = |nanoseconds: u64| (nanoseconds > 0).then(|| Duration::from_nanos(nanoseconds));
     let base = HealthCheck::new(probe);
     Some(HealthCheck {
-        interval: set(image.interval).unwrap_or(base.interval),
-        timeout: set(image.timeout).unwrap_or(base.timeout),
-        start_period: set(image.start_period).unwrap_or(base.start_period),
-        start_interval: set(image.start_interval),
-        retries: if image.retries > 0 { image.retries } else { base.retries },
+        interval: image.interval.unwrap_or(base.interval),
+        timeout: image.timeout.unwrap_or(base.timeout),
+        start_period: image.start_period.unwrap_or(base.start_period),
+        start_interval: image.start_interval,
+        retries: image.retries.unwrap_or(base.retries),
         probe: base.probe,
     })
 }
@@ -152,6 +119,7 @@ fn check(image: DockerHealthcheck) -> Option<HealthCheck> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn texts(texts: &[&str]) -> Vec<String> {
         texts.iter().map(|text| (*text).to_owned()).collect()
@@ -164,12 +132,19 @@ mod tests {
     }
 
     #[test]
-    fn an_images_health_check_is_read_with_its_times() {
-        let json = r#"{"config":{"Healthcheck":{"Test":["CMD-SHELL","true"],"Interval":1000000000,"Retries":5}}}"#;
-        let parsed: DockerConfiguration = serde_json::from_str(json).unwrap();
-        let health = check(parsed.config.unwrap().healthcheck.unwrap()).unwrap();
+    fn an_images_health_check_has_the_defaults_for_what_it_leaves_out() {
+        let image = Healthcheck {
+            test: texts(&["CMD-SHELL", "true"]),
+            interval: Some(Duration::from_secs(1)),
+            timeout: None,
+            start_period: None,
+            start_interval: None,
+            retries: Some(5),
+        };
+        let health = check(&image).unwrap();
         assert_eq!(health.probe, Probe::Shell("true".into()));
-        assert_eq!((health.interval, health.retries), (Duration::from_secs(1), 5));
+        assert_eq!((health.interval, health.timeout.as_secs(), health.retries), (Duration::from_secs(1), 30, 5));
+        assert_eq!(check(&Healthcheck { test: texts(&["NONE"]), ..image }), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use oci_spec::image::{ImageConfiguration, ImageManifest};
 
 use super::error::StoreError;
 use super::index::{Entry, Index};
-use super::layers::LayerIds;
+use super::layers::{Found, LayerIds};
 use super::lease::Needs;
 use super::{Image, LayerKey, Store};
 use crate::digest::Digest;
@@ -19,13 +19,12 @@ impl Store {
         let Some(first) = entries.first() else { return Err(StoreError::NoSuchImage(id.to_string())) };
         let (config, healthcheck) = self.read_config(id)?;
         let ids = self.layer_ids(&config, id)?;
-        let mut size = 0;
-        let layers = ids.iter().map(|ids| {
-            let found = self.layers.find_listed(ids);
-            size += found.as_ref().map_or(0, |found| found.size);
-            LayerKey(found.map_or_else(|| ids.diff_id.clone(), |found| found.key))
-        });
-        let layers = layers.collect();
+        let found: Vec<_> = ids.iter().map(|ids| self.layers.find_listed(ids)).collect();
+        let size = found.iter().flatten().map(|found| found.size).sum();
+        let describes_root = |found: &Option<_>| found.as_ref().is_some_and(|found: &Found| found.describes_root);
+        let root_layer = found.iter().rposition(describes_root);
+        let keys = found.into_iter().zip(ids).map(|(found, ids)| found.map_or(ids.diff_id, |found| found.key));
+        let layers = keys.map(LayerKey).collect();
         let mut references: Vec<_> = entries.iter().filter_map(|entry| entry.reference()).collect();
         references.sort();
         let digests = entries.iter().filter_map(|entry| entry.repo_digest());
@@ -33,7 +32,7 @@ impl Store {
         repo_digests.sort();
         repo_digests.dedup();
         let (id, manifest) = (id.clone(), first.digest.clone());
-        Ok(Image { id, manifest, references, repo_digests, config, healthcheck, size, layers })
+        Ok(Image { id, manifest, references, repo_digests, config, healthcheck, size, layers, root_layer })
     }
 
     fn read_config(&self, id: &Digest) -> Result<(ImageConfiguration, Option<Healthcheck>), StoreError> {

@@ -59,6 +59,8 @@ struct Record {
     entries: u64,
     /// Whether the directory is right as an image's bottom layer only.
     is_for_bottom: bool,
+    /// Whether `fs/` itself has the owner, mode and times of the archive's root.
+    describes_root: bool,
     /// The boot in which the directory was made: /proc/sys/kernel/random/boot_id.
     boot_id: String,
 }
@@ -70,6 +72,8 @@ pub(crate) struct Found {
     pub(crate) key: Digest,
     /// Bytes of regular files.
     pub(crate) size: u64,
+    /// Whether its root has attributes of its own.
+    pub(crate) describes_root: bool,
 }
 
 /// The directory of layers.
@@ -115,7 +119,7 @@ impl Layers {
         };
         [&ids.diff_id, &ids.chain_id].into_iter().find_map(|key| {
             let record = self.record(key).filter(|record| serves(key, record) && is_whole(key, record))?;
-            Some(Found { key: key.clone(), size: record.size })
+            Some(Found { key: key.clone(), size: record.size, describes_root: record.describes_root })
         })
     }
 
@@ -149,6 +153,7 @@ impl Layers {
             size: unpacked.bytes,
             entries: unpacked.entries,
             is_for_bottom: unpacked.is_for_bottom,
+            describes_root: unpacked.describes_root,
             boot_id: self.boot_id.clone(),
         };
         let path = staging.path.join("layer.json");

@@ -72,6 +72,8 @@ pub struct Image {
     pub size: u64,
     /// The layers' keys, bottom first.
     pub layers: Vec<LayerKey>,
+    /// Which of `layers` is the topmost one that says what its root directory is like.
+    root_layer: Option<usize>,
 }
 
 impl Image {
@@ -168,6 +170,15 @@ impl Store {
             if path.is_dir() { Ok(path) } else { Err(missing()) }
         };
         image.layers.iter().rev().map(path).collect()
+    }
+
+    /// Returns the directory whose owner, mode and times the image's root directory has, or `None` if the image does
+    /// not say (then it is root's, 0755).
+    ///
+    /// overlayfs takes the root's attributes from the topmost layer, `upperdir` where there is one; so whoever makes
+    /// that directory copies them from here.
+    pub fn root_directory(&self, image: &Image) -> Option<PathBuf> {
+        image.root_layer.and_then(|position| image.layers.get(position)).map(|key| self.layers.files_of(&key.0))
     }
 
     fn lock(&self) -> Result<Flock<File>, StoreError> {

@@ -19,6 +19,7 @@ mod stream;
 mod wire;
 mod zone;
 
+pub use redirect::ADDRESS;
 pub use resolv_conf::Upstream;
 pub(crate) use resolv_conf::nameservers;
 pub use server::{DnsError, Server};

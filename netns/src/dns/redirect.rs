@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use crate::netlink::{Netlink, NetlinkError};
 use crate::nftables::{Batch, Chain, Family, Hook, Rule};
 
-/// Where a container finds its name server; Docker's address, which images have come to know.
-pub(super) const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
+/// Where a container finds its name server, for its resolv.conf(5); Docker's address, which images have come to know.
+pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 /// Our table inside a container.
 const TABLE: &str = "lighter-dns";
 /// Numbers of the protocols in the IP header (IANA, Protocol Numbers).

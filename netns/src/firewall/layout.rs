@@ -51,7 +51,7 @@ const TRANSLATE_SOURCE: i32 = 100;
 /// Returns every chain; with `closed` the host forwards nothing but containers' packets.
 pub(super) fn chains(closed: bool) -> Vec<Chain> {
     vec![
-        hooked("raw", ("filter", libc::NF_INET_PRE_ROUTING, RAW), unreachable()),
+        hooked("raw", ("filter", libc::NF_INET_PRE_ROUTING, RAW), from_containers()),
         hooked("prerouting", ("nat", libc::NF_INET_PRE_ROUTING, TRANSLATE_DESTINATION), published_to_others()),
         hooked("output", ("nat", libc::NF_INET_LOCAL_OUT, TRANSLATE_DESTINATION), published()),
         Chain { name: INTO_BRIDGE, hook: None, rules: into_bridge() },
@@ -65,7 +65,7 @@ fn hooked(name: &'static str, (kind, point, priority): (&'static str, i32, i32),
     Chain { name, hook: Some(Hook { kind, point, priority }), rules }
 }
 
-fn unreachable() -> Vec<Rule> {
+fn from_containers() -> Vec<Rule> {
     vec![
         // Bridges have route_localnet on, for answers to connections from 127.0.0.1; without this rule the services of
         // this host that listen on loopback would be open to containers.

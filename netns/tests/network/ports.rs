@@ -79,6 +79,8 @@ fn a_port_published_on_one_address_is_not_on_the_others() {
 #[ignore = "needs root"]
 fn what_is_not_published_is_closed_even_by_a_direct_route() {
     let lab = Lab::new();
+    // On a host that forwards for everybody, nothing but our own rules keeps containers.
+    lab.run("sysctl -q -w net.ipv4.ip_forward=1");
     let network = lab.network("web_default");
     let web = lab.container("web", &[&network], &[tcp(None, Some(8080), 80)]);
     web.serve(80);

@@ -47,6 +47,8 @@ pub(crate) struct Unpacked {
     /// Whether the result is right at the bottom only: it dropped whiteouts, or made directories up, because there
     /// was nothing below.
     pub(crate) is_for_bottom: bool,
+    /// Whether the archive says what owner, mode and times its root has.
+    pub(crate) describes_root: bool,
 }
 
 /// Why an archive could not be unpacked.
@@ -119,6 +121,7 @@ impl Extractor<'_> {
         match path::classify(&clean).map_err(refused)? {
             Target::Leftover => Ok(()),
             Target::Root if entry.kind == Kind::Directory => {
+                self.unpacked.describes_root = true;
                 self.set_root(&Attributes::of(entry)).map_err(|source| failed("set up", b".", source))
             }
             Target::Root => Err(refused("the root of a layer is a directory")),

@@ -1,0 +1,109 @@
+//! File systems of a container.
+
+use std::os::unix::fs::symlink;
+
+use serde_json::json;
+
+use crate::support::Bundle;
+
+#[test]
+#[ignore = "needs root"]
+fn a_volume_is_writable_or_not_as_asked() {
+    let volume = tempfile::tempdir().unwrap();
+    let script = "touch /rw/made && echo made; touch /ro/x || echo refused";
+    let ended = Bundle::new(&["sh", "-c", script])
+        .mounted(json!({"destination": "/rw", "source": volume.path(), "options": ["rbind", "rprivate"]}))
+        .mounted(json!({"destination": "/ro", "source": volume.path(), "options": ["rbind", "rprivate", "ro"]}))
+        .run();
+    assert_eq!(ended.stdout, "made\nrefused\n", "{ended:?}");
+    assert!(volume.path().join("made").exists());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn recursively_read_only_reaches_the_mounts_below() {
+    let below = tempfile::tempdir().unwrap();
+    let tree = tempfile::tempdir().unwrap();
+    std::fs::create_dir(tree.path().join("sub")).unwrap();
+    // The tree has a mount in it: made inside the container's own mounts, by a first bind over `sub`.
+    let script = "touch /tree/sub/x || echo refused";
+    let bundle = Bundle::new(&["sh", "-c", script]);
+    std::fs::create_dir_all(bundle.root().join("tree/sub")).unwrap();
+    let ended = bundle
+        .mounted(json!({"destination": "/tree", "source": tree.path(), "options": ["rbind"]}))
+        .mounted(json!({"destination": "/tree/sub", "source": below.path(), "options": ["rbind", "rro"]}))
+        .run();
+    assert_eq!(ended.stdout, "refused\n", "{ended:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_file_is_mounted_over_a_file_that_is_made() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "127.0.0.1 localhost\n").unwrap();
+    let bundle = Bundle::new(&["cat", "/etc/hosts", "/etc/resolv.conf"]);
+    // As many images have it: a link to where nothing is.
+    symlink("../run/resolvconf/resolv.conf", bundle.root().join("etc/resolv.conf")).unwrap();
+    let mount = |destination| json!({"destination": destination, "source": file.path(), "options": ["bind", "ro"]});
+    let ended = bundle.mounted(mount("/etc/hosts")).mounted(mount("/etc/resolv.conf")).run();
+    assert_eq!(ended.stdout, "127.0.0.1 localhost\n127.0.0.1 localhost\n", "{ended:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_missing_source_is_named() {
+    let ended = Bundle::new(&["true"])
+        .mounted(json!({"destination": "/data", "source": "/nowhere/at/all", "options": ["bind"]}))
+        .run();
+    assert_eq!(ended.code, 125);
+    assert!(ended.stderr.contains("`/nowhere/at/all`") && ended.stderr.contains("No such file"), "{ended:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_tmpfs_has_its_size_and_takes_the_mode_it_covers() {
+    let script = "mount | grep ' /tmp ' | grep -c size=1024k; stat -c %a /tmp /run; \
+                  head -c 2000000 /dev/zero > /tmp/x || echo full";
+    let bundle = Bundle::new(&["sh", "-c", script]);
+    std::fs::create_dir(bundle.root().join("run")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(bundle.root().join("run"), mode).unwrap();
+    let ended = bundle
+        .mounted(
+            json!({"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["size=1024k", "mode=1777"]}),
+        )
+        .mounted(json!({"destination": "/run", "type": "tmpfs", "source": "tmpfs"}))
+        .run();
+    assert_eq!(ended.stdout, "1\n1777\n700\nfull\n", "{ended:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_unknown_option_is_named() {
+    let ended = Bundle::new(&["true"])
+        .mounted(json!({"destination": "/x", "type": "tmpfs", "source": "tmpfs", "options": ["nonsense=1"]}))
+        .run();
+    assert_eq!(ended.code, 125);
+    assert!(ended.stderr.contains("nonsense") && ended.stderr.contains("`/x`"), "{ended:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_read_only_root_leaves_volumes_writable() {
+    let script = "touch /x || echo refused; touch /data/x && echo made; touch /dev/shm/x && echo made";
+    let volume = tempfile::tempdir().unwrap();
+    let ended = Bundle::new(&["sh", "-c", script])
+        .with("/root/readonly", json!(true))
+        .mounted(json!({"destination": "/data", "source": volume.path(), "options": ["bind"]}))
+        .run();
+    assert_eq!(ended.stdout, "refused\nmade\nmade\n", "{ended:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_rootfs_of_the_caller_is_as_it_was() {
+    let bundle = Bundle::new(&["sh", "-c", "touch /made; mount | wc -l"]).with("/root/readonly", json!(false));
+    bundle.run();
+    assert!(bundle.root().join("made").exists());
+    assert_eq!(std::fs::read_dir(bundle.root().join("dev")).unwrap().count(), 0, "nodes went into the tmpfs");
+}

@@ -1,0 +1,170 @@
+//! Bundles made of a static busybox, run by the `launch` example; a leak check after each.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use lighter_runtime::defaults;
+use serde_json::{Value, json};
+
+/// Where Debian's `busybox-static` puts it.
+const BUSYBOX: &str = "/bin/busybox";
+
+const APPLETS: &str = "sh true cat ls id env stat grep mount hostname sleep echo mkdir touch ps wc readlink pwd test \
+                       dd mknod unshare head tail tty stty kill chmod tr sort";
+
+/// A container to be: its files, and the spec to change before it runs.
+pub(crate) struct Bundle {
+    directory: tempfile::TempDir,
+    pub(crate) id: String,
+    pub(crate) spec: Value,
+}
+
+/// What a run left behind to look at.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Bundle {
+    /// A container that runs `args` with everything at its default.
+    pub(crate) fn new(args: &[&str]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let id = format!("t{}-{number}", std::process::id());
+        let bundle = Self { spec: spec(&id, args), directory, id };
+        bundle.make_root();
+        bundle
+    }
+
+    fn make_root(&self) {
+        let root = self.root();
+        for name in ["bin", "etc", "tmp", "root", "dev", "proc", "sys", "home/user"] {
+            std::fs::create_dir_all(root.join(name)).expect("directory of the rootfs");
+        }
+        std::fs::copy(BUSYBOX, root.join("bin/busybox")).expect("`busybox-static` is installed");
+        for applet in APPLETS.split_whitespace() {
+            symlink("busybox", root.join("bin").join(applet)).expect("applet");
+        }
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n";
+        std::fs::write(root.join("etc/passwd"), passwd).expect("passwd");
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.path().join("rootfs")
+    }
+
+    /// Changes a part of the spec, named by a JSON pointer.
+    pub(crate) fn with(mut self, pointer: &str, value: Value) -> Self {
+        let (parent, key) = pointer.rsplit_once('/').expect("pointer");
+        self.spec.pointer_mut(parent).unwrap_or_else(|| panic!("`{parent}` in the spec"))[key] = value;
+        self
+    }
+
+    /// Adds a mount at the end.
+    pub(crate) fn mounted(mut self, mount: Value) -> Self {
+        self.spec["mounts"].as_array_mut().expect("mounts").push(mount);
+        self
+    }
+
+    /// Runs it to the end.
+    pub(crate) fn run(&self) -> Ended {
+        self.verb("run", &[])
+    }
+
+    /// Runs it, and a second process beside it; the answer is the second one's.
+    pub(crate) fn exec(&self, args: &[&str], change: impl FnOnce(&mut Value)) -> Ended {
+        let mut process = self.spec["process"].clone();
+        process["args"] = json!(args);
+        change(&mut process);
+        let file = self.path().join("process.json");
+        std::fs::write(&file, process.to_string()).expect("process.json");
+        self.verb("exec", &[file.to_str().expect("UTF-8")])
+    }
+
+    /// Runs a verb of the example and checks that nothing is left of the container.
+    pub(crate) fn verb(&self, verb: &str, rest: &[&str]) -> Ended {
+        std::fs::write(self.path().join("config.json"), self.spec.to_string()).expect("config.json");
+        let before = mounts();
+        #[expect(clippy::disallowed_methods, reason = "the monitor under test is a process of its own")]
+        let output = Command::new(example())
+            .arg(verb)
+            .arg(self.path())
+            .arg(&self.id)
+            .args(rest)
+            .output()
+            .expect("the `launch` example is built");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let ended = Ended {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        };
+        assert_eq!(self.leftovers(), Vec::<PathBuf>::new(), "cgroups left after {ended:?}");
+        assert_eq!(mounts(), before, "mounts changed by {ended:?}");
+        ended
+    }
+
+    /// Directories of the container's cgroup in any hierarchy.
+    fn leftovers(&self) -> Vec<PathBuf> {
+        let cgroup = lighter_runtime::cgroup::Cgroup::open(&self.cgroup()).expect("path of a cgroup");
+        cgroup.files().into_iter().map(|(_, directory)| directory).filter(|directory| directory.exists()).collect()
+    }
+
+    fn cgroup(&self) -> String {
+        format!("/lighter/tests/{}", self.id)
+    }
+}
+
+/// `launch`, which cargo builds beside the tests: `target/debug/examples/launch`.
+fn example() -> PathBuf {
+    let test = std::env::current_exe().expect("path of the test");
+    let target = test.parent().and_then(Path::parent).expect("directory of the build");
+    target.join("examples/launch")
+}
+
+/// Mount points of this namespace that lie below a temporary directory, where the tests have theirs.
+fn mounts() -> Vec<String> {
+    let mountinfo = std::fs::read_to_string("/proc/self/mountinfo").expect("mountinfo");
+    let points = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
+    points.filter(|point| point.starts_with("/tmp/.tmp")).map(str::to_owned).collect()
+}
+
+fn spec(id: &str, args: &[&str]) -> Value {
+    let capabilities = serde_json::to_value(defaults::capabilities()).expect("capabilities");
+    json!({
+        "ociVersion": "1.0.2",
+        "root": {"path": "rootfs"},
+        "hostname": "box",
+        "process": {
+            "args": args,
+            "env": ["PATH=/bin:/usr/bin"],
+            "cwd": "/",
+            "user": {"uid": 0, "gid": 0},
+            "capabilities": {
+                "bounding": capabilities, "effective": capabilities, "permitted": capabilities,
+            },
+            "oomScoreAdj": 0,
+        },
+        "mounts": defaults::mounts(),
+        "linux": {
+            "cgroupsPath": format!("/lighter/tests/{id}"),
+            "namespaces": [
+                {"type": "pid"}, {"type": "mount"}, {"type": "network"},
+                {"type": "uts"}, {"type": "ipc"}, {"type": "cgroup"},
+            ],
+            "maskedPaths": defaults::masked_paths(),
+            "readonlyPaths": defaults::readonly_paths(),
+            "resources": {"devices": defaults::devices()},
+            "seccomp": defaults::seccomp(&defaults::capabilities()),
+        },
+    })
+}
