@@ -1,6 +1,7 @@
 //! Runs a bundle (`config.json` and what it names), to try the runtime out by hand and for its tests.
 //!
 //! ```text
+//! launch spec ID ARG…             print a spec with everything at its default
 //! launch run BUNDLE ID            run to the end; ends with the container's code
 //! launch exec BUNDLE ID PROCESS   run, and beside it the process in the file PROCESS; ends with its code
 //! launch pipes BUNDLE ID          run with pipes of its own and copy what comes out
@@ -23,7 +24,7 @@ use std::time::Instant;
 
 use lighter_runtime::exec::{ExecRequest, exec};
 use lighter_runtime::launch::{Created, Init, Launch, LaunchError, Stdio, create};
-use lighter_runtime::{process, sealed};
+use lighter_runtime::{defaults, process, sealed};
 use oci_spec::runtime::{Process, Spec};
 
 type Outcome = Result<i32, Box<dyn Error>>;
@@ -56,6 +57,12 @@ struct Bundle {
 
 fn run() -> Outcome {
     let args: Vec<String> = std::env::args().collect();
+    if let [_, verb, id, program @ ..] = args.as_slice()
+        && verb == "spec"
+    {
+        say(&mut std::io::stdout(), &spec(id, program).to_string());
+        return Ok(0);
+    }
     let [_, verb, path, id, rest @ ..] = args.as_slice() else { return Err("launch VERB BUNDLE ID …".into()) };
     let path = Path::new(path).canonicalize()?;
     let bundle = Bundle { spec: Spec::load(path.join("config.json"))?, path, id: id.clone() };
@@ -70,6 +77,38 @@ fn run() -> Outcome {
         ("bench", [count]) => bench(&bundle, count.parse()?),
         _ => Err(format!("no verb `{verb}` with these arguments").into()),
     }
+}
+
+/// A container with Docker's defaults that runs `args`; to be changed by who runs it.
+fn spec(id: &str, args: &[String]) -> serde_json::Value {
+    let capabilities = serde_json::to_value(defaults::capabilities()).unwrap_or_default();
+    serde_json::json!({
+        "ociVersion": "1.0.2",
+        "root": {"path": "rootfs"},
+        "hostname": "box",
+        "process": {
+            "args": args,
+            "env": ["PATH=/bin:/usr/bin"],
+            "cwd": "/",
+            "user": {"uid": 0, "gid": 0},
+            "capabilities": {
+                "bounding": capabilities, "effective": capabilities, "permitted": capabilities,
+            },
+            "oomScoreAdj": 0,
+        },
+        "mounts": defaults::mounts(),
+        "linux": {
+            "cgroupsPath": format!("/lighter/tests/{id}"),
+            "namespaces": [
+                {"type": "pid"}, {"type": "mount"}, {"type": "network"},
+                {"type": "uts"}, {"type": "ipc"}, {"type": "cgroup"},
+            ],
+            "maskedPaths": defaults::masked_paths(),
+            "readonlyPaths": defaults::readonly_paths(),
+            "resources": {"devices": defaults::devices()},
+            "seccomp": defaults::seccomp(&defaults::capabilities()),
+        },
+    })
 }
 
 impl Bundle {

@@ -71,12 +71,7 @@ pub fn templates(
 
 /// Makes the template of `service` of `project` from `image`; `content_root` is the folder for the content of configs and
 /// secrets.
-fn template(
-    project: &Project,
-    service: &Service,
-    image: &Image,
-    content_root: &Path,
-) -> Template {
+fn template(project: &Project, service: &Service, image: &Image, content_root: &Path) -> Template {
     let files = files::content_files(project, service, content_root);
     let mounts = mounts::mounts(project, service, &files);
     let reference = service.image.clone().unwrap_or_else(|| names::built_image(&project.name, &service.name));
@@ -150,6 +145,7 @@ fn fill(spec: &mut ContainerSpec, project: &Project, service: &Service) {
     spec.init = service.process.init;
     spec.stop_grace = service.process.stop_grace_period;
     spec.annotations = service.annotations.clone();
+    spec.cgroup_parent = Some(project.name.clone());
     network::fill(spec, project, service);
     spec.devices = mounts::devices(service);
     spec.resources = limits::resources(service);

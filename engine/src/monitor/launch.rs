@@ -33,7 +33,7 @@ use crate::spec::{ContainerSpec, MountKind};
 use crate::state::{Process, State, Status};
 use crate::user::{self, UserError};
 use crate::volume::{self, VolumeError};
-use crate::{Engine, Stream, exit_code};
+use crate::{Engine, RemoveOptions, Stream, exit_code};
 
 /// Why a container could not be launched.
 #[derive(Debug, thiserror::Error)]
@@ -192,8 +192,13 @@ impl Monitor {
         if self.spec.tty {
             return Ok(Stdio::Terminal { rows: 24, cols: 80 }); // until a client says otherwise
         }
+        let owner = self.config.process().as_ref().map_or(0, |process| process.user().uid());
         self.outputs.push(Output::fifo(Stream::Stdout, &self.paths.stdout())?);
         self.outputs.push(Output::fifo(Stream::Stderr, &self.paths.stderr())?);
+        for path in [self.paths.stdout(), self.paths.stderr()] {
+            // the container's user may open /dev/stdout again, as nginx and others do for their logs
+            std::os::unix::fs::chown(path, Some(owner), None)?;
+        }
         let stdin = if self.spec.open_stdin {
             let (ours, theirs) = Input::fifo(&self.paths.stdin())?;
             self.input = ours;
@@ -366,13 +371,18 @@ fn etc_files(
     Ok(etc::write(&paths.etc(), id, spec, &connection.endpoints, connection.gateway())?)
 }
 
-/// Notes on disk why a container did not start.
-pub(super) fn record_failure(engine: &Engine, id: &str, exit_code: i32, error: &LaunchError) {
-    let paths = engine.layout().container(id);
-    let Ok(Some(mut state)) = durable::read_json::<State>(&paths.state()) else { return };
-    state.end();
-    state.status = if state.started_at.is_some() { Status::Exited } else { Status::Created };
-    state.exit_code = Some(exit_code);
-    state.error = Some(error.to_string());
-    let _ = durable::write_json(&paths.state(), &state, true);
+/// Notes on disk why a container did not start: it is what it was before, and says why.
+///
+/// One that was to be deleted at its end is deleted.
+pub(super) fn record_failure(engine: &Engine, id: &str, mut before: State, exit_code: i32, message: &str) {
+    before.end();
+    before.exit_code = Some(exit_code);
+    before.error = Some(message.to_owned());
+    // failing to say so leaves the record as it was, which is no lie
+    let _ = durable::write_json(&engine.layout().container(id).state(), &before, true);
+    if let Ok(Some(container)) = engine.load(id)
+        && container.spec.auto_remove
+    {
+        let _ = engine.remove(&container, RemoveOptions { force: false, volumes: true });
+    }
 }

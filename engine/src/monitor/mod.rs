@@ -69,6 +69,7 @@ fn signals() -> io::Result<SignalFd> {
 }
 
 fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, attached: Option<UnixStream>) -> io::Result<()> {
+    let before = engine.load_state(id).unwrap_or_default();
     match Monitor::start(engine.clone(), id, signals, attached) {
         Ok((monitor, warnings)) => {
             // the command may be gone already: the container was wanted all the same
@@ -77,7 +78,7 @@ fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, attached: 
         }
         Err(error) => {
             let exit_code = error.exit_code();
-            launch::record_failure(&engine, id, exit_code, &error);
+            launch::record_failure(&engine, id, before, exit_code, &chain(&error));
             answer(reply, &Reply::Failed { exit_code, message: chain(&error) })
         }
     }

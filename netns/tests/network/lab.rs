@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use lighter_netns::{EndpointSpec, Host, Network, NetworkSpec, Protocol, PublishedPort, Sandbox, SandboxSpec};
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use tempfile::TempDir;
 
@@ -120,6 +120,15 @@ impl Lab {
         let run = self.directory.path().to_str().unwrap();
         assert!(!mounts.contains(run), "{mounts}");
         assert_eq!(self.host.live_containers(), Vec::<String>::new());
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // A file something is mounted on cannot be removed, and with it the directory would stay.
+        for namespace in fs::read_dir(self.directory.path().join("run/netns")).into_iter().flatten().flatten() {
+            let _ = umount2(&namespace.path(), MntFlags::MNT_DETACH);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
+use nix::sys::statvfs::{FsFlags, fstatvfs};
 
 use crate::plan::MountOptions;
 use crate::sys::mount::Attributes;
@@ -46,7 +47,8 @@ pub(super) fn change(mounted: BorrowedFd<'_>, recursive: bool, change: Attribute
         if recursive {
             return Err(Errno::ENOSYS);
         }
-        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | flags(change.set);
+        let kept = current(mounted)? & !change.clear;
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | flags(kept | change.set);
         mount(none, path.as_str(), none, flags, none)?;
     }
     if change.propagation != 0 {
@@ -54,6 +56,20 @@ pub(super) fn change(mounted: BorrowedFd<'_>, recursive: bool, change: Attribute
         mount(none, path.as_str(), none, flags, none)?;
     }
     Ok(())
+}
+
+/// Returns the `MOUNT_ATTR_*` a mount has: mount(2) sets all flags at once, and forgets those not repeated.
+fn current(mounted: BorrowedFd<'_>) -> nix::Result<u64> {
+    let flags = fstatvfs(mounted)?.flags();
+    let table = [
+        (FsFlags::ST_RDONLY, 0x1),
+        (FsFlags::ST_NOSUID, 0x2),
+        (FsFlags::ST_NODEV, 0x4),
+        (FsFlags::ST_NOEXEC, 0x8),
+        (FsFlags::ST_NOATIME, 0x10),
+        (FsFlags::ST_NODIRATIME, 0x80),
+    ];
+    Ok(table.iter().filter(|(flag, _)| flags.contains(*flag)).fold(0, |all, (_, bit)| all | bit))
 }
 
 /// Translates `MOUNT_ATTR_*` to `MS_*`.

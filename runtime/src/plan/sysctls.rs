@@ -100,7 +100,9 @@ mod tests {
 
     #[test]
     fn what_would_change_the_host_is_refused() {
-        for name in ["kernel.core_pattern", "vm.swappiness", "net", "net.../x", "net/../kernel/core_pattern", "", "net.a\n"] {
+        for name in
+            ["kernel.core_pattern", "vm.swappiness", "net", "net.../x", "net/../kernel/core_pattern", "", "net.a\n"]
+        {
             assert!(planned(name, libc::CLONE_NEWNET | libc::CLONE_NEWIPC).is_err(), "{name:?}");
         }
         assert!(planned("net.ipv4.ip_forward", 0).is_err(), "network of the host");

@@ -43,6 +43,10 @@ pub(super) fn copy(program: &File) -> io::Result<File> {
     Ok(openat2(&mounted, Path::new(name), how)?.into())
 }
 
+/// A directory that every host has and that lies apart from the program's: the kernel refuses layers one
+/// of which contains the other, and file systems that refuse to be layers (procfs).
+const OTHER_LAYER: &str = "/sys/fs";
+
 /// Names the layers, the program's directory on top. An overlay without an upper layer needs two lower
 /// ones; the other is never looked at, as only one name is opened.
 fn layers(directory: &Path) -> Vec<u8> {
@@ -53,7 +57,8 @@ fn layers(directory: &Path) -> Vec<u8> {
         }
         layers.push(*byte);
     }
-    layers.extend(b":/proc/self/fdinfo");
+    layers.push(b':');
+    layers.extend(OTHER_LAYER.as_bytes());
     layers
 }
 
@@ -77,6 +82,6 @@ mod tests {
 
     #[test]
     fn separators_in_the_path_of_the_program_do_not_separate() {
-        assert_eq!(layers(Path::new("/opt/a:b\\c")), b"/opt/a\\:b\\\\c:/proc/self/fdinfo");
+        assert_eq!(layers(Path::new("/opt/a:b\\c")), b"/opt/a\\:b\\\\c:/sys/fs");
     }
 }

@@ -1,11 +1,13 @@
 //! Bundles made of a static busybox, run by the `launch` example; a leak check after each.
+//!
+//! Run all targets of the crate (`cargo test -p lighter-runtime`): `--test root` alone does not rebuild the
+//! example.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use lighter_runtime::defaults;
 use serde_json::{Value, json};
 
 /// Where Debian's `busybox-static` puts it.
@@ -138,33 +140,9 @@ fn mounts() -> Vec<String> {
     points.filter(|point| point.starts_with("/tmp/.tmp")).map(str::to_owned).collect()
 }
 
+/// Everything at its default, as the example writes it.
 fn spec(id: &str, args: &[&str]) -> Value {
-    let capabilities = serde_json::to_value(defaults::capabilities()).expect("capabilities");
-    json!({
-        "ociVersion": "1.0.2",
-        "root": {"path": "rootfs"},
-        "hostname": "box",
-        "process": {
-            "args": args,
-            "env": ["PATH=/bin:/usr/bin"],
-            "cwd": "/",
-            "user": {"uid": 0, "gid": 0},
-            "capabilities": {
-                "bounding": capabilities, "effective": capabilities, "permitted": capabilities,
-            },
-            "oomScoreAdj": 0,
-        },
-        "mounts": defaults::mounts(),
-        "linux": {
-            "cgroupsPath": format!("/lighter/tests/{id}"),
-            "namespaces": [
-                {"type": "pid"}, {"type": "mount"}, {"type": "network"},
-                {"type": "uts"}, {"type": "ipc"}, {"type": "cgroup"},
-            ],
-            "maskedPaths": defaults::masked_paths(),
-            "readonlyPaths": defaults::readonly_paths(),
-            "resources": {"devices": defaults::devices()},
-            "seccomp": defaults::seccomp(&defaults::capabilities()),
-        },
-    })
+    #[expect(clippy::disallowed_methods, reason = "the example is a program of its own")]
+    let output = Command::new(example()).arg("spec").arg(id).args(args).output().expect("the `launch` example");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }

@@ -67,7 +67,7 @@ impl Scenario {
     pub(crate) fn with_registry(purpose: &'static str, data: &Path) -> Self {
         let project = unused_name();
         let directory = scratch().join(&project);
-        let run_directory = PathBuf::from(format!("/run/lighter-{project}"));
+        let run_directory = PathBuf::from(format!("/run/lt{}", project.trim_start_matches("e2e")));
         for path in [&directory.join(&project), &run_directory] {
             fs::create_dir_all(path).unwrap_or_else(|error| panic!("create `{}`: {error}", path.display()));
         }
