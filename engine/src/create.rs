@@ -47,8 +47,17 @@ impl Engine {
     /// Records a container; its named volumes are made if they are missing.
     ///
     /// Nothing is mounted or started. A crash leaves the whole container or none.
-    pub fn create(&self, spec: ContainerSpec) -> Result<Container, CreateError> {
+    ///
+    /// Anonymous volumes without a name get one.
+    pub fn create(&self, mut spec: ContainerSpec) -> Result<Container, CreateError> {
         check(&spec)?;
+        for mount in &mut spec.mounts {
+            if let MountKind::Volume { name, anonymous: true, .. } = &mut mount.kind
+                && name.is_empty()
+            {
+                *name = crate::random_name();
+            }
+        }
         let _lock = self.lock_containers()?;
         self.sweep()?;
         if let Some(holder) = self.id_of_name(&spec.name)? {

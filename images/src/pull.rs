@@ -29,7 +29,7 @@ use crate::registry::{RegistryConfig, Session};
 use crate::store::{Entry, EntryPlatform, Image, Needs, Store};
 
 use self::layer::Layer;
-use self::resolve::Resolved;
+use self::resolve::{Resolved, Resolver};
 use self::workers::Work;
 
 /// How to pull.
@@ -64,12 +64,17 @@ pub fn pull(
     let reference = &reference.without_ignored_tag();
     let session = Session::start(reference, &options.registries)?;
     let wanted = options.platform.clone().unwrap_or_else(Platform::host);
-    let resolved = resolve::resolve(store, &session, reference, &wanted, progress)?;
+    let resolved = Resolver { store, session: &session, reference, progress }.resolve(&wanted)?;
     let layers = Layer::all(&resolved)?;
-    let (lease, listed) = store.begin(&needs(&resolved, &layers))?;
-    let aborted = AtomicBool::new(false);
-    let work = Work { store, session: &session, lease: &lease, listed: &listed, reference, progress, aborted };
+    let needs = needs(&resolved, &layers);
+    let (lease, listed) = store.begin(&needs)?;
+    let (aborted, has_changed) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (session, lease, listed) = (&session, &lease, &listed);
+    let work = Work { store, session, lease, listed, reference, progress, aborted, has_changed };
     workers::fetch_all(&work, &layers, options.max_concurrent_downloads)?;
+    if work.has_changed.into_inner() || !listed.has(&needs) {
+        store.sync()?;
+    }
     store.blobs().write(&resolved.config_digest, &resolved.config_bytes)?;
     store.blobs().write(&resolved.manifest_digest, &resolved.manifest_bytes)?;
     let (image, changed) = store.publish(reference, &resolved.config_digest, entry(&resolved, reference))?;

@@ -31,7 +31,7 @@ fn run_says_126_127_and_125_apart() {
 #[ignore = "needs root"]
 fn a_signal_in_the_container_is_128_plus_its_number() {
     let host = Scenario::new("a killed program must be told from one that failed");
-    host.run(["run", "--rm", "busybox:1", "sh", "-c", "sh -c 'kill -9 $$'"]).code(137);
+    host.run(["run", "--rm", "busybox:1", "sh", "-c", "sh -c 'kill -9 $$'; exit $?"]).code(137);
 }
 
 #[test]

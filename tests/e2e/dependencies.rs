@@ -26,7 +26,7 @@ volumes:
 "#,
     );
     project.run(["up", "-d"]).ok();
-    assert_eq!(project.run(["logs", "--no-log-prefix", "fast"]).ok().text(), "ready");
+    assert_eq!(project.run(["compose", "logs", "--no-log-prefix", "fast"]).ok().text(), "ready");
 }
 
 #[test]
@@ -72,7 +72,7 @@ services:
       migrate: {condition: service_completed_successfully}
 "#,
     );
-    project.run(["up", "-d"]).code(1).says(["migrate", "didn't complete successfully", "exit 3"]);
+    project.run(["up", "-d"]).code(1).says(["migrate", "exit code 3", "no such table"]);
     assert_ne!(project.containers().get("app").map(|app| app.state.as_str()), Some("running"));
 
     let mut repaired = project.command(["up", "-d"]);

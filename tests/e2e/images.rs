@@ -70,8 +70,7 @@ fn layers(host: &Scenario) -> usize {
 fn an_image_in_use_is_not_removed() {
     let host = Scenario::new("the files of a running program must stay");
     host.run(["run", "--detach", "--name", "user", "busybox:1", "sleep", "1000"]).ok();
-    let id = host.inspect("user")["Id"].as_str().expect("inspect shows the id")[..12].to_owned();
-    host.run(["rmi", "busybox:1"]).code(1).says([&id]);
+    host.run(["rmi", "busybox:1"]).code(1).says(["in use by user"]);
     host.run(["exec", "user", "true"]).ok();
 }
 

@@ -60,6 +60,6 @@ services:
 "#,
     );
     project.run(["up", "-d"]).ok();
-    let script = "for n in 1 2 3 4 5 6 7 8; do sleep 100 & done; wait";
+    let script = "for n in 1 2 3 4 5 6 7 8; do sleep 3 & done; wait";
     project.run(["exec", "many", "sh", "-c", script]).code(2).says(["fork"]);
 }

@@ -7,7 +7,7 @@ use crate::harness::{Scenario, eventually};
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn logs(project: &Scenario, service: &str) -> String {
-    project.run(["logs", "--no-log-prefix", service]).ok().stdout
+    project.run(["compose", "logs", "--no-log-prefix", service]).ok().stdout
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_failed_migration_keeps_the_application_from_starting_until_it_is_repaired()
     project.copy("tests/projects/migrate");
     let mut failing = project.command(["up", "-d"]);
     failing.env("MIGRATE_FAIL", "1");
-    project.finish(failing).code(1).says(["migrate", "exit 3"]);
+    project.finish(failing).code(1).says(["migrate", "exit code 3"]);
     let containers = project.containers();
     assert_eq!((containers["migrate"].state.as_str(), containers["migrate"].exit_code), ("exited", 3));
     assert_ne!(containers.get("app").map(|app| app.state.as_str()), Some("running"));

@@ -7,28 +7,35 @@ use crate::harness::{ANSWER, HOST, Lan, Resolver, Scenario, get, run, tool};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A web server of one page, `PORTS` published, with a neighbour to ask from.
+/// A web server of one page, `PORTS` published, and a client. Both have bash: the busybox of Debian is linked statically and
+/// dies of a look-up in every program that connects.
 const PAGE: &str = r#"
 services:
   web:
-    image: busybox:1
-    command: sh -c "mkdir /www && echo page > /www/index.html && exec httpd -f -p 8080 -h /www"
+    image: nginx:1
+    volumes: ["./page:/usr/share/nginx/html:ro"]
     ports: [PORTS]
   client:
-    image: busybox:1
+    image: debian:12-slim
     command: sleep 1000
 "#;
 
 fn page(purpose: &'static str, ports: &str) -> Scenario {
     let project = Scenario::new(purpose);
-    project.file("compose.yaml", &PAGE.replace("PORTS", ports));
+    project.file("compose.yaml", &PAGE.replace("PORTS", ports)).file("page/index.html", "page\n");
     project
+}
+
+/// A shell script that prints the page at `host`:`port`, or fails within a few seconds.
+fn fetch(host: &str, port: u16) -> [String; 5] {
+    let script = format!("exec 3<>/dev/tcp/{host}/{port} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n 1 <&3");
+    ["timeout", "3", "bash", "-c", &script].map(str::to_owned)
 }
 
 #[test]
 #[ignore = "needs root"]
 fn a_port_published_on_loopback_is_open_here_and_closed_to_the_lan() {
-    let project = page("127.0.0.1 means this machine", "'127.0.0.1:8080:8080'");
+    let project = page("127.0.0.1 means this machine", "'127.0.0.1:8080:80'");
     let lan = Lan::plug();
     project.run(["up", "-d"]).ok();
     assert_eq!(get("http://127.0.0.1:8080", LIMIT), "page\n");
@@ -44,20 +51,20 @@ fn a_port_published_on_loopback_is_open_here_and_closed_to_the_lan() {
 #[test]
 #[ignore = "needs root"]
 fn an_unpublished_port_is_closed_to_a_neighbour_who_routes_to_the_container() {
-    let project = page("what is not published must stay closed", "'8081:8080'");
+    let project = page("what is not published must stay closed", "'8081:80'");
     let lan = Lan::plug();
     project.run(["up", "-d"]).ok();
     assert_eq!(get("http://127.0.0.1:8081", LIMIT), "page\n");
     assert_eq!(lan.run(["curl", "-s", "--max-time", "5", &format!("http://{HOST}:8081")]).ok().text(), "page");
     let web = project.containers()["web"].name.clone();
-    let direct = format!("http://{}:8080", project.address(&web));
+    let direct = format!("http://{}", project.address(&web));
     assert!(!lan.run(["curl", "-s", "--max-time", "2", &direct]).succeeded(), "{direct} answers the LAN");
 }
 
 #[test]
 #[ignore = "needs root"]
 fn a_port_without_a_host_port_gets_one_that_ps_shows() {
-    let project = page("an ephemeral port must be chosen and shown", "'8080'");
+    let project = page("an ephemeral port must be chosen and shown", "'80'");
     project.run(["up", "-d"]).ok();
     let ports = project.containers()["web"].ports.clone();
     let port = ports[0].strip_prefix("0.0.0.0:").and_then(|rest| rest.split("->").next()).map(str::to_owned);
@@ -68,13 +75,13 @@ fn a_port_without_a_host_port_gets_one_that_ps_shows() {
 #[test]
 #[ignore = "needs root"]
 fn a_container_reaches_its_own_published_port_through_the_hosts_address() {
-    let project = page("a service must be reachable under the address the outside uses", "'8082:8080'");
+    let project = page("a service must be reachable under the address the outside uses", "'8082:80'");
     let _lan = Lan::plug();
     project.run(["up", "-d"]).ok();
     get("http://127.0.0.1:8082", LIMIT);
     for service in ["web", "client"] {
-        let url = format!("http://{HOST}:8082");
-        let fetched = project.run(["exec", service, "wget", "-T", "5", "-qO-", &url]).ok();
+        let words = ["exec", service].map(str::to_owned).into_iter().chain(fetch(&HOST.to_string(), 8082));
+        let fetched = project.run(words).ok();
         assert_eq!(fetched.text(), "page", "from {service}");
     }
 }
@@ -120,30 +127,33 @@ fn two_projects_do_not_reach_each_other() {
     let address = project.address(&project.containers()["web"].name);
 
     fs::create_dir(project.folder().join("other")).expect("the folder is ours");
-    project.file("other/compose.yaml", "services:\n  spy:\n    image: busybox:1\n    command: sleep 1000\n");
+    project.file("other/compose.yaml", "services:\n  spy:\n    image: debian:12-slim\n    command: sleep 1000\n");
     let other = format!("{}-other", project.project());
-    let files = ["compose", "--project-name", &other, "--file", "other/compose.yaml"];
-    let compose = |words: &[&str]| project.run(files.iter().chain(words));
-    compose(&["up", "-d"]).ok();
-    let url = format!("http://{address}:8080");
-    let fetched = compose(&["exec", "spy", "wget", "-T", "2", "-qO-", &url]);
-    let resolved = compose(&["exec", "spy", "nslookup", "-type=a", "web"]);
-    compose(&["down"]).ok();
-    assert!(!fetched.succeeded(), "another project reads {url}\n{fetched}");
+    let compose = |words: &[String]| {
+        let files = ["compose", "--project-name", &other, "--file", "other/compose.yaml"].map(str::to_owned);
+        project.run(files.iter().chain(words))
+    };
+    let exec = |words: &[String]| compose(&[&["exec".to_owned(), "spy".to_owned()], words].concat());
+    compose(&["up", "-d"].map(str::to_owned)).ok();
+    let fetched = exec(&fetch(&address.to_string(), 80));
+    let resolved = exec(&["getent", "hosts", "web"].map(str::to_owned));
+    compose(&["down".to_owned()]).ok();
+    assert!(!fetched.succeeded(), "another project reads {address}\n{fetched}");
     assert!(!resolved.succeeded(), "another project resolves `web`\n{resolved}");
     // and the one that stays is as it was
-    assert_eq!(project.run(["exec", "client", "wget", "-qO-", "http://web:8080"]).ok().text(), "page");
+    let words = ["exec", "client"].map(str::to_owned).into_iter().chain(fetch("web", 80));
+    assert_eq!(project.run(words).ok().text(), "page");
 }
 
 #[test]
 #[ignore = "needs root"]
 fn nothing_is_written_to_tables_of_others_and_down_removes_ours() {
-    let project = page("the firewall of the host belongs to somebody else", "'8083:8080'");
+    let project = page("the firewall of the host belongs to somebody else", "'8083:80'");
     let load = |text: &str| {
         project.file("table.nft", text);
         run(tool("nft", ["-f".as_ref(), project.folder().join("table.nft").as_os_str()]), LIMIT).ok();
     };
-    load("table inet other { chain input { type filter hook input priority 0; policy accept; counter; } }");
+    load("table inet other {\nchain input {\ntype filter hook input priority 0; policy accept;\ncounter\n}\n}\n");
     let other = || run(tool("nft", ["-s", "list", "table", "inet", "other"]), LIMIT).ok().stdout;
     let before = other();
     project.run(["up", "-d"]).ok();

@@ -65,7 +65,7 @@ fn a_dependency_cycle_is_refused_with_the_cycle() {
     let service = |name: &str, needs: &str| format!("  {name}:\n    image: busybox:1\n    depends_on: [{needs}]\n");
     let text = ["services:\n".to_owned(), service("a", "b"), service("b", "c"), service("c", "a")].concat();
     project.file("compose.yaml", &text);
-    project.run(["up", "-d"]).code(1).says(["a -> b -> c -> a"]);
+    project.run(["up", "-d"]).code(1).says(["a → b → c → a"]);
     nothing_happened(&project);
 }
 
@@ -82,7 +82,7 @@ fn a_service_that_does_not_exist_is_refused_by_name() {
 #[ignore = "needs root"]
 fn a_folder_without_a_compose_file_is_refused() {
     let project = Scenario::new("the file that is missing must be named");
-    project.run(["up", "-d"]).code(1).says(["compose.yaml"]);
+    project.run(["up", "-d"]).code(1).says(["find a compose file", project.project()]);
     nothing_happened(&project);
 }
 

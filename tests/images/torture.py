@@ -131,6 +131,8 @@ def contents():
         entry("torture/hard-1", data=b"hard", mode=0o640, uid=7),
         entry("torture/hard-2", HARDLINK, link="torture/hard-1"),
         entry("torture/empty/hard-3", HARDLINK, link="torture/hard-2"),
+        # One name only: overlayfs copies a file up by one of its names and leaves the others behind.
+        entry("torture/has-a-name-above", data=b"two names, one in each layer", mode=0o604, uid=8),
         entry("torture/relative", SYMLINK, link="../torture/data", mode=0o777),
         entry("torture/absolute", SYMLINK, link="/torture/data", mode=0o777),
         entry("torture/dangling", SYMLINK, link="/nowhere/at/all", mode=0o777, uid=12, gid=13, mtime=99),
@@ -186,7 +188,7 @@ def changes():
         # no entry for torture/kept: it has to keep what layer 1 said
         entry("torture/kept/added", data=b"added"),
         # a link into the layer below
-        entry("torture/hard-across-layers", HARDLINK, link="torture/hard-1"),
+        entry("torture/hard-across-layers", HARDLINK, link="torture/has-a-name-above"),
         # through a symbolic link of the layer below, absolute in the image's root
         entry("torture/through/file", data=b"in /torture/real"),
     )

@@ -64,6 +64,11 @@ pub(super) fn load_project(ctx: &Context, project: &ProjectArgs) -> Result<Loade
     load_source(ctx, super::source(ctx, project))
 }
 
+/// As [`load_project`]; services named on the command line are active without their profiles.
+pub(super) fn load_services(ctx: &Context, project: &ProjectArgs, services: &[String]) -> Result<Loaded, Failure> {
+    load_source(ctx, lighter_compose::Source { services: services.to_vec(), ..super::source(ctx, project) })
+}
+
 fn load_source(ctx: &Context, mut source: lighter_compose::Source) -> Result<Loaded, Failure> {
     if source.files.iter().any(|file| file.as_os_str() == "-") {
         let mut text = String::new();

@@ -12,6 +12,7 @@ pub(crate) mod ps;
 mod pull;
 pub(crate) mod restart;
 pub(crate) mod rm;
+pub(crate) mod run;
 pub(crate) mod select;
 pub(crate) mod start;
 pub(crate) mod stop;
@@ -48,6 +49,7 @@ pub(crate) enum ComposeVerb {
     Restart(restart::RestartArgs),
     Kill(kill::KillArgs),
     Rm(rm::RmArgs),
+    Run(Box<run::RunArgs>),
 }
 
 pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure> {
@@ -65,6 +67,7 @@ pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure>
         ComposeVerb::Restart(args) => done(restart::run(ctx, &project, &args)),
         ComposeVerb::Kill(args) => done(kill::run(ctx, &project, &args)),
         ComposeVerb::Rm(args) => done(rm::run(ctx, &project, &args)),
+        ComposeVerb::Run(args) => run::run(ctx, &project, &args),
     }
 }
 

@@ -11,7 +11,7 @@ use lighter_compose::plan::{Plan, UpOptions};
 use lighter_compose::{Project, images, observe, plan, selection, specify};
 use lighter_engine::Engine;
 
-use super::config::load_project;
+use super::config::load_services;
 use super::foreground::{self, Foreground};
 use super::{interrupt, outcome, pull, select};
 use crate::args::ProjectArgs;
@@ -89,7 +89,7 @@ pub(crate) fn run(ctx: &Context, args: &UpArgs) -> Result<ExitCode, Failure> {
 pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<ExitCode, Failure> {
     let options = options(args)?;
     let interrupt = interrupt::listen()?;
-    let project = load_project(ctx, project)?.project;
+    let project = load_services(ctx, project, &args.services)?.project;
     let engine = ctx.recovered_engine()?;
     let begun = Timestamp::now();
     let lock = engine.lock_project(&project.name)?;
@@ -168,6 +168,7 @@ fn options(args: &UpArgs) -> Result<UpOptions, Failure> {
         renew_anonymous_volumes: args.renew_anon_volumes,
         scale,
         timeout: args.timeout.map(Duration::from_secs),
+        stand_in: false,
         wait: args.wait,
     })
 }

@@ -16,6 +16,7 @@ use crate::session::{self, Attachment};
 use crate::ui::progress;
 
 pub(crate) use flags::RunFlags;
+pub(crate) use parse::publish;
 
 /// Make a container and run a command in it
 #[derive(clap::Args)]

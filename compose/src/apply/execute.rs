@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use lighter_engine::netns::NetworkError;
 use lighter_engine::{
-    Container, ContainerSpec, ControlError, CreateError, Engine, FindError, MountKind, NetworkMode, RemoveError,
+    Container, ContainerSpec, ControlError, CreateError, Engine, FindError, NetworkMode, RemoveError,
     RemoveOptions, StartError, StartOptions, VolumeError,
 };
 
@@ -127,7 +127,6 @@ fn create(spec: &ContainerSpec, network_of: Option<&str>, engine: &Engine) -> Re
     if let Some(lender) = network_of {
         spec.network = NetworkMode::Container(engine.find(lender)?.id);
     }
-    name_anonymous_volumes(&mut spec)?;
     match engine.create(spec.clone()) {
         // Two commands at once: what the other one made is as good, if it was made from the same configuration.
         Err(CreateError::NameTaken { .. }) if is_equal_there(&spec, engine) => Ok(()),
@@ -139,20 +138,4 @@ fn is_equal_there(spec: &ContainerSpec, engine: &Engine) -> bool {
     let same = |there: &Container, label: &str| there.label(label) == spec.labels.get(label).map(String::as_str);
     let labels = [names::PROJECT, names::SERVICE, names::CONFIG_HASH];
     engine.find(&spec.name).is_ok_and(|there| labels.iter().all(|label| same(&there, label)))
-}
-
-/// Gives each anonymous volume that was not inherited a name of its own.
-fn name_anonymous_volumes(spec: &mut ContainerSpec) -> Result<(), StepError> {
-    for mount in &mut spec.mounts {
-        if let MountKind::Volume { name, anonymous: true, .. } = &mut mount.kind
-            && name.is_empty()
-        {
-            let mut bytes = [0u8; 32];
-            let source =
-                |error| StepError::Content { path: mount.target.clone().into(), source: io::Error::other(error) };
-            getrandom::fill(&mut bytes).map_err(source)?;
-            *name = hex::encode(bytes);
-        }
-    }
-    Ok(())
 }

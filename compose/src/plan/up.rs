@@ -38,6 +38,8 @@ pub struct UpOptions {
     pub scale: BTreeMap<String, u32>,
     /// `--timeout`: for containers that are replaced.
     pub timeout: Option<Duration>,
+    /// `run`: only what the named services need, not they themselves.
+    pub stand_in: bool,
     /// `--wait`: until the services run, or are healthy where they have a health check.
     pub wait: bool,
 }
@@ -158,6 +160,13 @@ impl Planner<'_> {
     fn service(&mut self, name: &str) -> Result<(), PlanError> {
         let Some(service) = self.project.services.get(name) else { return Ok(()) };
         let template = self.templates.get(name).ok_or_else(|| PlanError::NoTemplate(name.to_owned()))?;
+        if self.options.stand_in && self.options.services.iter().any(|target| target == name) {
+            self.waits(service);
+            if !template.files.is_empty() {
+                self.plan.push(Op::WriteFiles(template.files.clone()), Why::Asked, Vec::new());
+            }
+            return Ok(());
+        }
         let situation = Situation {
             project: &self.project.name,
             service,

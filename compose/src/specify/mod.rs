@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use lighter_engine::images::store::Image;
-use lighter_engine::{ContainerSpec, Engine, HealthCheck, Isolation, MountKind, ProcessChoice, RestartPolicy};
+use lighter_engine::{ContainerSpec, Engine, HealthCheck, Isolation, ProcessChoice, RestartPolicy};
 
 pub use files::ContentFile;
 pub(crate) use network::lender;
@@ -80,7 +80,6 @@ fn template(project: &Project, service: &Service, image: &Image, content_root: &
     let mut spec = ContainerSpec::from_image(name, reference, image, choice(service), mounts);
     spec.labels.extend(labels(project, service, &config_hash, &image.id.to_string()));
     fill(&mut spec, project, service);
-    forget_anonymous_names(&mut spec);
     Template {
         spec,
         config_hash,
@@ -88,15 +87,6 @@ fn template(project: &Project, service: &Service, image: &Image, content_root: &
         files,
         container_name: service.container_name.clone(),
         published: service.ports.iter().map(|port| port.published).collect(),
-    }
-}
-
-/// Takes the names of anonymous volumes away: each container gets its own when it is made, or inherits an older one's.
-fn forget_anonymous_names(spec: &mut ContainerSpec) {
-    for mount in &mut spec.mounts {
-        if let MountKind::Volume { name, anonymous: true, .. } = &mut mount.kind {
-            name.clear();
-        }
     }
 }
 

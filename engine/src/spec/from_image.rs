@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use lighter_images::store::{Healthcheck, Image};
 
 use super::{ContainerSpec, HealthCheck, ImageSource, Mount, MountKind, Probe};
-use crate::id;
 
 /// What a front end says about the process; `None` = as the image has it.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +67,7 @@ impl ContainerSpec {
 }
 
 /// Joins environments; a later pair of the same name takes the earlier one's place.
-fn merge_env(base: Vec<String>, more: Vec<String>) -> Vec<String> {
+pub(super) fn merge_env(base: Vec<String>, more: impl IntoIterator<Item = String>) -> Vec<String> {
     let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
     let mut merged: Vec<String> = Vec::new();
     for pair in base.into_iter().chain(more) {
@@ -90,7 +89,7 @@ fn anonymous(declared: &[String], mounts: &[Mount]) -> Vec<Mount> {
         target: target.clone(),
         read_only: false,
         kind: MountKind::Volume {
-            name: id::random().unwrap_or_default(), // the name check of `create` refuses an empty one
+            name: String::new(), // each container gets its own
             anonymous: true,
             no_copy: false,
             subpath: None,

@@ -167,6 +167,18 @@ impl Default for LogOptions {
 }
 
 impl ContainerSpec {
+    /// Adds variables, `NAME=value`; each takes the place of an earlier one of its name.
+    pub fn set_env(&mut self, pairs: impl IntoIterator<Item = String>) {
+        self.env = from_image::merge_env(std::mem::take(&mut self.env), pairs);
+    }
+
+    /// Takes the further names on networks away: only the container's own name and short id are left.
+    pub fn forget_aliases(&mut self) {
+        if let NetworkMode::Bridge(attachments) = &mut self.network {
+            attachments.iter_mut().for_each(|attachment| attachment.aliases.clear());
+        }
+    }
+
     /// Returns a specification with lighter's defaults for everything that need not be said.
     pub fn new(name: String, image: ImageSource, args: Vec<String>) -> Self {
         Self {

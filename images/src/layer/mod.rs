@@ -10,5 +10,5 @@ mod unpack;
 
 pub(crate) use compression::Compression;
 pub use pipeline::CorruptBlob;
-pub(crate) use pipeline::{Job, Outcome, PipelineError, Source, run, verify};
+pub(crate) use pipeline::{Expected, Job, Outcome, PipelineError, Source, run, verify};
 pub(crate) use unpack::{Below, Unpacked};

@@ -35,12 +35,19 @@ pub(crate) trait Source {
     fn next(&mut self) -> Result<Option<Bytes>, Self::Error>;
 }
 
+/// What a blob must be.
+#[derive(Clone, Copy)]
+pub(crate) struct Expected<'a> {
+    /// Its digest.
+    pub(crate) digest: &'a Digest,
+    /// Its size in bytes.
+    pub(crate) size: u64,
+}
+
 /// A layer to unpack.
 pub(crate) struct Job<'a> {
-    /// Digest of the blob.
-    pub(crate) blob: &'a Digest,
-    /// Size of the blob in bytes.
-    pub(crate) size: u64,
+    /// Its blob.
+    pub(crate) blob: Expected<'a>,
     /// How the blob is compressed.
     pub(crate) compression: Compression,
     /// Digest of the plain archive.
@@ -110,12 +117,12 @@ pub enum CorruptBlob {
 
 /// Reads a blob to its end and checks it, without unpacking it; `sink` sees every piece.
 pub(crate) fn verify<S: Source>(
-    blob: &Digest,
-    size: u64,
+    expected: Expected<'_>,
     source: &mut S,
     sink: &mut dyn FnMut(&Bytes) -> io::Result<()>,
 ) -> Result<(), PipelineError<S::Error>> {
-    receive(blob, size, source, sink, None, &AtomicBool::new(false)).map(drop)
+    let rest = Rest { writer: None, stop: &AtomicBool::new(false) };
+    receive(expected, source, sink, rest).map(drop)
 }
 
 /// Runs a layer through the pipeline; `sink` sees every piece of the blob.
@@ -131,7 +138,7 @@ pub(crate) fn run<S: Source>(
     thread::scope(|scope| {
         let inflating = scope.spawn(move || inflate(compression, blob_reader, plain_writer));
         let extracting = scope.spawn(|| extract(plain_reader, root, below, &stop));
-        let received = receive(job.blob, job.size, source, sink, Some(blob_writer), &stop);
+        let received = receive(job.blob, source, sink, Rest { writer: Some(blob_writer), stop: &stop });
         let inflated = inflating.join().unwrap_or_else(|panic| resume_unwind(panic));
         let extracted = extracting.join().unwrap_or_else(|panic| resume_unwind(panic));
         conclude(received, inflated, extracted, job.diff_id)
@@ -146,13 +153,19 @@ enum Received {
     Stopped,
 }
 
+/// The rest of the pipeline, as the caller's thread sees it.
+struct Rest<'a> {
+    /// Where the pieces go on to; `None` if nobody unpacks.
+    writer: Option<PipeWriter<Bytes>>,
+    /// Set by the extracting thread when going on is pointless.
+    stop: &'a AtomicBool,
+}
+
 fn receive<S: Source>(
-    expected: &Digest,
-    size: u64,
+    expected: Expected<'_>,
     source: &mut S,
     sink: &mut dyn FnMut(&Bytes) -> io::Result<()>,
-    mut writer: Option<PipeWriter<Bytes>>,
-    stop: &AtomicBool,
+    Rest { mut writer, stop }: Rest<'_>,
 ) -> Result<Received, PipelineError<S::Error>> {
     let mut hasher = Sha256::new();
     let mut received = 0u64;
@@ -161,19 +174,19 @@ fn receive<S: Source>(
             return Ok(Received::Stopped);
         }
         received += piece.len() as u64;
-        if received > size {
-            return Err(CorruptBlob::Longer { expected: size }.into());
+        if received > expected.size {
+            return Err(CorruptBlob::Longer { expected: expected.size }.into());
         }
         hasher.update(&piece);
         sink(&piece).map_err(PipelineError::Sink)?;
         // Once nobody inflates any more, the blob is only kept and checked.
         writer = writer.filter(|writer| writer.send(piece).is_ok());
     }
-    if received < size {
-        return Err(CorruptBlob::Shorter { expected: size, actual: received }.into());
+    if received < expected.size {
+        return Err(CorruptBlob::Shorter { expected: expected.size, actual: received }.into());
     }
     let actual = Digest::finish(hasher);
-    if actual != *expected {
+    if actual != *expected.digest {
         return Err(CorruptBlob::Digest { actual }.into());
     }
     if let Some(writer) = writer {

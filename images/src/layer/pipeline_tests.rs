@@ -39,9 +39,9 @@ fn run_as(blob: &[u8], plain: &[u8], source: &mut Pieces) -> (Result<Outcome, Pi
     let directory = tempfile::tempdir().unwrap();
     let root = std::fs::File::open(directory.path()).unwrap().into();
     let (digest, diff_id) = (Digest::of(blob), Digest::of(plain));
-    let (blob, size, diff_id) = (&digest, blob.len() as u64, &diff_id);
+    let (blob, diff_id) = (Expected { digest: &digest, size: blob.len() as u64 }, &diff_id);
     let mut copy = Vec::new();
-    let job = Job { blob, size, compression: Compression::Gzip, diff_id, root, below: &|| Ok(Below::Unknown) };
+    let job = Job { blob, compression: Compression::Gzip, diff_id, root, below: &|| Ok(Below::Unknown) };
     let result = run(job, source, &mut |piece| {
         copy.extend_from_slice(piece);
         Ok(())

@@ -3,6 +3,7 @@
 //! Runs in the shell command's process, in a worker thread of the pull.
 
 use std::io::{self, Write};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -10,11 +11,11 @@ use super::error::PullError;
 use super::resolve::{Resolved, compression, report};
 use super::workers::Work;
 use crate::digest::Digest;
-use crate::layer::{Below, Compression, Job, Outcome, PipelineError, Source, run, verify};
+use crate::layer::{Below, Compression, Expected, Job, Outcome, PipelineError, Source, run, verify};
 use crate::manifest;
 use crate::progress::{Event, Progress};
 use crate::registry::{Blob, Piece, RegistryError};
-use crate::store::{FileSource, Ingest, LayerIds};
+use crate::store::{FileSource, Ingest, LayerIds, NewLayer};
 
 /// How often progress is reported, in bytes.
 const REPORT_EVERY: u64 = 256 * 1024;
@@ -78,9 +79,9 @@ impl Layer {
 
     /// Downloads the blob, going on where an earlier pull was interrupted; if what that left is damaged, from the start.
     fn download(&self, work: &Work<'_>, ingest: Ingest) -> Result<Progressed, PullError> {
+        work.has_changed.store(true, Ordering::Relaxed);
         let left = ingest.length()?;
-        let left = if left < self.size { left } else { 0 };
-        if left > 0 {
+        if (1..=self.size).contains(&left) {
             match self.download_from(work, &ingest, left) {
                 Err(PullError::Corrupt { .. }) => ingest.clear()?,
                 Err(error) => return Err(error),
@@ -132,42 +133,52 @@ impl Layer {
         origin: &mut Origin<'_>,
         sink: &mut dyn FnMut(&Bytes) -> io::Result<()>,
     ) -> Result<Progressed, PullError> {
-        let mut origin = Abortable { origin, work };
         if self.is_unpacked(work) {
-            verify(&self.blob, self.size, &mut origin, sink).map_err(|error| self.error(work, error))?;
+            let mut origin = Abortable { origin, work };
+            verify(self.expected(), &mut origin, sink).map_err(|error| self.error(work, error))?;
             return Ok(Progressed::Ready);
         }
-        let below = || Ok(if self.position == 0 { Below::Nothing } else { Below::Unknown });
-        self.unpack(work, &mut origin, sink, &below, true)
+        self.unpack(work, origin, sink, Base::Unseen)
     }
 
     /// Unpacks the layer on top of those below, whose keys are `below`, bottom first; its blob is in the store.
     pub(super) fn unpack_on_top(&self, work: &Work<'_>, below: &[Digest]) -> Result<(), PullError> {
         let mut origin = Origin::File(work.store.blobs().open(&self.blob)?);
-        let mut origin = Abortable { origin: &mut origin, work };
-        let below = || work.store.layer_directories().below(below);
-        self.unpack(work, &mut origin, &mut |_| Ok(()), &below, false).map(drop)
+        self.unpack(work, &mut origin, &mut |_| Ok(()), Base::Layers(below)).map(drop)
     }
 
     fn unpack(
         &self,
         work: &Work<'_>,
-        origin: &mut Abortable<'_, '_>,
+        origin: &mut Origin<'_>,
         sink: &mut dyn FnMut(&Bytes) -> io::Result<()>,
-        below: &(dyn Fn() -> io::Result<Below> + Sync),
-        stands_alone: bool,
+        base: Base<'_>,
     ) -> Result<Progressed, PullError> {
-        let staging = work.store.layer_directories().stage(work.lease.name())?;
-        let (blob, size, compression, diff_id) = (&self.blob, self.size, self.compression, &self.ids.diff_id);
-        let job = Job { blob, size, compression, diff_id, root: staging.root()?, below };
-        match run(job, origin, sink).map_err(|error| self.error(work, error))? {
+        work.has_changed.store(true, Ordering::Relaxed);
+        let directories = work.store.layer_directories();
+        let staging = directories.stage(work.lease.name())?;
+        let below = || match base {
+            Base::Unseen if self.position == 0 => Ok(Below::Nothing),
+            Base::Unseen => Ok(Below::Unknown),
+            Base::Layers(keys) => directories.below(keys),
+        };
+        let (compression, diff_id, root) = (self.compression, &self.ids.diff_id, staging.root()?);
+        let job = Job { blob: self.expected(), compression, diff_id, root, below: &below };
+        let outcome = run(job, &mut Abortable { origin, work }, sink).map_err(|error| self.error(work, error))?;
+        match outcome {
             Outcome::NeedsBelow => Ok(Progressed::NeedsBelow),
             Outcome::Unpacked(unpacked) => {
-                work.store.commit_layer(&staging, &self.ids, unpacked, stands_alone, work.listed)?;
+                let stands_alone = matches!(base, Base::Unseen);
+                let new = NewLayer { staging: &staging, ids: &self.ids, unpacked, stands_alone };
+                work.store.commit_layer(&new, work.listed)?;
                 work.progress.report(Event::LayerUnpacked { layer: &self.blob });
                 Ok(Progressed::Ready)
             }
         }
+    }
+
+    fn expected(&self) -> Expected<'_> {
+        Expected { digest: &self.blob, size: self.size }
     }
 
     /// Tells whether the layer's directory is there and whole.
@@ -191,6 +202,15 @@ impl Layer {
             other => PullError::Layer { layer: self.blob.clone(), source: Box::new(other) },
         }
     }
+}
+
+/// What a layer is unpacked on.
+#[derive(Clone, Copy)]
+enum Base<'a> {
+    /// Whatever there is: as if it stood alone.
+    Unseen,
+    /// The layers of these keys, bottom first.
+    Layers(&'a [Digest]),
 }
 
 /// Where the bytes of a blob come from.

@@ -40,11 +40,11 @@ impl Resolved {
 }
 
 /// What a resolution needs.
-struct Resolver<'a> {
-    store: &'a Store,
-    session: &'a Session,
-    reference: &'a Reference,
-    progress: &'a dyn Progress,
+pub(super) struct Resolver<'a> {
+    pub(super) store: &'a Store,
+    pub(super) session: &'a Session,
+    pub(super) reference: &'a Reference,
+    pub(super) progress: &'a dyn Progress,
 }
 
 /// A document and its bytes.
@@ -54,32 +54,17 @@ struct Read {
     bytes: Vec<u8>,
 }
 
-/// Finds the image of `reference` for `wanted`.
-pub(super) fn resolve(
-    store: &Store,
-    session: &Session,
-    reference: &Reference,
-    wanted: &Platform,
-    progress: &dyn Progress,
-) -> Result<Resolved, PullError> {
-    let resolver = Resolver { store, session, reference, progress };
-    let top = resolver.top()?;
-    let served = top.digest.clone();
-    progress.report(Event::Resolved { reference, digest: &served });
-    let (manifest, read_digest, bytes) = resolver.descend(top, wanted)?;
-    let (config, config_digest, config_bytes) = resolver.config(&manifest)?;
-    Ok(Resolved {
-        served,
-        manifest,
-        manifest_digest: read_digest,
-        manifest_bytes: bytes,
-        config,
-        config_digest,
-        config_bytes,
-    })
-}
-
 impl Resolver<'_> {
+    /// Finds the reference's image for `wanted`.
+    pub(super) fn resolve(&self, wanted: &Platform) -> Result<Resolved, PullError> {
+        let top = self.top()?;
+        let served = top.digest.clone();
+        self.progress.report(Event::Resolved { reference: self.reference, digest: &served });
+        let (manifest, manifest_digest, manifest_bytes) = self.descend(top, wanted)?;
+        let (config, config_digest, config_bytes) = self.config(&manifest)?;
+        Ok(Resolved { served, manifest, manifest_digest, manifest_bytes, config, config_digest, config_bytes })
+    }
+
     /// Asks the registry what the reference means now.
     fn top(&self) -> Result<Read, PullError> {
         let served = self.session.manifest(None)?;

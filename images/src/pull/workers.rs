@@ -23,7 +23,10 @@ pub(super) struct Work<'a> {
     pub(super) listed: &'a Listed,
     pub(super) reference: &'a Reference,
     pub(super) progress: &'a dyn Progress,
+    /// Set when a layer has failed.
     pub(super) aborted: AtomicBool,
+    /// Set when a layer was fetched or unpacked.
+    pub(super) has_changed: AtomicBool,
 }
 
 impl Work<'_> {

@@ -21,9 +21,19 @@ pub(super) type PieceSender = Sender<Result<Piece, RegistryError>>;
 /// The reader of the blob is gone: nobody wants the rest.
 struct Unwanted;
 
-/// Sends the bytes of a blob from `offset` up to `size`, from whichever place has it.
-pub(super) async fn stream(remote: &Remote, digest: &Digest, offset: u64, size: u64, pieces: &PieceSender) {
-    let mut transfer = Transfer { digest, offset, size, pieces };
+/// Part of a blob.
+pub(super) struct Wanted {
+    pub(super) digest: Digest,
+    /// First byte wanted.
+    pub(super) offset: u64,
+    /// Bytes of the whole blob.
+    pub(super) size: u64,
+}
+
+/// Sends the bytes of a blob from an offset up to its end, from whichever place has it.
+pub(super) async fn stream(remote: &Remote, wanted: &Wanted, pieces: &PieceSender) {
+    let Wanted { digest, offset, size } = wanted;
+    let mut transfer = Transfer { digest, offset: *offset, size: *size, pieces };
     let mut failures = Failures::default();
     for (index, connection) in remote.order() {
         if failures.is_hopeless(&connection.endpoint) {

@@ -42,7 +42,7 @@ pub(crate) struct Blob {
 
 enum Request {
     Manifest { digest: Option<Digest>, reply: oneshot::Sender<Result<Served, RegistryError>> },
-    Blob { digest: Digest, offset: u64, size: u64, pieces: blob::PieceSender },
+    Blob { wanted: blob::Wanted, pieces: blob::PieceSender },
 }
 
 impl Session {
@@ -71,7 +71,8 @@ impl Session {
     /// Asks for a blob of `size` bytes from `offset` on; the bytes come as they are read.
     pub(crate) fn blob(&self, digest: &Digest, offset: u64, size: u64) -> Blob {
         let (sender, pieces) = mpsc::channel(DEPTH);
-        self.request(Request::Blob { digest: digest.clone(), offset, size, pieces: sender });
+        let wanted = blob::Wanted { digest: digest.clone(), offset, size };
+        self.request(Request::Blob { wanted, pieces: sender });
         Blob { pieces }
     }
 
@@ -115,9 +116,7 @@ async fn answer(remote: Arc<Remote>, request: Request) {
             // A caller that has gone needs no answer.
             let _ = reply.send(remote.manifest(digest.as_ref()).await);
         }
-        Request::Blob { digest, offset, size, pieces } => {
-            blob::stream(&remote, &digest, offset, size, &pieces).await;
-        }
+        Request::Blob { wanted, pieces } => blob::stream(&remote, &wanted, &pieces).await,
     }
 }
 

@@ -92,13 +92,13 @@ pub(super) fn lock(file: File, path: &Path) -> Result<Flock<File>, StoreError> {
     }
 }
 
-/// Tells whether somebody holds the lock of a file.
-pub(super) fn is_locked(path: &Path) -> Result<bool, StoreError> {
+/// Takes the lock of a file unless somebody has it, or the file is gone.
+pub(super) fn try_lock(path: &Path) -> Result<Option<Flock<File>>, StoreError> {
     match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         file => match Flock::lock(file.context("open", path)?, FlockArg::LockExclusiveNonblock) {
-            Ok(_) => Ok(false),
-            Err((_, Errno::EWOULDBLOCK)) => Ok(true),
+            Ok(lock) => Ok(Some(lock)),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
             Err((_, errno)) => Err(errno).context("lock", path),
         },
     }

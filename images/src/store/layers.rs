@@ -139,49 +139,36 @@ impl Layers {
     /// Turns a staging directory into a layer, under its diff ID if it can stand alone. The store's lock is held.
     ///
     /// Somebody else may have made the same layer meanwhile; then theirs stays.
-    pub(crate) fn commit(
-        &self,
-        staging: &Staging,
-        ids: &LayerIds,
-        unpacked: Unpacked,
-        stands_alone: bool,
-        listed: &HashSet<Digest>,
-    ) -> Result<(), StoreError> {
+    pub(super) fn commit(&self, new: &NewLayer<'_>, listed: &HashSet<Digest>) -> Result<(), StoreError> {
         let record = Record {
             version: 1,
-            diff_id: ids.diff_id.clone(),
-            size: unpacked.bytes,
-            entries: unpacked.entries,
-            is_for_bottom: unpacked.is_for_bottom,
-            describes_root: unpacked.describes_root,
+            diff_id: new.ids.diff_id.clone(),
+            size: new.unpacked.bytes,
+            entries: new.unpacked.entries,
+            is_for_bottom: new.unpacked.is_for_bottom,
+            describes_root: new.unpacked.describes_root,
             boot_id: self.boot_id.clone(),
         };
-        let path = staging.path.join("layer.json");
+        let path = new.staging.path.join("layer.json");
         let text = serde_json::to_vec(&record).map_err(io::Error::from).context("write", &path)?;
         // Durable with everything else, by the syncfs before the reference is written.
         fs::write(&path, text).context("write", &path)?;
-        let is_taken = self.record(&ids.diff_id).is_some_and(|other| other.is_for_bottom && !ids.is_bottom());
-        let key = if stands_alone && !is_taken { &ids.diff_id } else { &ids.chain_id };
-        self.publish(staging, key, ids, listed)
+        let for_bottom = self.record(&new.ids.diff_id).filter(|other| other.is_for_bottom && !new.ids.is_bottom());
+        let key = if new.stands_alone && for_bottom.is_none() { &new.ids.diff_id } else { &new.ids.chain_id };
+        self.publish(new, key, listed)
     }
 
-    fn publish(
-        &self,
-        staging: &Staging,
-        key: &Digest,
-        ids: &LayerIds,
-        listed: &HashSet<Digest>,
-    ) -> Result<(), StoreError> {
-        let target = self.path.join(key.hex());
-        match fs::rename(&staging.path, &target) {
-            Err(error) if is_taken(&error) && self.find_whole(ids, listed).is_some() => Ok(()),
+    fn publish(&self, new: &NewLayer<'_>, key: &Digest, listed: &HashSet<Digest>) -> Result<(), StoreError> {
+        let (staged, target) = (&new.staging.path, self.path.join(key.hex()));
+        match fs::rename(staged, &target) {
+            Err(error) if is_taken(&error) && self.find_whole(new.ids, listed).is_some() => Ok(()),
             Err(error) if is_taken(&error) => {
                 let leftover = self.path.join(format!("{DELETED}{}", files::random_name()));
                 fs::rename(&target, &leftover).context("move away", &target)?;
-                fs::rename(&staging.path, &target).context("rename", &staging.path)?;
+                fs::rename(staged, &target).context("rename", staged)?;
                 files::remove_tree(&leftover)
             }
-            result => result.context("rename", &staging.path),
+            result => result.context("rename", staged),
         }
     }
 
@@ -193,6 +180,18 @@ impl Layers {
         };
         keys.iter().rev().map(open_layer).collect::<io::Result<Vec<OwnedFd>>>().map(Below::Layers)
     }
+}
+
+/// A layer that is unpacked and about to appear.
+pub(crate) struct NewLayer<'a> {
+    /// Where it is.
+    pub(crate) staging: &'a Staging,
+    /// Its names.
+    pub(crate) ids: &'a LayerIds,
+    /// What it contains.
+    pub(crate) unpacked: Unpacked,
+    /// Whether it was unpacked without looking at the layers below.
+    pub(crate) stands_alone: bool,
 }
 
 /// A directory to unpack into; removed when dropped, unless it has become a layer.

@@ -80,7 +80,7 @@ pub(super) fn living(directory: &Path) -> Result<Living, StoreError> {
     let mut living = Living::default();
     for name in files::names(directory)? {
         let path = directory.join(&name);
-        if !files::is_locked(&path)? {
+        if let Some(_lock) = files::try_lock(&path)? {
             files::remove(&path)?;
             continue;
         }

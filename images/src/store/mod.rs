@@ -25,7 +25,7 @@ pub use error::StoreError;
 
 pub(crate) use blobs::{Blobs, FileSource, Ingest};
 pub(crate) use index::{Entry, EntryPlatform};
-pub(crate) use layers::{LayerIds, Layers};
+pub(crate) use layers::{LayerIds, Layers, NewLayer};
 pub(crate) use lease::{Lease, Needs};
 pub(crate) use write::Listed;
 

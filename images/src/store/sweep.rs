@@ -44,6 +44,7 @@ impl Store {
             }
         }
         self.sweep_blobs(&needs)?;
+        self.sweep_unfinished()?;
         self.sweep_layers(&needs, &mut swept)?;
         Ok(swept)
     }
@@ -75,6 +76,19 @@ impl Store {
             let digest = format!("sha256:{name}").parse::<Digest>();
             if !digest.is_ok_and(|digest| needs.blobs.contains(&digest)) {
                 files::remove(&directory.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes beginnings of blobs that nobody is downloading; whoever removes images wants the room.
+    fn sweep_unfinished(&self) -> Result<(), StoreError> {
+        let directory = self.blobs.unfinished();
+        for name in files::names(&directory)? {
+            let path = directory.join(name);
+            // Removed under its lock: whoever waits for that then looks again, and makes a new file.
+            if let Some(_lock) = files::try_lock(&path)? {
+                files::remove(&path)?;
             }
         }
         Ok(())

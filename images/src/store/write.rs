@@ -9,11 +9,10 @@ use nix::unistd::syncfs;
 
 use super::error::{Context, StoreError};
 use super::index::{Entry, Index};
-use super::layers::{LayerIds, Staging};
+use super::layers::NewLayer;
 use super::lease::{Lease, Needs};
 use super::{Blobs, Image, Layers, Store};
 use crate::digest::Digest;
-use crate::layer::Unpacked;
 use crate::reference::Reference;
 
 /// What images of the index had when a pull began; all of it is whole, and the pull's lease keeps what it needs of it.
@@ -22,6 +21,13 @@ pub(crate) struct Listed {
     pub(crate) blobs: HashSet<Digest>,
     /// Diff IDs and chain IDs.
     pub(crate) layers: HashSet<Digest>,
+}
+
+impl Listed {
+    /// Tells whether all of `needs` was there.
+    pub(crate) fn has(&self, needs: &Needs) -> bool {
+        needs.blobs.is_subset(&self.blobs) && needs.layers.is_subset(&self.layers)
+    }
 }
 
 impl Store {
@@ -53,19 +59,12 @@ impl Store {
     }
 
     /// Makes an unpacked layer appear.
-    pub(crate) fn commit_layer(
-        &self,
-        staging: &Staging,
-        ids: &LayerIds,
-        unpacked: Unpacked,
-        stands_alone: bool,
-        listed: &Listed,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn commit_layer(&self, new: &NewLayer<'_>, listed: &Listed) -> Result<(), StoreError> {
         let _lock = self.lock()?;
-        self.layers.commit(staging, ids, unpacked, stands_alone, &listed.layers)
+        self.layers.commit(new, &listed.layers)
     }
 
-    /// Makes everything durable, then points `reference` at the image: from here on it is listed, and whole.
+    /// Points `reference` at the image, all of whose files are durable: from here on it is listed, and whole.
     ///
     /// Returns the image, and whether the name pointed elsewhere before.
     pub(crate) fn publish(
@@ -74,7 +73,6 @@ impl Store {
         id: &Digest,
         entry: Entry,
     ) -> Result<(Image, bool), StoreError> {
-        self.sync()?;
         let _lock = self.lock()?;
         let mut index = Index::read(&self.images)?;
         let is_new = index.set(reference, entry);
@@ -85,7 +83,7 @@ impl Store {
     }
 
     /// Flushes the file system that the store is on: syncfs(2), once for thousands of files.
-    fn sync(&self) -> Result<(), StoreError> {
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let root = File::open(&self.root).context("open", &self.root)?;
         syncfs(&root).context("flush the file system of", &self.root)
     }

@@ -33,6 +33,17 @@ struct Pending {
     link: Option<Vec<u8>>,
 }
 
+/// What says where the content of a regular file goes.
+struct Content<'a> {
+    /// Bytes of content in the archive.
+    stored: u64,
+    entry_type: EntryType,
+    /// The header itself, for the oldest GNU form of sparse files.
+    block: &'a [u8; BLOCK],
+    /// The records, for the PAX forms.
+    records: pax::SparseRecords,
+}
+
 impl<R: BufRead> Reader<R> {
     /// Starts at the beginning of an archive.
     pub(crate) fn new(input: R) -> Reader<R> {
@@ -126,7 +137,10 @@ impl<R: BufRead> Reader<R> {
             xattrs: pax.xattrs.into_iter().collect(),
         };
         match kind {
-            Kind::Regular => self.begin_content(&mut entry, stored, fields.entry_type, block, pax.sparse)?,
+            Kind::Regular => {
+                let content = Content { stored, entry_type: fields.entry_type, block, records: pax.sparse };
+                self.begin_content(&mut entry, content)?;
+            }
             // The V7 form marks a directory by a trailing slash alone; content there would be read in two ways.
             Kind::Directory if fields.entry_type != EntryType::Directory && stored != 0 => {
                 return Err(self.malformed("directory has content"));
@@ -156,14 +170,8 @@ impl<R: BufRead> Reader<R> {
         u32::try_from(id).ok().filter(|id| *id != u32::MAX).ok_or_else(|| self.malformed("owner is out of range"))
     }
 
-    fn begin_content(
-        &mut self,
-        entry: &mut Entry,
-        stored: u64,
-        entry_type: EntryType,
-        block: &[u8; BLOCK],
-        records: pax::SparseRecords,
-    ) -> Result<(), TarError> {
+    fn begin_content(&mut self, entry: &mut Entry, content: Content<'_>) -> Result<(), TarError> {
+        let Content { stored, entry_type, block, records } = content;
         if i64::try_from(stored).is_err() {
             return Err(self.malformed("size is out of range"));
         }

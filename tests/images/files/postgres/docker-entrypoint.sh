@@ -21,7 +21,8 @@ from_file() {
 # shellcheck disable=SC1090 # the user's own script
 source_it() { . "$1"; }
 
-sql() { psql -v ON_ERROR_STOP=1 --no-password --no-psqlrc --username "$POSTGRES_USER" "$@"; }
+# Over the socket, whatever server the environment names for clients.
+sql() { PGHOST='' PGHOSTADDR='' psql -v ON_ERROR_STOP=1 --no-password --no-psqlrc --username "$POSTGRES_USER" "$@"; }
 
 initialise() {
     if [ -z "${POSTGRES_PASSWORD:-}" ] && [ "$POSTGRES_HOST_AUTH_METHOD" != trust ]; then
