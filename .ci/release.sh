@@ -25,6 +25,16 @@ if readelf --program-headers "$built" | grep -q INTERP; then
     echo "release.sh: $built asks for an interpreter: it is not static" >&2
     exit 1
 fi
+# Static is what the headers say; what counts is that it starts where there is nothing else: no libc, no /etc, no /proc.
+if [ "$(id -u)" = 0 ]; then
+    empty=$(mktemp -d)
+    trap 'rm -rf "$empty"' EXIT
+    cp "$built" "$empty/lighter"
+    chroot "$empty" /lighter --version >/dev/null || {
+        echo "release.sh: $built does not start in an empty root file system" >&2
+        exit 1
+    }
+fi
 mkdir -p target/dist
 cp "$built" target/dist/lighter
 printf 'release: target/dist/lighter (%s), %s bytes, %s MiB\n' "$target" "$(stat -c %s target/dist/lighter)" \

@@ -113,7 +113,7 @@ fn spec(id: &str, args: &[String]) -> serde_json::Value {
 
 impl Bundle {
     fn create(&self, stdio: Stdio) -> Result<Created, Box<dyn Error>> {
-        let created = create(Launch { id: &self.id, spec: &self.spec, bundle: &self.path, stdio })?;
+        let created = create(Launch { id: &self.id, spec: &self.spec, bundle: &self.path, stdio, reaper: false })?;
         for warning in &created.warnings {
             say(&mut std::io::stderr(), &format!("warning: {warning}"));
         }

@@ -28,7 +28,7 @@ fn an_application_starts_after_its_migration_and_ends_by_the_images_stop_signal(
     });
     assert!(logs(&project, "migrate").ends_with("applied 1\napplied 2\n"));
 
-    let printenv = |name: &str| project.run(["exec", "-T", "db", "printenv", name]).ok().text().to_owned();
+    let printenv = |name: &str| project.run(["exec", "db", "printenv", name]).ok().text().to_owned();
     assert_eq!(["POSTGRES_DB", "POSTGRES_PASSWORD", "EXPORTED"].map(printenv), ["notes", "pa$$ word#1", "yes"]);
 
     project.run(["stop", "app"]).ok();

@@ -82,7 +82,7 @@ fn a_second_sigint_kills() {
 #[ignore = "needs root"]
 fn two_ups_at_once_both_succeed_and_make_one_of_each() {
     let project = Scenario::new("two commands must not make two containers");
-    project.file("compose.yaml", TWO).run(["compose", "pull"]).ok();
+    project.file("compose.yaml", TWO).run(["pull", "busybox:1"]).ok();
     let both: Vec<_> = (0..2)
         .map(|n| {
             let directory = project.directory().join(format!("up-{n}"));

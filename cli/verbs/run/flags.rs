@@ -142,6 +142,9 @@ pub(crate) struct RunFlags {
     #[arg(long, value_parser = ["host", "private", ""], help_heading = "Isolation")]
     pub(crate) ipc: Option<String>,
 
+    /// Run lighter's own init as pid 1: it hands signals on and reaps
+    #[arg(long, help_heading = "Life")]
+    pub(crate) init: bool,
     /// Restart policy: no, always, unless-stopped, on-failure[:N]
     #[arg(long, default_value = "no", help_heading = "Life")]
     pub(crate) restart: String,

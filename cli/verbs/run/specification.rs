@@ -65,6 +65,7 @@ pub(super) fn specification(
     spec.restart = flags.restart.parse()?;
     spec.stop_grace = flags.stop_timeout.map(Duration::from_secs);
     spec.auto_remove = flags.rm;
+    spec.init = flags.init;
     if let Some(signal) = &spec.stop_signal {
         lighter_engine::signal::parse(signal)?;
     }

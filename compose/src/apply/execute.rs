@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use lighter_engine::netns::NetworkError;
 use lighter_engine::{
-    Container, ContainerSpec, ControlError, CreateError, Engine, FindError, NetworkMode, RemoveError,
-    RemoveOptions, StartError, StartOptions, VolumeError,
+    Container, ContainerSpec, ControlError, CreateError, Engine, FindError, NetworkMode, RemoveError, RemoveOptions,
+    StartError, StartOptions, VolumeError,
 };
 
 use super::{WaitError, content, wait};

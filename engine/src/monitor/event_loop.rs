@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use super::health::{ProbeProcess, Prober};
-use super::launch::Monitor;
+use super::launch::{self, Monitor};
 use super::output::{Output, Piece};
 use super::restart;
 use crate::attach::Frame;
@@ -18,7 +18,7 @@ use crate::runtime::launch::Stdio;
 use crate::runtime::process::{self, Exit};
 use crate::runtime::terminal;
 use crate::state::{EXIT_CODE_UNKNOWN, Process, Status};
-use crate::{RemoveOptions, exit_code, sys};
+use crate::{exit_code, sys};
 
 /// Bytes read from an output at once: a pipe's capacity (pipe(7)).
 const PIECE: usize = 64 << 10;
@@ -217,11 +217,7 @@ impl Monitor {
             self.state.error = Some(error.to_string());
         }
         let recorded = self.write_state(true);
-        if self.spec.auto_remove
-            && let Ok(Some(container)) = self.engine.load(&self.id)
-        {
-            let _ = self.engine.remove(&container, RemoveOptions { force: false, volumes: true });
-        }
+        launch::remove_if_asked(&self.engine, &self.id);
         self.attachments.finish(exit_code);
         torn_down.map_err(io::Error::other)?;
         recorded.map_err(io::Error::other)

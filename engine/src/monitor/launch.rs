@@ -171,7 +171,8 @@ impl Monitor {
     /// Starts the container's process once; returns what could not be applied in full.
     pub(super) fn launch(&mut self) -> Result<Vec<String>, LaunchError> {
         let stdio = self.stdio().map_err(LaunchError::io("open the container's stdio"))?;
-        let launch = Launch { id: &self.id, spec: &self.config, bundle: self.paths.run(), stdio };
+        let launch =
+            Launch { id: &self.id, spec: &self.config, bundle: self.paths.run(), stdio, reaper: self.spec.init };
         let mut created = runtime::create(launch)?;
         if let Some(master) = created.terminal.take() {
             self.use_terminal(master).map_err(LaunchError::io("use the container's terminal"))?;
@@ -372,17 +373,20 @@ fn etc_files(
 }
 
 /// Notes on disk why a container did not start: it is what it was before, and says why.
-///
-/// One that was to be deleted at its end is deleted.
 pub(super) fn record_failure(engine: &Engine, id: &str, mut before: State, exit_code: i32, message: &str) {
     before.end();
     before.exit_code = Some(exit_code);
     before.error = Some(message.to_owned());
     // failing to say so leaves the record as it was, which is no lie
     let _ = durable::write_json(&engine.layout().container(id).state(), &before, true);
+}
+
+/// Deletes a container that was to be deleted at its end, with its anonymous volumes.
+pub(super) fn remove_if_asked(engine: &Engine, id: &str) {
     if let Ok(Some(container)) = engine.load(id)
         && container.spec.auto_remove
     {
+        // what cannot be deleted now stays visible as an ended container
         let _ = engine.remove(&container, RemoveOptions { force: false, volumes: true });
     }
 }

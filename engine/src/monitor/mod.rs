@@ -79,7 +79,10 @@ fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, attached: 
         Err(error) => {
             let exit_code = error.exit_code();
             launch::record_failure(&engine, id, before, exit_code, &chain(&error));
-            answer(reply, &Reply::Failed { exit_code, message: chain(&error) })
+            let answered = answer(reply, &Reply::Failed { exit_code, message: chain(&error) });
+            // only now: the command holds the container's lock until it has the reply
+            launch::remove_if_asked(&engine, id);
+            answered
         }
     }
 }

@@ -12,7 +12,9 @@ use super::beneath::RootDirectory;
 use super::channel::{Channel, Report};
 use super::error::{Act, InitError};
 use super::terminal::Terminal;
-use super::{CgroupView, arrival, credentials, devices, execute, home, limits, mask, mounts, pivot, stdio, sysctl};
+use super::{
+    CgroupView, arrival, credentials, devices, execute, home, limits, mask, mounts, pivot, reaper, stdio, sysctl,
+};
 use crate::cgroup::Attachment;
 use crate::launch::Stdio;
 use crate::plan::{CapabilitySets, ContainerPlan, ProcessPlan};
@@ -27,6 +29,8 @@ pub(crate) struct ContainerStart<'a> {
     pub(crate) cgroups: &'a [CgroupView],
     pub(crate) stdio: &'a Stdio,
     pub(crate) channel: Channel,
+    /// Stay as pid 1 and let a child become the program.
+    pub(crate) reaper: bool,
 }
 
 /// Runs init to its end: the container's program, or a message up the channel.
@@ -51,6 +55,8 @@ pub(super) struct Departure {
     pub(super) capabilities: CapabilitySets,
     pub(super) terminal: Option<Terminal>,
     pub(super) warnings: Vec<String>,
+    /// Stay as pid 1 and let a child become the program.
+    pub(super) reaper: bool,
 }
 
 #[rustfmt::skip] // one step a line: the list is the order
@@ -82,24 +88,42 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
     connect(start.stdio, terminal.as_ref(), &plan.process)?;               // 14 after setsid: the terminal becomes ours
     let capabilities = credentials::clamp(&plan.process.capabilities, &mut warnings)?;
     limits::set(&plan.process.rlimits, &mut warnings)?;                    // 15 late: they would limit the steps before
-    depart(&start.channel, &plan.process, Departure { env, capabilities, terminal, warnings }, step)
+    depart(&start.channel, &plan.process, Departure { env, capabilities, terminal, warnings, reaper: start.reaper }, step)
 }
 
 /// The last steps of every process of a container: wait, give up privileges, become the program.
 #[rustfmt::skip] // one step a line: the list is the order
 pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, departure: Departure, step: &mut &'static str) -> Result<Infallible, InitError> {
     *step = "start";
-    let Departure { env, capabilities, terminal, warnings } = departure;
+    let Departure { env, capabilities, terminal, warnings, reaper } = departure;
     let master = terminal.as_ref().map(|terminal| terminal.master.as_fd());
     channel.send(&Report::ready(warnings), master).act("report")?;         // 16 all is set up
     drop(terminal);
     if !channel.wait() { sys::process::exit_now(0); }                      // 17 the monitor is gone: nobody wants us
+    if !reaper { return become_program(plan, &env, &capabilities); }
+    let program = || match become_program(plan, &env, &capabilities) {
+        Ok(never) => never,
+        Err(error) => report(channel, error, "start"),
+    };
+    let child = reaper::split(program).act("clone the program")?;          // 18 before the filter: it knows no clone3
+    confine(plan, &capabilities)?;
+    reaper::reap(&child).act("reap")
+}
+
+/// Gives up everything the program shall not have, and becomes it.
+fn become_program(plan: &ProcessPlan, env: &[CString], capabilities: &CapabilitySets) -> Result<Infallible, InitError> {
+    confine(plan, capabilities)?;
+    execute::replace(plan, env) // on success the channel closes: that is the report
+}
+
+#[rustfmt::skip] // one step a line: the list is the order
+fn confine(plan: &ProcessPlan, capabilities: &CapabilitySets) -> Result<(), InitError> {
     if plan.no_new_privileges { nix::sys::prctl::set_no_new_privs().act("forbid new privileges")?; }
-    if !plan.no_new_privileges { load_filter(plan)?; }                     // 18 privileged without it (seccomp(2), EACCES)
-    credentials::assume(&plan.user, &capabilities)?;                       // 19 below, only what the program will have
+    if !plan.no_new_privileges { load_filter(plan)?; }                     // 19 privileged without it (seccomp(2), EACCES)
+    credentials::assume(&plan.user, capabilities)?;                        // 20 below, only what the program will have
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(plan.umask));
-    if plan.no_new_privileges { load_filter(plan)?; }                      // 20 as late as can be: the filter allows less
-    execute::replace(plan, &env)                                           // 21 on success the channel closes: that is the report
+    if plan.no_new_privileges { load_filter(plan)?; }                      // 21 as late as can be: the filter allows less
+    Ok(())
 }
 
 fn load_filter(plan: &ProcessPlan) -> Result<(), InitError> {

@@ -57,7 +57,7 @@ fn steps(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Infallible,
     connect(start.stdio, terminal.as_ref(), plan)?;                        // 3 after setsid: the terminal becomes ours
     let capabilities = credentials::clamp(&plan.capabilities, &mut warnings)?;
     limits::set(&plan.rlimits, &mut warnings)?;                            // 4 late: they would limit the steps before
-    depart(&start.channel, plan, Departure { env, capabilities, terminal, warnings }, step)
+    depart(&start.channel, plan, Departure { env, capabilities, terminal, warnings, reaper: false }, step)
 }
 
 fn open_terminal(root: &RootDirectory, start: &JoinedStart<'_>) -> Result<Option<Terminal>, InitError> {

@@ -22,6 +22,7 @@ mod mask;
 mod mounts;
 mod pivot;
 mod place;
+mod reaper;
 mod stdio;
 mod sysctl;
 mod terminal;

@@ -46,6 +46,8 @@ pub struct Launch<'a> {
     pub bundle: &'a Path,
     /// Its standard streams.
     pub stdio: Stdio,
+    /// Let lighter's own init be pid 1: it hands signals on and reaps (`docker run --init`).
+    pub reaper: bool,
 }
 
 /// Makes a container up to the point where its program would be executed.
@@ -67,7 +69,7 @@ pub fn create(launch: Launch<'_>) -> Result<Created, LaunchError> {
     if let Some(resources) = &plan.resources {
         warnings.extend(plan.cgroup.limit(resources, &made)?);
     }
-    let (child, channel) = clone_init(&plan, &joins, &launch.stdio)?;
+    let (child, channel) = clone_init(&plan, &joins, &launch.stdio, launch.reaper)?;
     // The child has its copies of the streams: whoever reads them must see when the last is closed.
     drop(launch.stdio);
     let (terminal, said) = wait_until_ready(&child, &channel)?;
@@ -76,13 +78,18 @@ pub fn create(launch: Launch<'_>) -> Result<Created, LaunchError> {
 }
 
 /// Clones init, which sets itself up meanwhile.
-fn clone_init(plan: &ContainerPlan, joins: &joins::Joins, stdio: &Stdio) -> Result<(Child, Channel), LaunchError> {
+fn clone_init(
+    plan: &ContainerPlan,
+    joins: &joins::Joins,
+    stdio: &Stdio,
+    reaper: bool,
+) -> Result<(Child, Channel), LaunchError> {
     let attachment = plan.cgroup.attachment()?;
     let namespaced = plan.namespaces.is_new(libc::CLONE_NEWCGROUP);
     let cgroups = CgroupView::of(&plan.cgroup, namespaced);
     let (namespaces, pid_namespace) = (plan.namespaces.clone_flags(), joins.pid.as_ref());
     clone(&Birth { namespaces, pid_namespace, attachment: &attachment }, |channel| {
         let (attachment, joins, cgroups) = (&attachment, joins.others.as_slice(), cgroups.as_slice());
-        init::run_container(&ContainerStart { plan, attachment, joins, cgroups, stdio, channel })
+        init::run_container(&ContainerStart { plan, attachment, joins, cgroups, stdio, channel, reaper })
     })
 }

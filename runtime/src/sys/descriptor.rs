@@ -15,6 +15,22 @@ pub(crate) fn close_on_exec_from(first: u32) -> nix::Result<()> {
     Errno::result(rc).map(drop)
 }
 
+/// Closes every descriptor from 3 on but `kept`.
+///
+/// For a process that never returns to the owners of the others: they would close numbers that are somebody else's.
+pub(crate) fn close_all_but(kept: BorrowedFd<'_>) -> nix::Result<()> {
+    let kept = kept.as_raw_fd() as u32;
+    for (first, last) in [(3, kept - 1), (kept + 1, u32::MAX)] {
+        if first <= last {
+            // SAFETY: close_range(2) takes three numbers; the caller promises that no owner of a closed
+            // descriptor runs again, so none is used or closed a second time.
+            let rc = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+            Errno::result(rc)?;
+        }
+    }
+    Ok(())
+}
+
 /// Returns the ID of the mount `file` lies on: field 1 of its line in mountinfo (statx(2)).
 pub(crate) fn mount_id(file: BorrowedFd<'_>) -> nix::Result<u64> {
     // SAFETY: `statx` is plain numbers, for which all zeroes is a valid value.
