@@ -14,7 +14,7 @@ use super::restart;
 use crate::attach::Frame;
 use crate::control::poll_timeout;
 use crate::runtime::exec::{ExecRequest, exec};
-use crate::runtime::launch::Stdio;
+use crate::runtime::launch::{Init, Stdio};
 use crate::runtime::process::{self, Exit};
 use crate::runtime::terminal;
 use crate::state::{EXIT_CODE_UNKNOWN, Process, Status};
@@ -152,7 +152,7 @@ impl Monitor {
             Ok(Some(exit)) => Some(exit.code()),
             // an adopted container is not our child: whoever reaped it may have left its status with the kernel
             Err(_) if Process { pid: init.pid, start_time: init.start_time }.is_alive() => None,
-            Err(_) => Some(sys::exit_status_of(init.pidfd.as_fd()).map_or(EXIT_CODE_UNKNOWN, code_of_status)),
+            Err(_) => Some(exit_code_of_foreign(init)),
         }
     }
 
@@ -222,6 +222,22 @@ impl Monitor {
         torn_down.map_err(io::Error::other)?;
         recorded.map_err(io::Error::other)
     }
+}
+
+/// Returns how a process ended whose parent is somebody else: /proc tells until it is reaped, the kernel tells by its
+/// pidfd from then on (Linux 6.15).
+fn exit_code_of_foreign(init: &Init) -> i32 {
+    let status = status_of_zombie(init).or_else(|| sys::exit_status_of(init.pidfd.as_fd()));
+    status.map_or(EXIT_CODE_UNKNOWN, code_of_status)
+}
+
+/// Returns the wait status of a process that has ended and is not reaped: field 52 of /proc/PID/stat (proc(5)).
+fn status_of_zombie(init: &Init) -> Option<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{}/stat", init.pid)).ok()?;
+    // the name, in parentheses, may hold anything: fields are counted from behind it, the third first
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    let is_it = fields.first() == Some(&"Z") && fields.get(19)?.parse() == Ok(init.start_time);
+    if is_it { fields.get(49)?.parse().ok() } else { None }
 }
 
 /// Reads a wait status as wait(2) encodes it.

@@ -42,6 +42,7 @@ fn run() -> io::Result<()> {
     let (record, reply) = (sys::inherited(RECORD_FD)?, sys::inherited(REPLY_FD)?);
     let attached = sys::inherited(ATTACH_FD).ok();
     sys::detach_from_parent()?;
+    nix::sys::prctl::set_name(c"lighter")?; // the kernel calls it by the number of its descriptor
     std::env::set_current_dir("/")?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     // the container's memory limit is not ours, and we are the last to be killed; the launch resets it for the child

@@ -43,6 +43,7 @@ pub(super) fn reap(child: &Child) -> nix::Result<Infallible> {
     let program: OwnedFd = child.pidfd.try_clone().map_err(|_| Errno::EMFILE)?;
     sys::descriptor::close_all_but(program.as_fd())?;
     nix::sys::prctl::set_dumpable(false)?;
+    nix::sys::prctl::set_name(c"init")?;
     let signals = SignalFd::with_flags(&SigSet::all(), SfdFlags::SFD_CLOEXEC)?;
     loop {
         match signals.read_signal()? {
