@@ -121,7 +121,7 @@ mod tests {
     fn templates_are_filled_and_what_they_cannot_do_is_refused_by_name() {
         let format: Format = "{{.Name}}\\t{{json .State}}".parse().unwrap();
         let row = json!({"Name": "web", "State": {"Pid": 1}});
-        assert_eq!(render(&format, &[], &[row.clone()]).unwrap(), "web\t{\"Pid\":1}");
+        assert_eq!(render(&format, &[], std::slice::from_ref(&row)).unwrap(), "web\t{\"Pid\":1}");
         let nested: Format = "{{.State.Pid}}".parse().unwrap();
         assert_eq!(render(&nested, &[], &[row]).unwrap(), "1");
         assert!("{{range .X}}".parse::<Format>().unwrap_err().contains("range"));

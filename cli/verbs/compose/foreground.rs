@@ -79,7 +79,10 @@ impl Foreground<'_> {
             let watched = self.exit_code_from.is_none_or(|service| service == select::service_of(container));
             if watched {
                 let (engine, container, sender) = (engine.clone(), container.clone(), sender.clone());
-                thread::spawn(move || sender.send(engine.wait(&container, None).map(|_| container)));
+                thread::spawn(move || {
+                    let ended = engine.wait(&container, None).map(|_| container);
+                    let _ = sender.send(ended); // another one ended first
+                });
             }
         }
         drop(sender);
