@@ -6,9 +6,11 @@
 //! From the monitor: output. To the monitor: input, its end, the terminal's size. Both sides are lighter of the same
 //! version or of versions that agree on this table.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 
 use crate::Stream;
 
@@ -100,6 +102,16 @@ impl FrameReader {
     }
 }
 
+/// Returns another way to `path` that fits into the 108 bytes of a socket's address (unix(7)), however deep it lies.
+///
+/// It leads through a descriptor of its directory, and so only as long as the returned file is kept.
+pub(crate) fn short_path(path: &Path) -> io::Result<(File, PathBuf)> {
+    let directory = File::open(path.parent().unwrap_or(Path::new("/")))?;
+    let name = path.file_name().unwrap_or_default();
+    let short = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+    Ok((directory, short))
+}
+
 /// The client's end of an attachment.
 #[derive(Debug)]
 pub struct AttachClient {
@@ -114,7 +126,8 @@ impl AttachClient {
 
     /// Connects to the monitor of a running container.
     pub fn connect(container: &crate::Container) -> io::Result<Self> {
-        Ok(Self::new(UnixStream::connect(container.paths().attach())?))
+        let (_directory, path) = short_path(&container.paths().attach())?;
+        Ok(Self::new(UnixStream::connect(path)?))
     }
 
     /// Returns the descriptor to poll for output.

@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::Stream;
-use crate::attach::{Frame, FrameReader, MAX_PAYLOAD};
+use crate::attach::{Frame, FrameReader, MAX_PAYLOAD, short_path};
 
 /// Bytes that may wait for one client before the container's output is left unread: nothing is lost, the container waits.
 const LIMIT: usize = 256 << 10;
@@ -33,7 +33,8 @@ impl Attachments {
     /// Listens at `path`; `first` is attached from the start.
     pub(super) fn new(path: &Path, first: Option<UnixStream>) -> io::Result<Self> {
         crate::durable::remove_file(path).map_err(io::Error::other)?;
-        let listener = UnixListener::bind(path)?;
+        let (_directory, short) = short_path(path)?;
+        let listener = UnixListener::bind(short)?;
         listener.set_nonblocking(true)?;
         let mut attachments = Self { listener: Some(listener), clients: Vec::new() };
         if let Some(stream) = first {
