@@ -219,6 +219,9 @@ impl Monitor {
         let recorded = self.write_state(true);
         launch::remove_if_asked(&self.engine, &self.id);
         self.attachments.finish(exit_code);
+        // after the clients are served: taking a bridge down is slow, and nobody waits for it
+        let unused = self.engine.net().teardown_if_unused();
+        unused.map_err(io::Error::other)?;
         torn_down.map_err(io::Error::other)?;
         recorded.map_err(io::Error::other)
     }

@@ -83,6 +83,7 @@ fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, attached: 
             let answered = answer(reply, &Reply::Failed { exit_code, message: chain(&error) });
             // only now: the command holds the container's lock until it has the reply
             launch::remove_if_asked(&engine, id);
+            engine.net().teardown_if_unused().map_err(io::Error::other)?;
             answered
         }
     }

@@ -89,3 +89,12 @@ pub(super) fn read(path: &Path) -> Result<String, CgroupError> {
 pub(super) fn write(path: &Path, value: &str) -> Result<(), CgroupError> {
     std::fs::write(path, value).map_err(|source| CgroupError::file(format!("write `{value}` to"), path, source))
 }
+
+/// As [`write`], but a cgroup that has gone meanwhile wants nothing written: its monitor may tear it down at any time.
+pub(super) fn write_if_there(path: &Path, value: &str) -> Result<(), CgroupError> {
+    match std::fs::write(path, value) {
+        // ENODEV: opened before, removed since
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => Ok(()),
+        result => result.map_err(|source| CgroupError::file(format!("write `{value}` to"), path, source)),
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::error::{read, write};
+use super::error::{read, write, write_if_there};
 use super::kill::wait_a_moment;
 use super::{Cgroup, CgroupError};
 
@@ -43,7 +43,7 @@ impl Cgroup {
     /// # Errors
     /// [`CgroupError::File`] when the freezer cannot be written.
     pub fn thaw(&self) -> Result<(), CgroupError> {
-        self.freezers().try_for_each(|freezer| write(&freezer.file, freezer.thawed))
+        self.freezers().try_for_each(|freezer| write_if_there(&freezer.file, freezer.thawed))
     }
 
     /// Tells whether the processes are stopped.

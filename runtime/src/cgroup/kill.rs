@@ -8,7 +8,7 @@ use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::error::write;
+use super::error::write_if_there;
 use super::{Cgroup, CgroupError};
 
 /// Rounds of killing one by one, in case new processes keep appearing.
@@ -24,7 +24,7 @@ impl Cgroup {
     pub fn kill_all(&self) -> Result<(), CgroupError> {
         let killed = match self.unified().map(|directory| directory.join("cgroup.kill")) {
             // Linux 5.14: one write, and no process can fork away from it.
-            Some(file) if file.exists() => write(&file, "1"),
+            Some(file) if file.exists() => write_if_there(&file, "1"),
             _ => self.kill_one_by_one(),
         };
         // A frozen process of version 1 dies only when it thaws.

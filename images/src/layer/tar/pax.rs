@@ -74,11 +74,12 @@ fn split_record<'a>(records: &mut &'a [u8]) -> Result<Record<'a>, &'static str> 
 
 impl Extension {
     fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), &'static str> {
-        if let Some(name) = key.strip_prefix(XATTR) {
-            self.xattrs.insert(name.to_vec(), value.to_vec());
+        // of attributes too: so POSIX, Docker and umoci have it
+        if value.is_empty() {
             return Ok(());
         }
-        if value.is_empty() {
+        if let Some(name) = key.strip_prefix(XATTR) {
+            self.xattrs.insert(name.to_vec(), value.to_vec());
             return Ok(());
         }
         match key {
