@@ -7,7 +7,8 @@
 #   up      `up -d` of examples/hits with all images present, until the command returns
 #   pull    an image of two layers (43 MB of gzip) from a registry on loopback, until it is unpacked
 #
-# Whatever is not installed is left out and named in the result. Everything happens in a network and a mount namespace of
+# Whatever is not installed is left out and named in the result; with podman, names of services need Debian's package
+# golang-github-containernetworking-plugin-dnsname (Debian 12) or aardvark-dns. Everything happens in a network and a mount namespace of
 # its own and in one scratch folder; afterwards nothing of it is left.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,17 +27,22 @@ PATH=$PATH:/usr/sbin:/sbin:$root/target/tools/usr/bin
 scratch=$(mktemp -d /tmp/lighter-bench-XXXXXX)
 port=5000
 children=()
+docker_up=no
 
 has() { command -v "$1" >/dev/null; }
 
 finish() {
     local status=$?
     trap - EXIT
+    # Whatever a tool could not stop.
+    "$LIGHTER" ps --all --quiet | xargs -r "$LIGHTER" rm --force >/dev/null 2>&1 || true
+    ! has podman || podman rm --force --all >/dev/null 2>&1 || true
+    [ $docker_up = no ] || docker ps --all --quiet | xargs -r docker rm --force >/dev/null 2>&1 || true
     "$root/tests/images/serve.sh" stop "$images" "$port" || true
     [ ${#children[@]} = 0 ] || { kill "${children[@]}" 2>/dev/null; wait "${children[@]}" 2>/dev/null; } || true
     # Mounts of the tools live in this mount namespace and would keep their folders busy.
     awk -v scratch="$scratch" 'index($5, scratch) == 1 { print $5 }' /proc/self/mountinfo | sort -r | xargs -r -n 1 umount -l || true
-    rm -rf "$scratch"
+    rm -rf "$scratch" /run/lighter-bench
     # The daemons leave the parent of their containers' cgroups.
     cgroups | comm -13 "$before" - | sort -r | xargs -r rmdir 2>/dev/null || true
     rm -f "$before"
@@ -55,7 +61,7 @@ mount --bind "$scratch/resolv.conf" /etc/resolv.conf
 
 # --- lighter -----------------------------------------------------------------------------------------------------------
 
-export LIGHTER_ROOT=$scratch/lighter/root LIGHTER_RUN=$scratch/lighter/run LIGHTER_CONFIG=$scratch/lighter/config.toml
+export LIGHTER_ROOT=$scratch/lighter/root LIGHTER_RUN=/run/lighter-bench LIGHTER_CONFIG=$scratch/lighter/config.toml
 mkdir -p "$scratch/lighter"
 printf '[registry."docker.io"]\nmirrors = ["http://127.0.0.1:%s"]\n' "$port" >"$LIGHTER_CONFIG"
 
@@ -95,7 +101,6 @@ TOML
 
 # --- docker ------------------------------------------------------------------------------------------------------------
 
-docker_up=no
 if has dockerd && has docker; then
     export DOCKER_HOST=unix://$scratch/docker/sock DOCKER_CONFIG=$scratch/docker/config
     mkdir -p "$scratch/docker/config"
@@ -164,8 +169,8 @@ run=(--contestant lighter '' "$LIGHTER run --rm busybox:1 true" '')
 alone=(--contestant lighter '' "$LIGHTER run --rm --network none busybox:1 true" '')
 pull=(--contestant lighter "$LIGHTER rmi --force python:3-slim || true" "$LIGHTER pull --quiet python:3-slim" '')
 # What is up has to work; some tools say so too early.
-works='curl -sf --max-time 2 --retry 100 --retry-delay 0 --retry-max-time 30 --retry-all-errors http://127.0.0.1:8000'
-up=(--contestant lighter '' "$LIGHTER up -d" "$works && $LIGHTER down -v -t 0")
+works="timeout 15 sh -c 'until curl -sf --max-time 2 http://127.0.0.1:8000; do sleep 0.1; done'; worked=\$?"
+up=(--contestant lighter '' "$LIGHTER up -d" "$works; $LIGHTER down -v -t 0 && exit \$worked")
 "$LIGHTER" pull --quiet busybox:1 >/dev/null
 if [ $docker_up = yes ]; then
     run+=(--contestant docker '' 'docker run --rm busybox:1 true' '')
@@ -173,9 +178,9 @@ if [ $docker_up = yes ]; then
     pull+=(--contestant docker 'docker rmi --force python:3-slim' 'docker pull --quiet python:3-slim' '')
     docker pull --quiet busybox:1 >/dev/null
     if docker compose version >/dev/null 2>&1; then
-        up+=(--contestant 'docker compose' '' 'docker compose up -d' "$works && docker compose down -v -t 0")
+        up+=(--contestant 'docker compose' '' 'docker compose up -d' "$works; docker compose down -v -t 0 && exit \$worked")
     elif has docker-compose; then
-        up+=(--contestant docker-compose '' 'docker-compose up -d' "$works && docker-compose down -v -t 0")
+        up+=(--contestant docker-compose '' 'docker-compose up -d' "$works; docker-compose down -v -t 0 && exit \$worked")
     fi
 fi
 if has podman; then
@@ -183,7 +188,7 @@ if has podman; then
     run+=(--contestant podman '' 'podman run --rm busybox:1 true' '')
     alone+=(--contestant podman '' 'podman run --rm --network none busybox:1 true' '')
     pull+=(--contestant podman 'podman rmi --force python:3-slim' 'podman pull --quiet python:3-slim' '')
-    ! has podman-compose || up+=(--contestant podman-compose '' 'podman-compose up -d' "$works && podman-compose down -v -t 0")
+    ! has podman-compose || up+=(--contestant podman-compose '' 'podman-compose up -d' "$works; podman-compose down -v -t 0 && exit \$worked")
 fi
 if has runc; then
     alone+=(--contestant 'runc, bundle at hand' '' "runc --root $scratch/runc/state run --bundle $scratch/runc lighter-bench-runc" '')

@@ -82,13 +82,14 @@ pub(crate) enum Verb {
     Network(verbs::network::NetworkVerb),
     Compose(verbs::compose::ComposeArgs),
     Completion(verbs::completion::CompletionArgs),
+    Man(verbs::man::ManArgs),
 }
 
 impl Verb {
     /// Returns whether the verb touches containers, images or the network.
     pub(crate) fn needs_root(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Completion(_) => false,
+            Self::Config(_) | Self::Completion(_) | Self::Man(_) => false,
             Self::Compose(args) => !matches!(args.verb, verbs::compose::ComposeVerb::Config(_)),
             _ => true,
         }

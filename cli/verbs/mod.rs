@@ -9,6 +9,7 @@ pub(crate) mod images;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
+pub(crate) mod man;
 pub(crate) mod network;
 pub(crate) mod port;
 pub(crate) mod ps;
@@ -57,5 +58,6 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Volume(verb) => done(volume::run(ctx, &verb)),
         Verb::Network(verb) => done(network::run(ctx, &verb)),
         Verb::Completion(args) => done(completion::run(ctx, &args)),
+        Verb::Man(args) => done(man::run(ctx, &args)),
     }
 }
