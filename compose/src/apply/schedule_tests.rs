@@ -52,7 +52,7 @@ fn a_wait_holds_no_place() {
     let execute = |step: &Step, _: &AtomicBool| {
         match name(step).as_str() {
             // Ends only because another step runs beside it, although the limit is one.
-            "wait" => {
+            "waiter" => {
                 while !released.load(Ordering::Relaxed) {
                     thread::yield_now();
                 }
@@ -61,7 +61,7 @@ fn a_wait_holds_no_place() {
         }
         Ok(Vec::new())
     };
-    let outcome = run(&plan("wait a"), options(1, &AtomicBool::new(false)), &Silent, &execute).unwrap();
+    let outcome = run(&plan("waiter a"), options(1, &AtomicBool::new(false)), &Silent, &execute).unwrap();
     assert_eq!(outcome.done, 2);
 }
 
@@ -84,7 +84,7 @@ fn after_a_failure_nothing_begins_and_waits_are_told() {
     let ran = Mutex::new(Vec::new());
     let execute = |step: &Step, cancelled: &AtomicBool| match name(step).as_str() {
         "bad" => Err(WaitError::Gone("bad".to_owned()).into()),
-        "wait" => {
+        "waiter" => {
             while !cancelled.load(Ordering::Relaxed) {
                 thread::yield_now();
             }
@@ -95,7 +95,7 @@ fn after_a_failure_nothing_begins_and_waits_are_told() {
             Ok(Vec::new())
         }
     };
-    let error = run(&plan("wait bad next<bad"), options(4, &AtomicBool::new(false)), &Silent, &execute).unwrap_err();
+    let error = run(&plan("waiter bad next<bad"), options(4, &AtomicBool::new(false)), &Silent, &execute).unwrap_err();
     assert_eq!(error.to_string(), "start bad");
     assert!(ran.lock().unwrap().is_empty());
 }
