@@ -92,7 +92,12 @@ impl Engine {
             (None, None)
         };
         let record = launch_record(&self.layout, &container.id, Task::Start, options.attach);
-        match spawn::monitor(&record, theirs).map_err(monitor_error(name))? {
+        let reply = spawn::monitor(&record, theirs).map_err(|error| {
+            // made with the network, and nobody's without a monitor
+            let _ = self.net.teardown_if_unused();
+            monitor_error(name)(error)
+        })?;
+        match reply {
             Reply::Started { warnings } => Ok(Started { attached: ours.map(AttachClient::new), warnings }),
             Reply::Failed { exit_code, message } => Err(StartError::Launch { name: name.clone(), message, exit_code }),
         }

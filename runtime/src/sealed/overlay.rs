@@ -40,7 +40,13 @@ pub(super) fn copy(program: &File) -> io::Result<File> {
     let mounted = sys::mount::fsmount(context.as_fd(), RDONLY | NOSUID | NODEV)?;
     let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
     let how = OpenHow::new().flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC).resolve(resolve);
-    Ok(openat2(&mounted, Path::new(name), how)?.into())
+    let copy: File = openat2(&mounted, Path::new(name), how)?.into();
+    // A layer is what lies beneath mounts: a program that is bind-mounted, file by file, is not in its directory.
+    let seen = copy.metadata()?;
+    if (seen.ino(), seen.size()) != (own.ino(), own.size()) {
+        return Err(io::Error::other(format!("`{}` is mounted by itself", path.display())));
+    }
+    Ok(copy)
 }
 
 /// A directory that every host has and that lies apart from the program's: the kernel refuses layers one

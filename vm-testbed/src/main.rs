@@ -1,2 +1,0 @@
-//! Boots stock kernels in QEMU and runs the end-to-end scenarios inside.
-fn main() {}
