@@ -45,18 +45,15 @@ fn hashed_document(service: &Service) -> Node {
 
 /// Returns the hash of a network, 64 hexadecimal digits.
 pub fn network_hash(network: &Network) -> String {
-    let mut text = format!("{} {} {} {}", network.name, network.external, network.internal, network.enable_ipv6);
-    for pool in &network.pools {
-        // Debug names every field, so that two different pools never read alike.
-        let _ = write!(text, " {pool:?}");
-    }
-    let _ = write!(text, " {:?} {:?}", network.driver_opts, network.labels);
-    digest(&text)
+    let Network { key: _, name, external, internal, subnet, gateway, mtu, labels } = network;
+    // Debug quotes texts and names absences, so that two different networks never read alike.
+    digest(&format!("{name:?} {external} {internal} {subnet:?} {gateway:?} {mtu:?} {labels:?}"))
 }
 
 /// Returns the hash of a volume, 64 hexadecimal digits.
 pub fn volume_hash(volume: &Volume) -> String {
-    digest(&format!("{} {} {:?} {:?}", volume.name, volume.external, volume.driver_opts, volume.labels))
+    let Volume { key: _, name, external, labels } = volume;
+    digest(&format!("{name:?} {external} {labels:?}"))
 }
 
 fn digest(text: &str) -> String {

@@ -7,6 +7,7 @@
 //! launch pipes BUNDLE ID          run with pipes of its own and copy what comes out
 //! launch terminal BUNDLE ID       run on a new terminal and copy what it shows
 //! launch drop BUNDLE ID           make it and let go of it
+//! launch twice BUNDLE ID          run, and say why it cannot run a second time meanwhile
 //! launch oom BUNDLE ID            run, and say how often the kernel killed for want of memory
 //! launch pause BUNDLE ID          run, freeze, thaw, kill; says what was seen
 //! launch bench BUNDLE ID COUNT    run it COUNT times; prints microseconds: least, median
@@ -72,6 +73,7 @@ fn run() -> Outcome {
         ("pipes", []) => run_with_pipes(&bundle),
         ("terminal", []) => run_on_terminal(&bundle),
         ("drop", []) => bundle.create(Stdio::Inherit).map(|_| 0),
+        ("twice", []) => run_twice(&bundle),
         ("oom", []) => count_oom_kills(&bundle),
         ("pause", []) => pause(&bundle),
         ("bench", [count]) => bench(&bundle, count.parse()?),
@@ -180,6 +182,13 @@ fn run_on_terminal(bundle: &Bundle) -> Outcome {
     // When the last of the container's processes closes it, reading a terminal fails (EIO).
     let _hung_up = File::from(terminal).read_to_end(&mut shown);
     std::io::stdout().write_all(&shown)?;
+    wait(init)
+}
+
+fn run_twice(bundle: &Bundle) -> Outcome {
+    let init = bundle.start(Stdio::Inherit)?;
+    let said = bundle.create(Stdio::Inherit).err().map_or("it does run twice".to_owned(), |error| chain(&*error));
+    say(&mut std::io::stdout(), &said);
     wait(init)
 }
 

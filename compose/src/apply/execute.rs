@@ -124,7 +124,12 @@ fn expect(container: &ContainerRef, engine: &Engine) -> Result<Container, StepEr
 
 fn create(spec: &ContainerSpec, network_of: Option<&str>, engine: &Engine) -> Result<(), StepError> {
     let mut spec = spec.clone();
-    if let Some(lender) = network_of {
+    let named = match &spec.network {
+        NetworkMode::Container(name) => Some(name.as_str()),
+        _ => None,
+    };
+    // A file names containers; the record keeps ids, which no later container can have.
+    if let Some(lender) = network_of.or(named) {
         spec.network = NetworkMode::Container(engine.find(lender)?.id);
     }
     match engine.create(spec.clone()) {

@@ -59,22 +59,20 @@ fn mode(service: &Node, path: &str, reader: &mut Reader) -> NetworkMode {
 }
 
 fn endpoint(node: &Node, path: &str, reader: &mut Reader) -> Endpoint {
+    let address = node.get("ipv4_address");
+    let mac = node.get("mac_address");
     Endpoint {
         aliases: texts(node, "aliases"),
-        ipv4_address: reader.parse(
-            node.get("ipv4_address"),
-            &format!("{path}.ipv4_address"),
-            "an IPv4 address",
-            |text| text.parse().ok(),
-        ),
-        ipv6_address: reader.parse(
-            node.get("ipv6_address"),
-            &format!("{path}.ipv6_address"),
-            "an IPv6 address",
-            |text| text.parse().ok(),
-        ),
-        mac_address: text(node, "mac_address"),
+        ipv4_address: reader
+            .parse(address, &format!("{path}.ipv4_address"), "an IPv4 address", |text| text.parse().ok()),
+        mac_address: reader.parse(mac, &format!("{path}.mac_address"), "a hardware address", mac_address),
         priority: reader.number(node.get("priority"), &format!("{path}.priority")).unwrap_or(0),
         gw_priority: reader.number(node.get("gw_priority"), &format!("{path}.gw_priority")).unwrap_or(0),
     }
+}
+
+/// Reads `xx:xx:xx:xx:xx:xx`.
+fn mac_address(text: &str) -> Option<[u8; 6]> {
+    let byte = |part: &str| (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok()).flatten();
+    text.split([':', '-']).map(byte).collect::<Option<Vec<u8>>>()?.try_into().ok()
 }

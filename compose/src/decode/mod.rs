@@ -7,6 +7,7 @@ mod endpoint;
 mod file_object;
 mod healthcheck;
 mod isolation;
+mod logging;
 mod mount;
 mod network;
 mod port;
@@ -20,7 +21,7 @@ mod volume;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::diagnostic::Fault;
+use crate::diagnostic::Diagnostic;
 use crate::model::Project;
 use crate::schema::{self, Shape};
 use crate::source::Environment;
@@ -38,10 +39,14 @@ pub(crate) struct Frame {
 }
 
 /// Reads the project out of its canonical document; `variables` give configs and secrets their values.
-///
-/// # Errors
-/// A value without which there is no project, such as a service that is none.
-pub(crate) fn project(document: Node, frame: Frame, variables: &Environment) -> Result<Project, Fault> {
+pub(crate) fn project(
+    document: Node,
+    frame: Frame,
+    variables: &Environment,
+    warnings: &mut Vec<Diagnostic>,
+) -> Project {
+    warnings
+        .extend(["configs", "secrets"].into_iter().flat_map(|section| file_object::ineffective(&document, section)));
     let mut refusals = Vec::new();
     schema::refusals(&document, &Shape::Object(&schema::PROJECT), "", &mut refusals);
     let mut reader = Reader { refusals };
@@ -52,7 +57,7 @@ pub(crate) fn project(document: Node, frame: Frame, variables: &Environment) -> 
         section(&document, "configs", |key, node| file_object::read(key, node, "configs", variables, &mut reader));
     let secrets =
         section(&document, "secrets", |key, node| file_object::read(key, node, "secrets", variables, &mut reader));
-    Ok(Project {
+    Project {
         name: frame.name,
         working_directory: frame.working_directory,
         files: frame.files,
@@ -66,7 +71,7 @@ pub(crate) fn project(document: Node, frame: Frame, variables: &Environment) -> 
         refusals: reader.refusals,
         interpolated: frame.interpolated,
         document,
-    })
+    }
 }
 
 fn section<T>(document: &Node, name: &str, mut read: impl FnMut(&str, &Node) -> T) -> BTreeMap<String, T> {

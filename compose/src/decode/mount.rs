@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::reader::{Reader, flag, size, text};
-use crate::model::{BindMount, Mount, MountKind, TmpfsMount, VolumeMount};
+use crate::model::{BindMount, Mount, MountKind, Propagation, TmpfsMount, VolumeMount};
 use crate::units;
 use crate::yaml::Node;
 
@@ -18,7 +18,7 @@ pub(super) fn read(service: &Node, path: &str, reader: &mut Reader) -> Vec<Mount
 fn mount(node: &Node, path: &str, reader: &mut Reader) -> Option<Mount> {
     let target = target(node, node.text("target")?, path, reader)?;
     let kind = match node.text("type")? {
-        "bind" => MountKind::Bind(bind(node)),
+        "bind" => MountKind::Bind(bind(node, path, reader)),
         "volume" => MountKind::Volume(volume(node)),
         "tmpfs" => MountKind::Tmpfs(tmpfs(node)),
         other => {
@@ -44,14 +44,33 @@ fn target(node: &Node, target: &str, path: &str, reader: &mut Reader) -> Option<
     None
 }
 
-fn bind(node: &Node) -> BindMount {
+fn bind(node: &Node, path: &str, reader: &mut Reader) -> BindMount {
     let bind = node.get("bind");
-    let word = |key| bind.and_then(|bind| text(bind, key));
+    let field = |key| bind.and_then(|bind| bind.get(key));
+    // `enabled` is what is done anyway: mounts below the source come along, read-only ones as read-only as can be.
+    if let Some(recursive) = field("recursive").filter(|word| word.as_text() != Some("enabled")) {
+        let word = recursive.as_text().unwrap_or_default();
+        reader.refuse(recursive, format!("`{path}.volumes.bind.recursive` `{word}` is not supported by lighter yet"));
+    }
+    let expected = "[r]private, [r]shared or [r]slave";
+    let propagation =
+        reader.parse(field("propagation"), &format!("{path}.volumes.bind.propagation"), expected, propagation);
     BindMount {
         source: PathBuf::from(node.text("source").unwrap_or_default()),
-        create_host_path: bind.and_then(|bind| bind.get("create_host_path")).and_then(Node::as_bool).unwrap_or(true),
-        propagation: word("propagation"),
-        recursive: word("recursive"),
+        create_host_path: field("create_host_path").and_then(Node::as_bool).unwrap_or(true),
+        propagation: propagation.unwrap_or_default(),
+    }
+}
+
+fn propagation(word: &str) -> Option<Propagation> {
+    match word {
+        "rprivate" => Some(Propagation::Rprivate),
+        "private" => Some(Propagation::Private),
+        "rshared" => Some(Propagation::Rshared),
+        "shared" => Some(Propagation::Shared),
+        "rslave" => Some(Propagation::Rslave),
+        "slave" => Some(Propagation::Slave),
+        _ => None,
     }
 }
 

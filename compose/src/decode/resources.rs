@@ -23,7 +23,6 @@ pub(super) fn read(service: &Node, path: &str, reader: &mut Reader) -> Resources
         memory: either("mem_limit", limits, "memory"),
         memory_reservation: either("mem_reservation", reservations, "memory"),
         memory_swap: service.text("memswap_limit").and_then(|text| text.parse().ok()),
-        memory_swappiness: reader.number(service.get("mem_swappiness"), &format!("{path}.mem_swappiness")),
         pids: reader.number(pids, &format!("{path}.pids_limit")),
         oom_score_adj: reader.number(service.get("oom_score_adj"), &format!("{path}.oom_score_adj")),
         oom_kill_disable: flag(service, "oom_kill_disable"),

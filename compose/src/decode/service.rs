@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::reader::{Reader, pairs, text, texts};
-use super::{endpoint, file_object, healthcheck, isolation, mount, port, process, resources, restart};
-use crate::model::{Build, Condition, Dependency, Logging, PullPolicy, Service};
+use super::{endpoint, file_object, healthcheck, isolation, logging, mount, port, process, resources, restart};
+use crate::model::{Build, Condition, Dependency, PullPolicy, Service};
 use crate::units;
 use crate::yaml::Node;
 
@@ -24,7 +24,7 @@ pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
             .parse(node.get("pull_policy"), &format!("{path}.pull_policy"), "a pull policy", pull_policy)
             .unwrap_or_default(),
         platform: text(node, "platform"),
-        process: process::read(node),
+        process: process::read(node, &path, reader),
         isolation: isolation::read(node, &path, reader),
         resources: resources::read(node, &path, reader),
         networking: endpoint::networking(node, &path, reader),
@@ -36,9 +36,7 @@ pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
         depends_on: depends_on(node),
         healthcheck: healthcheck::read(node, &path, reader),
         restart: restart::read(node, &path, reader),
-        logging: node
-            .get("logging")
-            .map(|node| Logging { driver: text(node, "driver"), options: pairs(node, "options") }),
+        logging: logging::read(node, &path, reader),
         labels: pairs(node, "labels"),
         annotations: pairs(node, "annotations"),
         attach: node.get("attach").and_then(Node::as_bool).unwrap_or(true),

@@ -13,11 +13,13 @@ pub(super) fn read(key: &str, node: &Node, reader: &mut Reader) -> Volume {
             format!("`volumes.{key}.driver` `{word}` is not supported by lighter: it has `local` only"),
         );
     }
+    if let Some(options) = node.get("driver_opts").filter(|_| !external) {
+        reader.refuse(options, format!("`volumes.{key}.driver_opts` is not supported by lighter yet"));
+    }
     Volume {
         key: key.to_owned(),
         name: text(node, "name").unwrap_or_default(),
         external,
-        driver_opts: pairs(node, "driver_opts"),
         labels: pairs(node, "labels"),
     }
 }

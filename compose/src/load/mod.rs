@@ -119,7 +119,7 @@ pub fn load(source: &Source, environment: &Environment) -> Result<Loaded, LoadEr
         disabled,
         interpolated: !source.no_interpolate,
     };
-    let project = decode::project(whole, frame, &variables)?;
+    let project = decode::project(whole, frame, &variables, &mut warnings);
     Ok(Loaded { project, warnings })
 }
 

@@ -1,7 +1,7 @@
 //! How a service is connected: namespace, networks, names.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Whose network namespace a service uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +25,8 @@ pub struct Endpoint {
     pub aliases: Vec<String>,
     /// A fixed address.
     pub ipv4_address: Option<Ipv4Addr>,
-    /// A fixed address.
-    pub ipv6_address: Option<Ipv6Addr>,
-    /// A fixed hardware address, `xx:xx:xx:xx:xx:xx`.
-    pub mac_address: Option<String>,
+    /// A fixed hardware address.
+    pub mac_address: Option<[u8; 6]>,
     /// Networks are attached from the highest to the lowest, equals by name.
     pub priority: i64,
     /// The network with the highest gives the default route.
@@ -81,11 +79,4 @@ impl Networking {
         attachments.sort_by_key(|(_, endpoint)| std::cmp::Reverse(endpoint.priority));
         attachments
     }
-}
-
-/// Reads a hardware address, `xx:xx:xx:xx:xx:xx`.
-pub(crate) fn parse_mac(text: &str) -> Option<[u8; 6]> {
-    let parts: Vec<&str> = text.split([':', '-']).collect();
-    let byte = |part: &&str| (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok()).flatten();
-    parts.iter().map(byte).collect::<Option<Vec<u8>>>()?.try_into().ok()
 }

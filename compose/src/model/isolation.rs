@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Whose namespace a container uses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Namespace {
-    /// Its own, open to others where the kind allows it (`shareable`).
+    /// Its own.
+    #[default]
     Private,
     /// The host's.
     Host,
-    /// That of the first container of this service.
-    Service(String),
-    /// That of this container.
-    Container(String),
 }
 
 /// A device node of the host in a container.
@@ -36,22 +33,24 @@ pub struct Isolation {
     pub cap_add: Vec<String>,
     /// Capabilities taken from the default set; with or without `CAP_`, or `ALL`.
     pub cap_drop: Vec<String>,
-    /// `no-new-privileges`, `seccomp=…`, `apparmor=…`, `label=…`, `systempaths=…`, as written; paths are absolute.
-    pub security_opt: Vec<String>,
+    /// `no-new-privileges`: no program gains rights by being executed.
+    pub no_new_privileges: bool,
+    /// `seccomp=unconfined`: every system call.
+    pub seccomp_unconfined: bool,
+    /// `systempaths=unconfined`: nothing masked or read-only below /proc and /sys.
+    pub paths_unconfined: bool,
     /// The root file system is read-only.
     pub read_only: bool,
     /// Device nodes of the host.
     pub devices: Vec<Device>,
-    /// Further device rules, `c 1:3 mr`.
-    pub device_cgroup_rules: Vec<String>,
     /// Kernel parameters of the container's namespaces.
     pub sysctls: BTreeMap<String, String>,
-    /// `pid`; [`None`] is private.
-    pub pid: Option<Namespace>,
-    /// `ipc`; [`None`] is private.
-    pub ipc: Option<Namespace>,
-    /// `uts`; [`None`] is private.
-    pub uts: Option<Namespace>,
-    /// `cgroup`; [`None`] is private.
-    pub cgroup: Option<Namespace>,
+    /// `pid`.
+    pub pid: Namespace,
+    /// `ipc`.
+    pub ipc: Namespace,
+    /// `uts`.
+    pub uts: Namespace,
+    /// `cgroup`.
+    pub cgroup: Namespace,
 }

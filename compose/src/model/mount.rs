@@ -2,6 +2,24 @@
 
 use std::path::PathBuf;
 
+/// Mount propagation (mount_namespaces(7)); the recursive forms include mounts below the source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Propagation {
+    /// `rprivate`: neither way.
+    #[default]
+    Rprivate,
+    /// `private`.
+    Private,
+    /// `rshared`: both ways.
+    Rshared,
+    /// `shared`.
+    Shared,
+    /// `rslave`: into the container.
+    Rslave,
+    /// `slave`.
+    Slave,
+}
+
 /// A bind mount of a host path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BindMount {
@@ -9,10 +27,8 @@ pub struct BindMount {
     pub source: PathBuf,
     /// Whether a missing source is made as an empty folder; else it is an error.
     pub create_host_path: bool,
-    /// `rprivate` and its kin, as written.
-    pub propagation: Option<String>,
-    /// `enabled`, `disabled`, `writable`, `readonly`.
-    pub recursive: Option<String>,
+    /// Which mounts made later are seen on the other side.
+    pub propagation: Propagation,
 }
 
 /// A mount of a volume.

@@ -34,8 +34,6 @@ pub struct Resources {
     pub memory_reservation: Option<u64>,
     /// Memory and swap together; -1 is no limit.
     pub memory_swap: Option<i64>,
-    /// 0 to 100, cgroup v1 only.
-    pub memory_swappiness: Option<u64>,
     /// `pids_limit`, `deploy.resources.limits.pids`; -1 is no limit.
     pub pids: Option<i64>,
     /// -1000 to 1000.

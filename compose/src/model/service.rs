@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Dependency, FileGrant, Healthcheck, Isolation, Mount, Networking, Port, Process, Resources, RestartPolicy,
+    Dependency, FileGrant, Healthcheck, Isolation, Logging, Mount, Networking, Port, Process, Resources, RestartPolicy,
 };
 use crate::yaml::Node;
 
@@ -31,15 +31,6 @@ pub struct Build {
     pub context: String,
     /// The Dockerfile below the context.
     pub dockerfile: Option<String>,
-}
-
-/// `logging`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Logging {
-    /// `json-file`, `local`, `none` …; [`None`] is lighter's own.
-    pub driver: Option<String>,
-    /// As written.
-    pub options: BTreeMap<String, String>,
 }
 
 /// One entry of `services`.
@@ -86,7 +77,7 @@ pub struct Service {
     /// What happens when a container ends.
     pub restart: RestartPolicy,
     /// Where its output goes.
-    pub logging: Option<Logging>,
+    pub logging: Logging,
     /// Labels of the user.
     pub labels: BTreeMap<String, String>,
     /// OCI annotations.

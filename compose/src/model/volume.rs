@@ -11,8 +11,6 @@ pub struct Volume {
     pub name: String,
     /// Made and deleted by somebody else.
     pub external: bool,
-    /// Options of the local driver: `type`, `o`, `device`.
-    pub driver_opts: BTreeMap<String, String>,
     /// Labels of the user.
     pub labels: BTreeMap<String, String>,
 }

@@ -1,6 +1,6 @@
 //! In which fields two specifications differ, in the words of a compose file.
 
-use lighter_engine::ContainerSpec;
+use lighter_engine::{ContainerSpec, NetworkMode};
 use serde_json::Value;
 
 /// Longest value shown; more would hide what the line is about.
@@ -18,6 +18,10 @@ pub(super) fn difference(old: &ContainerSpec, new: &ContainerSpec) -> Vec<String
 fn comparable(spec: &ContainerSpec) -> Value {
     let mut value = serde_json::to_value(spec).unwrap_or_default();
     let Some(fields) = value.as_object_mut() else { return value };
+    if let NetworkMode::Container(_) = spec.network {
+        // The old one has the id of a container, the new one its name.
+        fields.insert("network".to_owned(), Value::from("that of a container"));
+    }
     for field in ["name", "image", "entrypoint_len", "exposed"] {
         fields.remove(field);
     }

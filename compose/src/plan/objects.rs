@@ -67,25 +67,16 @@ fn used_networks<'a>(project: &'a Project, services: &[String]) -> Vec<&'a Netwo
 }
 
 fn network_spec(project: &Project, network: &Network) -> NetworkSpec {
-    let pool = network.pools.first();
-    let v4 = |subnet: ipnet::IpNet| match subnet {
-        ipnet::IpNet::V4(subnet) => Some(subnet),
-        ipnet::IpNet::V6(_) => None,
-    };
-    let gateway = pool.and_then(|pool| pool.gateway).and_then(|gateway| match gateway {
-        std::net::IpAddr::V4(gateway) => Some(gateway),
-        std::net::IpAddr::V6(_) => None,
-    });
     let mut labels = network.labels.clone();
     labels.extend(object_labels(project, names::NETWORK, &network.key, hash::network_hash(network)));
     NetworkSpec {
         name: network.name.clone(),
-        subnet: pool.and_then(|pool| pool.subnet).and_then(v4),
-        gateway,
+        subnet: network.subnet,
+        gateway: network.gateway,
         internal: network.internal,
-        mtu: network.driver_opts.get("com.docker.network.driver.mtu").and_then(|mtu| mtu.parse().ok()),
+        mtu: network.mtu,
         labels,
-        options: network.driver_opts.clone(),
+        options: BTreeMap::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lighter_engine::{ContainerSpec, MountKind};
+use lighter_engine::{ContainerSpec, MountKind, NetworkMode};
 
 use super::Why;
 use super::difference::difference;
@@ -35,6 +35,8 @@ pub(super) struct Situation<'a> {
     pub is_target: bool,
     /// Something whose remaking takes every container of the service with it.
     pub follows: Option<String>,
+    /// Networks that are made anew: a container on one of them goes before it.
+    pub freed: &'a [String],
 }
 
 impl<'a> Situation<'a> {
@@ -78,6 +80,9 @@ impl<'a> Situation<'a> {
     /// Returns why a container has to be replaced, or [`None`] if it may stay.
     fn reason(&self, container: &ObservedContainer) -> Option<Why> {
         let spec = self.spec(container.number);
+        if let Some(network) = self.freed.iter().find(|network| is_on(container, network)) {
+            return Some(Why::Follows(format!("network {network}")));
+        }
         if let Some(what) = &self.follows {
             return Some(Why::Follows(what.clone()));
         }
@@ -123,5 +128,13 @@ impl<'a> Situation<'a> {
             }
         }
         Box::new(spec)
+    }
+}
+
+/// Returns whether a container is on a network.
+pub(super) fn is_on(container: &ObservedContainer, network: &str) -> bool {
+    match &container.spec.network {
+        NetworkMode::Bridge(attachments) => attachments.iter().any(|at| at.network == network),
+        _ => false,
     }
 }

@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use lighter_engine::{ContainerSpec, MountKind, NetworkMode};
+
 use super::objects::{self, Made, reference};
-use super::replicas::{Fate, Situation};
+use super::replicas::{Fate, Situation, is_on};
 use super::{Condition, ContainerRef, Op, Plan, StepId, Why};
-use crate::diagnostic::Fault;
+use crate::diagnostic::{Diagnostic, Fault};
 use crate::model::{self, Project, Service};
 use crate::observe::{Observed, ObservedContainer};
 use crate::selection;
@@ -115,6 +117,9 @@ impl Planner<'_> {
     ///
     /// A network with containers that this plan does not make again stays as it is: `up web` must not end `db`.
     fn free_changed_networks(&mut self, services: &[String]) {
+        if self.options.no_recreate {
+            return;
+        }
         for network in objects::changed_networks(self.project, self.observed) {
             let on_it: Vec<_> =
                 self.observed.containers.iter().filter(|container| is_on(container, &network.name)).collect();
@@ -167,6 +172,7 @@ impl Planner<'_> {
             }
             return Ok(());
         }
+        let freed: Vec<String> = self.freed.keys().cloned().collect();
         let situation = Situation {
             project: &self.project.name,
             service,
@@ -175,6 +181,7 @@ impl Planner<'_> {
             options: self.options,
             is_target: self.options.services.is_empty() || self.options.services.iter().any(|target| target == name),
             follows: self.followed(service),
+            freed: &freed,
         };
         let fates = situation.fates();
         if fates.iter().any(|fate| matches!(fate, Fate::Replace { .. })) {
@@ -183,7 +190,7 @@ impl Planner<'_> {
         let files = self.files(template, &fates);
         let restarts = self.restarting_dependency(service);
         for fate in fates {
-            self.container(service, template, fate, files, restarts.as_deref());
+            self.container(service, template, fate, files, restarts.as_deref())?;
         }
         Ok(())
     }
@@ -214,39 +221,64 @@ impl Planner<'_> {
         fate: Fate<'_>,
         files: Option<StepId>,
         restarts: Option<&str>,
-    ) {
-        let (spec, old, why) = match fate {
-            Fate::Delete { old, why } => {
-                if !self.is_freed(old) {
-                    self.delete(old, why, Vec::new());
-                }
-                return;
+    ) -> Result<(), PlanError> {
+        match fate {
+            Fate::Keep(old) => self.keep(service, old, restarts),
+            Fate::Delete { old, .. } if self.is_freed(old) => {}
+            Fate::Delete { old, why } => _ = self.delete(old, why, Vec::new()),
+            Fate::Replace { old, spec, why } => {
+                let gone = if self.is_freed(old) {
+                    self.freed.values().flatten().copied().collect()
+                } else {
+                    vec![self.delete(old, why.clone(), Vec::new())]
+                };
+                self.make(service, template, spec, why, gone.into_iter().chain(files).collect())?;
             }
-            Fate::Keep(old) if !self.is_freed(old) => return self.keep(service, old, restarts),
-            Fate::Keep(old) => {
-                let network = self.freed.keys().find(|network| is_on(old, network)).cloned().unwrap_or_default();
-                let spec = template.replica(&self.project.name, &service.name, old.number);
-                (Box::new(spec), Some(old), Why::Follows(format!("network {network}")))
-            }
-            Fate::Replace { old, spec, why } => (spec, Some(old), why),
-            Fate::Create { spec } => (spec, None, Why::Missing),
-        };
-        let mut after = self.objects_of(&spec);
-        after.extend(files);
-        match old {
-            Some(old) if !self.is_freed(old) => after.push(self.delete(old, why.clone(), Vec::new())),
-            Some(_) => after.extend(self.freed.values().flatten()),
-            None => {}
+            Fate::Create { spec } => self.make(service, template, spec, Why::Missing, files.into_iter().collect())?,
         }
-        let network_of = template.network_of.as_ref().and_then(|lender| self.ready.get(lender));
-        let network_of = network_of.and_then(|ready| ready.first()).map(|(container, made)| {
-            after.extend(made);
-            container.name.clone()
-        });
+        Ok(())
+    }
+
+    /// Adds a container and its start.
+    fn make(
+        &mut self,
+        service: &Service,
+        template: &Template,
+        spec: Box<ContainerSpec>,
+        why: Why,
+        mut after: Vec<StepId>,
+    ) -> Result<(), PlanError> {
+        after.extend(self.objects_of(&spec));
+        let network_of = match &template.network_of {
+            None => None,
+            Some(lender) => {
+                let (container, made) = self.lender(service, lender)?;
+                after.extend(made);
+                Some(container)
+            }
+        };
         let made = ContainerRef::made(spec.name.clone());
         let create = self.plan.push(Op::CreateContainer { spec, network_of }, why.clone(), after);
         let start = self.start(service, made.clone(), why, vec![create]);
         self.ready.entry(service.name.clone()).or_default().push((made, start.or(Some(create))));
+        Ok(())
+    }
+
+    /// Returns the container that lends its network to `service`, and the step that starts it.
+    fn lender(&self, service: &Service, lender: &str) -> Result<(String, Option<StepId>), PlanError> {
+        if let Some((container, step)) = self.ready.get(lender).and_then(|ready| ready.first()) {
+            return Ok((container.name.clone(), *step));
+        }
+        match self.observed.replicas(lender).next() {
+            Some(container) => Ok((container.name.clone(), None)),
+            None => {
+                let name = &service.name;
+                let fault = format!("service `{name}` shares the network of `{lender}`, which has no container");
+                let place = self.project.span(&["services", name, "network_mode"]);
+                let fault = Diagnostic::error(fault);
+                Err(PlanError::Invalid(Box::new(place.map_or(fault.clone(), |span| fault.at(&span)))))
+            }
+        }
     }
 
     /// A container that stays is started if it does not run, and restarted if what it depends on wants that.
@@ -335,15 +367,13 @@ impl Planner<'_> {
     }
 
     /// Returns the steps that make the networks and volumes of a container.
-    fn objects_of(&self, spec: &lighter_engine::ContainerSpec) -> Vec<StepId> {
+    fn objects_of(&self, spec: &ContainerSpec) -> Vec<StepId> {
         let networks = match &spec.network {
-            lighter_engine::NetworkMode::Bridge(attachments) => {
-                attachments.iter().map(|at| at.network.clone()).collect()
-            }
+            NetworkMode::Bridge(attachments) => attachments.iter().map(|at| at.network.clone()).collect(),
             _ => Vec::new(),
         };
         let volumes = spec.mounts.iter().filter_map(|mount| match &mount.kind {
-            lighter_engine::MountKind::Volume { name, anonymous: false, .. } => self.volumes.get(name),
+            MountKind::Volume { name, anonymous: false, .. } => self.volumes.get(name),
             _ => None,
         });
         networks.iter().filter_map(|name| self.networks.get(name)).chain(volumes).copied().collect()
@@ -359,12 +389,5 @@ impl Planner<'_> {
         }
         let volumes = self.options.renew_anonymous_volumes;
         self.plan.push(Op::Delete { container: reference, volumes }, why, after)
-    }
-}
-
-fn is_on(container: &ObservedContainer, network: &str) -> bool {
-    match &container.spec.network {
-        lighter_engine::NetworkMode::Bridge(attachments) => attachments.iter().any(|at| at.network == network),
-        _ => false,
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn refusals(node: &Node, shape: &Shape, path: &str, found: &mut Vec<D
 fn object(node: &Node, object: &Object, path: &str, found: &mut Vec<Diagnostic>) {
     for entry in node.entries() {
         let Some(field) = object.field(&entry.key) else { continue };
-        let path = format!("{path}.{}", entry.key);
+        let path = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
         match field.support {
             Support::No => {
                 found.push(Diagnostic::error(format!("`{path}` is not supported by lighter yet")).at(&entry.at));

@@ -46,14 +46,14 @@ static NETWORK: Object = Object::new(&[
 static IPAM: Object = Object::new(&[
     Field::new("driver", Shape::Text),
     Field::new("config", Shape::List(&Shape::Object(&IPAM_POOL), Repeats::Replace)),
-    Field::new("options", Shape::TextMap),
+    Field::new("options", Shape::TextMap).refused(),
 ]);
 
 static IPAM_POOL: Object = Object::new(&[
     Field::new("subnet", Shape::Text),
-    Field::new("ip_range", Shape::Text),
+    Field::new("ip_range", Shape::Text).refused(),
     Field::new("gateway", Shape::Text),
-    Field::new("aux_addresses", Shape::TextMap),
+    Field::new("aux_addresses", Shape::TextMap).refused(),
 ]);
 
 static VOLUME: Object = Object::new(&[

@@ -142,7 +142,7 @@ fn fill(spec: &mut ContainerSpec, project: &Project, service: &Service) {
     spec.isolation = isolation(service);
     spec.shm_size = service.resources.shm_size.unwrap_or(spec.shm_size);
     spec.restart = restart(service.restart);
-    spec.log = logging::options(service.logging.as_ref());
+    spec.log = logging::options(&service.logging);
     if let Some(check) = &service.healthcheck {
         spec.health = health(check, spec.health.take());
     }
@@ -150,22 +150,21 @@ fn fill(spec: &mut ContainerSpec, project: &Project, service: &Service) {
 
 fn isolation(service: &Service) -> Isolation {
     let isolation = &service.isolation;
-    let has = |words: &[&str]| isolation.security_opt.iter().any(|option| words.contains(&option.as_str()));
-    let is_host = |namespace: &Option<model::Namespace>| *namespace == Some(model::Namespace::Host);
+    let is_host = |namespace: model::Namespace| namespace == model::Namespace::Host;
     Isolation {
         privileged: isolation.privileged,
         cap_add: isolation.cap_add.clone(),
         cap_drop: isolation.cap_drop.clone(),
-        no_new_privileges: has(&["no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"]),
-        seccomp_unconfined: has(&["seccomp=unconfined", "seccomp:unconfined"]),
-        paths_unconfined: has(&["systempaths=unconfined", "systempaths:unconfined"]),
+        no_new_privileges: isolation.no_new_privileges,
+        seccomp_unconfined: isolation.seccomp_unconfined,
+        paths_unconfined: isolation.paths_unconfined,
         read_only: isolation.read_only,
         ulimits: limits::ulimits(service),
         sysctls: isolation.sysctls.clone(),
-        host_pid: is_host(&isolation.pid),
-        host_ipc: is_host(&isolation.ipc),
-        host_uts: is_host(&isolation.uts),
-        host_cgroup: is_host(&isolation.cgroup),
+        host_pid: is_host(isolation.pid),
+        host_ipc: is_host(isolation.ipc),
+        host_uts: is_host(isolation.uts),
+        host_cgroup: is_host(isolation.cgroup),
         oom_score_adj: service.resources.oom_score_adj,
     }
 }

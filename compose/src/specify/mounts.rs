@@ -24,7 +24,7 @@ fn kind(project: &Project, mount: &model::Mount) -> MountKind {
         model::MountKind::Bind(bind) => MountKind::Bind {
             source: bind.source.clone(),
             create: bind.create_host_path,
-            propagation: propagation(bind.propagation.as_deref()),
+            propagation: propagation(bind.propagation),
         },
         model::MountKind::Volume(volume) => MountKind::Volume {
             name: volume_name(project, volume),
@@ -58,15 +58,14 @@ fn read_only(target: &str, source: std::path::PathBuf) -> Mount {
     Mount { target: target.to_owned(), read_only: true, kind }
 }
 
-/// Reads the word; loading has refused what is none.
-fn propagation(word: Option<&str>) -> BindPropagation {
-    match word {
-        Some("private") => BindPropagation::Private,
-        Some("rshared") => BindPropagation::Rshared,
-        Some("shared") => BindPropagation::Shared,
-        Some("rslave") => BindPropagation::Rslave,
-        Some("slave") => BindPropagation::Slave,
-        _ => BindPropagation::Rprivate,
+fn propagation(propagation: model::Propagation) -> BindPropagation {
+    match propagation {
+        model::Propagation::Rprivate => BindPropagation::Rprivate,
+        model::Propagation::Private => BindPropagation::Private,
+        model::Propagation::Rshared => BindPropagation::Rshared,
+        model::Propagation::Shared => BindPropagation::Shared,
+        model::Propagation::Rslave => BindPropagation::Rslave,
+        model::Propagation::Slave => BindPropagation::Slave,
     }
 }
 

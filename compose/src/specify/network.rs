@@ -42,7 +42,7 @@ fn attachments(project: &Project, service: &Service) -> Vec<Attachment> {
         network: project.networks.get(key).map(|network| network.name.clone()).unwrap_or_default(),
         aliases: [service.name.clone()].into_iter().chain(endpoint.aliases.iter().cloned()).collect(),
         address: endpoint.ipv4_address,
-        mac: endpoint.mac_address.as_deref().and_then(model::parse_mac),
+        mac: endpoint.mac_address,
     };
     attachments.into_iter().map(attachment).collect()
 }

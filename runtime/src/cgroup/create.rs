@@ -41,27 +41,37 @@ impl Cgroup {
                     let again = || io::Error::from(source.kind());
                     made.refused.extend(hierarchy.controllers().into_iter().map(|name| (name, again())));
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.undo(&error);
+                    return Err(error);
+                }
             }
         }
         Ok(made)
     }
 
+    /// Removes what was made before `error`, unless the cgroup turned out to be somebody else's.
+    fn undo(&self, error: &CgroupError) {
+        if !matches!(error, CgroupError::Occupied { .. }) {
+            // Why the cgroup could not be made is what the caller wants to know.
+            let _leftover = self.delete();
+        }
+    }
+
     fn create_in(&self, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
         let directory = self.directory(hierarchy);
-        if let Some(pid) = kill::pids_below(&directory)?.first() {
-            return Err(CgroupError::Occupied { path: directory, pid: *pid });
-        }
-        // What is left of a container that died half-made may carry its limits.
-        for leftover in kill::directories_below(&directory).iter().rev() {
-            let _absent = std::fs::remove_dir(leftover);
+        let plain = hierarchy.kind != Kind::V2 && !hierarchy.has_v1("cpuset");
+        match std::fs::create_dir(&directory) {
+            Ok(()) if plain => return Ok(()),
+            // What is left of a container that died half-made may carry its limits.
+            Ok(()) | Err(_) => clear(&directory)?,
         }
         let mut result = Ok(());
         for _ in 0..ATTEMPTS {
             result = self.create_levels(hierarchy);
-            match &result {
-                Err(CgroupError::Create { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-                _ => return result,
+            let vanished = |error: &CgroupError| matches!(error.errno(), Some(Errno::ENOENT | Errno::ENODEV));
+            if !result.as_ref().is_err_and(vanished) {
+                return result;
             }
         }
         result
@@ -83,6 +93,17 @@ impl Cgroup {
         }
         Ok(())
     }
+}
+
+/// Removes what is at `directory`, unless somebody lives there.
+fn clear(directory: &Path) -> Result<(), CgroupError> {
+    if let Some(pid) = kill::pids_below(directory)?.first() {
+        return Err(CgroupError::Occupied { path: directory.to_owned(), pid: *pid });
+    }
+    for leftover in kill::directories_below(directory).iter().rev() {
+        let _absent = std::fs::remove_dir(leftover);
+    }
+    Ok(())
 }
 
 fn is_not_delegated(error: &io::Error) -> bool {
@@ -118,8 +139,8 @@ fn enable_controllers(directory: &Path, root: &Path) {
     let enabled: Vec<&str> = enabled.split_whitespace().collect();
     let control = directory.join("cgroup.subtree_control");
     for controller in available.split_whitespace().filter(|name| !enabled.contains(name)) {
-        let enable = || std::fs::write(&control, format!("+{controller}"));
-        let busy = |error: io::Error| error.raw_os_error() == Some(Errno::EBUSY as i32);
+        let enable = || write(&control, &format!("+{controller}"));
+        let busy = |error: CgroupError| error.errno() == Some(Errno::EBUSY);
         if enable().is_err_and(busy) && directory == root && move_to_leaf(directory).is_ok() {
             let _missed_by_a_limit = enable();
         }
@@ -135,7 +156,7 @@ fn move_to_leaf(root: &Path) -> Result<(), CgroupError> {
     make_directory(&leaf)?;
     for pid in read(&root.join("cgroup.procs"))?.split_whitespace() {
         // A process that has ended meanwhile needs no moving; kernel threads cannot be moved.
-        let _gone = std::fs::write(leaf.join("cgroup.procs"), pid);
+        let _gone = write(&leaf.join("cgroup.procs"), pid);
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! What can go wrong with cgroups.
 
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
 
 /// Why something about a cgroup failed.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +78,18 @@ pub enum CgroupError {
 }
 
 impl CgroupError {
+    /// Returns the kernel's reason, if it was the kernel that refused.
+    pub(super) fn errno(&self) -> Option<Errno> {
+        let (Self::File { source, .. }
+        | Self::Create { source, .. }
+        | Self::Delete { source, .. }
+        | Self::Devices { source, .. }) = self
+        else {
+            return None;
+        };
+        source.raw_os_error().map(Errno::from_raw)
+    }
+
     pub(super) fn file(act: impl Into<String>, path: &Path, source: io::Error) -> Self {
         Self::File { act: act.into(), path: path.to_owned(), source }
     }
@@ -86,15 +101,21 @@ pub(super) fn read(path: &Path) -> Result<String, CgroupError> {
 }
 
 /// Writes a value to a file of a cgroup, in one write(2), as the kernel wants it.
+///
+/// Opened without O_CREAT: a file the kernel does not have is then ENOENT, not a refusal to make one.
 pub(super) fn write(path: &Path, value: &str) -> Result<(), CgroupError> {
-    std::fs::write(path, value).map_err(|source| CgroupError::file(format!("write `{value}` to"), path, source))
+    write_once(path, value).map_err(|source| CgroupError::file(format!("write `{value}` to"), path, source))
 }
 
 /// As [`write`], but a cgroup that has gone meanwhile wants nothing written: its monitor may tear it down at any time.
 pub(super) fn write_if_there(path: &Path, value: &str) -> Result<(), CgroupError> {
-    match std::fs::write(path, value) {
+    match write_once(path, value) {
         // ENODEV: opened before, removed since
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => Ok(()),
         result => result.map_err(|source| CgroupError::file(format!("write `{value}` to"), path, source)),
     }
+}
+
+fn write_once(path: &Path, value: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
 }

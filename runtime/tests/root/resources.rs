@@ -93,3 +93,22 @@ fn deleting_twice_is_the_same_as_once() {
     let directories: Vec<PathBuf> = cgroup.files().into_iter().map(|(_, directory)| directory).collect();
     assert!(!directories.is_empty() && directories.iter().all(|directory| !directory.exists()));
 }
+
+#[test]
+#[ignore = "needs root"]
+fn a_unified_host_has_one_hierarchy_and_the_same_device_rules() {
+    let script = "mount | grep -c 'on /sys/fs/cgroup type cgroup2 (ro'; grep '^0:' /proc/self/cgroup; \
+                  echo x > /dev/null && echo usable; \
+                  mknod /tmp/mem c 1 1 && echo made; cat /tmp/mem 2>/dev/null || echo refused; \
+                  mkdir /sys/fs/cgroup/x 2>/dev/null || echo refused";
+    let ended = Bundle::new(&["sh", "-c", script]).run_on_a_unified_host();
+    assert_eq!(ended.stdout, "1\n0::/\nusable\nmade\nrefused\nrefused\n", "{ended:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_cgroup_in_use_is_left_to_who_uses_it() {
+    let ended = Bundle::new(&["sleep", "1"]).verb("twice", &[]);
+    assert!(ended.stdout.contains("is in use by process"), "{ended:?}");
+    assert_eq!(ended.code, 0, "{ended:?}");
+}

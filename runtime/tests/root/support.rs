@@ -95,15 +95,25 @@ impl Bundle {
     /// Runs a verb of the example and checks that nothing is left of the container.
     pub(crate) fn verb(&self, verb: &str, rest: &[&str]) -> Ended {
         std::fs::write(self.path().join("config.json"), self.spec.to_string()).expect("config.json");
-        let before = mounts();
         #[expect(clippy::disallowed_methods, reason = "the monitor under test is a process of its own")]
-        let output = Command::new(example())
-            .arg(verb)
-            .arg(self.path())
-            .arg(&self.id)
-            .args(rest)
-            .output()
-            .expect("the `launch` example is built");
+        let mut command = Command::new(example());
+        command.arg(verb).arg(self.path()).arg(&self.id).args(rest);
+        self.observe(&mut command)
+    }
+
+    /// Runs it to the end where nothing but a version 2 hierarchy is mounted, whatever the host has.
+    pub(crate) fn run_on_a_unified_host(&self) -> Ended {
+        let script = "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec \"$@\"";
+        std::fs::write(self.path().join("config.json"), self.spec.to_string()).expect("config.json");
+        #[expect(clippy::disallowed_methods, reason = "mounts of its own take a process of its own")]
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script, "sh"]).arg(example()).arg("run").arg(self.path()).arg(&self.id);
+        self.observe(&mut command)
+    }
+
+    fn observe(&self, command: &mut Command) -> Ended {
+        let before = mounts();
+        let output = command.output().expect("the `launch` example is built");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let ended = Ended {
             code: output.status.code().unwrap_or(-1),

@@ -40,6 +40,12 @@ struct Rule {
     access: i32,
 }
 
+impl Rule {
+    fn is_for_everything(&self) -> bool {
+        self.kind.is_none() && self.major.is_none() && self.minor.is_none() && self.access == ALL_ACCESS
+    }
+}
+
 /// Compiles rules to `struct bpf_insn`s. Without any, and for what none applies to: denied.
 pub(super) fn compile(rules: &[LinuxDeviceCgroup]) -> Vec<u64> {
     let mut program = vec![
@@ -50,10 +56,14 @@ pub(super) fn compile(rules: &[LinuxDeviceCgroup]) -> Vec<u64> {
         instruction(LOAD_WORD, MAJOR, CONTEXT, 4, 0),
         instruction(LOAD_WORD, MINOR, CONTEXT, 8, 0),
     ];
-    for rule in in_order_of_trial(rules) {
-        emit(&rule, &mut program);
+    let rules = in_order_of_trial(rules);
+    for rule in &rules {
+        emit(rule, &mut program);
     }
-    program.extend(answer(false));
+    // A rule for everything answers always, and the kernel refuses a program with a part that is never run.
+    if !rules.last().is_some_and(Rule::is_for_everything) {
+        program.extend(answer(false));
+    }
     program
 }
 
@@ -69,9 +79,7 @@ fn in_order_of_trial(rules: &[LinuxDeviceCgroup]) -> Vec<Rule> {
         }
     }
     // What stands before "everything, denied or allowed" no longer counts.
-    let all = |rule: &Rule| rule.kind.is_none() && rule.major.is_none() && rule.minor.is_none();
-    let whole = |rule: &Rule| all(rule) && rule.access == ALL_ACCESS;
-    let from = joined.iter().rposition(whole).unwrap_or(0);
+    let from = joined.iter().rposition(Rule::is_for_everything).unwrap_or(0);
     joined.drain(..from);
     joined.reverse();
     joined
