@@ -39,18 +39,18 @@ fn a_signal_in_the_container_is_128_plus_its_number() {
 fn stop_start_and_rm_keep_the_container_and_its_files() {
     let host = Scenario::new("a stopped container must come back as it was");
     let script = "echo once >> /count; cat /count; exec sleep 1000";
-    host.run(["run", "--detach", "--name", "c", "busybox:1", "sh", "-c", script]).ok();
-    host.run(["stop", "--time", "0", "c"]).ok();
-    assert_eq!(host.inspect("c")["State"]["Status"], "exited");
-    assert_eq!(host.inspect("c")["State"]["ExitCode"], 137);
-    host.run(["start", "c"]).ok();
+    host.run(["run", "--detach", "--name", "keeper", "busybox:1", "sh", "-c", script]).ok();
+    host.run(["stop", "--time", "0", "keeper"]).ok();
+    assert_eq!(host.inspect("keeper")["State"]["Status"], "exited");
+    assert_eq!(host.inspect("keeper")["State"]["ExitCode"], 137);
+    host.run(["start", "keeper"]).ok();
     eventually("the file of the first run is there", LIMIT, || {
-        let lines = host.run(["exec", "c", "wc", "-l", "/count"]).stdout;
+        let lines = host.run(["exec", "keeper", "wc", "-l", "/count"]).stdout;
         if lines.starts_with('2') { Ok(()) } else { Err(lines) }
     });
-    host.run(["rm", "c"]).code(1).says(["running"]);
-    host.run(["rm", "--force", "c"]).ok();
-    host.run(["inspect", "c"]).code(1);
+    host.run(["rm", "keeper"]).code(1).says(["running"]);
+    host.run(["rm", "--force", "keeper"]).ok();
+    host.run(["inspect", "keeper"]).code(1);
     host.leaves_nothing();
 }
 

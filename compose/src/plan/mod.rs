@@ -7,6 +7,7 @@ pub mod control;
 mod difference;
 pub mod down;
 mod objects;
+mod planner;
 mod replicas;
 mod steps;
 pub mod up;
@@ -16,3 +17,6 @@ pub use down::DownOptions;
 pub use steps::{Condition, ContainerRef, Op, Plan, Step, StepId};
 pub use up::{PlanError, UpOptions};
 pub use why::Why;
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ impl std::fmt::Debug for ContentFile {
 }
 
 /// Returns the files of a service whose content is inline or a variable, below `root`.
-pub(super) fn content_files(project: &Project, service: &Service, root: &Path) -> Vec<ContentFile> {
+pub(crate) fn content_files(project: &Project, service: &Service, root: &Path) -> Vec<ContentFile> {
     let configs = service.configs.iter().map(|grant| (grant, project.configs.get(&grant.source)));
     let secrets = service.secrets.iter().map(|grant| (grant, project.secrets.get(&grant.source)));
     let folder = root.join(&project.name);

@@ -16,6 +16,10 @@ use lighter_engine::images::store::Image;
 use lighter_engine::{ContainerSpec, Engine, HealthCheck, Isolation, ProcessChoice, RestartPolicy};
 
 pub use files::ContentFile;
+#[cfg(test)]
+pub(crate) use files::content_files;
+#[cfg(test)]
+pub(crate) use mounts::mounts;
 pub(crate) use network::lender;
 
 use crate::hash;
@@ -75,10 +79,21 @@ fn template(project: &Project, service: &Service, image: &Image, content_root: &
     let files = files::content_files(project, service, content_root);
     let mounts = mounts::mounts(project, service, &files);
     let reference = service.image.clone().unwrap_or_else(|| names::built_image(&project.name, &service.name));
-    let config_hash = hash::service_hash(service, &files);
     let name = names::container(&project.name, &service.name, 1);
-    let mut spec = ContainerSpec::from_image(name, reference, image, choice(service), mounts);
-    spec.labels.extend(labels(project, service, &config_hash, &image.id.to_string()));
+    let spec = ContainerSpec::from_image(name, reference, image, choice(service), mounts);
+    complete(project, service, spec, files)
+}
+
+/// Adds to `spec`, which has what the image and the process say, everything else.
+pub(crate) fn complete(
+    project: &Project,
+    service: &Service,
+    mut spec: ContainerSpec,
+    files: Vec<ContentFile>,
+) -> Template {
+    let config_hash = hash::service_hash(service, &files);
+    let image = spec.image.id.clone();
+    spec.labels.extend(labels(project, service, &config_hash, &image));
     fill(&mut spec, project, service);
     Template {
         spec,

@@ -6,7 +6,7 @@ use super::ContentFile;
 use crate::model::{self, FileContent, FileGrant, FileObject, Project, Service};
 
 /// Returns the mounts of a service: volumes and tmpfs, then configs and secrets.
-pub(super) fn mounts(project: &Project, service: &Service, files: &[ContentFile]) -> Vec<Mount> {
+pub(crate) fn mounts(project: &Project, service: &Service, files: &[ContentFile]) -> Vec<Mount> {
     let own = service.mounts.iter().map(|mount| Mount {
         target: mount.target.clone(),
         read_only: mount.read_only,

@@ -1,0 +1,349 @@
+//! The decisions of `up`, service by service.
+//!
+//! Pure. Services are decided on in start order; a container is started after everything its service waits for, and waits
+//! are steps of their own.
+
+use std::collections::BTreeMap;
+
+use lighter_engine::{ContainerSpec, MountKind, NetworkMode};
+
+use super::objects::{self, Made, reference};
+use super::replicas::{Fate, Situation, is_on};
+use super::up::{PlanError, UpOptions};
+use super::{Condition, ContainerRef, Op, Plan, StepId, Why};
+use crate::diagnostic::Diagnostic;
+use crate::model::{self, Project, Service};
+use crate::observe::{Observed, ObservedContainer};
+use crate::specify::Template;
+
+/// What is known and decided so far.
+pub(super) struct Planner<'a> {
+    project: &'a Project,
+    templates: &'a BTreeMap<String, Template>,
+    observed: &'a Observed,
+    options: &'a UpOptions,
+    plan: Plan,
+    /// For each changed network, the steps after which nothing is on it.
+    freed: BTreeMap<String, Vec<StepId>>,
+    /// For each service, its containers and the steps that start them.
+    ready: BTreeMap<String, Vec<(ContainerRef, Option<StepId>)>>,
+    /// Services whose containers are made anew.
+    remade: Vec<String>,
+    networks: Made,
+    volumes: Made,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(
+        project: &'a Project,
+        templates: &'a BTreeMap<String, Template>,
+        observed: &'a Observed,
+        options: &'a UpOptions,
+    ) -> Self {
+        Self {
+            project,
+            templates,
+            observed,
+            options,
+            plan: Plan::default(),
+            freed: BTreeMap::new(),
+            ready: BTreeMap::new(),
+            remade: Vec::new(),
+            networks: Made::new(),
+            volumes: Made::new(),
+        }
+    }
+
+    /// Plans `services`, which are in start order.
+    pub(super) fn plan(mut self, services: &[String]) -> Result<Plan, PlanError> {
+        self.volumes = objects::volumes(self.project, services, self.observed, &mut self.plan)?;
+        self.free_changed_networks(services);
+        self.networks = objects::networks(self.project, services, self.observed, &self.freed, &mut self.plan)?;
+        self.orphans();
+        for name in services {
+            self.service(name)?;
+        }
+        if self.options.wait {
+            self.wait_for_all(services);
+        }
+        Ok(self.plan)
+    }
+
+    /// Stops and deletes every container on a changed network, before the network itself.
+    ///
+    /// A network with containers that this plan does not make again stays as it is: `up web` must not end `db`.
+    fn free_changed_networks(&mut self, services: &[String]) {
+        if self.options.no_recreate {
+            return;
+        }
+        for network in objects::changed_networks(self.project, self.observed) {
+            let on_it: Vec<_> =
+                self.observed.containers.iter().filter(|container| is_on(container, &network.name)).collect();
+            let returns = |container: &&ObservedContainer| services.contains(&container.service) && !container.oneoff;
+            if !on_it.iter().all(returns) {
+                let name = &network.name;
+                let warning = format!("network `{name}` differs from the file and stays: others are on it");
+                self.plan.warnings.push(warning);
+                continue;
+            }
+            let mut steps = Vec::new();
+            for container in on_it {
+                let why = Why::Follows(format!("network {}", network.name));
+                steps.push(self.delete(container, why, Vec::new()));
+            }
+            self.freed.insert(network.name.clone(), steps);
+        }
+    }
+
+    /// Returns whether a container is deleted already because its network is.
+    fn is_freed(&self, container: &ObservedContainer) -> bool {
+        self.freed.keys().any(|network| is_on(container, network))
+    }
+
+    /// Warns of containers without a service, or deletes them.
+    fn orphans(&mut self) {
+        let known = |name: &str| {
+            self.project.services.contains_key(name) || self.project.disabled.iter().any(|other| other == name)
+        };
+        let orphans: Vec<_> = self.observed.containers.iter().filter(|container| !known(&container.service)).collect();
+        if self.options.remove_orphans {
+            for container in orphans.into_iter().filter(|container| !self.is_freed(container)).collect::<Vec<_>>() {
+                self.delete(container, Why::Orphan, Vec::new());
+            }
+        } else if !orphans.is_empty() {
+            let names: Vec<_> = orphans.iter().map(|container| container.name.as_str()).collect();
+            let all = names.join(", ");
+            let warning = format!("containers without a service in the file: {all}; --remove-orphans deletes them");
+            self.plan.warnings.push(warning);
+        }
+    }
+
+    fn service(&mut self, name: &str) -> Result<(), PlanError> {
+        let Some(service) = self.project.services.get(name) else { return Ok(()) };
+        let template = self.templates.get(name).ok_or_else(|| PlanError::NoTemplate(name.to_owned()))?;
+        if self.options.stand_in && self.options.services.iter().any(|target| target == name) {
+            self.waits(service);
+            if !template.files.is_empty() {
+                self.plan.push(Op::WriteFiles(template.files.clone()), Why::Asked, Vec::new());
+            }
+            return Ok(());
+        }
+        let freed: Vec<String> = self.freed.keys().cloned().collect();
+        let situation = Situation {
+            project: &self.project.name,
+            service,
+            template,
+            observed: self.observed,
+            options: self.options,
+            is_target: self.options.services.is_empty() || self.options.services.iter().any(|target| target == name),
+            follows: self.followed(service),
+            freed: &freed,
+        };
+        let fates = situation.fates();
+        if fates.iter().any(|fate| matches!(fate, Fate::Replace { .. })) {
+            self.remade.push(name.to_owned());
+        }
+        let files = self.files(template, &fates);
+        let restarts = self.restarting_dependency(service);
+        for fate in fates {
+            self.container(service, template, fate, files, restarts.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// Names what is made anew and takes this service's containers with it.
+    fn followed(&self, service: &Service) -> Option<String> {
+        let lender = crate::specify::lender(service);
+        lender.filter(|name| self.remade.contains(name)).map(|name| format!("service {name}"))
+    }
+
+    /// Names a dependency that is made anew and wants this service restarted.
+    fn restarting_dependency(&self, service: &Service) -> Option<String> {
+        let mut restarting = service.depends_on.iter().filter(|(_, dependency)| dependency.restart);
+        restarting.find(|(name, _)| self.remade.contains(*name)).map(|(name, _)| name.clone())
+    }
+
+    /// Adds the step that writes the content of configs and secrets, if a container is made.
+    fn files(&mut self, template: &Template, fates: &[Fate<'_>]) -> Option<StepId> {
+        let makes = fates.iter().any(|fate| matches!(fate, Fate::Create { .. } | Fate::Replace { .. }));
+        (makes && !template.files.is_empty())
+            .then(|| self.plan.push(Op::WriteFiles(template.files.clone()), Why::Missing, Vec::new()))
+    }
+
+    fn container(
+        &mut self,
+        service: &Service,
+        template: &Template,
+        fate: Fate<'_>,
+        files: Option<StepId>,
+        restarts: Option<&str>,
+    ) -> Result<(), PlanError> {
+        match fate {
+            Fate::Keep(old) => self.keep(service, old, restarts),
+            Fate::Delete { old, .. } if self.is_freed(old) => {}
+            Fate::Delete { old, why } => _ = self.delete(old, why, Vec::new()),
+            Fate::Replace { old, spec, why } => {
+                let gone = if self.is_freed(old) {
+                    self.freed.values().flatten().copied().collect()
+                } else {
+                    vec![self.delete(old, why.clone(), Vec::new())]
+                };
+                self.make(service, template, spec, why, gone.into_iter().chain(files).collect())?;
+            }
+            Fate::Create { spec } => self.make(service, template, spec, Why::Missing, files.into_iter().collect())?,
+        }
+        Ok(())
+    }
+
+    /// Adds a container and its start.
+    fn make(
+        &mut self,
+        service: &Service,
+        template: &Template,
+        spec: Box<ContainerSpec>,
+        why: Why,
+        mut after: Vec<StepId>,
+    ) -> Result<(), PlanError> {
+        after.extend(self.objects_of(&spec));
+        let network_of = match &template.network_of {
+            None => None,
+            Some(lender) => {
+                let (container, made) = self.lender(service, lender)?;
+                after.extend(made);
+                Some(container)
+            }
+        };
+        let made = ContainerRef::made(spec.name.clone());
+        let create = self.plan.push(Op::CreateContainer { spec, network_of }, why.clone(), after);
+        let start = self.start(service, made.clone(), why, vec![create]);
+        self.ready.entry(service.name.clone()).or_default().push((made, start.or(Some(create))));
+        Ok(())
+    }
+
+    /// Returns the container that lends its network to `service`, and the step that starts it.
+    fn lender(&self, service: &Service, lender: &str) -> Result<(String, Option<StepId>), PlanError> {
+        if let Some((container, step)) = self.ready.get(lender).and_then(|ready| ready.first()) {
+            return Ok((container.name.clone(), *step));
+        }
+        match self.observed.replicas(lender).next() {
+            Some(container) => Ok((container.name.clone(), None)),
+            None => {
+                let name = &service.name;
+                let fault = format!("service `{name}` shares the network of `{lender}`, which has no container");
+                let place = self.project.span(&["services", name, "network_mode"]);
+                let fault = Diagnostic::error(fault);
+                Err(PlanError::Invalid(Box::new(place.map_or(fault.clone(), |span| fault.at(&span)))))
+            }
+        }
+    }
+
+    /// A container that stays is started if it does not run, and restarted if what it depends on wants that.
+    fn keep(&mut self, service: &Service, old: &ObservedContainer, restarts: Option<&str>) {
+        let container = reference(old);
+        let step = match (old.status.is_active(), restarts) {
+            (true, None) => None,
+            (false, _) => self.start(service, container.clone(), Why::NotRunning, Vec::new()),
+            (true, Some(dependency)) => {
+                let why = Why::Follows(format!("service {dependency}"));
+                let stop = Op::Stop { container: container.clone(), grace: self.options.timeout };
+                let stopped = self.plan.push(stop, why.clone(), Vec::new());
+                self.start(service, container.clone(), why, vec![stopped])
+            }
+        };
+        self.ready.entry(service.name.clone()).or_default().push((container, step));
+    }
+
+    /// Adds the start of a container, after what its service waits for.
+    fn start(
+        &mut self,
+        service: &Service,
+        container: ContainerRef,
+        why: Why,
+        mut after: Vec<StepId>,
+    ) -> Option<StepId> {
+        if self.options.no_start {
+            return None;
+        }
+        after.extend(self.waits(service));
+        Some(self.plan.push(Op::Start(container), why, after))
+    }
+
+    /// Adds what a service waits for, each wait once, and returns the steps.
+    fn waits(&mut self, service: &Service) -> Vec<StepId> {
+        let mut steps = Vec::new();
+        for (name, dependency) in &service.depends_on {
+            for (container, started) in self.ready.get(name).cloned().unwrap_or_default() {
+                let condition = match dependency.condition {
+                    model::Condition::Started => {
+                        steps.extend(started);
+                        continue;
+                    }
+                    model::Condition::Healthy => Condition::Healthy,
+                    model::Condition::CompletedSuccessfully => Condition::Completed,
+                };
+                steps.push(self.wait(container, condition, dependency.required, &service.name, started));
+            }
+        }
+        steps
+    }
+
+    /// Adds a wait, or joins one that is there already for the same reason.
+    fn wait(
+        &mut self,
+        container: ContainerRef,
+        condition: Condition,
+        required: bool,
+        for_whom: &str,
+        started: Option<StepId>,
+    ) -> StepId {
+        let op = Op::Wait { container, condition, required };
+        if let Some(index) = self.plan.steps.iter().position(|step| step.op == op) {
+            if let Why::Needed(who) = &mut self.plan.steps[index].why
+                && !who.iter().any(|other| other == for_whom)
+            {
+                who.push(for_whom.to_owned());
+            }
+            return index;
+        }
+        self.plan.push(op, Why::Needed(vec![for_whom.to_owned()]), started.into_iter().collect())
+    }
+
+    fn wait_for_all(&mut self, services: &[String]) {
+        for name in services {
+            let Some(template) = self.templates.get(name) else { continue };
+            let condition = if template.spec.health.is_some() { Condition::Healthy } else { Condition::Running };
+            for (container, started) in self.ready.get(name).cloned().unwrap_or_default() {
+                self.plan.push(
+                    Op::Wait { container, condition, required: true },
+                    Why::Asked,
+                    started.into_iter().collect(),
+                );
+            }
+        }
+    }
+
+    /// Returns the steps that make the networks and volumes of a container.
+    fn objects_of(&self, spec: &ContainerSpec) -> Vec<StepId> {
+        let networks = match &spec.network {
+            NetworkMode::Bridge(attachments) => attachments.iter().map(|at| at.network.clone()).collect(),
+            _ => Vec::new(),
+        };
+        let volumes = spec.mounts.iter().filter_map(|mount| match &mount.kind {
+            MountKind::Volume { name, anonymous: false, .. } => self.volumes.get(name),
+            _ => None,
+        });
+        networks.iter().filter_map(|name| self.networks.get(name)).chain(volumes).copied().collect()
+    }
+
+    /// Adds the end of a container: stop, if it runs, and deletion. Its anonymous volumes stay, for its successor, unless
+    /// they are to be new.
+    fn delete(&mut self, container: &ObservedContainer, why: Why, mut after: Vec<StepId>) -> StepId {
+        let reference = reference(container);
+        if container.status.is_active() {
+            let stop = Op::Stop { container: reference.clone(), grace: self.options.timeout };
+            after = vec![self.plan.push(stop, why.clone(), after)];
+        }
+        let volumes = self.options.renew_anonymous_volumes;
+        self.plan.push(Op::Delete { container: reference, volumes }, why, after)
+    }
+}
