@@ -132,3 +132,6 @@ pub fn resolve_name(source: &Source, environment: &Environment) -> Result<Option
     let variables = environment::variables(source, environment, &mut Vec::new())?;
     name::given(source, &variables)
 }
+
+#[cfg(test)]
+mod tests;
