@@ -81,6 +81,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 cgroup_manager = "cgroupfs"
 runtime = "$podman_runtime"
 events_logger = "file"
+tmp_dir = "$scratch/podman/tmp"
 [network]
 network_config_dir = "$scratch/podman/networks"
 TOML
@@ -113,6 +114,8 @@ if has dockerd && has docker; then
         sleep 0.2
     done
     [ $docker_up = yes ] || { echo "bench: dockerd does not start:"; tail -3 "$scratch/docker/log"; } >&2
+    # dockerd drops whatever is forwarded and not its own; with br_netfilter that is also what the others' bridges carry.
+    iptables -P FORWARD ACCEPT
 fi
 
 # --- runc, crun --------------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ pub(super) fn fields(node: Node, object: &'static Object, path: &str) -> Result<
             continue;
         };
         let value = match value.value {
-            Value::Null if !matches!(field.shape, Shape::Command) => continue,
+            Value::Null => continue,
             _ => canonical(value, &field.shape, &join(path, &key))?,
         };
         if says_something(&value, field) {

@@ -45,7 +45,8 @@ fn expect(name: &str, source: &Source) {
     let expected = fs::read_to_string(source.working_directory.join("expected.json")).unwrap();
     assert_eq!(json, expected.replace("@ROOT@", &root), "{name}");
 
-    let again = Source { project_directory: Some(source.working_directory.clone()), ..text(&render::yaml(&loaded.project)) };
+    let again =
+        Source { project_directory: Some(source.working_directory.clone()), ..text(&render::yaml(&loaded.project)) };
     let again = load(&again, &Environment::new()).unwrap();
     assert_eq!(render::json(&again.project), json, "{name}: what `config` prints is not the same project");
 }
@@ -81,17 +82,20 @@ fn what_is_wrong_is_named_with_its_place() {
     let cases = [
         ("services: {a: {imgae: tea}}", "-:1:16: unknown key `imgae` in `services.a` (did you mean `image`?)"),
         ("colour: red\nservices: {}", "-:1:1: unknown key `colour` in the compose file"),
-        (
-            "services:\n  a:\n    image: [tea]\n",
-            "-:3:5: `services.a.image` must be a text, not a list",
-        ),
+        ("services:\n  a:\n    image: [tea]\n", "-:3:5: `services.a.image` must be a text, not a list"),
         (
             "services: {a: {image: tea, user: 1000}}",
             "-:1:34: `services.a.user` must be a text, not a number (write it as \"1000\")",
         ),
         ("services:\n", "-:1:1: `services` must be a mapping, not nothing"),
-        ("services: {a b: {image: x}}", "-:1:12: `a b` cannot be a name in `services` (names consist of letters, digits, `.`, `_` and `-`)"),
-        ("services: {a: {image: 'x:${TAG:?need a tag}'}}", "-:1:26: required variable `TAG` is missing a value: need a tag"),
+        (
+            "services: {a b: {image: x}}",
+            "-:1:12: `a b` cannot be a name in `services` (names consist of letters, digits, `.`, `_` and `-`)",
+        ),
+        (
+            "services: {a: {image: 'x:${TAG:?need a tag}'}}",
+            "-:1:26: required variable `TAG` is missing a value: need a tag",
+        ),
         ("services: {a: {image: 'x:${1TAG}'}}", "-:1:23: `${1TAG}` is not a variable (write `$$` for a plain dollar)"),
         ("services: {a: {command: x}}", "-:1:12: service `a` has neither `image` nor `build`"),
         (
@@ -143,10 +147,7 @@ fn what_is_wrong_is_named_with_its_place() {
             "services: {a: {extends: {file: ghost.yaml, service: b}}}",
             "-:1:32: read `/p/shop/ghost.yaml`: No such file or directory (os error 2)",
         ),
-        (
-            "services: {a: {extends: b}, b: {extends: a}}",
-            "-:1:42: services extend each other: a → b → a",
-        ),
+        ("services: {a: {extends: b}, b: {extends: a}}", "-:1:42: services extend each other: a → b → a"),
         (
             "include: ['oci://example.org/x']\nservices: {}",
             "-:1:11: `include` of the remote file `oci://example.org/x` is not supported by lighter yet",
@@ -165,10 +166,13 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             "services: {a: {image: x, restart: always, cap_drop: ALL}}",
-            "-:1:43: `services.a.cap_drop` must be a list, not a text",
+            "-:1:53: `services.a.cap_drop` must be a list, not a text",
         ),
         ("# nothing\n", "`-` is empty"),
-        ("name: Bad Name\nservices: {}", "-:1:7: `Bad Name` is not a project name (it must begin with a lower-case letter or a digit and consist of lower-case letters, digits, `-` and `_`)"),
+        (
+            "name: Bad Name\nservices: {}",
+            "-:1:7: `Bad Name` is not a project name (it must begin with a lower-case letter or a digit and consist of lower-case letters, digits, `-` and `_`)",
+        ),
     ];
     for (yaml, expected) in cases {
         assert_eq!(fault(yaml), expected, "{yaml}");
@@ -179,7 +183,6 @@ fn what_is_wrong_is_named_with_its_place() {
 fn what_lighter_cannot_do_is_refused_by_name_and_place() {
     let cases = [
         ("gpus: all", "-:1:26: `services.a.gpus` is not supported by lighter yet"),
-        ("links: [a]", ""),
         ("security_opt: ['label:disable']", ""),
         (
             "security_opt: ['seccomp=./mine.json']",
@@ -187,7 +190,10 @@ fn what_lighter_cannot_do_is_refused_by_name_and_place() {
         ),
         ("pid: 'container:x'", "-:1:31: `services.a.pid` `container:x` is not supported by lighter yet"),
         ("userns_mode: host", "-:1:26: `services.a.userns_mode` is not supported by lighter yet"),
-        ("device_cgroup_rules: ['c 1:3 mr']", "-:1:26: `services.a.device_cgroup_rules` is not supported by lighter yet"),
+        (
+            "device_cgroup_rules: ['c 1:3 mr']",
+            "-:1:26: `services.a.device_cgroup_rules` is not supported by lighter yet",
+        ),
         ("logging: {driver: syslog}", "-:1:44: `services.a.logging.driver` `syslog` is not supported by lighter yet"),
         ("logging: {options: {tag: x}}", "-:1:51: `services.a.logging.options.tag` is not supported by lighter yet"),
         ("stop_signal: SIGNOPE", "-:1:39: `services.a.stop_signal` must be a signal, not `SIGNOPE`"),
@@ -204,13 +210,12 @@ fn what_lighter_cannot_do_is_refused_by_name_and_place() {
             "volumes: [{type: bind, source: /a, target: /a, bind: {recursive: readonly}}]",
             "-:1:91: `services.a.volumes.bind.recursive` `readonly` is not supported by lighter yet",
         ),
-        ("restart: sometimes", "-:1:35: `services.a.restart` must be no, always, unless-stopped or on-failure[:TIMES], not `sometimes`"),
+        (
+            "restart: sometimes",
+            "-:1:35: `services.a.restart` must be no, always, unless-stopped or on-failure[:TIMES], not `sometimes`",
+        ),
     ];
     for (attribute, expected) in cases {
-        // A service cannot be linked to itself: that is found earlier, as a cycle.
-        if attribute.starts_with("links") {
-            continue;
-        }
         let loaded = load(&text(&format!("services: {{a: {{image: x, {attribute}}}}}")), &environment()).unwrap();
         let first = loaded.project.refusals.first().map(ToString::to_string).unwrap_or_default();
         assert_eq!(first, expected, "{attribute}");
@@ -231,14 +236,17 @@ fn objects_that_lighter_cannot_make_are_refused_unless_they_are_external() {
          -:3:30: `volumes.vol.driver_opts` is not supported by lighter yet"
     );
     assert_eq!(
-        refusal("networks: {n: {external: true, driver: macvlan}}\nvolumes: {vol: {external: true, driver_opts: {type: nfs}}}"),
+        refusal(
+            "networks: {n: {external: true, driver: macvlan}}\nvolumes: {vol: {external: true, driver_opts: {type: nfs}}}"
+        ),
         ""
     );
 }
 
 #[test]
 fn what_is_odd_is_a_warning_with_its_place() {
-    let yaml = "version: '3'\nservices: {a: {image: 'x:${TAG}', secrets: [{source: s, mode: 0400}]}}\nsecrets: {s: {file: f}}";
+    let yaml =
+        "version: '3'\nservices: {a: {image: 'x:${TAG}', secrets: [{source: s, mode: 0400}]}}\nsecrets: {s: {file: f}}";
     let loaded = load(&text(yaml), &environment()).unwrap();
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(

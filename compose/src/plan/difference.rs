@@ -1,6 +1,6 @@
 //! In which fields two specifications differ, in the words of a compose file.
 
-use lighter_engine::{ContainerSpec, NetworkMode};
+use lighter_engine::{ContainerSpec, Mount, MountKind, NetworkMode};
 use serde_json::Value;
 
 /// Longest value shown; more would hide what the line is about.
@@ -31,16 +31,34 @@ fn comparable(spec: &ContainerSpec) -> Value {
     let pairs = spec.env.iter().map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let environment = pairs.map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
     fields.insert("env".to_owned(), Value::Object(environment));
-    let mounts = spec.mounts.iter().filter_map(|mount| {
-        let mut tree = serde_json::to_value(mount).ok()?;
-        let volume = tree.pointer_mut("/kind/volume").and_then(Value::as_object_mut);
-        if let Some(volume) = volume.filter(|volume| volume.get("anonymous") == Some(&Value::Bool(true))) {
-            volume.remove("name");
-        }
-        Some((mount.target.clone(), tree))
-    });
+    let (content, mounts): (Vec<_>, Vec<_>) = spec.mounts.iter().partition(|mount| digest(mount).is_some());
+    let mounts = mounts.into_iter().map(|mount| (mount.target.clone(), comparable_mount(mount)));
     fields.insert("mounts".to_owned(), Value::Object(mounts.collect()));
+    let content = content.into_iter().map(|mount| (mount.target.clone(), Value::from(digest(mount))));
+    fields.insert("content".to_owned(), Value::Object(content.collect()));
     value
+}
+
+/// Returns the name of a file with the content of a config or secret: a digest, with which a short secret could be guessed.
+fn digest(mount: &Mount) -> Option<String> {
+    let MountKind::Bind { source, .. } = &mount.kind else { return None };
+    let name = source.file_name()?.to_str()?;
+    let is_digest = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest.then(|| name.to_owned())
+}
+
+/// Returns a mount as a tree without the layer for its kind.
+fn comparable_mount(mount: &Mount) -> Value {
+    let mut fields = serde_json::Map::from_iter([("read_only".to_owned(), Value::from(mount.read_only))]);
+    let kind = serde_json::to_value(&mount.kind).unwrap_or_default();
+    for (kind, of_kind) in kind.as_object().into_iter().flatten() {
+        fields.insert("type".to_owned(), Value::from(kind.as_str()));
+        fields.extend(of_kind.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
+    }
+    if matches!(mount.kind, MountKind::Volume { anonymous: true, .. }) {
+        fields.remove("name");
+    }
+    Value::Object(fields)
 }
 
 fn compare(path: &str, old: &Value, new: &Value, lines: &mut Vec<String>) {
@@ -79,7 +97,8 @@ fn word(field: &str) -> &str {
 fn shown(path: &str, value: &Value) -> String {
     // A plan is shown and logged: what looks like a secret stays out of it.
     let name = path.to_ascii_lowercase();
-    let secret = ["password", "passwd", "secret", "token", "key"].iter().any(|word| name.contains(word));
+    let secret = name.starts_with("content.")
+        || ["password", "passwd", "secret", "token", "key"].iter().any(|word| name.contains(word));
     match value {
         Value::Null => "nothing".to_owned(),
         _ if secret => "`…`".to_owned(),

@@ -239,7 +239,8 @@ fn content_of_configs_is_written_before_and_a_change_of_it_replaces() {
 "
     );
     assert_eq!(up(&text("one"), &running(&text("one")), &usual()), "");
-    assert!(up(&text("two"), &running(&text("one")), &usual()).contains("create shop-a-1: volumes./c"));
+    let plan = up(&text("two"), &running(&text("one")), &usual());
+    assert_eq!(plan.lines().nth(1), Some("#2 stop shop-a-1: content./c `…` → `…`"));
 }
 
 #[test]
