@@ -26,6 +26,7 @@ images=$root/target/images
 PATH=$PATH:/usr/sbin:/sbin:$root/target/tools/usr/bin
 scratch=$(mktemp -d /tmp/lighter-bench-XXXXXX)
 port=5000
+export SERVE_STATE=$scratch/registry
 children=()
 docker_up=no
 
@@ -42,9 +43,9 @@ finish() {
     [ ${#children[@]} = 0 ] || { kill "${children[@]}" 2>/dev/null; wait "${children[@]}" 2>/dev/null; } || true
     # Mounts of the tools live in this mount namespace and would keep their folders busy.
     awk -v scratch="$scratch" 'index($5, scratch) == 1 { print $5 }' /proc/self/mountinfo | sort -r | xargs -r -n 1 umount -l || true
-    rm -rf "$scratch" /run/lighter-bench
+    rm -rf "$scratch" "$LIGHTER_RUN"
     # The daemons leave the parent of their containers' cgroups.
-    cgroups | comm -13 "$before" - | sort -r | xargs -r rmdir 2>/dev/null || true
+    cgroups | comm -13 "$before" - | grep -E '/(docker|libpod_parent)' | sort -r | xargs -r rmdir 2>/dev/null || true
     rm -f "$before"
     exit "$status"
 }
@@ -61,7 +62,7 @@ mount --bind "$scratch/resolv.conf" /etc/resolv.conf
 
 # --- lighter -----------------------------------------------------------------------------------------------------------
 
-export LIGHTER_ROOT=$scratch/lighter/root LIGHTER_RUN=/run/lighter-bench LIGHTER_CONFIG=$scratch/lighter/config.toml
+export LIGHTER_ROOT=$scratch/lighter/root LIGHTER_RUN=/run/lb-$$ LIGHTER_CONFIG=$scratch/lighter/config.toml
 mkdir -p "$scratch/lighter"
 printf '[registry."docker.io"]\nmirrors = ["http://127.0.0.1:%s"]\n' "$port" >"$LIGHTER_CONFIG"
 

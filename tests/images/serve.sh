@@ -4,6 +4,9 @@
 # serve.sh stop DIR [PORT]    Ends that registry.
 # serve.sh fill LAYOUT DATA   Puts every image of an OCI layout into the registry storage DATA (used by build.sh).
 #
+# What `stop` has to know is kept in $SERVE_STATE (default: DIR/serve-PORT); who serves in a network namespace of his own
+# sets it, because a port says nothing there.
+#
 # The registry needs no service on the host: `docker-registry` is taken from PATH or from target/tools of this checkout.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -35,7 +38,7 @@ await() {
 }
 
 start() {
-    local dir=$1 port=$2 state=$1/serve-$2
+    local dir=$1 port=$2 state=${SERVE_STATE:-$1/serve-$2}
     if [ -s "$state/pid" ] && kill -0 "$(cat "$state/pid")" 2>/dev/null && answers "$port"; then
         echo "images: already served on 127.0.0.1:$port"
         return
@@ -53,7 +56,7 @@ start() {
 }
 
 stop() {
-    local state=$1/serve-$2 pid
+    local state=${SERVE_STATE:-$1/serve-$2} pid
     [ -s "$state/pid" ] || return 0
     pid=$(cat "$state/pid")
     # A pid may belong to somebody else by now, after a reboot for instance.
@@ -81,7 +84,7 @@ case ${1:-} in
 start | stop) "$1" "$(cd "${2:?which directory?}" && pwd)" "${3:-5000}" ;;
 fill) fill "${2:?which layout?}" "${3:?which directory?}" ;;
 *)
-    sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac
