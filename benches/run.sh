@@ -43,7 +43,7 @@ finish() {
     [ ${#children[@]} = 0 ] || { kill "${children[@]}" 2>/dev/null; wait "${children[@]}" 2>/dev/null; } || true
     # Mounts of the tools live in this mount namespace and would keep their folders busy.
     awk -v scratch="$scratch" 'index($5, scratch) == 1 { print $5 }' /proc/self/mountinfo | sort -r | xargs -r -n 1 umount -l || true
-    rm -rf "$scratch" "$LIGHTER_RUN"
+    rm -rf "$scratch"
     # The daemons leave the parent of their containers' cgroups.
     cgroups | comm -13 "$before" - | grep -E '/(docker|libpod_parent)' | sort -r | xargs -r rmdir 2>/dev/null || true
     rm -f "$before"
@@ -55,14 +55,18 @@ cgroups >"$before"
 trap finish EXIT
 
 ip link set lo up
+# What the tools keep in /run goes with this mount namespace.
+mount -t tmpfs -o mode=755 none /run
 "$root/tests/images/serve.sh" start "$images" "$port"
 # Kept, for what is read from the network namespace but not by it: name servers, addresses of mirrors.
 echo "nameserver 127.0.0.1" >"$scratch/resolv.conf"
-mount --bind "$scratch/resolv.conf" /etc/resolv.conf
+target=$(readlink -m /etc/resolv.conf) # into /run, where systemd-resolved is
+[ -e "$target" ] || { mkdir -p "$(dirname "$target")" && touch "$target"; }
+mount --bind "$scratch/resolv.conf" "$target"
 
 # --- lighter -----------------------------------------------------------------------------------------------------------
 
-export LIGHTER_ROOT=$scratch/lighter/root LIGHTER_RUN=/run/lb-$$ LIGHTER_CONFIG=$scratch/lighter/config.toml
+export LIGHTER_ROOT=$scratch/lighter/root LIGHTER_RUN=/run/lighter LIGHTER_CONFIG=$scratch/lighter/config.toml
 mkdir -p "$scratch/lighter"
 printf '[registry."docker.io"]\nmirrors = ["http://127.0.0.1:%s"]\n' "$port" >"$LIGHTER_CONFIG"
 

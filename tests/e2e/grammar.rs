@@ -34,11 +34,12 @@ fn help_is_everywhere() {
 fn without_root_one_line_says_so_and_gives_the_sudo_command() {
     let host = Scenario::new("nobody should have to guess");
     // Where another user may run it from: target directories are often below a home that is closed.
-    let binary = "/run/lighter-e2e-unprivileged";
-    std::fs::copy(env!("CARGO_BIN_EXE_lighter"), binary).expect("/run is writable to root");
-    let words = ["--reuid=65534", "--clear-groups", "--inh-caps=-all", binary, "ps", "--all"];
+    let binary = format!("/run/lighter-e2e-unprivileged-{}", std::process::id());
+    // By another process: a fork of a neighbouring test would inherit our open descriptor, and the file would be busy.
+    run(tool("cp", [env!("CARGO_BIN_EXE_lighter"), &binary]), Duration::from_secs(20)).ok();
+    let words = ["--reuid=65534", "--clear-groups", "--inh-caps=-all", &binary, "ps", "--all"];
     let refused = run(tool("setpriv", words), Duration::from_secs(20));
-    std::fs::remove_file(binary).expect("it was just made");
+    std::fs::remove_file(&binary).expect("it was just made");
     let refused = refused.code(1).says(["root", "sudo", "ps --all"]);
     assert_eq!(refused.stderr.lines().count(), 1, "{refused}");
     drop(host);
