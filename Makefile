@@ -35,7 +35,7 @@ unit:
 	cargo test --workspace --locked
 
 root-tests:
-	cargo test --workspace --locked --exclude lighter -- --ignored
+	cargo test --workspace --locked --exclude lighter -- --ignored --test-threads=1
 	cargo test --package lighter --locked -- --ignored --test-threads=$(E2E_THREADS)
 
 release: ## one static, stripped binary: target/dist/lighter
