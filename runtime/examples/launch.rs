@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use lighter_runtime::exec::{ExecRequest, exec};
-use lighter_runtime::launch::{Created, Init, Launch, LaunchError, Stdio, create};
+use lighter_runtime::launch::{Created, Init, Launch, LaunchError, LaunchOptions, Stdio, create};
 use lighter_runtime::{defaults, process, sealed};
 use oci_spec::runtime::{Process, Spec};
 
@@ -115,7 +115,13 @@ fn spec(id: &str, args: &[String]) -> serde_json::Value {
 
 impl Bundle {
     fn create(&self, stdio: Stdio) -> Result<Created, Box<dyn Error>> {
-        let created = create(Launch { id: &self.id, spec: &self.spec, bundle: &self.path, stdio, reaper: false })?;
+        let created = create(Launch {
+            id: &self.id,
+            spec: &self.spec,
+            bundle: &self.path,
+            stdio,
+            options: LaunchOptions::default(),
+        })?;
         for warning in &created.warnings {
             say(&mut std::io::stderr(), &format!("warning: {warning}"));
         }
@@ -154,6 +160,7 @@ fn run_and_exec(bundle: &Bundle, file: &Path) -> Outcome {
         container: &bundle.spec,
         process: &process,
         stdio: Stdio::Inherit,
+        preserve_fds: 0,
     };
     let result = exec(request).map_err(Box::<dyn Error>::from).and_then(|executed| {
         executed.warnings.iter().for_each(|warning| say(&mut std::io::stderr(), &format!("warning: {warning}")));

@@ -22,6 +22,7 @@
 pub mod cgroup;
 pub mod defaults;
 pub mod exec;
+pub mod hooks;
 mod init;
 pub mod launch;
 mod plan;

@@ -16,7 +16,8 @@ use super::{
     CgroupView, arrival, credentials, devices, execute, home, limits, mask, mounts, pivot, reaper, stdio, sysctl,
 };
 use crate::cgroup::Attachment;
-use crate::launch::Stdio;
+use crate::hooks::{self, HookPlan};
+use crate::launch::{LaunchOptions, Stdio};
 use crate::plan::{CapabilitySets, ContainerPlan, ProcessPlan};
 use crate::sys;
 
@@ -29,8 +30,7 @@ pub(crate) struct ContainerStart<'a> {
     pub(crate) cgroups: &'a [CgroupView],
     pub(crate) stdio: &'a Stdio,
     pub(crate) channel: Channel,
-    /// Stay as pid 1 and let a child become the program.
-    pub(crate) reaper: bool,
+    pub(crate) options: &'a LaunchOptions,
 }
 
 /// Runs init to its end: the container's program, or a message up the channel.
@@ -50,24 +50,28 @@ pub(super) fn report(channel: &Channel, error: InitError, step: &'static str) ->
 }
 
 /// What is left to do after the container is set up, prepared before its user takes over.
-pub(super) struct Departure {
+pub(super) struct Departure<'a> {
     pub(super) env: Vec<CString>,
     pub(super) capabilities: CapabilitySets,
     pub(super) terminal: Option<Terminal>,
     pub(super) warnings: Vec<String>,
     /// Stay as pid 1 and let a child become the program.
     pub(super) reaper: bool,
+    /// Where whoever starts the program will connect, if it is not the creator.
+    pub(super) start_socket: Option<&'a OwnedFd>,
+    /// `startContainer`.
+    pub(super) hooks: &'a [HookPlan],
 }
 
 #[rustfmt::skip] // one step a line: the list is the order
 fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
     let plan = start.plan;
     let mut warnings = Vec::new();
-    arrival::settle(start.attachment, &mut warnings, &plan.process)?;      // 1 into the cgroup, by the host's procfs
+    arrival::settle(start.attachment, &mut warnings, &plan.process, start.options.preserve_fds)?; // 1 into the cgroup, by the host's procfs
     *step = "namespaces";
     arrival::join(start.joins)?;                                           // 2 before mounts: sysfs shows the network it is mounted from
     if plan.namespaces.is_new(libc::CLONE_NEWCGROUP) { arrival::unshare_cgroup()?; } // 3 after 1: its root is where we are
-    arrival::join_keyring(&plan.process.keyring)?;
+    if !start.options.no_new_keyring { arrival::join_keyring(&plan.process.keyring)?; }
     arrival::start_session()?;
     name_host(plan)?;                                                      // 4 the uts namespace is ours by now
     sysctl::set(&plan.sysctls)?;                                           // 5 after 2: they belong to namespaces
@@ -79,35 +83,82 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
     let terminal = open_terminal(&root, start)?;                           // 10 from the devpts just mounted
     let cwd = root.ensure_directory(&plan.process.cwd).act_on("make the working directory", &plan.process.cwd)?;
     let env = environment(&root, &plan.process);
+    *step = "hooks";
+    if plan.hooks.any_before_pivot() { run_hooks(start)?; }                // 11 host paths still exist, the container's mounts do already
     *step = "confine";
-    mask::freeze(&root, &plan.readonly)?;                                  // 11 after all mounts, which they cover
+    mask::freeze(&root, &plan.readonly)?;                                  // 12 after all mounts, which they cover
     mask::hide(&root, &plan.masked)?;
-    if plan.root.readonly { mask::freeze_root(&root)?; }                   // 12 nothing is made in it any more
-    pivot::into(&root)?;                                                   // 13 from here on, host paths do not exist
+    if plan.root.readonly { mask::freeze_root(&root)?; }                   // 13 nothing is made in it any more
+    pivot::into(&root, start.options.no_pivot)?;                                                   // 14 from here on, host paths do not exist
     enter(cwd.as_fd(), &plan.process)?;
-    connect(start.stdio, terminal.as_ref(), &plan.process)?;               // 14 after setsid: the terminal becomes ours
+    connect(start.stdio, terminal.as_ref(), &plan.process)?;               // 15 after setsid: the terminal becomes ours
     let capabilities = credentials::clamp(&plan.process.capabilities, &mut warnings)?;
-    limits::set(&plan.process.rlimits, &mut warnings)?;                    // 15 late: they would limit the steps before
-    depart(&start.channel, &plan.process, Departure { env, capabilities, terminal, warnings, reaper: start.reaper }, step)
+    execute::check(&plan.process)?;
+    limits::set(&plan.process.rlimits, &mut warnings)?;                    // 16 late: they would limit the steps before
+    let (reaper, start_socket) = (start.options.reaper, start.options.start_socket.as_ref());
+    let departure = Departure { env, capabilities, terminal, warnings, reaper, start_socket, hooks: &plan.hooks.start_container };
+    depart(&start.channel, &plan.process, departure, step)
 }
 
 /// The last steps of every process of a container: wait, give up privileges, become the program.
 #[rustfmt::skip] // one step a line: the list is the order
-pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, departure: Departure, step: &mut &'static str) -> Result<Infallible, InitError> {
+pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, departure: Departure<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
     *step = "start";
-    let Departure { env, capabilities, terminal, warnings, reaper } = departure;
+    let Departure { env, capabilities, terminal, warnings, reaper, start_socket, hooks } = departure;
     let master = terminal.as_ref().map(|terminal| terminal.master.as_fd());
-    channel.send(&Report::ready(warnings), master).act("report")?;         // 16 all is set up
+    channel.send(&Report::ready(warnings), master).act("report")?;         // 17 all is set up
     drop(terminal);
-    if !channel.wait() { sys::process::exit_now(0); }                      // 17 the monitor is gone: nobody wants us
-    if !reaper { return become_program(plan, &env, &capabilities); }
-    let program = || match become_program(plan, &env, &capabilities) {
+    let Some(state) = channel.wait() else { sys::process::exit_now(0) };   // 18 the creator is gone: nobody wants us
+    let Some(socket) = start_socket else { return take_off(channel, plan, (&env, &capabilities, reaper), (hooks, &state)) };
+    let Ok((channel, state)) = next_channel(socket, channel) else { sys::process::exit_now(1) };
+    match take_off(&channel, plan, (&env, &capabilities, reaper), (hooks, &state)) {
+        Ok(never) => Ok(never),
+        Err(error) => report(&channel, error, "start"),
+    }
+}
+
+/// Lets go of the creator, and waits for whoever starts the program.
+fn next_channel(socket: &OwnedFd, creators: &Channel) -> std::io::Result<(Channel, Vec<u8>)> {
+    creators.close()?;
+    loop {
+        let starter = Channel::accept(socket.as_fd())?;
+        // One that went away without a word did not start anything.
+        if let Some(state) = starter.wait() {
+            return Ok((starter, state));
+        }
+    }
+}
+
+/// From the permission to the program.
+fn take_off(
+    channel: &Channel,
+    plan: &ProcessPlan,
+    (env, capabilities, reaper): (&[CString], &CapabilitySets, bool),
+    (hooks, state): (&[HookPlan], &[u8]),
+) -> Result<Infallible, InitError> {
+    hooks::run_all(hooks, state, None).map_err(|error| InitError::refused(chain(&error)))?;
+    if !reaper {
+        return become_program(plan, env, capabilities);
+    }
+    let program = || match become_program(plan, env, capabilities) {
         Ok(never) => never,
         Err(error) => report(channel, error, "start"),
     };
-    let child = reaper::split(program).act("clone the program")?;          // 18 before the filter: it knows no clone3
-    confine(plan, &capabilities)?;
+    let child = reaper::split(program).act("clone the program")?; // 19 before the filter: it knows no clone3
+    confine(plan, capabilities)?;
     reaper::reap(&child).act("reap")
+}
+
+/// Lets the creator run its hooks, then runs those of the container's namespaces.
+fn run_hooks(start: &ContainerStart<'_>) -> Result<(), InitError> {
+    start.channel.send(&Report::Mounted, None).act("report")?;
+    let Some(state) = start.channel.wait() else { sys::process::exit_now(0) };
+    let hooks = &start.plan.hooks.create_container;
+    hooks::run_all(hooks, &state, None).map_err(|error| InitError::refused(chain(&error)))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 /// Gives up everything the program shall not have, and becomes it.
@@ -119,10 +170,10 @@ fn become_program(plan: &ProcessPlan, env: &[CString], capabilities: &Capability
 #[rustfmt::skip] // one step a line: the list is the order
 fn confine(plan: &ProcessPlan, capabilities: &CapabilitySets) -> Result<(), InitError> {
     if plan.no_new_privileges { nix::sys::prctl::set_no_new_privs().act("forbid new privileges")?; }
-    if !plan.no_new_privileges { load_filter(plan)?; }                     // 19 privileged without it (seccomp(2), EACCES)
-    credentials::assume(&plan.user, capabilities)?;                        // 20 below, only what the program will have
+    if !plan.no_new_privileges { load_filter(plan)?; }                     // 20 privileged without it (seccomp(2), EACCES)
+    credentials::assume(&plan.user, capabilities)?;                        // 21 below, only what the program will have
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(plan.umask));
-    if plan.no_new_privileges { load_filter(plan)?; }                      // 21 as late as can be: the filter allows less
+    if plan.no_new_privileges { load_filter(plan)?; }                      // 22 as late as can be: the filter allows less
     Ok(())
 }
 

@@ -28,6 +28,16 @@ pub(super) fn replace(plan: &ProcessPlan, env: &[CString]) -> Result<Infallible,
     }
 }
 
+/// Looks for the program, so that one that is missing is told of before anybody waits for it.
+///
+/// As root: whether its user may execute it shows when it does.
+pub(super) fn check(plan: &ProcessPlan) -> Result<(), InitError> {
+    let name = &plan.args[0];
+    let path = find(name, plan.variable("PATH").unwrap_or(DEFAULT_PATH))?;
+    let path = PathBuf::from(OsStr::from_bytes(path.to_bytes()));
+    runnable(&path).map_err(|errno| explain(&path, errno))
+}
+
 /// Finds a program as a shell does: by its path if it has a slash, else in the directories of PATH.
 fn find(name: &CStr, path: &str) -> Result<CString, InitError> {
     if name.to_bytes().contains(&b'/') {

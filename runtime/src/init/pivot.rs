@@ -5,9 +5,9 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
-use nix::mount::{MntFlags, umount2};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::Mode;
-use nix::unistd::{chdir, fchdir, pivot_root};
+use nix::unistd::{chdir, chroot, fchdir, pivot_root};
 
 use super::beneath::RootDirectory;
 use super::classic;
@@ -37,19 +37,32 @@ pub(super) fn attach(plan: &RootPlan) -> Result<RootDirectory, InitError> {
 }
 
 /// Makes `root` the root of this mount namespace and lets go of the host's mounts.
-pub(super) fn into(root: &RootDirectory) -> Result<(), InitError> {
+///
+/// With `no_pivot` the root filesystem is moved on top of the old root instead, where a root that cannot be left
+/// (an initramfs) forbids pivot_root(2).
+pub(super) fn into(root: &RootDirectory, no_pivot: bool) -> Result<(), InitError> {
     fchdir(root.as_fd()).act("enter the root filesystem")?;
+    if no_pivot {
+        return move_to_root();
+    }
     // New and old root in one place: the old one then lies on top of the new one, and needs no directory
     // of the image to be put into (pivot_root(2), "pivot_root(".", ".")").
     match pivot_root(".", ".") {
         Err(Errno::EINVAL) => {
             return Err(InitError::new(
-                "make the root filesystem `/` (an initramfs as the host's root cannot be left)",
+                "make the root filesystem `/` (an initramfs as the host's root cannot be left: see `--no-pivot`)",
                 Errno::EINVAL,
             ));
         }
         result => result.act("make the root filesystem `/`")?,
     }
     umount2(".", MntFlags::MNT_DETACH).act("let go of the host's mounts")?;
+    chdir(Path::new("/")).act("enter the new root")
+}
+
+/// Moves the mount that is the working directory over `/`, and makes it the root of this process.
+fn move_to_root() -> Result<(), InitError> {
+    mount(Some("."), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>).act("move the root filesystem to `/`")?;
+    chroot(".").act("make the root filesystem `/`")?;
     chdir(Path::new("/")).act("enter the new root")
 }

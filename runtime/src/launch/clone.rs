@@ -42,30 +42,44 @@ pub(crate) fn clone(
 }
 
 /// Waits for the child's report; reaps the child when it is bad news.
+///
+/// `hooks` is called when the mounts are made and hooks are due; it returns the container's state.
 pub(crate) fn wait_until_ready(
     child: &Child,
     channel: &Channel,
+    hooks: impl FnOnce() -> Result<Vec<u8>, LaunchError>,
 ) -> Result<(Option<OwnedFd>, Vec<String>), LaunchError> {
-    let error = match channel.receive() {
-        Ok(Some((Report::Ready { warnings }, terminal))) => return Ok((terminal, warnings)),
-        Ok(Some((Report::Failed(failure), _))) => LaunchError::from_failure(failure),
-        Ok(None) => return Err(LaunchError::Died { exit: end(child) }),
-        Err(source) => LaunchError::Channel { source },
+    let mut hooks = Some(hooks);
+    let error = loop {
+        break match channel.receive() {
+            Ok(Some((Report::Ready { warnings }, terminal))) => return Ok((terminal, warnings)),
+            Ok(Some((Report::Mounted, _))) => match hooks.take().map(|hooks| hooks()) {
+                Some(Ok(state)) => match channel.go(&state) {
+                    Ok(()) => continue,
+                    Err(source) => LaunchError::Channel { source },
+                },
+                Some(Err(error)) => error,
+                None => LaunchError::Channel { source: std::io::ErrorKind::InvalidData.into() },
+            },
+            Ok(Some((Report::Failed(failure), _))) => LaunchError::from_failure(failure),
+            Ok(None) => return Err(LaunchError::Died { exit: end(child) }),
+            Err(source) => LaunchError::Channel { source },
+        };
     };
     end(child);
     Err(error)
 }
 
-/// Lets the child go on, and waits until it has become the program.
-pub(crate) fn release(channel: &Channel) -> Result<(), LaunchError> {
+/// Lets the child go on, and waits until it has become the program. `state` is the container's, for hooks.
+pub(crate) fn release(channel: &Channel, state: &[u8]) -> Result<(), LaunchError> {
     let failed = |source| LaunchError::Channel { source };
-    channel.go().map_err(failed)?;
+    channel.go(state).map_err(failed)?;
     match channel.receive().map_err(failed)? {
         // The execve closed the other end: the program runs, or was killed on the way, which its exit
         // status will tell.
         None => Ok(()),
         Some((Report::Failed(failure), _)) => Err(LaunchError::from_failure(failure)),
-        Some((Report::Ready { .. }, _)) => Err(failed(std::io::ErrorKind::InvalidData.into())),
+        Some((Report::Ready { .. } | Report::Mounted, _)) => Err(failed(std::io::ErrorKind::InvalidData.into())),
     }
 }
 

@@ -22,6 +22,7 @@ pub struct Created {
     pub warnings: Vec<String>,
     waiting: Waiting,
     rollback: CgroupRollback,
+    state: Vec<u8>,
 }
 
 /// The first process of a container: pid 1 in its pid namespace, a child of whoever created it.
@@ -53,13 +54,14 @@ impl Created {
         rollback: CgroupRollback,
         terminal: Option<OwnedFd>,
         warnings: Vec<String>,
+        state: Vec<u8>,
     ) -> Result<Self, LaunchError> {
         let pid = child.pid;
         let handles = child.pidfd.try_clone().and_then(|pidfd| Ok((pidfd, process::start_time(pid)?)));
         let waiting = Waiting { child: Some(child), channel };
         let (pidfd, start_time) = handles.map_err(LaunchError::clone)?;
         let init = Init { pid, start_time, pidfd, cgroup };
-        Ok(Self { init, terminal, warnings, waiting, rollback })
+        Ok(Self { init, terminal, warnings, waiting, rollback, state })
     }
 
     /// Lets init execute the container's program; returns once it has.
@@ -68,8 +70,19 @@ impl Created {
     /// [`LaunchError::Init`] when the program cannot be executed: [`LaunchError::exit_code`] tells whether
     /// it was not found (127) or cannot be invoked (126). Nothing is left of the container then.
     pub fn start(self) -> Result<Init, LaunchError> {
-        let Self { init, waiting, rollback, .. } = self;
-        waiting.release()?;
+        let Self { init, waiting, rollback, state, .. } = self;
+        waiting.release(&state)?;
+        rollback.keep();
+        Ok(init)
+    }
+
+    /// Leaves init to wait at its start socket, also when the caller ends.
+    ///
+    /// # Errors
+    /// [`LaunchError::Channel`] when init is gone. Nothing is left of the container then.
+    pub fn leave(self) -> Result<Init, LaunchError> {
+        let Self { init, waiting, rollback, state, .. } = self;
+        waiting.leave(&state)?;
         rollback.keep();
         Ok(init)
     }
@@ -84,8 +97,15 @@ struct Waiting {
 
 impl Waiting {
     /// Gives the permission and waits until the program runs.
-    fn release(mut self) -> Result<(), LaunchError> {
-        release(&self.channel)?;
+    fn release(mut self, state: &[u8]) -> Result<(), LaunchError> {
+        release(&self.channel, state)?;
+        self.child = None;
+        Ok(())
+    }
+
+    /// Gives the permission to wait for somebody else's.
+    fn leave(mut self, state: &[u8]) -> Result<(), LaunchError> {
+        self.channel.go(state).map_err(|source| LaunchError::Channel { source })?;
         self.child = None;
         Ok(())
     }

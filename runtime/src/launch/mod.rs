@@ -1,11 +1,12 @@
 //! Making a container's first process: set up, waiting, then started.
 //!
-//! Runs in the container's monitor: one thread, from a sealed copy of the program, and from then on the
-//! parent of the container's init.
+//! Runs in the container's monitor, from then on the parent of the container's init, or in a command that
+//! makes a container for another to start ([`crate::oci`]): one thread, from a sealed copy of the program.
 //!
 //! ```text
-//! Launch ──create──▶ Created ──start──▶ Init
-//!                       └─ dropped: init killed and reaped, cgroup removed
+//! Launch ──plan──▶ Planned ──create──▶ Created ──start──▶ Init     the creator starts it
+//!                                         ├─────leave───▶ Init     it waits at its start socket
+//!                                         └─ dropped: init killed and reaped, cgroup removed
 //! ```
 
 mod clone;
@@ -15,10 +16,13 @@ mod joins;
 mod rollback;
 mod stdio;
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{ContainerState, Spec, State};
 
+use crate::cgroup::Cgroup;
+use crate::hooks::{self, Hooks};
 use crate::init::{self, CgroupView, Channel, ContainerStart};
 use crate::plan::{self, ContainerPlan};
 use crate::sealed;
@@ -46,8 +50,32 @@ pub struct Launch<'a> {
     pub bundle: &'a Path,
     /// Its standard streams.
     pub stdio: Stdio,
+    /// How it is made, apart from what it shall be.
+    pub options: LaunchOptions,
+}
+
+/// What a caller may want of the making of a container that its spec cannot say.
+#[derive(Debug, Default)]
+pub struct LaunchOptions {
     /// Let lighter's own init be pid 1: it hands signals on and reaps (`docker run --init`).
     pub reaper: bool,
+    /// How many of the caller's descriptors from 3 on the program inherits.
+    pub preserve_fds: u32,
+    /// A listening socket of type `SOCK_SEQPACKET` at which init waits for whoever starts it, once its
+    /// creator has [left](Created::leave) it.
+    pub start_socket: Option<OwnedFd>,
+    /// Move the root filesystem to `/` instead of pivoting: a root on an initramfs cannot be left otherwise,
+    /// but the host's mounts stay within reach of a privileged container.
+    pub no_pivot: bool,
+    /// Share the caller's session keyring.
+    pub no_new_keyring: bool,
+}
+
+/// A container whose spec was checked; nothing is made yet.
+#[derive(Debug)]
+pub struct Planned<'a> {
+    launch: Launch<'a>,
+    plan: ContainerPlan,
 }
 
 /// Makes a container up to the point where its program would be executed.
@@ -58,31 +86,79 @@ pub struct Launch<'a> {
 /// # Errors
 /// [`LaunchError`] names the step, the object and the cause. Nothing is left behind then.
 pub fn create(launch: Launch<'_>) -> Result<Created, LaunchError> {
-    if !sealed::is_sealed() {
-        return Err(LaunchError::NotSealed);
-    }
+    plan(launch)?.create()
+}
+
+/// Checks a container's spec; changes nothing.
+///
+/// # Errors
+/// [`LaunchError::Plan`] names the field, its value and what is wrong with it.
+pub fn plan(launch: Launch<'_>) -> Result<Planned<'_>, LaunchError> {
     let plan = plan::container(launch.id, launch.spec, launch.bundle)?;
-    let joins = joins::open(&plan.namespaces)?;
-    let made = plan.cgroup.create()?;
-    let rollback = CgroupRollback::new(plan.cgroup.clone());
-    let mut warnings: Vec<String> = made.warning().into_iter().collect();
-    if let Some(resources) = &plan.resources {
-        warnings.extend(plan.cgroup.limit(resources, &made)?);
+    Ok(Planned { launch, plan })
+}
+
+impl Planned<'_> {
+    /// Returns the cgroup the container will be in.
+    #[must_use]
+    pub fn cgroup(&self) -> &Cgroup {
+        &self.plan.cgroup
     }
-    let (child, channel) = clone_init(&plan, &joins, &launch.stdio, launch.reaper)?;
-    // The child has its copies of the streams: whoever reads them must see when the last is closed.
-    drop(launch.stdio);
-    let (terminal, said) = wait_until_ready(&child, &channel)?;
-    warnings.extend(said);
-    Created::new(child, channel, plan.cgroup, rollback, terminal, warnings)
+
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.plan.hooks
+    }
+
+    /// Makes the container; see [`create`].
+    ///
+    /// # Errors
+    /// As [`create`].
+    pub fn create(self) -> Result<Created, LaunchError> {
+        if !sealed::is_sealed() {
+            return Err(LaunchError::NotSealed);
+        }
+        let Self { launch, plan } = self;
+        let joins = joins::open(&plan.namespaces)?;
+        let made = plan.cgroup.create()?;
+        let rollback = CgroupRollback::new(plan.cgroup.clone());
+        let mut warnings: Vec<String> = made.warning().into_iter().collect();
+        if let Some(resources) = &plan.resources {
+            warnings.extend(plan.cgroup.limit(resources, &made)?);
+        }
+        let (child, channel) = clone_init(&plan, &joins, &launch)?;
+        let state = |status| state(launch.spec, launch.id, launch.bundle, status, child.pid);
+        let (terminal, said) = wait_until_ready(&child, &channel, || {
+            let state = state(ContainerState::Creating);
+            hooks::run_all(&plan.hooks.prestart, &state, Some(launch.bundle))?;
+            hooks::run_all(&plan.hooks.create_runtime, &state, Some(launch.bundle))?;
+            Ok(state)
+        })?;
+        let state = state(ContainerState::Created);
+        // The child has its copies of the streams: whoever reads them must see when the last is closed.
+        drop(launch);
+        warnings.extend(said);
+        Created::new(child, channel, plan.cgroup, rollback, terminal, warnings, state)
+    }
+}
+
+/// Returns a container's state as hooks read it (runtime-spec, runtime.md, "State").
+pub(crate) fn state(spec: &Spec, id: &str, bundle: &Path, status: ContainerState, pid: i32) -> Vec<u8> {
+    let mut state = State::default();
+    state
+        .set_version(spec.version().clone())
+        .set_id(id.to_owned())
+        .set_status(status)
+        .set_pid(Some(pid))
+        .set_bundle(bundle.to_owned())
+        .set_annotations(spec.annotations().clone());
+    serde_json::to_vec(&state).expect("texts and numbers can be written as JSON")
 }
 
 /// Clones init, which sets itself up meanwhile.
 fn clone_init(
     plan: &ContainerPlan,
     joins: &joins::Joins,
-    stdio: &Stdio,
-    reaper: bool,
+    launch: &Launch<'_>,
 ) -> Result<(Child, Channel), LaunchError> {
     let attachment = plan.cgroup.attachment()?;
     let namespaced = plan.namespaces.is_new(libc::CLONE_NEWCGROUP);
@@ -90,6 +166,7 @@ fn clone_init(
     let (namespaces, pid_namespace) = (plan.namespaces.clone_flags(), joins.pid.as_ref());
     clone(&Birth { namespaces, pid_namespace, attachment: &attachment }, |channel| {
         let (attachment, joins, cgroups) = (&attachment, joins.others.as_slice(), cgroups.as_slice());
-        init::run_container(&ContainerStart { plan, attachment, joins, cgroups, stdio, channel, reaper })
+        let (stdio, options) = (&launch.stdio, &launch.options);
+        init::run_container(&ContainerStart { plan, attachment, joins, cgroups, stdio, channel, options })
     })
 }

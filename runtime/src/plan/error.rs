@@ -33,7 +33,7 @@ pub enum PlanError {
 }
 
 impl PlanError {
-    pub(super) fn invalid(field: &'static str, value: impl Display, why: &'static str) -> Self {
+    pub(crate) fn invalid(field: &'static str, value: impl Display, why: &'static str) -> Self {
         Self::Invalid { field, value: value.to_string(), why }
     }
 }

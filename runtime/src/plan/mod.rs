@@ -20,6 +20,7 @@ use nix::mount::MsFlags;
 use oci_spec::runtime::{Linux, LinuxResources, Spec};
 
 use crate::cgroup::Cgroup;
+use crate::hooks::{self, Hooks};
 
 pub(crate) use capabilities::CapabilitySets;
 pub(crate) use devices::Device;
@@ -48,6 +49,7 @@ pub(crate) struct ContainerPlan {
     pub(crate) hostname: Option<String>,
     pub(crate) domainname: Option<String>,
     pub(crate) process: ProcessPlan,
+    pub(crate) hooks: Hooks,
 }
 
 /// The root filesystem, mounted by the caller.
@@ -78,6 +80,7 @@ pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path) -> Result<Containe
         domainname: host_name("domainname", spec.domainname(), &namespaces)?,
         process: process::plan(process, linux.seccomp().as_ref(), &cgroup)?,
         resources: linux.resources().clone(),
+        hooks: hooks::plan(spec.hooks().as_ref())?,
         namespaces,
         cgroup,
         mounts,

@@ -6,6 +6,7 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 /// Marks every descriptor from `first` on close-on-exec, those opened by somebody else included.
 pub(crate) fn close_on_exec_from(first: u32) -> nix::Result<()> {
@@ -29,6 +30,12 @@ pub(crate) fn close_all_but(kept: BorrowedFd<'_>) -> nix::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Makes reads and writes of `file` return EAGAIN instead of waiting.
+pub(crate) fn set_nonblocking(file: BorrowedFd<'_>) -> nix::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    fcntl(file, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map(drop)
 }
 
 /// Returns the ID of the mount `file` lies on: field 1 of its line in mountinfo (statx(2)).
