@@ -4,8 +4,9 @@
 //! `createContainer` and `startContainer` run in init, in the container's namespaces, the latter in its root
 //! filesystem as well. Each reads the container's state as JSON on its standard input.
 
+use std::collections::HashMap;
 use std::fmt::Display;
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -13,13 +14,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use oci_spec::runtime::Hook;
+use oci_spec::runtime::{ContainerState, Hook, State};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::PlanError;
 use crate::sys;
 
-/// Longest piece of a failed hook's standard error that is told on.
+/// How much of what a failed hook says is told on.
 const TOLD_BYTES: usize = 2 * 1024;
 
 /// The hooks of a container, by the point at which they run; checked.
@@ -76,7 +77,7 @@ pub enum HookError {
         key: String,
         /// Its program.
         path: PathBuf,
-        /// How it ended, and the end of what it said on standard error.
+        /// How it ended, and the beginning of what it said.
         how: String,
     },
 }
@@ -124,6 +125,30 @@ fn plan_one(field: &'static str, index: usize, hook: &Hook) -> Result<HookPlan, 
     })
 }
 
+/// The container that hooks are told of.
+#[derive(Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) version: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) bundle: &'a Path,
+    pub(crate) annotations: Option<HashMap<String, String>>,
+}
+
+impl Subject<'_> {
+    /// Returns its state as hooks read it: JSON (runtime-spec, runtime.md, "State").
+    pub(crate) fn state(&self, status: ContainerState, pid: Option<i32>) -> Vec<u8> {
+        let mut state = State::default();
+        state
+            .set_version(self.version.to_owned())
+            .set_id(self.id.to_owned())
+            .set_status(status)
+            .set_pid(pid)
+            .set_bundle(self.bundle.to_owned())
+            .set_annotations(self.annotations.clone());
+        serde_json::to_vec(&state).expect("texts and numbers can be written as JSON")
+    }
+}
+
 /// Runs hooks one after the other, each with `state` on its standard input, in the directory `bundle`.
 ///
 /// # Errors
@@ -139,8 +164,8 @@ pub(crate) fn run_each(hooks: &[HookPlan], state: &[u8], bundle: Option<&Path>) 
 
 fn run_one(hook: &HookPlan, state: &[u8], bundle: Option<&Path>) -> Result<(), HookError> {
     let failed = |source| HookError::Run { key: hook.key.clone(), path: hook.path.clone(), source };
-    let mut child = spawn(hook, bundle).map_err(failed)?;
-    let finished = feed_and_wait(&mut child, state, hook.timeout);
+    let (mut child, said) = spawn(hook, bundle).map_err(failed)?;
+    let finished = feed_and_wait(&mut child, said, state, hook.timeout);
     if finished.is_err() {
         // It would outlive the container it was to prepare.
         let _gone = child.kill();
@@ -159,7 +184,11 @@ fn run_one(hook: &HookPlan, state: &[u8], bundle: Option<&Path>) -> Result<(), H
     Err(HookError::Failed { key: hook.key.clone(), path: hook.path.clone(), how })
 }
 
-fn spawn(hook: &HookPlan, bundle: Option<&Path>) -> io::Result<Child> {
+/// Starts a hook; what it says on standard output and standard error can be read from the pipe.
+///
+/// No `/dev/null`: in a container's root filesystem, or behind its device rules, there may be none.
+fn spawn(hook: &HookPlan, bundle: Option<&Path>) -> io::Result<(Child, PipeReader)> {
+    let (reader, writer) = io::pipe()?;
     #[expect(
         clippy::disallowed_methods,
         reason = "a hook is a program of the caller: running it is what was asked for"
@@ -172,11 +201,17 @@ fn spawn(hook: &HookPlan, bundle: Option<&Path>) -> io::Result<Child> {
     if let Some(bundle) = bundle {
         command.current_dir(bundle);
     }
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()
+    let child = command.stdin(Stdio::piped()).stdout(writer.try_clone()?).stderr(writer).spawn()?;
+    Ok((child, reader))
 }
 
-/// Writes the state, reads what is said on standard error, and waits for the end, at most `timeout`.
-fn feed_and_wait(child: &mut Child, state: &[u8], timeout: Option<Duration>) -> io::Result<(ExitStatus, Vec<u8>)> {
+/// Writes the state, reads what is said, and waits for the end, at most `timeout`.
+fn feed_and_wait(
+    child: &mut Child,
+    mut output: PipeReader,
+    state: &[u8],
+    timeout: Option<Duration>,
+) -> io::Result<(ExitStatus, Vec<u8>)> {
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
     let pidfd = sys::process::pidfd_open(child.id() as i32)?;
     if let Some(mut stdin) = child.stdin.take() {
@@ -187,35 +222,34 @@ fn feed_and_wait(child: &mut Child, state: &[u8], timeout: Option<Duration>) -> 
             result => result?,
         }
     }
+    sys::descriptor::set_nonblocking(output.as_fd())?;
     let mut said = Vec::new();
-    let stderr = child.stderr.take();
+    let mut open = true;
     while sys::process::pidfd_is_running(pidfd.as_fd()) {
         let mut fds = vec![PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-        // Once enough was said the rest is not read: a hook that says more waits, and its time runs out.
-        let listening = said.len() < TOLD_BYTES;
-        fds.extend(stderr.iter().filter(|_| listening).map(|stderr| PollFd::new(stderr.as_fd(), PollFlags::POLLIN)));
+        if open {
+            fds.push(PollFd::new(output.as_fd(), PollFlags::POLLIN));
+        }
         wait_for(&mut fds, deadline)?;
-        if listening
-            && let Some(stderr) = &stderr
-            && fds.get(1).and_then(PollFd::revents).is_some_and(|events| !events.is_empty())
-        {
-            let mut buffer = [0; TOLD_BYTES];
-            match nix::unistd::read(stderr, &mut buffer)? {
-                0 => wait_for(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], deadline)?,
-                length => said.extend_from_slice(&buffer[..length]),
-            }
-        }
+        open = open && listen(&mut output, &mut said)?;
     }
-    if let Some(mut stderr) = stderr {
-        sys::descriptor::set_nonblocking(stderr.as_fd())?;
-        let mut buffer = [0; TOLD_BYTES];
-        // What a process it left behind holds open must not be waited for.
-        if let Ok(length) = stderr.read(&mut buffer) {
-            said.extend_from_slice(&buffer[..length]);
-        }
-    }
-    said.truncate(TOLD_BYTES);
+    // What a process it left behind holds open is not waited for.
+    listen(&mut output, &mut said)?;
     Ok((child.wait()?, said))
+}
+
+/// Reads what there is, and keeps the beginning of it; `false` at the end.
+fn listen(output: &mut PipeReader, said: &mut Vec<u8>) -> io::Result<bool> {
+    let mut buffer = [0; TOLD_BYTES];
+    loop {
+        match output.read(&mut buffer) {
+            Ok(0) => return Ok(false),
+            Ok(length) => said.extend_from_slice(&buffer[..length.min(TOLD_BYTES - said.len())]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Writes all of `state`; stops early when the hook has ended.

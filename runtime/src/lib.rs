@@ -25,6 +25,7 @@ pub mod exec;
 pub mod hooks;
 mod init;
 pub mod launch;
+pub mod oci;
 mod plan;
 pub mod process;
 pub mod sealed;

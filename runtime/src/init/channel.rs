@@ -98,11 +98,6 @@ impl Channel {
         }
     }
 
-    /// Tells the other end that nothing follows.
-    pub(super) fn close(&self) -> io::Result<()> {
-        Ok(shutdown(self.0.as_raw_fd(), Shutdown::Both)?)
-    }
-
     /// Sends a report, with the master side of a terminal.
     pub(super) fn send(&self, report: &Report, terminal: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let message = serde_json::to_vec(report)?;

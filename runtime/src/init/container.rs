@@ -59,6 +59,8 @@ pub(super) struct Departure<'a> {
     pub(super) reaper: bool,
     /// Where whoever starts the program will connect, if it is not the creator.
     pub(super) start_socket: Option<&'a OwnedFd>,
+    /// How many descriptors from 3 on are the program's.
+    pub(super) preserve_fds: u32,
     /// `startContainer`.
     pub(super) hooks: &'a [HookPlan],
 }
@@ -96,7 +98,8 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
     execute::check(&plan.process)?;
     limits::set(&plan.process.rlimits, &mut warnings)?;                    // 16 late: they would limit the steps before
     let (reaper, start_socket) = (start.options.reaper, start.options.start_socket.as_ref());
-    let departure = Departure { env, capabilities, terminal, warnings, reaper, start_socket, hooks: &plan.hooks.start_container };
+    let (preserve_fds, hooks) = (start.options.preserve_fds, plan.hooks.start_container.as_slice());
+    let departure = Departure { env, capabilities, terminal, warnings, reaper, start_socket, preserve_fds, hooks };
     depart(&start.channel, &plan.process, departure, step)
 }
 
@@ -104,13 +107,13 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
 #[rustfmt::skip] // one step a line: the list is the order
 pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, departure: Departure<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
     *step = "start";
-    let Departure { env, capabilities, terminal, warnings, reaper, start_socket, hooks } = departure;
+    let Departure { env, capabilities, terminal, warnings, reaper, start_socket, preserve_fds, hooks } = departure;
     let master = terminal.as_ref().map(|terminal| terminal.master.as_fd());
     channel.send(&Report::ready(warnings), master).act("report")?;         // 17 all is set up
     drop(terminal);
     let Some(state) = channel.wait() else { sys::process::exit_now(0) };   // 18 the creator is gone: nobody wants us
     let Some(socket) = start_socket else { return take_off(channel, plan, (&env, &capabilities, reaper), (hooks, &state)) };
-    let Ok((channel, state)) = next_channel(socket, channel) else { sys::process::exit_now(1) };
+    let Ok((channel, state)) = next_channel(socket, preserve_fds) else { sys::process::exit_now(1) };
     match take_off(&channel, plan, (&env, &capabilities, reaper), (hooks, &state)) {
         Ok(never) => Ok(never),
         Err(error) => report(&channel, error, "start"),
@@ -118,8 +121,10 @@ pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, departure: Departure
 }
 
 /// Lets go of the creator, and waits for whoever starts the program.
-fn next_channel(socket: &OwnedFd, creators: &Channel) -> std::io::Result<(Channel, Vec<u8>)> {
-    creators.close()?;
+///
+/// Of what was open in the creator nothing stays open: a lock it held would be held by this process too.
+fn next_channel(socket: &OwnedFd, preserve_fds: u32) -> std::io::Result<(Channel, Vec<u8>)> {
+    sys::descriptor::close_all_but(3 + preserve_fds, socket.as_fd())?;
     loop {
         let starter = Channel::accept(socket.as_fd())?;
         // One that went away without a word did not start anything.

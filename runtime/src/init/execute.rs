@@ -65,7 +65,8 @@ fn runnable(candidate: &PathBuf) -> nix::Result<()> {
 }
 
 fn not_found(name: &CStr, path: &str) -> InitError {
-    let act = format!("execute `{}`: there is no such program in `{path}`", name.to_string_lossy());
+    // Engines look for these words to tell this from other failures.
+    let act = format!("execute `{}`: executable file not found in PATH `{path}`", name.to_string_lossy());
     InitError { kind: FailureKind::NotFound, act, errno: None }
 }
 
@@ -91,7 +92,9 @@ fn explain(path: &Path, errno: Errno) -> InitError {
         _ => (FailureKind::NotInvocable, None),
     };
     match because {
-        Some(because) => InitError { kind, act: format!("execute `{}`: {because}", path.display()), errno: None },
+        Some(because) => {
+            InitError { kind, act: format!("execute `{}`: {because}", path.display()), errno: Some(errno) }
+        }
         None => InitError { kind, act: format!("execute `{}`", path.display()), errno: Some(errno) },
     }
 }

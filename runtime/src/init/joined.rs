@@ -59,7 +59,7 @@ fn steps(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Infallible,
     let capabilities = credentials::clamp(&plan.capabilities, &mut warnings)?;
     execute::check(plan)?;
     limits::set(&plan.rlimits, &mut warnings)?;                            // 4 late: they would limit the steps before
-    let departure = Departure { env, capabilities, terminal, warnings, reaper: false, start_socket: None, hooks: &[] };
+    let departure = Departure { env, capabilities, terminal, warnings, reaper: false, start_socket: None, preserve_fds: start.preserve_fds, hooks: &[] };
     depart(&start.channel, plan, departure, step)
 }
 

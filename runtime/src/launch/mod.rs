@@ -19,10 +19,10 @@ mod stdio;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use oci_spec::runtime::{ContainerState, Spec, State};
+use oci_spec::runtime::{ContainerState, Spec};
 
 use crate::cgroup::Cgroup;
-use crate::hooks::{self, Hooks};
+use crate::hooks::{self, Hooks, Subject};
 use crate::init::{self, CgroupView, Channel, ContainerStart};
 use crate::plan::{self, ContainerPlan};
 use crate::sealed;
@@ -105,6 +105,19 @@ impl Planned<'_> {
         &self.plan.cgroup
     }
 
+    /// Lets init wait at this socket for whoever starts it; see [`LaunchOptions::start_socket`].
+    pub(crate) fn start_at(&mut self, socket: OwnedFd) {
+        self.launch.options.start_socket = Some(socket);
+    }
+
+    pub(crate) fn has_own_pid_namespace(&self) -> bool {
+        self.plan.namespaces.is_new(libc::CLONE_NEWPID)
+    }
+
+    pub(crate) fn rootfs(&self) -> &Path {
+        &self.plan.root.path
+    }
+
     pub(crate) fn hooks(&self) -> &Hooks {
         &self.plan.hooks
     }
@@ -122,36 +135,22 @@ impl Planned<'_> {
         let made = plan.cgroup.create()?;
         let rollback = CgroupRollback::new(plan.cgroup.clone());
         let mut warnings: Vec<String> = made.warning().into_iter().collect();
-        if let Some(resources) = &plan.resources {
-            warnings.extend(plan.cgroup.limit(resources, &made)?);
-        }
+        warnings.extend(plan.cgroup.limit(&plan.resources, &made)?);
         let (child, channel) = clone_init(&plan, &joins, &launch)?;
-        let state = |status| state(launch.spec, launch.id, launch.bundle, status, child.pid);
+        let annotations = launch.spec.annotations().clone();
+        let subject = Subject { version: launch.spec.version(), id: launch.id, bundle: launch.bundle, annotations };
         let (terminal, said) = wait_until_ready(&child, &channel, || {
-            let state = state(ContainerState::Creating);
+            let state = subject.state(ContainerState::Creating, Some(child.pid));
             hooks::run_all(&plan.hooks.prestart, &state, Some(launch.bundle))?;
             hooks::run_all(&plan.hooks.create_runtime, &state, Some(launch.bundle))?;
             Ok(state)
         })?;
-        let state = state(ContainerState::Created);
+        let state = subject.state(ContainerState::Created, Some(child.pid));
         // The child has its copies of the streams: whoever reads them must see when the last is closed.
         drop(launch);
         warnings.extend(said);
         Created::new(child, channel, plan.cgroup, rollback, terminal, warnings, state)
     }
-}
-
-/// Returns a container's state as hooks read it (runtime-spec, runtime.md, "State").
-pub(crate) fn state(spec: &Spec, id: &str, bundle: &Path, status: ContainerState, pid: i32) -> Vec<u8> {
-    let mut state = State::default();
-    state
-        .set_version(spec.version().clone())
-        .set_id(id.to_owned())
-        .set_status(status)
-        .set_pid(Some(pid))
-        .set_bundle(bundle.to_owned())
-        .set_annotations(spec.annotations().clone());
-    serde_json::to_vec(&state).expect("texts and numbers can be written as JSON")
 }
 
 /// Clones init, which sets itself up meanwhile.

@@ -20,6 +20,7 @@ use nix::mount::MsFlags;
 use oci_spec::runtime::{Linux, LinuxResources, Spec};
 
 use crate::cgroup::Cgroup;
+use crate::defaults;
 use crate::hooks::{self, Hooks};
 
 pub(crate) use capabilities::CapabilitySets;
@@ -37,7 +38,7 @@ pub(crate) use rlimits::Limit;
 pub(crate) struct ContainerPlan {
     pub(crate) namespaces: Namespaces,
     pub(crate) cgroup: Cgroup,
-    pub(crate) resources: Option<LinuxResources>,
+    pub(crate) resources: LinuxResources,
     pub(crate) root: RootPlan,
     pub(crate) mounts: Vec<MountPlan>,
     /// Nodes to make below `/dev`; `None` when `/dev` is somebody's directory, mounted into the container.
@@ -79,7 +80,7 @@ pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path) -> Result<Containe
         hostname: host_name("hostname", spec.hostname(), &namespaces)?,
         domainname: host_name("domainname", spec.domainname(), &namespaces)?,
         process: process::plan(process, linux.seccomp().as_ref(), &cgroup)?,
-        resources: linux.resources().clone(),
+        resources: resources(linux),
         hooks: hooks::plan(spec.hooks().as_ref())?,
         namespaces,
         cgroup,
@@ -96,6 +97,20 @@ pub(crate) fn process(
     supported::check_process(process)?;
     let seccomp = container.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
     process::plan(process, seccomp, cgroup)
+}
+
+/// Returns the limits, with device rules that begin with "nothing" and end with what every container may use.
+///
+/// The specification obliges to supply the default devices (config-linux.md, "Default Devices"), which are of no use if
+/// they may not be opened; engines send a list that leaves them out, as runc adds them.
+fn resources(linux: &Linux) -> LinuxResources {
+    let mut resources = linux.resources().clone().unwrap_or_default();
+    let mut rules = defaults::devices();
+    let usable = rules.split_off(1);
+    rules.extend(resources.devices().iter().flatten().cloned());
+    rules.extend(usable);
+    resources.set_devices(Some(rules));
+    resources
 }
 
 fn cgroup(id: &str, linux: &Linux) -> Result<Cgroup, PlanError> {

@@ -16,12 +16,12 @@ pub(crate) fn close_on_exec_from(first: u32) -> nix::Result<()> {
     Errno::result(rc).map(drop)
 }
 
-/// Closes every descriptor from 3 on but `kept`.
+/// Closes every descriptor from `first` on but `kept`, which is one of them.
 ///
 /// For a process that never returns to the owners of the others: they would close numbers that are somebody else's.
-pub(crate) fn close_all_but(kept: BorrowedFd<'_>) -> nix::Result<()> {
+pub(crate) fn close_all_but(first: u32, kept: BorrowedFd<'_>) -> nix::Result<()> {
     let kept = kept.as_raw_fd() as u32;
-    for (first, last) in [(3, kept - 1), (kept + 1, u32::MAX)] {
+    for (first, last) in [(first, kept - 1), (kept + 1, u32::MAX)] {
         if first <= last {
             // SAFETY: close_range(2) takes three numbers; the caller promises that no owner of a closed
             // descriptor runs again, so none is used or closed a second time.
