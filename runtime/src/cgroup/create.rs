@@ -20,6 +20,12 @@ pub(crate) struct Made {
 }
 
 impl Made {
+    /// Tells whether the hierarchy of a version 1 controller was let to us.
+    pub(crate) fn has(&self, controller: &str) -> bool {
+        let is_v1 = hierarchy::host().iter().any(|hierarchy| hierarchy.has_v1(controller));
+        is_v1 && self.refused.iter().all(|(name, _)| name != controller)
+    }
+
     /// Says once which controllers this host keeps from us, and why.
     pub(crate) fn warning(&self) -> Option<String> {
         let (_, error) = self.refused.first()?;

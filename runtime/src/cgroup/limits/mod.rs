@@ -1,0 +1,48 @@
+//! Limits: resources of the runtime configuration, planned as values for files, then written.
+//!
+//! ```text
+//! resources ─ facts ─▶ plan (v1, v2, both) ─▶ apply ─▶ device rules
+//! ```
+
+mod apply;
+mod both;
+mod facts;
+mod plan;
+mod step;
+mod v1;
+mod v2;
+mod value;
+
+use oci_spec::runtime::LinuxResources;
+
+use super::create::Made;
+use super::{Cgroup, CgroupError, devices};
+use facts::Facts;
+
+impl Cgroup {
+    /// Changes the limits of this cgroup; what `resources` leaves out stays as it is.
+    ///
+    /// Returns what the user should know: limits this kernel knows nothing of, and that are implied
+    /// rather than asked for by most callers (swap).
+    ///
+    /// # Errors
+    /// [`CgroupError::Refused`], before anything is written, for a value that is none or that this host has no
+    /// controller for; [`CgroupError::Limit`] and [`CgroupError::Devices`] for what the kernel refuses.
+    pub fn update(&self, resources: &LinuxResources) -> Result<Vec<String>, CgroupError> {
+        self.limit(resources, &Made::default())
+    }
+
+    /// Limits a cgroup that was just made.
+    ///
+    /// # Errors
+    /// Also [`CgroupError::Refused`] when a limit needs a hierarchy that could not be written.
+    pub(crate) fn limit(&self, resources: &LinuxResources, made: &Made) -> Result<Vec<String>, CgroupError> {
+        let plan = plan::plan(resources, &Facts::observe(self, resources))?;
+        apply::withheld(&plan.steps, made)?;
+        let rules = resources.devices().as_deref().unwrap_or_default();
+        devices::check(rules, made)?;
+        apply::apply(self, &plan.steps)?;
+        devices::restrict(self, rules)?;
+        Ok(plan.warnings)
+    }
+}
