@@ -11,6 +11,7 @@
 
 mod attach;
 mod create;
+mod delegation;
 mod delete;
 mod devices;
 mod error;
