@@ -22,9 +22,6 @@ const BPF_F_REPLACE: u32 = 4;
 /// The most programs a cgroup may have (BPF_CGROUP_MAX_PROGS).
 const MOST_PROGRAMS: usize = 64;
 
-/// The name of our programs, by which they are told from others: BPF_OBJ_NAME_LEN, 16 bytes with a NUL.
-pub(crate) const PROGRAM_NAME: [u8; 16] = *b"lighter_devices\0";
-
 /// The head of `union bpf_attr` for BPF_PROG_LOAD.
 #[repr(C)]
 #[derive(Default)]
@@ -98,14 +95,14 @@ struct ProgramInfo {
     name: [u8; 16],
 }
 
-/// Loads a device filter: `instructions` are `struct bpf_insn`, 8 bytes each.
-pub(crate) fn load_device_program(instructions: &[u64]) -> nix::Result<OwnedFd> {
+/// Loads a device filter: `instructions` are `struct bpf_insn`, 8 bytes each; `name` is filled up with NULs.
+pub(crate) fn load_device_program(instructions: &[u64], name: [u8; 16]) -> nix::Result<OwnedFd> {
     let attributes = LoadAttributes {
         program_type: BPF_PROG_TYPE_CGROUP_DEVICE,
         instruction_count: instructions.len() as u32,
         instructions: instructions.as_ptr() as u64,
         license: c"Apache-2.0".as_ptr() as u64,
-        name: PROGRAM_NAME,
+        name,
         ..LoadAttributes::default()
     };
     let size = size_of::<LoadAttributes>();
