@@ -32,13 +32,13 @@ pub(super) fn enable_controllers(directory: &Path, root: &Path) {
         return;
     }
     let control = directory.join("cgroup.subtree_control");
-    // All or none; one by one if one is refused, as realtime tasks do to `cpu`.
-    let enable = || match write(&control, &missing.join(" ")) {
-        Ok(()) => Ok(()),
-        Err(_) => missing.iter().fold(Ok(()), |result, one| result.and(write(&control, one))),
+    // All or none: one by one if one is refused, as realtime tasks do to `cpu`. Tells whether we were in the way.
+    let enable = || {
+        let busy = |result: Result<(), CgroupError>| result.is_err_and(|error| error.errno() == Some(Errno::EBUSY));
+        write(&control, &missing.join(" ")).is_err()
+            && missing.iter().map(|one| busy(write(&control, one))).fold(false, |any, busy| any | busy)
     };
-    let busy = |error: CgroupError| error.errno() == Some(Errno::EBUSY);
-    if enable().is_err_and(busy) && is_ours(directory, root) && move_to_leaf(directory).is_ok() {
+    if enable() && is_ours(directory, root) && move_to_leaf(directory).is_ok() {
         let _missed_by_a_limit = enable();
     }
 }

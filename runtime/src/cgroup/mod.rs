@@ -21,7 +21,7 @@ mod kill;
 mod limits;
 mod oom;
 mod path;
-mod stats;
+pub mod stats;
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub use error::CgroupError;
 pub(crate) use hierarchy::{Hierarchy, Kind};
 pub use oom::OomWatch;
 pub use path::CgroupPath;
-pub use stats::Stats;
+pub use stats::{DetailedStats, Stats};
 
 /// The cgroup of one container, by its path; nothing is open.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -204,3 +204,17 @@ fn a_value_that_is_none_changes_nothing() {
     assert_eq!(error.to_string(), "limit `linux.resources.blockIO.weight`: `1001` is not between 1 and 1000");
     assert_eq!(scratch.files(), before);
 }
+
+#[test]
+#[ignore = "needs root"]
+fn detailed_figures_are_those_of_the_files() {
+    let scratch = Scratch::new("figures");
+    scratch.update(&json!({"memory": {"limit": 8 << 20, "swap": 16 << 20}, "pids": {"limit": 30}})).unwrap();
+    let stats = serde_json::to_value(scratch.0.detailed_stats().unwrap()).unwrap();
+    assert_eq!(stats["memory"]["usage"]["limit"], 8 << 20);
+    assert_eq!(stats["memory"]["swap"]["limit"], 16 << 20);
+    assert_eq!(stats["pids"], json!({"limit": 30}));
+    assert!(stats["memory"]["raw"].as_object().unwrap().contains_key("cache"), "{stats}");
+    assert!(!stats["cpuset"]["cpus"].as_array().unwrap().is_empty(), "{stats}");
+    assert!(stats["cpu"]["psi"]["some"]["avg10"].is_number(), "{stats}");
+}
