@@ -57,7 +57,7 @@ fn is_ours(directory: &Path, root: &Path) -> bool {
 ///
 /// `None` when there is none, or it is outside of what the mount shows.
 pub(super) fn unified_path(text: &str, root: &Path) -> Option<PathBuf> {
-    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?.trim_start_matches('/');
     let inside = path.split('/').all(|component| component != "..") && !path.ends_with(" (deleted)");
     inside.then(|| if path.is_empty() { root.to_owned() } else { root.join(path) })
 }
