@@ -20,6 +20,18 @@ pub(crate) struct Made {
 }
 
 impl Made {
+    /// Passes over a hierarchy that we may not write.
+    fn record(&mut self, hierarchy: &Hierarchy, result: Result<(), CgroupError>) -> Result<(), CgroupError> {
+        match result {
+            Err(CgroupError::Create { source, .. }) if is_not_delegated(&source) => {
+                let again = || io::Error::from(source.kind());
+                self.refused.extend(hierarchy.controllers().into_iter().map(|name| (name, again())));
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
     /// Tells whether the hierarchy of a version 1 controller was let to us.
     pub(crate) fn has(&self, controller: &str) -> bool {
         let is_v1 = hierarchy::host().iter().any(|hierarchy| hierarchy.has_v1(controller));
@@ -41,16 +53,25 @@ impl Cgroup {
     pub(crate) fn create(&self) -> Result<Made, CgroupError> {
         let mut made = Made::default();
         for hierarchy in hierarchy::host() {
-            match self.create_in(hierarchy) {
-                Ok(()) => {}
-                Err(CgroupError::Create { source, .. }) if is_not_delegated(&source) => {
-                    let again = || io::Error::from(source.kind());
-                    made.refused.extend(hierarchy.controllers().into_iter().map(|name| (name, again())));
-                }
-                Err(error) => {
-                    self.undo(&error);
-                    return Err(error);
-                }
+            if let Err(error) = made.record(hierarchy, self.create_in(hierarchy)) {
+                self.undo(&error);
+                return Err(error);
+            }
+        }
+        Ok(made)
+    }
+
+    /// Makes what systemd has not made of this cgroup, and moves process `pid` there.
+    ///
+    /// systemd knows some controllers of version 1 only, and its own named hierarchy is its own affair.
+    pub(crate) fn complete(&self, pid: i32) -> Result<Made, CgroupError> {
+        let mut made = Made::default();
+        let is_systemds = |hierarchy: &Hierarchy| hierarchy.kind == Kind::Named("systemd".to_owned());
+        for hierarchy in hierarchy::host().iter().filter(|hierarchy| !is_systemds(hierarchy)) {
+            let directory = self.directory(hierarchy);
+            made.record(hierarchy, self.create_levels(hierarchy))?;
+            if directory.is_dir() && !kill::pids_below(&directory)?.contains(&pid) {
+                write(&directory.join("cgroup.procs"), &pid.to_string())?;
             }
         }
         Ok(made)

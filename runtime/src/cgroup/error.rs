@@ -74,6 +74,17 @@ pub enum CgroupError {
         /// Why not.
         why: String,
     },
+    /// systemd did not do what was asked.
+    #[error("{act} unit `{unit}`")]
+    Systemd {
+        /// What was asked: "start", "change", "stop".
+        act: &'static str,
+        /// The unit.
+        unit: String,
+        /// Why not.
+        #[source]
+        source: super::systemd::BusError,
+    },
     /// A device filter was refused.
     #[error("restrict the devices of cgroup `{path}`")]
     Devices {

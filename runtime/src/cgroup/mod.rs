@@ -22,6 +22,7 @@ mod limits;
 mod oom;
 mod path;
 pub mod stats;
+mod systemd;
 
 use std::path::PathBuf;
 
@@ -33,6 +34,7 @@ pub(crate) use hierarchy::{Hierarchy, Kind};
 pub use oom::OomWatch;
 pub use path::CgroupPath;
 pub use stats::{DetailedStats, Stats};
+pub use systemd::{BusError, Description, Driver, Unit};
 
 /// The cgroup of one container, by its path; nothing is open.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

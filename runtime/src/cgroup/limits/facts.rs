@@ -29,13 +29,8 @@ impl Facts {
 
     /// Looks, as far as `resources` need it.
     pub(super) fn observe(cgroup: &Cgroup, resources: &oci_spec::runtime::LinuxResources) -> Self {
-        let hierarchies = hierarchy::host();
-        let v1 = hierarchies.iter().flat_map(|hierarchy| match &hierarchy.kind {
-            Kind::V1(controllers) => controllers.clone(),
-            Kind::Named(_) | Kind::V2 => Vec::new(),
-        });
-        let v2 = hierarchies.iter().find(|hierarchy| hierarchy.kind == Kind::V2);
-        let mut facts = Self { v1: v1.collect(), v2: v2.is_some(), counts_swap: true, quota: "max".to_owned() };
+        let v2 = hierarchy::host().iter().find(|hierarchy| hierarchy.kind == Kind::V2);
+        let mut facts = Self::of_host();
         if resources.memory().is_some() {
             facts.counts_swap = facts.sees_swap(cgroup, v2);
         }
@@ -45,6 +40,16 @@ impl Facts {
             facts.quota = stands.split_whitespace().next().unwrap_or("max").to_owned();
         }
         facts
+    }
+
+    /// Looks at the host alone.
+    pub(super) fn of_host() -> Self {
+        let v1 = hierarchy::host().iter().flat_map(|hierarchy| match &hierarchy.kind {
+            Kind::V1(controllers) => controllers.clone(),
+            Kind::Named(_) | Kind::V2 => Vec::new(),
+        });
+        let v2 = hierarchy::host().iter().any(|hierarchy| hierarchy.kind == Kind::V2);
+        Self { v1: v1.collect(), v2, counts_swap: true, quota: "max".to_owned() }
     }
 
     fn sees_swap(&self, cgroup: &Cgroup, v2: Option<&Hierarchy>) -> bool {

@@ -8,7 +8,7 @@ mod apply;
 mod both;
 mod facts;
 mod plan;
-mod step;
+pub(super) mod step;
 mod v1;
 mod v2;
 mod value;
@@ -18,6 +18,25 @@ use oci_spec::runtime::LinuxResources;
 use super::create::Made;
 use super::{Cgroup, CgroupError, devices};
 use facts::Facts;
+use step::{Step, Version};
+
+/// Plans the limits of `cgroup` without setting them.
+pub(super) fn steps(cgroup: &Cgroup, resources: &LinuxResources) -> Result<Vec<Step>, CgroupError> {
+    Ok(plan::plan(resources, &Facts::observe(cgroup, resources))?.steps)
+}
+
+/// Tells whether version 2 keeps the limits of this host.
+pub(super) fn is_unified() -> bool {
+    Facts::of_host().version("memory") == Some(Version::V2)
+}
+
+/// Plans limits for a host with these version 1 controllers, and version 2.
+#[cfg(test)]
+pub(super) fn planned_for_tests(resources: &LinuxResources, v1: &[&str]) -> Vec<Step> {
+    let v1 = v1.iter().map(|controller| (*controller).to_owned()).collect();
+    let facts = Facts { v1, v2: true, counts_swap: true, quota: "max".to_owned() };
+    plan::plan(resources, &facts).expect("valid limits").steps
+}
 
 impl Cgroup {
     /// Changes the limits of this cgroup; what `resources` leaves out stays as it is.

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::oom::keyed_value;
 use super::{Cgroup, CgroupError};
 
+pub(super) use parse::list;
+
 pub use detailed::{
     BlockIo, Cpu, CpuSet, CpuUsage, DetailedStats, DeviceFigure, HugePages, IntelRdt, Memory, MemoryEntry,
     MemoryEvents, Pids, Pressure, PressureLine, Throttling,

@@ -16,7 +16,7 @@ pub(super) fn flat(text: &str) -> BTreeMap<String, u64> {
 }
 
 /// A list such as `0-2,7` (cpuset(7), "List format").
-pub(super) fn list(text: &str) -> Vec<u16> {
+pub(in crate::cgroup) fn list(text: &str) -> Vec<u16> {
     let mut numbers = Vec::new();
     for part in text.trim().split(',').filter(|part| !part.is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
