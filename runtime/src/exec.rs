@@ -73,7 +73,7 @@ fn clone_process(
     plan: &ProcessPlan,
     init: &OwnedFd,
 ) -> Result<(Child, Channel), LaunchError> {
-    let attachment = request.cgroup.attachment()?;
+    let attachment = request.cgroup.attachment_beside(request.init.pid)?;
     let kinds = namespaces(request.container);
     let birth = Birth { namespaces: 0, pid_namespace: Some(init), attachment: &attachment };
     clone(&birth, |channel| {

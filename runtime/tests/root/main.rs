@@ -4,6 +4,7 @@
 mod confinement;
 mod defaults;
 mod exec;
+mod limits;
 mod mounts;
 mod process;
 mod resources;
