@@ -1,10 +1,13 @@
 //! Containers, really made: needs root, and Debian's `busybox-static`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall end, and say where")]
 
+mod attributes;
 mod confinement;
 mod defaults;
 mod exec;
 mod mounts;
+mod namespaces;
 mod process;
 mod resources;
 mod support;
+mod users;
