@@ -9,6 +9,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::setsid;
 
 use super::error::{Act, InitError};
+use super::{attributes, credentials};
 use crate::cgroup::Attachment;
 use crate::plan::{ProcessPlan, namespace_name};
 use crate::sys;
@@ -25,14 +26,16 @@ pub(super) fn settle(
     sys::descriptor::close_on_exec_from(3 + preserve_fds).act("mark descriptors close-on-exec")?;
     nix::sys::stat::umask(nix::sys::stat::Mode::empty());
     attachment.enter().act("enter the cgroup")?;
-    adjust_oom_score(plan.oom_score_adj, warnings)
+    adjust_oom_score(plan.oom_score_adj, warnings)?;
+    // After the cgroup, which resets processors and bounds memory nodes.
+    attributes::settle(plan)
 }
 
 /// Joins namespaces, each checked to be of the kind it is said to be before the clone.
 pub(super) fn join(namespaces: &[(i32, OwnedFd)]) -> Result<(), InitError> {
     for (kind, file) in namespaces {
         let act = format!("join the {} namespace", namespace_name(*kind));
-        setns(file, CloneFlags::from_bits_truncate(*kind)).act(&act)?;
+        setns(file, CloneFlags::from_bits_retain(*kind)).act(&act)?;
     }
     Ok(())
 }
@@ -77,5 +80,6 @@ fn adjust_oom_score(adjustment: Option<i32>, warnings: &mut Vec<String>) -> Resu
 /// Joins all namespaces a running process has apart from ours, by its pidfd; its pid namespace was
 /// entered by the clone.
 pub(super) fn join_process(pidfd: &OwnedFd, kinds: i32) -> Result<(), InitError> {
-    setns(pidfd.as_fd(), CloneFlags::from_bits_truncate(kinds)).act("join the container's namespaces")
+    setns(pidfd.as_fd(), CloneFlags::from_bits_retain(kinds)).act("join the container's namespaces")?;
+    if kinds & libc::CLONE_NEWUSER == 0 { Ok(()) } else { credentials::become_root() }
 }

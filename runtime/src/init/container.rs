@@ -13,7 +13,8 @@ use super::channel::{Channel, Report};
 use super::error::{Act, InitError};
 use super::terminal::Terminal;
 use super::{
-    CgroupView, arrival, credentials, devices, execute, home, limits, mask, mounts, pivot, reaper, stdio, sysctl,
+    CgroupView, Trees, arrival, attributes, credentials, devices, execute, home, limits, mask, mounts, pivot, reaper,
+    stdio, sysctl,
 };
 use crate::cgroup::Attachment;
 use crate::hooks::{self, HookPlan};
@@ -28,6 +29,8 @@ pub(crate) struct ContainerStart<'a> {
     /// Namespaces to join: `CLONE_NEW*` flag and file.
     pub(crate) joins: &'a [(i32, OwnedFd)],
     pub(crate) cgroups: &'a [CgroupView],
+    /// Mounts made beforehand.
+    pub(crate) trees: &'a Trees,
     pub(crate) stdio: &'a Stdio,
     pub(crate) channel: Channel,
     pub(crate) options: &'a LaunchOptions,
@@ -72,15 +75,16 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
     arrival::settle(start.attachment, &mut warnings, &plan.process, start.options.preserve_fds)?; // 1 into the cgroup, by the host's procfs
     *step = "namespaces";
     arrival::join(start.joins)?;                                           // 2 before mounts: sysfs shows the network it is mounted from
+    if plan.namespaces.is_own(libc::CLONE_NEWUSER) { credentials::become_root()?; } // born into it, so far unknown there
     if plan.namespaces.is_new(libc::CLONE_NEWCGROUP) { arrival::unshare_cgroup()?; } // 3 after 1: its root is where we are
     if !start.options.no_new_keyring { arrival::join_keyring(&plan.process.keyring)?; }
     arrival::start_session()?;
     name_host(plan)?;                                                      // 4 the uts namespace is ours by now
     sysctl::set(&plan.sysctls)?;                                           // 5 after 2: they belong to namespaces
     *step = "mounts";
-    mounts::isolate(plan.root.propagation)?;                               // 6 before any mount: nothing may reach the host
-    let root = pivot::attach(&plan.root)?;                                 // 7 from here on every target is beneath `root`
-    mounts::make(&root, &plan.mounts, start.cgroups)?;                     // 8 sources are host paths, so before the pivot
+    mounts::isolate(plan)?;                               // 6 before any mount: nothing may reach the host
+    let root = pivot::attach(plan, start.trees)?;                                 // 7 from here on every target is beneath `root`
+    mounts::make(&root, &plan.mounts, start.cgroups, start.trees)?;                     // 8 sources are host paths, so before the pivot
     if let Some(nodes) = &plan.devices { devices::make(&root, nodes)?; }   // 9 into the /dev just mounted
     let terminal = open_terminal(&root, start)?;                           // 10 from the devpts just mounted
     let cwd = root.ensure_directory(&plan.process.cwd).act_on("make the working directory", &plan.process.cwd)?;
@@ -91,7 +95,7 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
     mask::freeze(&root, &plan.readonly)?;                                  // 12 after all mounts, which they cover
     mask::hide(&root, &plan.masked)?;
     if plan.root.readonly { mask::freeze_root(&root)?; }                   // 13 nothing is made in it any more
-    pivot::into(&root, start.options.no_pivot)?;                                                   // 14 from here on, host paths do not exist
+    pivot::into(&root, plan.root.propagation, start.options.no_pivot)?;    // 14 from here on, host paths do not exist
     enter(cwd.as_fd(), &plan.process)?;
     connect(start.stdio, terminal.as_ref(), &plan.process)?;               // 15 after setsid: the terminal becomes ours
     let capabilities = credentials::clamp(&plan.process.capabilities, &mut warnings)?;
@@ -168,6 +172,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// Gives up everything the program shall not have, and becomes it.
 fn become_program(plan: &ProcessPlan, env: &[CString], capabilities: &CapabilitySets) -> Result<Infallible, InitError> {
+    attributes::schedule(&plan.scheduling)?; // of the program alone: an init that stays is not in a hurry
     confine(plan, capabilities)?;
     execute::replace(plan, env) // on success the channel closes: that is the report
 }

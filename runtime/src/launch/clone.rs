@@ -5,9 +5,9 @@
 use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::{LaunchError, PidNamespace};
+use super::{LaunchError, Passage, PidNamespace};
 use crate::cgroup::Attachment;
-use crate::init::{Channel, Report};
+use crate::init::{Channel, Failure, Report, Trees};
 use crate::process::{self, Exit};
 use crate::sys;
 use crate::sys::process::Child;
@@ -37,6 +37,23 @@ pub(crate) fn clone(
     });
     drop(pid_namespace);
     let child = child.map_err(LaunchError::from_clone)?;
+    let above = above.expect("only the child, on its copy of our memory, takes our end away");
+    Ok((child, above))
+}
+
+/// Clones a child by way of a process between, whose `prepare` makes the mounts that `body` finds ready.
+pub(super) fn clone_through(
+    passage: &Passage<'_>,
+    attachment: &Attachment,
+    prepare: impl FnOnce() -> Result<Trees, Failure>,
+    body: impl FnOnce(Channel, &Trees) -> Infallible,
+) -> Result<(Child, Channel), LaunchError> {
+    let (above, below) = Channel::pair().map_err(LaunchError::clone)?;
+    let mut above = Some(above);
+    let child = passage.clone(attachment.unified(), prepare, |trees| {
+        above.take();
+        body(below, trees)
+    })?;
     let above = above.expect("only the child, on its copy of our memory, takes our end away");
     Ok((child, above))
 }

@@ -13,8 +13,10 @@ mod clone;
 mod created;
 mod error;
 mod joins;
+mod passage;
 mod rollback;
 mod stdio;
+mod users;
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -23,9 +25,10 @@ use oci_spec::runtime::{ContainerState, Spec};
 
 use crate::cgroup::Cgroup;
 use crate::hooks::{self, Hooks, Subject};
-use crate::init::{self, CgroupView, Channel, ContainerStart};
+use crate::init::{self, CgroupView, Channel, ContainerStart, Trees};
 use crate::plan::{self, ContainerPlan};
 use crate::sealed;
+use crate::sys::namespace::CLONE_NEWTIME;
 use crate::sys::process::Child;
 
 pub use created::{Created, Init};
@@ -35,9 +38,12 @@ pub use stdio::Stdio;
 pub use crate::plan::PlanError;
 pub use crate::seccomp::SeccompError;
 
+use clone::clone_through;
 pub(crate) use clone::{Birth, clone, end, release, wait_until_ready};
 pub(crate) use joins::PidNamespace;
+pub(crate) use passage::Passage;
 use rollback::CgroupRollback;
+pub(crate) use users::hand_over;
 
 /// A container to make.
 #[derive(Debug)]
@@ -131,7 +137,7 @@ impl Planned<'_> {
             return Err(LaunchError::NotSealed);
         }
         let Self { launch, plan } = self;
-        let joins = joins::open(&plan.namespaces)?;
+        let joins = joins::open(&plan)?;
         let made = plan.cgroup.create()?;
         let rollback = CgroupRollback::new(plan.cgroup.clone());
         let mut warnings: Vec<String> = made.warning().into_iter().collect();
@@ -163,9 +169,26 @@ fn clone_init(
     let namespaced = plan.namespaces.is_new(libc::CLONE_NEWCGROUP);
     let cgroups = CgroupView::of(&plan.cgroup, namespaced);
     let (namespaces, pid_namespace) = (plan.namespaces.clone_flags(), joins.pid.as_ref());
-    clone(&Birth { namespaces, pid_namespace, attachment: &attachment }, |channel| {
-        let (attachment, joins, cgroups) = (&attachment, joins.others.as_slice(), cgroups.as_slice());
-        let (stdio, options) = (&launch.stdio, &launch.options);
-        init::run_container(&ContainerStart { plan, attachment, joins, cgroups, stdio, channel, options })
-    })
+    let (attachment, cgroups) = (&attachment, cgroups.as_slice());
+    let (stdio, options) = (&launch.stdio, &launch.options);
+    let start = |channel, joins, trees: &Trees| {
+        init::run_container(&ContainerStart { plan, attachment, joins, cgroups, trees, stdio, channel, options })
+    };
+    let new_time = plan.namespaces.is_new(CLONE_NEWTIME);
+    let maps = users::of_mounts(plan, joins.users.as_ref())?;
+    if joins.users.is_none() && !new_time && maps.is_empty() {
+        return clone(&Birth { namespaces, pid_namespace, attachment }, |channel| {
+            start(channel, joins.others.as_slice(), &Trees::default())
+        });
+    }
+    let (users, time) = (joins.users.as_ref(), new_time.then_some(plan.time_offsets.as_deref()));
+    let passage = Passage { joins: &joins.others, pid_namespace, users, time, namespaces };
+    let prepare = || init::prepare(plan, &maps);
+    let (child, channel) = clone_through(&passage, attachment, prepare, |channel, trees| start(channel, &[], trees))?;
+    if users.is_some() {
+        hand_over(stdio, child.pid, plan.process.user.uid.as_raw()).inspect_err(|_| {
+            end(&child);
+        })?;
+    }
+    Ok((child, channel))
 }

@@ -6,17 +6,23 @@
 mod capabilities;
 mod devices;
 mod error;
+mod id_mappings;
+mod labels;
+mod memory_policy;
 pub(crate) mod mount_options;
 mod mounts;
 mod namespaces;
+mod number_set;
 mod process;
+mod propagation;
 mod rlimits;
+mod scheduling;
 mod supported;
 mod sysctls;
+mod time;
 
 use std::path::{Path, PathBuf};
 
-use nix::mount::MsFlags;
 use oci_spec::runtime::{Linux, LinuxResources, Spec};
 
 use crate::cgroup::Cgroup;
@@ -26,17 +32,27 @@ use crate::hooks::{self, Hooks};
 pub(crate) use capabilities::CapabilitySets;
 pub(crate) use devices::Device;
 pub use error::PlanError;
+pub(crate) use id_mappings::IdMappings;
 
+pub(crate) use labels::Labels;
+pub(crate) use memory_policy::MemoryPolicy;
 pub(crate) use mount_options::MountOptions;
 pub(crate) use mounts::{MountKind, MountPlan};
-pub(crate) use namespaces::{Join, Namespaces, name as namespace_name};
+pub(crate) use namespaces::{Join, Namespaces, flag as namespace_flag, name as namespace_name};
+pub(crate) use number_set::NumberSet;
 pub(crate) use process::{ProcessPlan, User};
+pub(crate) use propagation::Propagation;
 pub(crate) use rlimits::Limit;
+pub(crate) use scheduling::{Affinity, Scheduler, Scheduling};
 
 /// A container, ready to be made.
 #[derive(Debug)]
 pub(crate) struct ContainerPlan {
     pub(crate) namespaces: Namespaces,
+    /// The maps of the user namespace to make.
+    pub(crate) users: Option<IdMappings>,
+    /// What `timens_offsets` of the time namespace to make shall say.
+    pub(crate) time_offsets: Option<String>,
     pub(crate) cgroup: Cgroup,
     pub(crate) resources: LinuxResources,
     pub(crate) root: RootPlan,
@@ -59,18 +75,20 @@ pub(crate) struct RootPlan {
     /// Absolute.
     pub(crate) path: PathBuf,
     pub(crate) readonly: bool,
-    /// How mounts of the host reach the container and back: MS_SLAVE, MS_PRIVATE, …, with MS_REC.
-    pub(crate) propagation: MsFlags,
+    pub(crate) propagation: Propagation,
 }
 
 /// Plans a container.
 pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path) -> Result<ContainerPlan, PlanError> {
     supported::check(spec)?;
-    let process = spec.process().as_ref().ok_or(PlanError::Missing("process"))?;
-    let linux = spec.linux().as_ref().ok_or(PlanError::Missing("linux"))?;
+    let process = spec.process().as_ref().ok_or_else(|| PlanError::missing("process"))?;
+    let linux = spec.linux().as_ref().ok_or_else(|| PlanError::missing("linux"))?;
     let namespaces = namespaces::plan(linux)?;
+    let users = namespaces::id_mappings(linux, &namespaces)?;
     let cgroup = cgroup(id, linux)?;
-    let mounts = mounts::plan(spec.mounts().as_deref().unwrap_or_default(), bundle)?;
+    let mounts = mounts::plan(spec.mounts().as_deref().unwrap_or_default(), bundle, linux.mount_label())?;
+    let process = process::plan(process, Some(linux), &cgroup)?;
+    check_ids(&namespaces, users.as_ref(), &mounts, &process.user)?;
     Ok(ContainerPlan {
         root: root(spec, linux, bundle)?,
         devices: devices::plan(linux, &mounts)?,
@@ -79,7 +97,9 @@ pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path) -> Result<Containe
         sysctls: sysctls::plan(linux, &namespaces)?,
         hostname: host_name("hostname", spec.hostname(), &namespaces)?,
         domainname: host_name("domainname", spec.domainname(), &namespaces)?,
-        process: process::plan(process, linux.seccomp().as_ref(), &cgroup)?,
+        time_offsets: time::plan(linux, &namespaces)?,
+        process,
+        users,
         resources: resources(linux),
         hooks: hooks::plan(spec.hooks().as_ref())?,
         namespaces,
@@ -95,8 +115,32 @@ pub(crate) fn process(
     cgroup: &Cgroup,
 ) -> Result<ProcessPlan, PlanError> {
     supported::check_process(process)?;
-    let seccomp = container.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
-    process::plan(process, seccomp, cgroup)
+    let mut plan = process::plan(process, container.linux().as_ref(), cgroup)?;
+    plan.affinity = scheduling::affinity(process.exec_cpu_affinity().as_ref())?;
+    Ok(plan)
+}
+
+/// Ids must exist in the user namespace, and maps of a mount must come from somewhere.
+fn check_ids(
+    namespaces: &Namespaces,
+    users: Option<&IdMappings>,
+    mounts: &[MountPlan],
+    user: &User,
+) -> Result<(), PlanError> {
+    let own = namespaces.is_own(libc::CLONE_NEWUSER);
+    let lacks = |mount: &MountPlan| mount.id_map.as_ref().is_some_and(|map| map.mappings.is_none() && !own);
+    if let Some(index) = mounts.iter().position(lacks) {
+        let why = "the container has no user namespace, and the mount no maps of its own";
+        return Err(PlanError::invalid(format!("mounts[{index}].options"), "idmap", why));
+    }
+    let Some(users) = users else { return Ok(()) };
+    let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
+    let unmapped = |field, id: u32| Err(PlanError::invalid(field, id, "it is not mapped in the user namespace"));
+    match (users.outside_uid(uid), users.outside_gid(gid)) {
+        (None, _) => unmapped("process.user.uid", uid),
+        (_, None) => unmapped("process.user.gid", gid),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the limits, with device rules that begin with "nothing" and end with what every container may use.
@@ -123,20 +167,12 @@ fn cgroup(id: &str, linux: &Linux) -> Result<Cgroup, PlanError> {
 }
 
 fn root(spec: &Spec, linux: &Linux, bundle: &Path) -> Result<RootPlan, PlanError> {
-    let root = spec.root().as_ref().ok_or(PlanError::Missing("root"))?;
+    let root = spec.root().as_ref().ok_or_else(|| PlanError::missing("root"))?;
     let path = bundle.join(root.path());
     if !path.is_absolute() {
         return Err(PlanError::invalid("root.path", path.display(), "the bundle must be an absolute path"));
     }
-    let propagation = match linux.rootfs_propagation().as_deref() {
-        None | Some("" | "rslave") => MsFlags::MS_SLAVE | MsFlags::MS_REC,
-        Some("slave") => MsFlags::MS_SLAVE,
-        Some("private") => MsFlags::MS_PRIVATE,
-        Some("rprivate") => MsFlags::MS_PRIVATE | MsFlags::MS_REC,
-        Some(other) => {
-            return Err(PlanError::invalid("linux.rootfsPropagation", other, "`rslave` and `rprivate` are supported"));
-        }
-    };
+    let propagation = Propagation::read(linux.rootfs_propagation().as_deref())?;
     Ok(RootPlan { path, readonly: root.readonly().unwrap_or(false), propagation })
 }
 

@@ -6,9 +6,12 @@ use std::ffi::CString;
 use std::path::PathBuf;
 
 use nix::unistd::{Gid, Uid};
-use oci_spec::runtime::{LinuxSeccomp, Process};
+use oci_spec::runtime::{Linux, LinuxPersonalityDomain, Process};
 
-use super::{CapabilitySets, Limit, PlanError, capabilities, rlimits};
+use super::{
+    Affinity, CapabilitySets, Labels, Limit, MemoryPolicy, PlanError, Scheduling, capabilities, labels, memory_policy,
+    rlimits, scheduling,
+};
 use crate::cgroup::Cgroup;
 use crate::seccomp::{self, Filter};
 
@@ -31,6 +34,13 @@ pub(crate) struct ProcessPlan {
     pub(crate) filter: Option<Filter>,
     pub(crate) rlimits: Vec<Limit>,
     pub(crate) oom_score_adj: Option<i32>,
+    pub(crate) scheduling: Scheduling,
+    /// Processors of a process that joins a container.
+    pub(crate) affinity: Affinity,
+    /// `PER_*` (personality(2)).
+    pub(crate) personality: Option<u64>,
+    pub(crate) memory_policy: Option<MemoryPolicy>,
+    pub(crate) labels: Labels,
     /// The name of the container's session keyring.
     pub(crate) keyring: CString,
 }
@@ -53,11 +63,7 @@ impl ProcessPlan {
 }
 
 /// Plans a process of the container whose cgroup is `cgroup`.
-pub(super) fn plan(
-    process: &Process,
-    seccomp: Option<&LinuxSeccomp>,
-    cgroup: &Cgroup,
-) -> Result<ProcessPlan, PlanError> {
+pub(super) fn plan(process: &Process, linux: Option<&Linux>, cgroup: &Cgroup) -> Result<ProcessPlan, PlanError> {
     if !process.cwd().is_absolute() {
         return Err(PlanError::invalid("process.cwd", process.cwd().display(), "it is not absolute"));
     }
@@ -74,11 +80,29 @@ pub(super) fn plan(
         umask: process.user().umask().unwrap_or(DEFAULT_UMASK) & 0o777,
         capabilities: capabilities::plan(process.capabilities().as_ref())?,
         no_new_privileges: process.no_new_privileges().unwrap_or(false),
-        filter: seccomp.map(seccomp::compile).transpose()?,
+        filter: linux.and_then(|linux| linux.seccomp().as_ref()).map(seccomp::compile).transpose()?,
         rlimits: rlimits::plan(process.rlimits().as_deref().unwrap_or_default())?,
         oom_score_adj: adjustment,
+        scheduling: scheduling::plan(process)?,
+        affinity: Affinity::default(),
+        personality: linux.map_or(Ok(None), personality)?,
+        memory_policy: linux.and_then(|linux| linux.memory_policy().as_ref()).map(memory_policy::plan).transpose()?,
+        labels: labels::plan(process)?,
         keyring: keyring(cgroup)?,
     })
+}
+
+/// Returns the execution domain; the specification has no flags for it.
+fn personality(linux: &Linux) -> Result<Option<u64>, PlanError> {
+    let Some(personality) = linux.personality() else { return Ok(None) };
+    if let Some(flag) = personality.flags().iter().flatten().next() {
+        return Err(PlanError::invalid("linux.personality.flags", flag.escape_default(), "no flag is defined"));
+    }
+    // `linux/personality.h`
+    Ok(Some(match personality.domain() {
+        LinuxPersonalityDomain::PerLinux => 0x0,
+        LinuxPersonalityDomain::PerLinux32 => 0x8,
+    }))
 }
 
 fn string(field: &'static str, text: &str) -> Result<CString, PlanError> {
@@ -87,7 +111,7 @@ fn string(field: &'static str, text: &str) -> Result<CString, PlanError> {
 
 fn args(process: &Process) -> Result<Vec<CString>, PlanError> {
     let args = process.args().as_deref().filter(|args| !args.is_empty());
-    let args = args.ok_or(PlanError::Missing("process.args"))?;
+    let args = args.ok_or_else(|| PlanError::missing("process.args"))?;
     args.iter().map(|argument| string("process.args", argument)).collect()
 }
 

@@ -125,8 +125,6 @@ fn kernel_parameters_of_the_machine_are_refused_and_own_ones_set() {
 #[ignore = "needs root"]
 fn what_confines_and_is_not_supported_is_refused_by_name() {
     for (pointer, value, name) in [
-        ("/process/apparmorProfile", json!("docker-default"), "apparmorProfile"),
-        ("/process/selinuxLabel", json!("system_u:system_r:container_t:s0"), "selinuxLabel"),
         ("/linux/intelRdt", json!({"closID": "x"}), "intelRdt"),
         ("/hooks", json!({"prestart": [{"path": "/bin/true"}]}), "hooks"),
     ] {
