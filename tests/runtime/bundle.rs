@@ -43,10 +43,13 @@ fn another_major_version_is_refused() {
 #[test]
 #[ignore = "needs root"]
 fn the_root_may_be_relative_to_the_bundle_or_absolute() {
-    assert_eq!(inside(|config| {
-        config.file("rootfs/mark", "relative");
-        config.script("cat /mark")
-    }), "relative");
+    assert_eq!(
+        inside(|config| {
+            config.file("rootfs/mark", "relative");
+            config.script("cat /mark")
+        }),
+        "relative"
+    );
     let absolute = inside(|config| {
         config.file("rootfs/mark", "absolute");
         let path = config.bundle().join("rootfs");

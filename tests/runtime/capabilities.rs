@@ -13,7 +13,10 @@ const SETUID: u32 = 1 << 7;
 
 fn sets(user: u32, capabilities: Value) -> Vec<(String, u32)> {
     let text = inside(|config| {
-        config.script(SHOW).set("/process/user", json!({"uid": user, "gid": user})).set("/process/capabilities", capabilities)
+        config
+            .script(SHOW)
+            .set("/process/user", json!({"uid": user, "gid": user}))
+            .set("/process/capabilities", capabilities)
     });
     let set = |line: &str| {
         let (name, mask) = line.split_once(' ').unwrap_or((line, ""));
@@ -65,6 +68,7 @@ fn a_set_that_is_empty_or_absent_has_none() {
 #[test]
 #[ignore = "needs root"]
 fn a_capability_that_cannot_be_granted_is_warned_of() {
-    let container = Container::new(|config| config.set("/process/capabilities/bounding", json!(["CAP_KILL", "CAP_NOSUCH"])));
+    let container =
+        Container::new(|config| config.set("/process/capabilities/bounding", json!(["CAP_KILL", "CAP_NOSUCH"])));
     container.run().ok().says("CAP_NOSUCH");
 }

@@ -7,9 +7,11 @@ use crate::harness::Container;
 /// The container's path in the hierarchy of `controller`, or in the only one.
 fn path(container: &Container, controller: &str) -> String {
     let text = container.proc("cgroup");
-    let of_controller = |line: &&str| line.split(':').nth(1).unwrap().split(',').any(|name| name == controller);
+    let of_controller =
+        |line: &&str| line.split(':').nth(1).is_some_and(|names| names.split(',').any(|name| name == controller));
     let line = text.lines().find(of_controller).or_else(|| text.lines().find(|line| line.starts_with("0:")));
-    line.unwrap_or_else(|| panic!("no {controller} in {text}")).splitn(3, ':').nth(2).unwrap().to_owned()
+    let path = line.and_then(|line| line.splitn(3, ':').nth(2));
+    path.unwrap_or_else(|| panic!("no {controller} in {text}")).to_owned()
 }
 
 #[test]

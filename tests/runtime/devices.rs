@@ -11,11 +11,10 @@ fn device(path: &str, kind: &str, numbers: (u32, u32)) -> Value {
 #[test]
 #[ignore = "needs root"]
 fn the_default_devices_are_there() {
-    let text = inside(|config| {
-        config.script("cd /dev; stat -c '%n %F %t:%T %a' null zero full random urandom tty")
-    });
+    let text = inside(|config| config.script("cd /dev; stat -c '%n %F %t:%T %a' null zero full random urandom tty"));
     let device = |name: &str, numbers: &str| format!("{name} character special file {numbers} 666");
-    let expected = [("null", "1:3"), ("zero", "1:5"), ("full", "1:7"), ("random", "1:8"), ("urandom", "1:9"), ("tty", "5:0")];
+    let expected =
+        [("null", "1:3"), ("zero", "1:5"), ("full", "1:7"), ("random", "1:8"), ("urandom", "1:9"), ("tty", "5:0")];
     assert_eq!(text.lines().collect::<Vec<_>>(), expected.map(|(name, numbers)| device(name, numbers)));
 }
 

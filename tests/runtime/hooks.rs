@@ -105,7 +105,10 @@ fn answers(what: &str) -> (Container, Vec<String>) {
     container.create().ok();
     container.start().ok();
     stop_and_delete(&container);
-    let answer = |kind: &&str| fs::read_to_string(container.bundle().join("hooks").join(kind)).unwrap_or_else(|error| panic!("{kind}: {error}"));
+    let answer = |kind: &&str| {
+        fs::read_to_string(container.bundle().join("hooks").join(kind))
+            .unwrap_or_else(|error| panic!("{kind}: {error}"))
+    };
     let answers = KINDS.iter().map(answer).collect();
     (container, answers)
 }
@@ -136,7 +139,8 @@ fn hooks_get_the_status_of_their_step() {
 #[ignore = "needs root"]
 fn hooks_of_a_living_container_get_its_pid() {
     let (_container, answers) = answers("cat");
-    let pids: Vec<_> = answers[..5].iter().map(|text| serde_json::from_str::<Value>(text).unwrap()["pid"].as_i64()).collect();
+    let pids: Vec<_> =
+        answers[..5].iter().map(|text| serde_json::from_str::<Value>(text).unwrap()["pid"].as_i64()).collect();
     // A hook in the container may see the pid that it has there.
     for index in [1, 4] {
         assert_eq!(pids[index], pids[0], "{pids:?}");
@@ -194,7 +198,8 @@ fn a_hook_has_its_arguments_and_its_environment() {
         let hook = json!({"path": "/bin/sh", "args": ["sh", "-c", script, "zero", "one two", "three"], "env": ["PATH=/bin:/usr/bin", "A=b"]});
         config.push("/hooks/createRuntime", hook)
     });
-    let mut command = container.command("create", ["--bundle".as_ref(), container.bundle().as_os_str(), container.id.as_ref()]);
+    let mut command =
+        container.command("create", ["--bundle".as_ref(), container.bundle().as_os_str(), container.id.as_ref()]);
     command.env("OF_THE_RUNTIME", "1");
     container.finish(command).ok();
     let out = fs::read_to_string(container.bundle().join("hooks/out")).unwrap();
@@ -221,7 +226,9 @@ fn a_timeout_that_is_not_above_zero_is_refused() {
 #[test]
 #[ignore = "needs root"]
 fn a_hook_is_ended_at_its_timeout_and_that_is_a_failure() {
-    refused(|config| config.push("/hooks/createRuntime", json!({"path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1})));
+    refused(|config| {
+        config.push("/hooks/createRuntime", json!({"path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1}))
+    });
 }
 
 #[test]

@@ -36,9 +36,7 @@ fn create_does_not_run_the_program() {
 #[test]
 #[ignore = "needs root"]
 fn create_makes_the_resources() {
-    let container = Container::new(|config| {
-        config.set("/linux/resources", json!({"pids": {"limit": 77}}))
-    });
+    let container = Container::new(|config| config.set("/linux/resources", json!({"pids": {"limit": 77}})));
     container.create().ok();
     assert_eq!(container.cgroup("pids/pids.max", "pids.max"), "77");
     let ours = fs::read_link("/proc/thread-self/ns/net").unwrap();
@@ -88,7 +86,8 @@ fn create_that_cannot_apply_a_property_leaves_nothing() {
 #[test]
 #[ignore = "needs root"]
 fn changes_to_the_config_after_create_have_no_effect() {
-    let container = Container::new(|config| config.script("echo old $WHO >/ran").push("/process/env", json!("WHO=first")));
+    let container =
+        Container::new(|config| config.script("echo old $WHO >/ran").push("/process/env", json!("WHO=first")));
     container.create().ok();
     container.configure(|config| {
         config.script("echo new $WHO >/ran").push("/process/env", json!("WHO=second"));
@@ -144,7 +143,8 @@ fn start_needs_a_process() {
 #[test]
 #[ignore = "needs root"]
 fn kill_sends_the_signal() {
-    let script = "trap 'echo usr1 >>/got' USR1; trap 'echo hup >>/got' HUP; echo ready >/ready; while :; do sleep 0.05; done";
+    let script =
+        "trap 'echo usr1 >>/got' USR1; trap 'echo hup >>/got' HUP; echo ready >/ready; while :; do sleep 0.05; done";
     let container = Container::new(|config| config.script(script)).up();
     container.wrote("ready");
     container.kill("USR1").ok();

@@ -4,15 +4,63 @@ use crate::harness::{Container, inside};
 
 /// The options that MUST be implemented; `bind` and `rbind` have tests of their own.
 const REQUIRED: [&str; 35] = [
-    "async", "atime", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "noatime", "nodev", "nodiratime",
-    "noexec", "noiversion", "nolazytime", "norelatime", "nostrictatime", "nosuid", "private", "relatime", "rprivate", "rshared",
-    "rslave", "runbindable", "rw", "shared", "silent", "slave", "strictatime", "suid", "sync", "unbindable", "ro", "remount",
+    "async",
+    "atime",
+    "defaults",
+    "dev",
+    "diratime",
+    "dirsync",
+    "exec",
+    "iversion",
+    "lazytime",
+    "loud",
+    "noatime",
+    "nodev",
+    "nodiratime",
+    "noexec",
+    "noiversion",
+    "nolazytime",
+    "norelatime",
+    "nostrictatime",
+    "nosuid",
+    "private",
+    "relatime",
+    "rprivate",
+    "rshared",
+    "rslave",
+    "runbindable",
+    "rw",
+    "shared",
+    "silent",
+    "slave",
+    "strictatime",
+    "suid",
+    "sync",
+    "unbindable",
+    "ro",
+    "remount",
 ];
 
 /// The options that SHOULD be implemented, but for the ones of mapped mounts.
 const RECOMMENDED: [&str; 18] = [
-    "nosymfollow", "symfollow", "ratime", "rdev", "rdiratime", "rexec", "rnoatime", "rnodev", "rnodiratime", "rnoexec", "rnorelatime",
-    "rnostrictatime", "rnosuid", "rnosymfollow", "rrelatime", "rro", "rrw", "rsuid",
+    "nosymfollow",
+    "symfollow",
+    "ratime",
+    "rdev",
+    "rdiratime",
+    "rexec",
+    "rnoatime",
+    "rnodev",
+    "rnodiratime",
+    "rnoexec",
+    "rnorelatime",
+    "rnostrictatime",
+    "rnosuid",
+    "rnosymfollow",
+    "rrelatime",
+    "rro",
+    "rrw",
+    "rsuid",
 ];
 
 /// Asserts that a container with a tmpfs for each of `options` runs. A tmpfs refuses what it does not know, so that an option
@@ -70,7 +118,14 @@ fn options_take_effect() {
 #[test]
 #[ignore = "needs root"]
 fn an_option_undoes_the_one_before_it() {
-    for (set, clear) in [("ro", "rw"), ("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec"), ("noatime", "atime"), ("sync", "async")] {
+    for (set, clear) in [
+        ("ro", "rw"),
+        ("nosuid", "suid"),
+        ("nodev", "dev"),
+        ("noexec", "exec"),
+        ("noatime", "atime"),
+        ("sync", "async"),
+    ] {
         let options = shown("tmpfs", &[set, clear]);
         assert!(!options.iter().any(|shown| shown == set), "{set},{clear}: {options:?}");
         let options = shown("tmpfs", &[clear, set]);
@@ -81,7 +136,9 @@ fn an_option_undoes_the_one_before_it() {
 #[test]
 #[ignore = "needs root"]
 fn recursive_options_take_effect() {
-    for (option, expected) in [("rro", "ro"), ("rnosuid", "nosuid"), ("rnodev", "nodev"), ("rnoexec", "noexec"), ("rnoatime", "noatime")] {
+    for (option, expected) in
+        [("rro", "ro"), ("rnosuid", "nosuid"), ("rnodev", "nodev"), ("rnoexec", "noexec"), ("rnoatime", "noatime")]
+    {
         let options = shown("bind", &["rbind", option]);
         assert!(options.iter().any(|shown| shown == expected), "{option}: {options:?}");
     }

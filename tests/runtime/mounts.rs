@@ -139,7 +139,9 @@ fn a_tmpfs_that_copies_up_has_what_was_below_it() {
     let container = Container::new(|config| {
         config.file("rootfs/data/file", "text");
         config.file("rootfs/data/folder/other", "text");
-        config.mount("/data", "tmpfs", "tmpfs", &["tmpcopyup"]).script("cat /data/file /data/folder/other; echo new >/data/new")
+        config
+            .mount("/data", "tmpfs", "tmpfs", &["tmpcopyup"])
+            .script("cat /data/file /data/folder/other; echo new >/data/new")
     });
     assert_eq!(container.run().ok().text(), "texttext");
     assert!(!container.rootfs().join("data/new").exists());
@@ -155,7 +157,11 @@ fn the_propagation_of_a_mount_is_the_asked_for() {
             config.script("awk '$5 == \"/mnt\" {print $7}' /proc/self/mountinfo | sed 's/:.*//'")
         })
     };
-    for (options, expected) in [(["shared", "rshared"], "shared"), (["private", "rprivate"], "-"), (["unbindable", "runbindable"], "unbindable")] {
+    for (options, expected) in [
+        (["shared", "rshared"], "shared"),
+        (["private", "rprivate"], "-"),
+        (["unbindable", "runbindable"], "unbindable"),
+    ] {
         for option in options {
             assert_eq!(fields(option), expected, "{option}");
         }
@@ -173,7 +179,12 @@ fn a_slave_gets_what_is_mounted_on_the_host_and_a_private_mount_does_not() {
                 mount(Some(&folder), &folder, None::<&str>, flags, None::<&str>).expect("the folder is ours");
             }
             config.folder("tree/sub");
-            config.stays().set("/linux/rootfsPropagation", json!("rslave")).mount("/mnt", "bind", folder, &["rbind", option])
+            config.stays().set("/linux/rootfsPropagation", json!("rslave")).mount(
+                "/mnt",
+                "bind",
+                folder,
+                &["rbind", option],
+            )
         });
         let container = container.up();
         let (tree, sub) = (container.bundle().join("tree"), container.bundle().join("tree/sub"));

@@ -74,7 +74,8 @@ fn a_path_that_is_not_there_is_refused() {
 #[ignore = "needs root"]
 fn a_relative_path_is_refused() {
     let container = Container::new(|config| config.namespace(json!({"type": "network", "path": "self/ns/net"})));
-    let mut command = container.command("create", ["--bundle".as_ref(), container.bundle().as_os_str(), container.id.as_ref()]);
+    let mut command =
+        container.command("create", ["--bundle".as_ref(), container.bundle().as_os_str(), container.id.as_ref()]);
     command.current_dir("/proc");
     container.finish(command).fails();
     container.leaves_nothing();
@@ -98,7 +99,10 @@ fn an_unknown_type_is_refused() {
 fn a_time_namespace_has_the_offsets() {
     let text = inside(|config| {
         config.namespace(json!({"type": "time"}));
-        config.set("/linux/timeOffsets", json!({"monotonic": {"secs": 1234, "nanosecs": 5}, "boottime": {"secs": 100000}}));
+        config.set(
+            "/linux/timeOffsets",
+            json!({"monotonic": {"secs": 1234, "nanosecs": 5}, "boottime": {"secs": 100000}}),
+        );
         config.script("awk '{print $1, $2, $3}' /proc/self/timens_offsets; readlink /proc/self/ns/time")
     });
     let (offsets, namespace) = text.rsplit_once('\n').unwrap();
@@ -110,7 +114,9 @@ fn a_time_namespace_has_the_offsets() {
 #[ignore = "needs root"]
 fn offsets_that_cannot_be_set_are_refused() {
     refused(|config| config.set("/linux/timeOffsets", json!({"monotonic": {"secs": 1}})));
-    refused(|config| config.namespace(json!({"type": "time"})).set("/linux/timeOffsets", json!({"nosuch": {"secs": 1}})));
+    refused(|config| {
+        config.namespace(json!({"type": "time"})).set("/linux/timeOffsets", json!({"nosuch": {"secs": 1}}))
+    });
 }
 
 #[test]
@@ -137,7 +143,10 @@ fn a_name_without_a_namespace_for_it_is_refused_and_the_hosts_stays() {
 fn sysctls_are_set_in_the_containers_namespaces() {
     let before = fs::read_to_string("/proc/sys/kernel/shm_rmid_forced").unwrap();
     let text = inside(|config| {
-        config.set("/linux/sysctl", json!({"net.ipv4.ip_forward": "1", "kernel.shm_rmid_forced": "1", "net/ipv4/ip_default_ttl": "77"}));
+        config.set(
+            "/linux/sysctl",
+            json!({"net.ipv4.ip_forward": "1", "kernel.shm_rmid_forced": "1", "net/ipv4/ip_default_ttl": "77"}),
+        );
         config.script("cd /proc/sys; cat net/ipv4/ip_forward kernel/shm_rmid_forced net/ipv4/ip_default_ttl")
     });
     assert_eq!(text, "1\n1\n77");

@@ -67,7 +67,9 @@ fn a_mount_label_that_cannot_be_set_is_refused() {
 fn the_personality_is_the_configs() {
     // PER_LINUX32 of personality(2).
     let personality = |domain: &str| {
-        inside(|config| config.script("cat /proc/self/personality").set("/linux/personality", json!({"domain": domain})))
+        inside(|config| {
+            config.script("cat /proc/self/personality").set("/linux/personality", json!({"domain": domain}))
+        })
     };
     assert_eq!(personality("LINUX32"), "00000008");
     assert_eq!(personality("LINUX"), "00000000");

@@ -23,7 +23,8 @@ fn the_environment_is_the_configs_and_not_the_runtimes() {
     let container = Container::new(|config| {
         config.set("/process/args", json!(["env"])).set("/process/env", json!(["PATH=/bin", "A=b = c", "EMPTY="]))
     });
-    let mut run = container.command("run", ["--bundle".as_ref(), container.bundle().as_os_str(), container.id.as_ref()]);
+    let mut run =
+        container.command("run", ["--bundle".as_ref(), container.bundle().as_os_str(), container.id.as_ref()]);
     run.env("OF_THE_RUNTIME", "1");
     let text = container.finish(run).ok().text();
     let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("HOME=")).collect();
@@ -34,7 +35,10 @@ fn the_environment_is_the_configs_and_not_the_runtimes() {
 #[ignore = "needs root"]
 fn the_arguments_come_through_unchanged() {
     let text = inside(|config| {
-        config.set("/process/args", json!(["sh", "-c", "printf '[%s]' \"$0\" \"$@\"", "zero", "two words", "", "$HOME", "*"]))
+        config.set(
+            "/process/args",
+            json!(["sh", "-c", "printf '[%s]' \"$0\" \"$@\"", "zero", "two words", "", "$HOME", "*"]),
+        )
     });
     assert_eq!(text, "[zero][two words][][$HOME][*]");
 }
@@ -54,7 +58,10 @@ fn the_program_is_searched_in_the_containers_path_as_execvp_does() {
 fn a_program_with_a_slash_is_not_searched() {
     let container = Container::new(|config| config.set("/process/args", json!(["./echo"])));
     container.run().fails();
-    assert_eq!(inside(|config| config.set("/process/args", json!(["./echo", "here"])).set("/process/cwd", json!("/bin"))), "here");
+    assert_eq!(
+        inside(|config| config.set("/process/args", json!(["./echo", "here"])).set("/process/cwd", json!("/bin"))),
+        "here"
+    );
 }
 
 #[test]

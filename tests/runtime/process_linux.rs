@@ -47,7 +47,9 @@ fn a_soft_limit_above_the_hard_one_is_refused() {
 #[ignore = "needs root"]
 fn no_new_privileges_is_set_when_asked_for_and_only_then() {
     let bit = |value: bool| {
-        inside(|config| config.script("grep NoNewPrivs /proc/self/status").set("/process/noNewPrivileges", json!(value)))
+        inside(|config| {
+            config.script("grep NoNewPrivs /proc/self/status").set("/process/noNewPrivileges", json!(value))
+        })
     };
     assert_eq!(bit(true), "NoNewPrivs:\t1");
     assert_eq!(bit(false), "NoNewPrivs:\t0");
@@ -71,7 +73,8 @@ fn stat(container: &Container, number: usize) -> String {
 #[ignore = "needs root"]
 fn the_scheduler_has_the_policy_and_the_nice_value() {
     // Fields 19 and 41 are the nice value and the policy; SCHED_BATCH is 3, SCHED_IDLE 5 (sched(7)).
-    let batch = Container::new(|config| config.stays().set("/process/scheduler", json!({"policy": "SCHED_BATCH", "nice": 7})));
+    let batch =
+        Container::new(|config| config.stays().set("/process/scheduler", json!({"policy": "SCHED_BATCH", "nice": 7})));
     let batch = batch.up();
     assert_eq!((stat(&batch, 19).as_str(), stat(&batch, 41).as_str()), ("7", "3"));
     let idle = batch.beside(|config| config.stays().set("/process/scheduler", json!({"policy": "SCHED_IDLE"}))).up();
@@ -82,7 +85,9 @@ fn the_scheduler_has_the_policy_and_the_nice_value() {
 #[ignore = "needs root"]
 fn a_scheduler_that_does_not_exist_is_refused() {
     refused(|config| config.set("/process/scheduler", json!({"policy": "SCHED_NOSUCH"})));
-    refused(|config| config.set("/process/scheduler", json!({"policy": "SCHED_OTHER", "flags": ["SCHED_FLAG_NOSUCH"]})));
+    refused(|config| {
+        config.set("/process/scheduler", json!({"policy": "SCHED_OTHER", "flags": ["SCHED_FLAG_NOSUCH"]}))
+    });
 }
 
 #[test]
@@ -103,9 +108,8 @@ fn an_io_priority_that_does_not_exist_is_refused() {
 #[test]
 #[ignore = "needs root"]
 fn an_exec_runs_on_the_cpus_of_the_affinity() {
-    let container = Container::new(|config| {
-        config.stays().set("/process/execCPUAffinity", json!({"initial": "0", "final": "0"}))
-    });
+    let container =
+        Container::new(|config| config.stays().set("/process/execCPUAffinity", json!({"initial": "0", "final": "0"})));
     let container = container.up();
     let text = container.call("exec", [&container.id, "grep", "Cpus_allowed_list", "/proc/self/status"]).ok().text();
     assert_eq!(text, "Cpus_allowed_list:\t0");

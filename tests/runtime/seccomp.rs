@@ -76,7 +76,9 @@ fn every_operator_compares_as_its_name_says() {
         let args = json!([{"index": 1, "value": value, "valueTwo": value_two, "op": op}]);
         inside(|config| {
             let rule = json!([{"names": ["kill"], "action": "SCMP_ACT_ERRNO", "args": args}]);
-            config.script("for s in 18 23 28; do kill -$s $$ 2>/dev/null || echo $s; done").set("/linux/seccomp", filter(rule))
+            config
+                .script("for s in 18 23 28; do kill -$s $$ 2>/dev/null || echo $s; done")
+                .set("/linux/seccomp", filter(rule))
         })
         .replace('\n', " ")
     };
@@ -93,7 +95,8 @@ fn every_operator_compares_as_its_name_says() {
 #[ignore = "needs root"]
 fn all_arguments_of_a_rule_must_match() {
     let text = inside(|config| {
-        let args = json!([{"index": 1, "value": 20, "op": "SCMP_CMP_GT"}, {"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}]);
+        let args =
+            json!([{"index": 1, "value": 20, "op": "SCMP_CMP_GT"}, {"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}]);
         let rule = json!([{"names": ["kill"], "action": "SCMP_ACT_ERRNO", "args": args}]);
         config.script("sleep 100 & for p in 1 $!; do for s in 18 23; do kill -$s $p 2>/dev/null || echo $p $s; done; done; kill -9 $!");
         config.set("/linux/seccomp", filter(rule))
@@ -119,7 +122,8 @@ fn flags_and_architectures_are_known() {
     let text = inside(|config| {
         let mut seccomp = filter(json!([{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]));
         seccomp["flags"] = json!(["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"]);
-        seccomp["architectures"] = json!(["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"]);
+        seccomp["architectures"] =
+            json!(["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"]);
         config.set("/linux/seccomp", seccomp).script("mkdir /made 2>/dev/null; echo $?")
     });
     assert_eq!(text, "1");
@@ -184,7 +188,8 @@ fn the_agent_gets_the_state_and_the_descriptor_once() {
     container.start().ok();
     let mut received = agent.receive();
     assert_eq!(received.rest(), "", "the connection is not used again");
-    let state: Value = serde_json::from_str(&received.text).unwrap_or_else(|error| panic!("{error} in {}", received.text));
+    let state: Value =
+        serde_json::from_str(&received.text).unwrap_or_else(|error| panic!("{error} in {}", received.text));
     assert_eq!(state["fds"], json!(["seccompFd"]));
     assert_eq!(state["metadata"], "for the agent");
     assert!(state["ociVersion"].is_string(), "{state}");

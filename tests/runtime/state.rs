@@ -9,9 +9,8 @@ use crate::harness::Container;
 #[test]
 #[ignore = "needs root"]
 fn state_has_all_that_it_must_have() {
-    let container = Container::new(|config| {
-        config.stays().set("/annotations", json!({"com.example.key": "value", "empty": ""}))
-    });
+    let container =
+        Container::new(|config| config.stays().set("/annotations", json!({"com.example.key": "value", "empty": ""})));
     container.create().ok();
     let state = container.state();
     let version = state["ociVersion"].as_str().expect("`ociVersion` is a string");

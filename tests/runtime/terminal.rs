@@ -10,14 +10,14 @@ use crate::harness::{Config, Container, Listener, inside};
 fn on_a_terminal(configure: impl FnOnce(&mut Config) -> &mut Config) -> String {
     let container = Container::new(|config| configure(config.set("/process/terminal", json!(true))));
     let console = Listener::new(&container.bundle());
-    container.create_with(&["--console-socket", console.path.to_str().unwrap()]).ok();
+    container.create_with(&["--console-socket", console.path()]).ok();
     let mut terminal = console.receive().descriptor();
     container.start().ok();
     let mut bytes = Vec::new();
     // The end of the other side is EIO (pty(7)).
     let _ = terminal.read_to_end(&mut bytes);
     container.becomes("stopped");
-    String::from_utf8(bytes).unwrap().replace('\r', "").trim().to_owned()
+    String::from_utf8_lossy(&bytes).replace('\r', "").trim().to_owned()
 }
 
 #[test]
@@ -36,7 +36,8 @@ fn the_terminal_is_the_controlling_one() {
 #[test]
 #[ignore = "needs root"]
 fn the_console_is_the_terminal() {
-    let numbers = "stat -c %t:%T /dev/console /dev/pts/0; grep -c ' /dev/console ' /proc/self/mountinfo; echo yes >/dev/console";
+    let numbers =
+        "stat -c %t:%T /dev/console /dev/pts/0; grep -c ' /dev/console ' /proc/self/mountinfo; echo yes >/dev/console";
     let text = on_a_terminal(|config| config.script(numbers));
     assert_eq!(text, "88:0\n88:0\n1\nyes");
 }
@@ -52,7 +53,10 @@ fn the_terminal_has_the_size_of_the_config() {
 #[ignore = "needs root"]
 fn a_size_without_a_terminal_is_ignored() {
     let size = json!({"height": 33, "width": 111});
-    assert_eq!(inside(|config| config.script("test ! -e /dev/console; echo $?").set("/process/consoleSize", size)), "0");
+    assert_eq!(
+        inside(|config| config.script("test ! -e /dev/console; echo $?").set("/process/consoleSize", size)),
+        "0"
+    );
 }
 
 #[test]

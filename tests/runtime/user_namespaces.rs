@@ -17,7 +17,9 @@ fn mapped(config: &mut Config) -> &mut Config {
 }
 
 fn lines(map: &str) -> Vec<Vec<u32>> {
-    map.lines().map(|line| line.split_whitespace().map(|number| number.parse().unwrap()).collect()).collect()
+    map.lines()
+        .map(|line| line.split_whitespace().map(|number| number.parse().expect("maps are numbers")).collect())
+        .collect()
 }
 
 #[test]
@@ -41,7 +43,10 @@ fn the_user_is_one_of_the_containers() {
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().to_owned()
     };
-    assert_eq!((ids("Uid:"), ids("Gid:"), ids("Groups:")), ("300007".to_owned(), "200005".to_owned(), "300001".to_owned()));
+    assert_eq!(
+        (ids("Uid:"), ids("Gid:"), ids("Groups:")),
+        ("300007".to_owned(), "200005".to_owned(), "300001".to_owned())
+    );
 }
 
 #[test]
@@ -57,7 +62,8 @@ fn the_owners_in_the_root_filesystem_stay() {
 #[ignore = "needs root"]
 fn the_usual_devices_and_file_systems_are_there() {
     let container = Container::new(|config| {
-        mapped(config).script("echo x >/dev/null; head -c 4 /dev/zero | wc -c; echo x >/dev/shm/file; ls /proc/1/comm /dev/ptmx")
+        mapped(config)
+            .script("echo x >/dev/null; head -c 4 /dev/zero | wc -c; echo x >/dev/shm/file; ls /proc/1/comm /dev/ptmx")
     });
     assert_eq!(container.run().ok().text(), "4\n/dev/ptmx\n/proc/1/comm");
 }
@@ -91,7 +97,9 @@ fn a_mapped_mount_takes_the_mapping_of_the_container() {
     let container = Container::new(|config| {
         config.file("tree/file", "text");
         let folder = config.folder("tree");
-        mapped(config).mount("/mnt", "bind", folder, &["bind", "idmap"]).script("stat -c '%u %g' /mnt/file; touch /mnt/new")
+        mapped(config)
+            .mount("/mnt", "bind", folder, &["bind", "idmap"])
+            .script("stat -c '%u %g' /mnt/file; touch /mnt/new")
     });
     assert_eq!(container.run().ok().text(), "0 0");
     assert_eq!(container.bundle().join("tree/new").metadata().unwrap().uid(), 0);

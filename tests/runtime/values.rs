@@ -8,7 +8,9 @@ use crate::harness::{Container, inside, refused};
 #[ignore = "needs root"]
 fn unknown_properties_are_ignored() {
     let text = inside(|config| {
-        for pointer in ["/x", "/process/x", "/process/user/x", "/root/x", "/linux/x", "/linux/resources/x", "/mounts/0/x"] {
+        for pointer in
+            ["/x", "/process/x", "/process/user/x", "/root/x", "/linux/x", "/linux/resources/x", "/mounts/0/x"]
+        {
             config.set(pointer, json!({"any": ["thing"]}));
         }
         config.script("echo ran")
@@ -20,7 +22,10 @@ fn unknown_properties_are_ignored() {
 #[ignore = "needs root"]
 fn properties_of_other_platforms_are_ignored() {
     let text = inside(|config| {
-        config.set("/windows", json!({"layerFolders": ["C:\\layer"]})).set("/solaris", json!({"milestone": "none"})).script("echo ran")
+        config
+            .set("/windows", json!({"layerFolders": ["C:\\layer"]}))
+            .set("/solaris", json!({"milestone": "none"}))
+            .script("echo ran")
     });
     assert_eq!(text, "ran");
 }
@@ -29,7 +34,9 @@ fn properties_of_other_platforms_are_ignored() {
 #[ignore = "needs root"]
 fn unknown_annotations_are_no_error() {
     let container = Container::new(|config| {
-        config.stays().set("/annotations", json!({"com.example.nobody-knows": "x", "org.opencontainers.nosuch": "", "bare": " "}))
+        config
+            .stays()
+            .set("/annotations", json!({"com.example.nobody-knows": "x", "org.opencontainers.nosuch": "", "bare": " "}))
     });
     container.create().ok();
     assert_eq!(container.state()["annotations"]["com.example.nobody-knows"], "x");

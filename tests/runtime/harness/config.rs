@@ -15,7 +15,8 @@ impl Config {
     /// once.
     pub(super) fn new(bundle: &Path, id: &str) -> Self {
         let mount = |destination: &str, kind: &str, options: &[&str]| json!({"destination": destination, "type": kind, "source": kind, "options": options});
-        let capabilities = json!(["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_KILL", "CAP_MKNOD", "CAP_SETGID", "CAP_SETUID"]);
+        let capabilities =
+            json!(["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_KILL", "CAP_MKNOD", "CAP_SETGID", "CAP_SETUID"]);
         let namespaces = ["pid", "network", "ipc", "uts", "mount", "cgroup"].map(|kind| json!({"type": kind}));
         let value = json!({
             "ociVersion": "1.0.2",
@@ -79,7 +80,13 @@ impl Config {
     }
 
     /// Adds a mount.
-    pub(crate) fn mount(&mut self, destination: &str, kind: &str, source: impl AsRef<Path>, options: &[&str]) -> &mut Self {
+    pub(crate) fn mount(
+        &mut self,
+        destination: &str,
+        kind: &str,
+        source: impl AsRef<Path>,
+        options: &[&str],
+    ) -> &mut Self {
         let source = source.as_ref().to_str().expect("paths of tests are text");
         let mount = json!({"destination": destination, "type": kind, "source": source, "options": options});
         self.push("/mounts", mount)
@@ -100,7 +107,10 @@ impl Config {
 
     /// Adds a hook that runs a shell script of the host, or of the container for `startContainer`.
     pub(crate) fn hook(&mut self, kind: &str, script: &str) -> &mut Self {
-        self.push(&format!("/hooks/{kind}"), json!({"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin:/usr/bin"]}))
+        self.push(
+            &format!("/hooks/{kind}"),
+            json!({"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin:/usr/bin"]}),
+        )
     }
 
     /// The bundle's directory, a place for what only this test knows.

@@ -19,7 +19,7 @@ const MESSAGE: usize = 64 << 10;
 /// A socket that a runtime connects to.
 pub(crate) struct Listener {
     socket: UnixListener,
-    pub(crate) path: PathBuf,
+    path: PathBuf,
 }
 
 /// What came through one connection.
@@ -36,6 +36,10 @@ impl Listener {
         let socket = UnixListener::bind(&path).expect("the folder is ours and its name is short");
         socket.set_nonblocking(true).expect("sockets can be non-blocking");
         Self { socket, path }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.path.to_str().expect("paths of tests are text")
     }
 
     /// Takes the next connection, its first message, and the descriptors that came with it.

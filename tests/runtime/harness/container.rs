@@ -190,7 +190,11 @@ impl Container {
     pub(crate) fn cgroup(&self, v1: &str, v2: &str) -> String {
         let (controller, file) = v1.split_once('/').expect("a controller and a file");
         let v1 = Path::new("/sys/fs/cgroup").join(controller);
-        let path = if v1.is_dir() { v1.join(&self.id).join(file) } else { Path::new("/sys/fs/cgroup").join(&self.id).join(v2) };
+        let path = if v1.is_dir() {
+            v1.join(&self.id).join(file)
+        } else {
+            Path::new("/sys/fs/cgroup").join(&self.id).join(v2)
+        };
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("read `{}`: {error}", path.display()));
         text.trim().to_owned()
     }
@@ -212,4 +216,3 @@ impl Drop for Container {
         }
     }
 }
-

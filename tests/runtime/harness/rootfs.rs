@@ -14,9 +14,9 @@ const FOLDERS: [&str; 8] = ["bin", "dev", "etc", "mnt", "proc", "run", "sys", "t
 
 /// The programs that tests call by name.
 const APPLETS: [&str; 35] = [
-    "awk", "cat", "chmod", "dd", "echo", "env", "false", "find", "grep", "head", "hostname", "id", "ionice", "ip", "kill", "ln", "ls",
-    "mkdir", "mknod", "mount", "nice", "pwd", "readlink", "rm", "sed", "sh", "sleep", "sort", "stat", "stty", "touch", "true", "tty",
-    "uname", "wc",
+    "awk", "cat", "chmod", "dd", "echo", "env", "false", "find", "grep", "head", "hostname", "id", "ionice", "ip",
+    "kill", "ln", "ls", "mkdir", "mknod", "mount", "nice", "pwd", "readlink", "rm", "sed", "sh", "sleep", "sort",
+    "stat", "stty", "touch", "true", "tty", "uname", "wc",
 ];
 
 /// Fills the new folder `rootfs`.
