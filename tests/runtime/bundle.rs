@@ -21,8 +21,12 @@ fn the_config_is_config_json_in_the_bundle() {
 #[ignore = "needs root"]
 fn a_config_that_is_not_json_is_refused() {
     let container = Container::new(|config| config);
-    fs::write(container.bundle().join("config.json"), "{\"ociVersion\": \"1.0.2\"").unwrap();
-    container.create().fails();
+    let file = container.bundle().join("config.json");
+    let good = fs::read(&file).unwrap();
+    for bad in [&good[..good.len() - 1], b"", b"null", b"\xff"] {
+        fs::write(&file, bad).unwrap();
+        container.create().fails();
+    }
     container.leaves_nothing();
 }
 

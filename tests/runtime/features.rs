@@ -161,6 +161,8 @@ fn there_is_nothing_that_the_specification_has_not() {
             assert!(keys.split(' ').any(|known| known == key), "`{key}` in `{pointer}`");
         }
     }
+    let unsafe_keys = features["potentiallyUnsafeConfigAnnotations"].as_array().cloned().unwrap_or_default();
+    assert!(unsafe_keys.iter().all(Value::is_string), "{unsafe_keys:?}");
     let annotations = features["annotations"].as_object().cloned().unwrap_or_default();
     assert!(annotations.values().all(Value::is_string), "{annotations:?}");
 }

@@ -163,16 +163,22 @@ fn hooks_run_in_the_namespaces_of_their_kind() {
 
 #[test]
 #[ignore = "needs root"]
-fn create_container_hooks_run_before_the_pivot_and_start_container_hooks_after_it() {
+fn only_the_path_of_a_start_container_hook_is_the_containers() {
     let container = Container::new(|config| {
-        let host = config.file("only-on-the-host", "");
-        let script = log(config, "createContainer", "host");
-        config.hook("createContainer", &format!("test -e {} && {script}", host.display()));
-        config.file("rootfs/only-in-the-container", "");
-        config.hook("startContainer", "test -e /only-in-the-container").stays()
+        for kind in KINDS {
+            let script = log(config, kind, kind);
+            let path = config.program(&format!("only-on-the-host-{kind}"), &script);
+            config.push(&format!("/hooks/{kind}"), json!({"path": path}));
+        }
+        config.program("rootfs/only-in-the-container", "echo startContainer >/ran");
+        config.set("/hooks/startContainer", json!([{"path": "/only-in-the-container"}])).stays()
     });
     let container = container.up();
-    assert_eq!(logged(&container), ["host"]);
+    assert_eq!(container.wrote("ran"), "startContainer");
+    stop_and_delete(&container);
+    let mut logged = logged(&container);
+    logged.sort_unstable();
+    assert_eq!(logged, ["createContainer", "createRuntime", "poststart", "poststop", "prestart"]);
 }
 
 #[test]
@@ -198,8 +204,7 @@ fn a_hook_has_its_arguments_and_its_environment() {
         let hook = json!({"path": "/bin/sh", "args": ["sh", "-c", script, "zero", "one two", "three"], "env": ["PATH=/bin:/usr/bin", "A=b"]});
         config.push("/hooks/createRuntime", hook)
     });
-    let mut command =
-        container.command("create", ["--bundle".as_ref(), container.bundle().as_os_str(), container.id.as_ref()]);
+    let mut command = container.of_bundle("create");
     command.env("OF_THE_RUNTIME", "1");
     container.finish(command).ok();
     let out = fs::read_to_string(container.bundle().join("hooks/out")).unwrap();

@@ -263,7 +263,7 @@ fn an_id_can_be_used_again_after_delete() {
 #[ignore = "needs root"]
 fn only_the_three_standard_descriptors_are_open() {
     let container = Container::new(|config| config.script("ls /proc/self/fd | wc -l; readlink /proc/$$/fd/7"));
-    let run = container.command("run", ["--bundle".as_ref(), container.bundle().as_os_str(), container.id.as_ref()]);
+    let run = container.of_bundle("run");
     let words = std::iter::once(run.get_program()).chain(run.get_args());
     let script = ["-c", "exec 7</etc/passwd; exec \"$@\"", "sh"].map(AsRef::as_ref);
     let command = crate::harness::tool("sh", script.into_iter().chain(words));

@@ -23,6 +23,7 @@ mod process_linux;
 mod resources;
 mod seccomp;
 mod state;
+mod table;
 mod terminal;
 mod user_namespaces;
 mod values;

@@ -74,8 +74,7 @@ fn a_path_that_is_not_there_is_refused() {
 #[ignore = "needs root"]
 fn a_relative_path_is_refused() {
     let container = Container::new(|config| config.namespace(json!({"type": "network", "path": "self/ns/net"})));
-    let mut command =
-        container.command("create", ["--bundle".as_ref(), container.bundle().as_os_str(), container.id.as_ref()]);
+    let mut command = container.of_bundle("create");
     command.current_dir("/proc");
     container.finish(command).fails();
     container.leaves_nothing();

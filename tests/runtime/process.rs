@@ -23,8 +23,7 @@ fn the_environment_is_the_configs_and_not_the_runtimes() {
     let container = Container::new(|config| {
         config.set("/process/args", json!(["env"])).set("/process/env", json!(["PATH=/bin", "A=b = c", "EMPTY="]))
     });
-    let mut run =
-        container.command("run", ["--bundle".as_ref(), container.bundle().as_os_str(), container.id.as_ref()]);
+    let mut run = container.of_bundle("run");
     run.env("OF_THE_RUNTIME", "1");
     let text = container.finish(run).ok().text();
     let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("HOME=")).collect();

@@ -10,7 +10,9 @@ use crate::harness::{Config, Container, Listener, inside};
 fn on_a_terminal(configure: impl FnOnce(&mut Config) -> &mut Config) -> String {
     let container = Container::new(|config| configure(config.set("/process/terminal", json!(true))));
     let console = Listener::new(&container.bundle());
-    container.create_with(&["--console-socket", console.path()]).ok();
+    let mut create = container.command("create", ["--console-socket", console.path(), &container.id]);
+    create.current_dir(container.bundle());
+    container.finish(create).ok();
     let mut terminal = console.receive().descriptor();
     container.start().ok();
     let mut bytes = Vec::new();

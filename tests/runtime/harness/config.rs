@@ -133,6 +133,14 @@ impl Config {
         path
     }
 
+    /// Writes a script of the bundle that can be run, `rootfs/…` for one of the container.
+    pub(crate) fn program(&self, name: &str, script: &str) -> PathBuf {
+        let path = self.file(name, &format!("#!/bin/sh\n{script}\n"));
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&path, mode).expect("the bundle is ours");
+        path
+    }
+
     pub(super) fn write(&self) {
         self.file("config.json", &self.value.to_string());
     }

@@ -80,6 +80,11 @@ impl Container {
         command
     }
 
+    /// Returns the command that makes the container from its bundle: `create` or `run`.
+    pub(crate) fn of_bundle(&self, verb: &str) -> Command {
+        self.command(verb, ["--bundle".as_ref(), self.bundle().as_os_str(), self.id.as_ref()])
+    }
+
     /// Runs a command to its end.
     #[track_caller]
     pub(crate) fn finish(&self, command: Command) -> Output {
@@ -95,15 +100,7 @@ impl Container {
 
     #[track_caller]
     pub(crate) fn create(&self) -> Output {
-        self.create_with(&[])
-    }
-
-    /// Runs `create` with more options.
-    #[track_caller]
-    pub(crate) fn create_with(&self, options: &[&str]) -> Output {
-        let mut command = self.command("create", ["--bundle".as_ref(), self.bundle().as_os_str()]);
-        command.args(options).arg(&self.id);
-        self.finish(command)
+        self.finish(self.of_bundle("create"))
     }
 
     #[track_caller]
@@ -114,7 +111,7 @@ impl Container {
     /// Runs the container in the foreground; it is deleted when its program ends.
     #[track_caller]
     pub(crate) fn run(&self) -> Output {
-        self.call("run", ["--bundle".as_ref(), self.bundle().as_os_str(), OsStr::new(&self.id)])
+        self.finish(self.of_bundle("run"))
     }
 
     /// Creates and starts the container.
