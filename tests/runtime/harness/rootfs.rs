@@ -37,8 +37,11 @@ pub(super) fn fill(rootfs: &Path) {
 fn busybox(scratch: &Path) -> &'static Path {
     static COPY: OnceLock<PathBuf> = OnceLock::new();
     COPY.get_or_init(|| {
-        let copy = scratch.join(format!("busybox-{}", std::process::id()));
-        run(tool("cp", [Path::new(BUSYBOX), &copy]), scratch, "cp").ok();
+        let (copy, new) = (scratch.join("busybox"), scratch.join(format!("busybox-{}", std::process::id())));
+        if !copy.exists() {
+            run(tool("cp", [Path::new(BUSYBOX), &new]), scratch, "cp").ok();
+            fs::rename(new, &copy).expect("the scratch folder is ours");
+        }
         copy
     })
 }

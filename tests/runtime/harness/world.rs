@@ -31,10 +31,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("spec-{}-{number:03}", std::process::id());
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtime").join(&name);
+        let (name, directory) = unused();
         fs::create_dir_all(&directory).expect("the scratch folder is ours");
         let namespaces = Namespaces::enter();
         Self { name, directory, before: mounts(), _namespaces: namespaces }
@@ -79,6 +76,18 @@ impl Drop for World {
         }
         self.leaves_nothing();
         fs::remove_dir_all(&self.directory).expect("the scratch folder is ours");
+    }
+}
+
+/// Returns a name that no test has, nor one that failed earlier and was kept, and its directory.
+fn unused() -> (String, PathBuf) {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let name = format!("spec-{}-{:03}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtime").join(&name);
+        if !directory.exists() {
+            return (name, directory);
+        }
     }
 }
 
