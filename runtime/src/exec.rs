@@ -61,7 +61,7 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed, LaunchError> {
     let (child, channel) = clone_process(&request, &plan, &init)?;
     drop(request.stdio);
     // Hooks are the business of a container's first process.
-    let (terminal, warnings) = wait_until_ready(&child, &channel, || Ok(b"{}".to_vec()))?;
+    let (terminal, warnings) = wait_until_ready(&child, &channel, |_| Ok(b"{}".to_vec()))?;
     release(&channel, b"{}").inspect_err(|_| {
         end(&child);
     })?;

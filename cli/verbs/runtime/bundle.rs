@@ -31,7 +31,7 @@ pub(super) struct BundleArgs {
 }
 
 impl BundleArgs {
-    pub(super) fn options(&self, _ctx: &RuntimeContext) -> Result<CreateOptions, Failure> {
+    pub(super) fn options(&self, ctx: &RuntimeContext) -> Result<CreateOptions, Failure> {
         Ok(CreateOptions {
             bundle: self.bundle.clone(),
             console_socket: self.console_socket.clone(),
@@ -39,6 +39,7 @@ impl BundleArgs {
             no_pivot: self.no_pivot,
             no_new_keyring: self.no_new_keyring,
             preserve_fds: preserved(self.preserve_fds)?,
+            driver: ctx.driver,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lighter_engine::runtime::cgroup::Stats;
+use lighter_engine::runtime::cgroup::DetailedStats;
 use lighter_engine::runtime::oci::Event;
 use serde_json::json;
 
@@ -43,6 +43,6 @@ pub(super) fn run(ctx: &RuntimeContext, args: &EventsArgs) -> Result<(), Failure
     Ok(())
 }
 
-fn stats_line(id: &str, stats: &Stats) -> Result<String, Failure> {
+fn stats_line(id: &str, stats: &DetailedStats) -> Result<String, Failure> {
     Ok(format!("{}\n", json!({"type": "stats", "id": id, "data": serde_json::to_value(stats)?})))
 }

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use lighter_engine::runtime::cgroup::Driver;
 use lighter_engine::runtime::oci::{DEFAULT_ROOT, OciError, Root};
 use lighter_engine::runtime::sealed;
 
@@ -114,7 +115,7 @@ impl RuntimeVerb {
 /// What every verb of the runtime starts from.
 struct RuntimeContext {
     root: Root,
-    systemd_cgroup: bool,
+    driver: Driver,
     log: Log,
 }
 
@@ -161,7 +162,8 @@ pub(crate) fn main(argv: Vec<OsString>) -> ExitCode {
 pub(crate) fn run(args: RuntimeArgs) -> ExitCode {
     let RuntimeArgs { options, verb } = args;
     let log = Log::new(options.log, options.log_format);
-    let context = RuntimeContext { root: Root::new(&options.root), systemd_cgroup: options.systemd_cgroup, log };
+    let driver = if options.systemd_cgroup { Driver::Systemd } else { Driver::Cgroupfs };
+    let context = RuntimeContext { root: Root::new(&options.root), driver, log };
     match dispatch(&context, verb) {
         Ok(code) => code,
         Err(failure) => {

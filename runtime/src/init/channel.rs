@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! creator                        init
-//!    ◀──── Mounted ──────────────         only when hooks run before the pivot
+//!    ◀──── Reached a stage ──────         only where the creator has a part to do: systemd's cgroup, hooks
 //!    ───── go ──────────────────▶
 //!    ◀──── Ready or Failed ──────         (with the master side of the terminal, if there is one)
 //!    ───── go ──────────────────▶
@@ -33,8 +33,8 @@ const WARNINGS: usize = 8;
 /// What init says.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Report {
-    /// The mounts are made; the hooks that run before the pivot are due.
-    Mounted,
+    /// The caller has a part to do before init goes on.
+    Reached(Stage),
     /// All is set up.
     Ready {
         /// What the user should know.
@@ -42,6 +42,15 @@ pub(crate) enum Report {
     },
     /// Something failed; init ends.
     Failed(Failure),
+}
+
+/// Where init waits for its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Stage {
+    /// Nothing is done; the cgroup is to be made around init.
+    Born,
+    /// The mounts are made; the hooks that run before the pivot are due.
+    Mounted,
 }
 
 /// What failed.

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::unistd::{fchdir, getcwd};
 
 use super::beneath::RootDirectory;
-use super::channel::{Channel, Report};
+use super::channel::{Channel, Report, Stage};
 use super::error::{Act, InitError};
 use super::terminal::Terminal;
 use super::{
@@ -28,7 +28,8 @@ pub(crate) struct ContainerStart<'a> {
     pub(crate) attachment: &'a Attachment,
     /// Namespaces to join: `CLONE_NEW*` flag and file.
     pub(crate) joins: &'a [(i32, OwnedFd)],
-    pub(crate) cgroups: &'a [CgroupView],
+    /// `None`: to be looked for once systemd has made the cgroup.
+    pub(crate) cgroups: Option<&'a [CgroupView]>,
     /// Mounts made beforehand.
     pub(crate) trees: &'a Trees,
     pub(crate) stdio: &'a Stdio,
@@ -72,6 +73,12 @@ pub(super) struct Departure<'a> {
 fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
     let plan = start.plan;
     let mut warnings = Vec::new();
+    if plan.unit.is_some() { wait_for(start, Stage::Born)?; }              // 0 the cgroup is made around us
+    let late_view;
+    let cgroups = match start.cgroups {
+        Some(view) => view,
+        None => { late_view = CgroupView::of(&plan.cgroup, plan.namespaces.is_new(libc::CLONE_NEWCGROUP)); late_view.as_slice() }
+    };
     arrival::settle(start.attachment, &mut warnings, &plan.process, start.options.preserve_fds)?; // 1 into the cgroup, by the host's procfs
     *step = "namespaces";
     arrival::join(start.joins)?;                                           // 2 before mounts: sysfs shows the network it is mounted from
@@ -84,7 +91,7 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
     *step = "mounts";
     mounts::isolate(plan)?;                               // 6 before any mount: nothing may reach the host
     let root = pivot::attach(plan, start.trees)?;                                 // 7 from here on every target is beneath `root`
-    mounts::make(&root, &plan.mounts, start.cgroups, start.trees)?;                     // 8 sources are host paths, so before the pivot
+    mounts::make(&root, &plan.mounts, cgroups, start.trees)?;                     // 8 sources are host paths, so before the pivot
     if let Some(nodes) = &plan.devices { devices::make(&root, nodes)?; }   // 9 into the /dev just mounted
     let terminal = open_terminal(&root, start)?;                           // 10 from the devpts just mounted
     let cwd = root.ensure_directory(&plan.process.cwd).act_on("make the working directory", &plan.process.cwd)?;
@@ -158,10 +165,16 @@ fn take_off(
     reaper::reap(&child).act("reap")
 }
 
+/// Lets the creator do its part, and returns the container's state.
+fn wait_for(start: &ContainerStart<'_>, stage: Stage) -> Result<Vec<u8>, InitError> {
+    start.channel.send(&Report::Reached(stage), None).act("report")?;
+    let Some(state) = start.channel.wait() else { sys::process::exit_now(0) };
+    Ok(state)
+}
+
 /// Lets the creator run its hooks, then runs those of the container's namespaces.
 fn run_hooks(start: &ContainerStart<'_>) -> Result<(), InitError> {
-    start.channel.send(&Report::Mounted, None).act("report")?;
-    let Some(state) = start.channel.wait() else { sys::process::exit_now(0) };
+    let state = wait_for(start, Stage::Mounted)?;
     let hooks = &start.plan.hooks.create_container;
     hooks::run_all(hooks, &state, None).map_err(|error| InitError::refused(chain(&error)))
 }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::{LaunchError, Passage, PidNamespace};
 use crate::cgroup::Attachment;
-use crate::init::{Channel, Failure, Report, Trees};
+use crate::init::{Channel, Failure, Report, Stage, Trees};
 use crate::process::{self, Exit};
 use crate::sys;
 use crate::sys::process::Child;
@@ -60,23 +60,21 @@ pub(super) fn clone_through(
 
 /// Waits for the child's report; reaps the child when it is bad news.
 ///
-/// `hooks` is called when the mounts are made and hooks are due; it returns the container's state.
+/// `attend` does what is the caller's part when the child has come to a stage; it returns the container's state.
 pub(crate) fn wait_until_ready(
     child: &Child,
     channel: &Channel,
-    hooks: impl FnOnce() -> Result<Vec<u8>, LaunchError>,
+    mut attend: impl FnMut(Stage) -> Result<Vec<u8>, LaunchError>,
 ) -> Result<(Option<OwnedFd>, Vec<String>), LaunchError> {
-    let mut hooks = Some(hooks);
     let error = loop {
         break match channel.receive() {
             Ok(Some((Report::Ready { warnings }, terminal))) => return Ok((terminal, warnings)),
-            Ok(Some((Report::Mounted, _))) => match hooks.take().map(|hooks| hooks()) {
-                Some(Ok(state)) => match channel.go(&state) {
+            Ok(Some((Report::Reached(stage), _))) => match attend(stage) {
+                Ok(state) => match channel.go(&state) {
                     Ok(()) => continue,
                     Err(source) => LaunchError::Channel { source },
                 },
-                Some(Err(error)) => error,
-                None => LaunchError::Channel { source: std::io::ErrorKind::InvalidData.into() },
+                Err(error) => error,
             },
             Ok(Some((Report::Failed(failure), _))) => LaunchError::from_failure(failure),
             Ok(None) => return Err(LaunchError::Died { exit: end(child) }),
@@ -96,7 +94,7 @@ pub(crate) fn release(channel: &Channel, state: &[u8]) -> Result<(), LaunchError
         // status will tell.
         None => Ok(()),
         Some((Report::Failed(failure), _)) => Err(LaunchError::from_failure(failure)),
-        Some((Report::Ready { .. } | Report::Mounted, _)) => Err(failed(std::io::ErrorKind::InvalidData.into())),
+        Some((Report::Ready { .. } | Report::Reached(_), _)) => Err(failed(std::io::ErrorKind::InvalidData.into())),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use super::rollback::CgroupRollback;
+use super::placement::Placement;
 use super::{LaunchError, end, release};
 use crate::cgroup::Cgroup;
 use crate::init::Channel;
@@ -21,7 +21,7 @@ pub struct Created {
     /// What the user should be told once.
     pub warnings: Vec<String>,
     waiting: Waiting,
-    rollback: CgroupRollback,
+    placement: Placement,
     state: Vec<u8>,
 }
 
@@ -50,8 +50,7 @@ impl Created {
     pub(super) fn new(
         child: Child,
         channel: Channel,
-        cgroup: Cgroup,
-        rollback: CgroupRollback,
+        (cgroup, placement): (Cgroup, Placement),
         terminal: Option<OwnedFd>,
         warnings: Vec<String>,
         state: Vec<u8>,
@@ -61,7 +60,7 @@ impl Created {
         let waiting = Waiting { child: Some(child), channel };
         let (pidfd, start_time) = handles.map_err(LaunchError::clone)?;
         let init = Init { pid, start_time, pidfd, cgroup };
-        Ok(Self { init, terminal, warnings, waiting, rollback, state })
+        Ok(Self { init, terminal, warnings, waiting, placement, state })
     }
 
     /// Lets init execute the container's program; returns once it has.
@@ -70,9 +69,9 @@ impl Created {
     /// [`LaunchError::Init`] when the program cannot be executed: [`LaunchError::exit_code`] tells whether
     /// it was not found (127) or cannot be invoked (126). Nothing is left of the container then.
     pub fn start(self) -> Result<Init, LaunchError> {
-        let Self { init, waiting, rollback, state, .. } = self;
+        let Self { init, waiting, placement, state, .. } = self;
         waiting.release(&state)?;
-        rollback.keep();
+        placement.keep();
         Ok(init)
     }
 
@@ -81,9 +80,9 @@ impl Created {
     /// # Errors
     /// [`LaunchError::Channel`] when init is gone. Nothing is left of the container then.
     pub fn leave(self) -> Result<Init, LaunchError> {
-        let Self { init, waiting, rollback, state, .. } = self;
+        let Self { init, waiting, placement, state, .. } = self;
         waiting.leave(&state)?;
-        rollback.keep();
+        placement.keep();
         Ok(init)
     }
 }

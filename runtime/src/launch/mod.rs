@@ -14,7 +14,7 @@ mod created;
 mod error;
 mod joins;
 mod passage;
-mod rollback;
+mod placement;
 mod stdio;
 mod users;
 
@@ -23,9 +23,9 @@ use std::path::Path;
 
 use oci_spec::runtime::{ContainerState, Spec};
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, Driver};
 use crate::hooks::{self, Hooks, Subject};
-use crate::init::{self, CgroupView, Channel, ContainerStart, Trees};
+use crate::init::{self, CgroupView, Channel, ContainerStart, Stage, Trees};
 use crate::plan::{self, ContainerPlan};
 use crate::sealed;
 use crate::sys::namespace::CLONE_NEWTIME;
@@ -42,7 +42,7 @@ use clone::clone_through;
 pub(crate) use clone::{Birth, clone, end, release, wait_until_ready};
 pub(crate) use joins::PidNamespace;
 pub(crate) use passage::Passage;
-use rollback::CgroupRollback;
+use placement::Placement;
 pub(crate) use users::hand_over;
 
 /// A container to make.
@@ -75,6 +75,8 @@ pub struct LaunchOptions {
     pub no_pivot: bool,
     /// Share the caller's session keyring.
     pub no_new_keyring: bool,
+    /// Who makes the container's cgroup.
+    pub driver: Driver,
 }
 
 /// A container whose spec was checked; nothing is made yet.
@@ -100,7 +102,7 @@ pub fn create(launch: Launch<'_>) -> Result<Created, LaunchError> {
 /// # Errors
 /// [`LaunchError::Plan`] names the field, its value and what is wrong with it.
 pub fn plan(launch: Launch<'_>) -> Result<Planned<'_>, LaunchError> {
-    let plan = plan::container(launch.id, launch.spec, launch.bundle)?;
+    let plan = plan::container(launch.id, launch.spec, launch.bundle, launch.options.driver)?;
     Ok(Planned { launch, plan })
 }
 
@@ -138,15 +140,16 @@ impl Planned<'_> {
         }
         let Self { launch, plan } = self;
         let joins = joins::open(&plan)?;
-        let made = plan.cgroup.create()?;
-        let rollback = CgroupRollback::new(plan.cgroup.clone());
-        let mut warnings: Vec<String> = made.warning().into_iter().collect();
-        warnings.extend(plan.cgroup.limit(&plan.resources, &made)?);
+        let (mut placement, mut warnings) = Placement::prepare(&plan, launch.spec.annotations().as_ref())?;
         let (child, channel) = clone_init(&plan, &joins, &launch)?;
         let annotations = launch.spec.annotations().clone();
         let subject = Subject { version: launch.spec.version(), id: launch.id, bundle: launch.bundle, annotations };
-        let (terminal, said) = wait_until_ready(&child, &channel, || {
+        let (terminal, said) = wait_until_ready(&child, &channel, |stage| {
             let state = subject.state(ContainerState::Creating, Some(child.pid));
+            if stage == Stage::Born {
+                warnings.extend(placement.settle(child.pid)?);
+                return Ok(state);
+            }
             hooks::run_all(&plan.hooks.prestart, &state, Some(launch.bundle))?;
             hooks::run_all(&plan.hooks.create_runtime, &state, Some(launch.bundle))?;
             Ok(state)
@@ -155,7 +158,8 @@ impl Planned<'_> {
         // The child has its copies of the streams: whoever reads them must see when the last is closed.
         drop(launch);
         warnings.extend(said);
-        Created::new(child, channel, plan.cgroup, rollback, terminal, warnings, state)
+        let cgroup = (plan.cgroup, placement);
+        Created::new(child, channel, cgroup, terminal, warnings, state)
     }
 }
 
@@ -167,9 +171,10 @@ fn clone_init(
 ) -> Result<(Child, Channel), LaunchError> {
     let attachment = plan.cgroup.attachment()?;
     let namespaced = plan.namespaces.is_new(libc::CLONE_NEWCGROUP);
-    let cgroups = CgroupView::of(&plan.cgroup, namespaced);
+    // What systemd is to make is not there yet.
+    let cgroups = plan.unit.is_none().then(|| CgroupView::of(&plan.cgroup, namespaced));
     let (namespaces, pid_namespace) = (plan.namespaces.clone_flags(), joins.pid.as_ref());
-    let (attachment, cgroups) = (&attachment, cgroups.as_slice());
+    let (attachment, cgroups) = (&attachment, cgroups.as_deref());
     let (stdio, options) = (&launch.stdio, &launch.options);
     let start = |channel, joins, trees: &Trees| {
         init::run_container(&ContainerStart { plan, attachment, joins, cgroups, trees, stdio, channel, options })

@@ -12,6 +12,7 @@ use super::container::Container;
 use super::record::{self, Record};
 use super::root::open_directory;
 use super::{OciError, Root, console, source};
+use crate::cgroup::Driver;
 use crate::hooks::Hooks;
 use crate::launch::{self, Created, Launch, LaunchOptions};
 use crate::process;
@@ -31,6 +32,8 @@ pub struct CreateOptions {
     pub no_new_keyring: bool,
     /// How many of the caller's descriptors from 3 on the program inherits.
     pub preserve_fds: u32,
+    /// Who makes the container's cgroup.
+    pub driver: Driver,
 }
 
 /// Who starts a container that is made.
@@ -77,6 +80,7 @@ impl Root {
                 preserve_fds: options.preserve_fds,
                 no_pivot: options.no_pivot,
                 no_new_keyring: options.no_new_keyring,
+                driver: options.driver,
                 ..LaunchOptions::default()
             },
         })?;
@@ -90,6 +94,7 @@ impl Root {
             annotations: spec.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
             own_pid_namespace: planned.has_own_pid_namespace(),
             no_new_keyring: options.no_new_keyring,
+            driver: options.driver,
             hooks: later_hooks(planned.hooks()),
             ..Record::new(id, planned.cgroup().clone(), boot_id)
         };

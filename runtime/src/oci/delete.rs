@@ -9,6 +9,7 @@ use oci_spec::runtime::ContainerState;
 use super::claim::Claim;
 use super::container::{Container, Status};
 use super::{OciError, Root};
+use crate::cgroup::{Driver, Unit};
 use crate::hooks;
 
 /// How long a killed process may take to end; one in an uninterruptible sleep takes longer.
@@ -49,7 +50,10 @@ impl Container {
     /// Ends and removes it.
     pub(super) fn delete(mut self) -> Result<Vec<String>, OciError> {
         self.end()?;
-        self.cgroup().delete()?;
+        match self.record.driver {
+            Driver::Cgroupfs => self.cgroup().delete()?,
+            Driver::Systemd => Unit::of(self.cgroup()).stop()?,
+        }
         if let Some(claim) = &mut self.claim {
             claim.remove()?;
         }

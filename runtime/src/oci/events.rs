@@ -8,13 +8,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::container::{Container, Status};
 use super::{OciError, Root};
-use crate::cgroup::{OomWatch, Stats};
+use crate::cgroup::{DetailedStats, OomWatch};
 
 /// Something about a container that is worth a line.
 #[derive(Debug)]
 pub enum Event {
     /// It is time for its figures again.
-    Stats(Box<Stats>),
+    Stats(Box<DetailedStats>),
     /// The kernel killed a process of it for want of memory.
     Oom,
 }
@@ -36,10 +36,10 @@ impl Root {
     ///
     /// # Errors
     /// [`OciError::Status`] when it is stopped.
-    pub fn stats(&self, id: &str) -> Result<Stats, OciError> {
+    pub fn stats(&self, id: &str) -> Result<DetailedStats, OciError> {
         let container = self.open(id)?;
         container.require("measure", &[Status::Created, Status::Running, Status::Paused])?;
-        Ok(container.cgroup().stats()?)
+        Ok(container.cgroup().detailed_stats()?)
     }
 
     /// Watches a container, whose figures are due every `interval`, at first at once.
@@ -70,7 +70,7 @@ impl EventStream {
             let left = self.next.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 self.next = Instant::now() + self.interval;
-                return match self.container.cgroup().stats() {
+                return match self.container.cgroup().detailed_stats() {
                     Ok(stats) => Ok(Some(Event::Stats(Box::new(stats)))),
                     Err(_) if self.container.status() == Status::Stopped => Ok(None),
                     Err(error) => Err(error.into()),

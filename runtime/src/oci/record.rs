@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::OciError;
 use super::source;
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, Driver};
 use crate::hooks::Hooks;
 use crate::process::ProcessRef;
 
@@ -33,6 +33,8 @@ pub struct Record {
     pub annotations: BTreeMap<String, String>,
     /// Its cgroup.
     pub cgroup: Cgroup,
+    /// Who made the cgroup, and removes it.
+    pub(super) driver: Driver,
     /// The boot in which it was made (random(4), `boot_id`): pids of another one mean nothing.
     pub(super) boot_id: String,
     /// Its first process; `None` until there is one.
@@ -59,6 +61,7 @@ impl Record {
             created: jiff::Timestamp::now().to_string(),
             annotations: BTreeMap::new(),
             cgroup,
+            driver: Driver::default(),
             boot_id,
             init: None,
             own_pid_namespace: true,

@@ -4,6 +4,7 @@ use oci_spec::runtime::LinuxResources;
 
 use super::container::Status;
 use super::{OciError, Root};
+use crate::cgroup::{Driver, Unit};
 
 impl Root {
     /// Changes the limits of a container; what `resources` leaves out stays as it is.
@@ -15,6 +16,9 @@ impl Root {
     pub fn update(&self, id: &str, resources: &LinuxResources) -> Result<Vec<String>, OciError> {
         let container = self.lock(id)?;
         container.require("update", &[Status::Created, Status::Running, Status::Paused])?;
-        Ok(container.cgroup().update(resources)?)
+        Ok(match container.record.driver {
+            Driver::Cgroupfs => container.cgroup().update(resources)?,
+            Driver::Systemd => Unit::of(container.cgroup()).update(resources)?,
+        })
     }
 }

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Linux, LinuxResources, Spec};
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, Driver, Unit};
 use crate::defaults;
 use crate::hooks::{self, Hooks};
 
@@ -54,7 +54,11 @@ pub(crate) struct ContainerPlan {
     /// What `timens_offsets` of the time namespace to make shall say.
     pub(crate) time_offsets: Option<String>,
     pub(crate) cgroup: Cgroup,
+    /// The unit whose cgroup that is, when systemd is to make it.
+    pub(crate) unit: Option<Unit>,
     pub(crate) resources: LinuxResources,
+    /// The spec has no device rules of its own.
+    pub(crate) devices_implied: bool,
     pub(crate) root: RootPlan,
     pub(crate) mounts: Vec<MountPlan>,
     /// Nodes to make below `/dev`; `None` when `/dev` is somebody's directory, mounted into the container.
@@ -79,13 +83,13 @@ pub(crate) struct RootPlan {
 }
 
 /// Plans a container.
-pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path) -> Result<ContainerPlan, PlanError> {
+pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path, driver: Driver) -> Result<ContainerPlan, PlanError> {
     supported::check(spec)?;
     let process = spec.process().as_ref().ok_or_else(|| PlanError::missing("process"))?;
     let linux = spec.linux().as_ref().ok_or_else(|| PlanError::missing("linux"))?;
     let namespaces = namespaces::plan(linux)?;
     let users = namespaces::id_mappings(linux, &namespaces)?;
-    let cgroup = cgroup(id, linux)?;
+    let (cgroup, unit) = cgroup(id, linux, driver)?;
     let mounts = mounts::plan(spec.mounts().as_deref().unwrap_or_default(), bundle, linux.mount_label())?;
     let process = process::plan(process, Some(linux), &cgroup)?;
     check_ids(&namespaces, users.as_ref(), &mounts, &process.user)?;
@@ -101,6 +105,8 @@ pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path) -> Result<Containe
         process,
         users,
         resources: resources(linux),
+        devices_implied: linux.resources().as_ref().is_none_or(|all| all.devices().is_none()),
+        unit,
         hooks: hooks::plan(spec.hooks().as_ref())?,
         namespaces,
         cgroup,
@@ -157,13 +163,20 @@ fn resources(linux: &Linux) -> LinuxResources {
     resources
 }
 
-fn cgroup(id: &str, linux: &Linux) -> Result<Cgroup, PlanError> {
-    let path = match linux.cgroups_path() {
-        Some(path) => path.to_str().map(str::to_owned),
-        None => Some(format!("/lighter/{id}")),
+fn cgroup(id: &str, linux: &Linux, driver: Driver) -> Result<(Cgroup, Option<Unit>), PlanError> {
+    let path = linux.cgroups_path().as_ref().map(|path| path.to_str().ok_or(path)).transpose();
+    let path = path.map_err(|path| PlanError::invalid("linux.cgroupsPath", path.display(), "it is not UTF-8"))?;
+    if driver == Driver::Systemd {
+        let unit = Unit::plan(path.filter(|path| !path.is_empty()), id)?;
+        return Ok((unit.cgroup().clone(), Some(unit)));
+    }
+    // A relative path is the runtime's to place (config-linux.md, "Cgroups Path").
+    let path = match path.filter(|path| !path.is_empty()) {
+        Some(path) if path.starts_with('/') => path.to_owned(),
+        Some(path) => format!("/lighter/{path}"),
+        None => format!("/lighter/{id}"),
     };
-    let path = path.ok_or_else(|| PlanError::invalid("linux.cgroupsPath", "", "it is not UTF-8"))?;
-    Ok(Cgroup::open(&path)?)
+    Ok((Cgroup::open(&path)?, None))
 }
 
 fn root(spec: &Spec, linux: &Linux, bundle: &Path) -> Result<RootPlan, PlanError> {

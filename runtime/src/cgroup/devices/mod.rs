@@ -31,6 +31,17 @@ pub(super) fn check(rules: &[LinuxDeviceCgroup], made: &Made) -> Result<(), Cgro
     }
 }
 
+impl Cgroup {
+    /// Tells whether device rules can be kept by what could be made of this cgroup.
+    pub(crate) fn can_restrict_devices(&self, made: &Made) -> bool {
+        let refused = |name: &str| made.refused.iter().any(|(known, _)| known == name);
+        match self.v1("devices") {
+            Some(_) => !refused("devices"),
+            None => self.unified().is_some() && !refused("unified"),
+        }
+    }
+}
+
 /// Puts the rules into force, in their order: later ones win. No rules change nothing.
 pub(super) fn restrict(cgroup: &Cgroup, rules: &[LinuxDeviceCgroup]) -> Result<(), CgroupError> {
     if rules.is_empty() {
