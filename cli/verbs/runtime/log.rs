@@ -38,9 +38,11 @@ impl Log {
         failure.print(false);
     }
 
-    /// Says what could not be done in full.
+    /// Says what could not be done in full: in the log if there is one, as an engine passes standard error on to its user.
     pub(super) fn warn(&self, text: &str) {
-        self.append("warning", text);
+        if self.path.is_some() {
+            return self.append("warning", text);
+        }
         // stderr itself may be gone: then there is nobody to tell
         let _ = writeln!(std::io::stderr(), "warning: {}", crate::ui::printable(text));
     }

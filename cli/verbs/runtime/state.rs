@@ -12,7 +12,5 @@ pub(super) struct StateArgs {
 
 pub(super) fn run(ctx: &RuntimeContext, args: &StateArgs) -> Result<(), Failure> {
     let container = ctx.root.open(&args.id).map_err(failed("look at", &args.id))?;
-    let mut state = serde_json::to_value(container.state())?;
-    state["owner"] = "".into();
-    ctx.print(&format!("{}\n", serde_json::to_string_pretty(&state)?))
+    ctx.print(&format!("{}\n", serde_json::to_string_pretty(&container.state())?))
 }

@@ -64,6 +64,8 @@ pub struct ContainerState {
     /// Its annotations.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// The name of the user who owns its directory; only `list` looks for it.
+    pub owner: String,
 }
 
 /// A container of a [`Root`](super::Root).
@@ -136,6 +138,7 @@ impl Container {
             rootfs: self.record.rootfs.clone(),
             created: self.record.created.clone(),
             annotations: self.record.annotations.clone(),
+            owner: String::new(),
         }
     }
 

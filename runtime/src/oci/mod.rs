@@ -41,7 +41,7 @@ pub use events::{Event, EventStream};
 pub use exec::ExecOptions;
 pub use features::features;
 pub use record::Record;
-pub use root::{DEFAULT_ROOT, Listed, Root};
+pub use root::{DEFAULT_ROOT, Root};
 pub use run::Running;
 pub use source::{load_process, load_resources};
 pub use template::{rootless_template, template};

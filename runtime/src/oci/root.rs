@@ -21,15 +21,6 @@ pub struct Root {
     path: PathBuf,
 }
 
-/// A container found by [`Root::list`].
-#[derive(Debug)]
-pub struct Listed {
-    /// Its state.
-    pub state: ContainerState,
-    /// The name of the user who owns its directory.
-    pub owner: String,
-}
-
 impl Root {
     /// Names the directory; it is made when the first container is.
     #[must_use]
@@ -66,20 +57,20 @@ impl Root {
     ///
     /// # Errors
     /// [`OciError::File`] when the directory is there and cannot be read.
-    pub fn list(&self) -> Result<Vec<Listed>, OciError> {
+    pub fn list(&self) -> Result<Vec<ContainerState>, OciError> {
         let entries = match std::fs::read_dir(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             result => result.map_err(OciError::file("read directory", &self.path))?,
         };
         let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-        let mut listed: Vec<Listed> = names.filter_map(|name| self.list_one(&name)).collect();
-        listed.sort_by(|one, other| one.state.id.cmp(&other.state.id));
+        let mut listed: Vec<ContainerState> = names.filter_map(|name| self.list_one(&name)).collect();
+        listed.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(listed)
     }
 
-    fn list_one(&self, id: &str) -> Option<Listed> {
+    fn list_one(&self, id: &str) -> Option<ContainerState> {
         let container = self.open(id).ok()?;
-        Some(Listed { state: container.state(), owner: container.owner() })
+        Some(ContainerState { owner: container.owner(), ..container.state() })
     }
 
     pub(super) fn directory(&self, id: &str) -> Result<PathBuf, OciError> {
