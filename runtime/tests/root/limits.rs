@@ -93,6 +93,23 @@ fn a_second_process_starts_where_init_went() {
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "0::/own\n"), "{ended:?}");
 }
 
+#[test]
+#[ignore = "needs root"]
+fn a_delegated_cgroup_is_emptied_into_a_leaf_to_hand_controllers_on() {
+    let place = format!("lighter-delegated-{}", std::process::id());
+    let prepare = format!("{UNIFIED} && mkdir /sys/fs/cgroup/{place} && echo 0 > /sys/fs/cgroup/{place}/cgroup.procs");
+    let ended = Bundle::new(&["cat", "/sys/fs/cgroup/hugetlb.2MB.max"])
+        .with("/linux/cgroupsPath", json!(format!("/{place}/box")))
+        .with("/linux/resources/hugepageLimits", json!([{"pageSize": "2MB", "limit": 4 << 20}]))
+        .verb_after(&prepare, "run", &[]);
+    let files = Cgroup::open(&format!("/{place}")).unwrap().files();
+    let (_, left) = files.into_iter().find(|(controller, _)| controller == "unified").unwrap();
+    assert!(left.join("init").is_dir() && !left.join("box").exists(), "{ended:?}");
+    std::fs::remove_dir(left.join("init")).unwrap();
+    std::fs::remove_dir(left).unwrap();
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "4194304\n"), "{ended:?}");
+}
+
 /// A cgroup without processes, made as its files are and removed in the end.
 struct Scratch(Cgroup);
 

@@ -7,14 +7,12 @@ fn systemd(answers: Vec<Vec<Vec<u8>>>) -> (Connection, thread::JoinHandle<Vec<u8
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let playing = thread::spawn(move || {
         let mut said = Vec::new();
-        while !said.ends_with(b"\r\n") {
+        while !said.ends_with(b"BEGIN\r\n") {
             let mut byte = [0];
             theirs.read_exact(&mut byte).unwrap();
             said.extend(byte);
         }
         theirs.write_all(b"OK 0123456789abcdef\r\n").unwrap();
-        let mut begin = [0; 7];
-        theirs.read_exact(&mut begin).unwrap();
         for answer in answers {
             let mut fixed = [0; FIXED];
             theirs.read_exact(&mut fixed).unwrap();
@@ -53,11 +51,11 @@ fn ended(result: &str) -> Vec<u8> {
 }
 
 #[test]
-fn we_are_introduced_by_our_uid_in_hexadecimal() {
+fn we_are_introduced_by_our_uid_and_begin_at_once() {
     let (connection, playing) = systemd(vec![]);
     drop(connection);
     let uid: String = nix::unistd::geteuid().to_string().bytes().map(|digit| format!("{digit:x}")).collect();
-    assert_eq!(playing.join().unwrap(), format!("\0AUTH EXTERNAL {uid}\r\n").as_bytes());
+    assert_eq!(playing.join().unwrap(), format!("\0AUTH EXTERNAL {uid}\r\nBEGIN\r\n").as_bytes());
 }
 
 #[test]

@@ -101,13 +101,17 @@ impl Connection {
     }
 
     /// Says who we are: the kernel vouches for it (D-Bus Specification, "EXTERNAL").
+    ///
+    /// `BEGIN` goes with it, unasked: systemd 252 does not look at a call that arrives together with `BEGIN`
+    /// until more arrives.
     fn authenticate(&mut self) -> Result<(), BusError> {
         let uid = nix::unistd::geteuid().to_string();
         let hex: String = uid.bytes().map(|byte| format!("{byte:02x}")).collect();
-        self.send(format!("\0AUTH EXTERNAL {hex}\r\n").as_bytes())?;
+        self.send(format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n").as_bytes())?;
         let deadline = Instant::now() + PATIENCE;
         let mut line = Vec::new();
         while !line.ends_with(b"\r\n") && line.len() < 512 {
+            // One by one: what follows the line belongs to a message.
             let mut byte = [0];
             self.receive(&mut byte, deadline)?;
             line.extend(byte);
@@ -115,7 +119,7 @@ impl Connection {
         if !line.starts_with(b"OK ") {
             return Err(BusError::NotAuthenticated(String::from_utf8_lossy(&line).trim().escape_default().to_string()));
         }
-        self.send(b"BEGIN\r\n")
+        Ok(())
     }
 
     /// Calls a method of systemd's manager; returns its first value, if that is text.
