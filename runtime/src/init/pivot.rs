@@ -94,6 +94,8 @@ fn unescape(field: &[u8]) -> PathBuf {
 
 /// Makes `root` the root of this mount namespace and lets go of the host's mounts.
 pub(super) fn into(root: &RootDirectory, propagation: Propagation) -> Result<(), InitError> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let old = openat(AT_FDCWD, "/", flags, Mode::empty()).act("open `/`")?;
     fchdir(root.as_fd()).act("enter the root filesystem")?;
     // New and old root in one place: the old one then lies on top of the new one, and needs no directory
     // of the image to be put into (pivot_root(2), "pivot_root(".", ".")").
@@ -106,6 +108,7 @@ pub(super) fn into(root: &RootDirectory, propagation: Propagation) -> Result<(),
         }
         result => result.act("make the root filesystem `/`")?,
     }
+    fchdir(&old).act("enter the old root")?;
     // Where they are still tied to the host's, letting go of them would unmount those.
     let none = None::<&str>;
     mount(none, ".", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none).act("separate the host's mounts")?;
