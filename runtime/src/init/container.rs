@@ -19,6 +19,7 @@ use super::{
 use crate::cgroup::Attachment;
 use crate::launch::Stdio;
 use crate::plan::{CapabilitySets, ContainerPlan, ProcessPlan};
+use crate::seccomp::listener::Connection;
 use crate::sys;
 
 /// What the monitor hands to init.
@@ -58,6 +59,8 @@ pub(super) struct Departure {
     pub(super) capabilities: CapabilitySets,
     pub(super) terminal: Option<Terminal>,
     pub(super) warnings: Vec<String>,
+    /// Connections to the seccomp agent, one for each process that loads the filter.
+    pub(super) agents: Vec<Connection>,
     /// Stay as pid 1 and let a child become the program.
     pub(super) reaper: bool,
 }
@@ -66,6 +69,7 @@ pub(super) struct Departure {
 fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
     let plan = start.plan;
     let mut warnings = Vec::new();
+    let agents = arrival::reach_agent(&plan.process, 1 + usize::from(start.reaper))?; // 0 by the host's paths
     arrival::settle(start.attachment, &mut warnings, &plan.process)?;      // 1 into the cgroup, by the host's procfs
     *step = "namespaces";
     arrival::join(start.joins)?;                                           // 2 before mounts: sysfs shows the network it is mounted from
@@ -92,47 +96,60 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
     connect(start.stdio, terminal.as_ref(), &plan.process)?;               // 14 after setsid: the terminal becomes ours
     let capabilities = credentials::clamp(&plan.process.capabilities, &mut warnings)?;
     limits::set(&plan.process.rlimits, &mut warnings)?;                    // 15 late: they would limit the steps before
-    depart(&start.channel, &plan.process, Departure { env, capabilities, terminal, warnings, reaper: start.reaper }, step)
+    depart(&start.channel, &plan.process, Departure { env, capabilities, terminal, warnings, agents, reaper: start.reaper }, step)
 }
 
 /// The last steps of every process of a container: wait, give up privileges, become the program.
 #[rustfmt::skip] // one step a line: the list is the order
 pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, departure: Departure, step: &mut &'static str) -> Result<Infallible, InitError> {
     *step = "start";
-    let Departure { env, capabilities, terminal, warnings, reaper } = departure;
+    let Departure { env, capabilities, terminal, warnings, mut agents, reaper } = departure;
     let master = terminal.as_ref().map(|terminal| terminal.master.as_fd());
     channel.send(&Report::ready(warnings), master).act("report")?;         // 16 all is set up
     drop(terminal);
     if !channel.wait() { sys::process::exit_now(0); }                      // 17 the monitor is gone: nobody wants us
-    if !reaper { return become_program(plan, &env, &capabilities); }
-    let program = || match become_program(plan, &env, &capabilities) {
+    let agent = agents.pop();
+    if !reaper { return become_program(plan, &env, &capabilities, agent); }
+    let program = || match become_program(plan, &env, &capabilities, agent) {
         Ok(never) => never,
         Err(error) => report(channel, error, "start"),
     };
     let child = reaper::split(program).act("clone the program")?;          // 18 before the filter: it knows no clone3
-    confine(plan, &capabilities)?;
+    confine(plan, &capabilities, agents.pop())?;
     reaper::reap(&child).act("reap")
 }
 
 /// Gives up everything the program shall not have, and becomes it.
-fn become_program(plan: &ProcessPlan, env: &[CString], capabilities: &CapabilitySets) -> Result<Infallible, InitError> {
+fn become_program(
+    plan: &ProcessPlan,
+    env: &[CString],
+    capabilities: &CapabilitySets,
+    agent: Option<Connection>,
+) -> Result<Infallible, InitError> {
     attributes::schedule(&plan.scheduling)?; // of the program alone: an init that stays is not in a hurry
-    confine(plan, capabilities)?;
+    confine(plan, capabilities, agent)?;
     execute::replace(plan, env) // on success the channel closes: that is the report
 }
 
 #[rustfmt::skip] // one step a line: the list is the order
-fn confine(plan: &ProcessPlan, capabilities: &CapabilitySets) -> Result<(), InitError> {
+fn confine(plan: &ProcessPlan, capabilities: &CapabilitySets, mut agent: Option<Connection>) -> Result<(), InitError> {
     if plan.no_new_privileges { nix::sys::prctl::set_no_new_privs().act("forbid new privileges")?; }
-    if !plan.no_new_privileges { load_filter(plan)?; }                     // 19 privileged without it (seccomp(2), EACCES)
+    if !plan.no_new_privileges { load_filter(plan, agent.take())?; }                     // 19 privileged without it (seccomp(2), EACCES)
     credentials::assume(&plan.user, capabilities)?;                        // 20 below, only what the program will have
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(plan.umask));
-    if plan.no_new_privileges { load_filter(plan)?; }                      // 21 as late as can be: the filter allows less
+    if plan.no_new_privileges { load_filter(plan, agent)?; }                      // 21 as late as can be: the filter allows less
     Ok(())
 }
 
-fn load_filter(plan: &ProcessPlan) -> Result<(), InitError> {
-    plan.filter.as_ref().map_or(Ok(()), |filter| sys::seccomp::load(filter).act("load the seccomp filter"))
+/// Loads the filter; the descriptor by which an agent answers, if there is one, goes to the agent.
+fn load_filter(plan: &ProcessPlan, agent: Option<Connection>) -> Result<(), InitError> {
+    let Some(filter) = &plan.filter else { return Ok(()) };
+    match (sys::seccomp::load(filter).act("load the filter of `linux.seccomp`")?, agent) {
+        (Some(listener), Some(agent)) => {
+            agent.hand_over(listener.as_fd()).act("hand the listener to the seccomp agent")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn name_host(plan: &ContainerPlan) -> Result<(), InitError> {

@@ -42,6 +42,7 @@ pub(crate) fn run(start: &JoinedStart<'_>) -> Infallible {
 fn steps(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
     let plan = start.plan;
     let mut warnings = Vec::new();
+    let agents = arrival::reach_agent(plan, 1)?;                           // 0 by the host's paths
     arrival::settle(start.attachment, &mut warnings, plan)?;               // 1 into the cgroup, by the host's procfs; hidden from who is in there
     *step = "namespaces";
     arrival::join_process(start.init, start.kinds)?;                       // 2 from here on, host paths do not exist
@@ -57,7 +58,7 @@ fn steps(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Infallible,
     connect(start.stdio, terminal.as_ref(), plan)?;                        // 3 after setsid: the terminal becomes ours
     let capabilities = credentials::clamp(&plan.capabilities, &mut warnings)?;
     limits::set(&plan.rlimits, &mut warnings)?;                            // 4 late: they would limit the steps before
-    depart(&start.channel, plan, Departure { env, capabilities, terminal, warnings, reaper: false }, step)
+    depart(&start.channel, plan, Departure { env, capabilities, terminal, warnings, agents, reaper: false }, step)
 }
 
 fn open_terminal(root: &RootDirectory, start: &JoinedStart<'_>) -> Result<Option<Terminal>, InitError> {
