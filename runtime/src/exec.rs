@@ -55,7 +55,7 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed, LaunchError> {
     if !sealed::is_sealed() {
         return Err(LaunchError::NotSealed);
     }
-    let plan = plan::process(request.container, request.process, request.cgroup)?;
+    let plan = plan::process(request.container, request.process, request.cgroup, request.init.pid)?;
     let gone = || LaunchError::Gone { pid: request.init.pid };
     let init = request.init.open().map_err(LaunchError::clone)?.ok_or_else(gone)?;
     let (child, channel) = clone_process(&request, &plan, &init)?;

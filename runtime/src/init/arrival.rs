@@ -12,6 +12,7 @@ use super::error::{Act, InitError};
 use super::{attributes, credentials};
 use crate::cgroup::Attachment;
 use crate::plan::{ProcessPlan, namespace_name};
+use crate::seccomp::listener::Connection;
 use crate::sys;
 
 /// Steps that need nothing but the host's view: before any namespace is joined.
@@ -29,6 +30,12 @@ pub(super) fn settle(
     adjust_oom_score(plan.oom_score_adj, warnings)?;
     // After the cgroup, which resets processors and bounds memory nodes.
     attributes::settle(plan)
+}
+
+/// Connects to the seccomp agent, if some calls wait for its answer: `count` times, as it takes one listener each.
+pub(super) fn reach_agent(plan: &ProcessPlan, count: usize) -> Result<Vec<Connection>, InitError> {
+    let agent = plan.agent.iter().cycle().take(if plan.agent.is_some() { count } else { 0 });
+    agent.map(|agent| agent.connect().act_on("connect to `linux.seccomp.listenerPath`", agent.path())).collect()
 }
 
 /// Joins namespaces, each checked to be of the kind it is said to be before the clone.

@@ -20,6 +20,7 @@ use crate::cgroup::Attachment;
 use crate::hooks::{self, HookPlan};
 use crate::launch::{LaunchOptions, Stdio};
 use crate::plan::{CapabilitySets, ContainerPlan, ProcessPlan};
+use crate::seccomp::listener::Connection;
 use crate::sys;
 
 /// What the monitor hands to init.
@@ -59,6 +60,8 @@ pub(super) struct Departure<'a> {
     pub(super) capabilities: CapabilitySets,
     pub(super) terminal: Option<Terminal>,
     pub(super) warnings: Vec<String>,
+    /// Connections to the seccomp agent, one for each process that loads the filter.
+    pub(super) agents: Vec<Connection>,
     /// Stay as pid 1 and let a child become the program.
     pub(super) reaper: bool,
     /// Where whoever starts the program will connect, if it is not the creator.
@@ -79,6 +82,7 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
         Some(view) => view,
         None => { late_view = CgroupView::of(&plan.cgroup, plan.namespaces.is_new(libc::CLONE_NEWCGROUP)); late_view.as_slice() }
     };
+    let agents = arrival::reach_agent(&plan.process, 1 + usize::from(start.options.reaper))?; // by the host's paths
     arrival::settle(start.attachment, &mut warnings, &plan.process, start.options.preserve_fds)?; // 1 into the cgroup, by the host's procfs
     *step = "namespaces";
     arrival::join(start.joins)?;                                           // 2 before mounts: sysfs shows the network it is mounted from
@@ -110,7 +114,7 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
     limits::set(&plan.process.rlimits, &mut warnings)?;                    // 16 late: they would limit the steps before
     let (reaper, start_socket) = (start.options.reaper, start.options.start_socket.as_ref());
     let (preserve_fds, hooks) = (start.options.preserve_fds, plan.hooks.start_container.as_slice());
-    let departure = Departure { env, capabilities, terminal, warnings, reaper, start_socket, preserve_fds, hooks };
+    let departure = Departure { env, capabilities, terminal, warnings, agents, reaper, start_socket, preserve_fds, hooks };
     depart(&start.channel, &plan.process, departure, step)
 }
 
@@ -118,14 +122,14 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
 #[rustfmt::skip] // one step a line: the list is the order
 pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, departure: Departure<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
     *step = "start";
-    let Departure { env, capabilities, terminal, warnings, reaper, start_socket, preserve_fds, hooks } = departure;
+    let Departure { env, capabilities, terminal, warnings, mut agents, reaper, start_socket, preserve_fds, hooks } = departure;
     let master = terminal.as_ref().map(|terminal| terminal.master.as_fd());
     channel.send(&Report::ready(warnings), master).act("report")?;         // 17 all is set up
     drop(terminal);
     let Some(state) = channel.wait() else { sys::process::exit_now(0) };   // 18 the creator is gone: nobody wants us
-    let Some(socket) = start_socket else { return take_off(channel, plan, (&env, &capabilities, reaper), (hooks, &state)) };
-    let Ok((channel, state)) = next_channel(socket, preserve_fds) else { sys::process::exit_now(1) };
-    match take_off(&channel, plan, (&env, &capabilities, reaper), (hooks, &state)) {
+    let Some(socket) = start_socket else { return take_off(channel, plan, (&env, &capabilities, reaper), (hooks, &state), &mut agents) };
+    let Ok((channel, state)) = next_channel(socket, preserve_fds, &agents) else { sys::process::exit_now(1) };
+    match take_off(&channel, plan, (&env, &capabilities, reaper), (hooks, &state), &mut agents) {
         Ok(never) => Ok(never),
         Err(error) => report(&channel, error, "start"),
     }
@@ -134,8 +138,9 @@ pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, departure: Departure
 /// Lets go of the creator, and waits for whoever starts the program.
 ///
 /// Of what was open in the creator nothing stays open: a lock it held would be held by this process too.
-fn next_channel(socket: &OwnedFd, preserve_fds: u32) -> std::io::Result<(Channel, Vec<u8>)> {
-    sys::descriptor::close_all_but(3 + preserve_fds, socket.as_fd())?;
+fn next_channel(socket: &OwnedFd, preserve_fds: u32, agents: &[Connection]) -> std::io::Result<(Channel, Vec<u8>)> {
+    let kept: Vec<BorrowedFd<'_>> = agents.iter().map(AsFd::as_fd).chain([socket.as_fd()]).collect();
+    sys::descriptor::close_all_but(3 + preserve_fds, &kept)?;
     loop {
         let starter = Channel::accept(socket.as_fd())?;
         // One that went away without a word did not start anything.
@@ -151,17 +156,19 @@ fn take_off(
     plan: &ProcessPlan,
     (env, capabilities, reaper): (&[CString], &CapabilitySets, bool),
     (hooks, state): (&[HookPlan], &[u8]),
+    agents: &mut Vec<Connection>,
 ) -> Result<Infallible, InitError> {
     hooks::run_all(hooks, state, None).map_err(|error| InitError::refused(chain(&error)))?;
+    let agent = agents.pop();
     if !reaper {
-        return become_program(plan, env, capabilities);
+        return become_program(plan, env, capabilities, agent);
     }
-    let program = || match become_program(plan, env, capabilities) {
+    let program = || match become_program(plan, env, capabilities, agent) {
         Ok(never) => never,
         Err(error) => report(channel, error, "start"),
     };
     let child = reaper::split(program).act("clone the program")?; // 19 before the filter: it knows no clone3
-    confine(plan, capabilities)?;
+    confine(plan, capabilities, agents.pop())?;
     reaper::reap(&child).act("reap")
 }
 
@@ -184,24 +191,36 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Gives up everything the program shall not have, and becomes it.
-fn become_program(plan: &ProcessPlan, env: &[CString], capabilities: &CapabilitySets) -> Result<Infallible, InitError> {
+fn become_program(
+    plan: &ProcessPlan,
+    env: &[CString],
+    capabilities: &CapabilitySets,
+    agent: Option<Connection>,
+) -> Result<Infallible, InitError> {
     attributes::schedule(&plan.scheduling)?; // of the program alone: an init that stays is not in a hurry
-    confine(plan, capabilities)?;
+    confine(plan, capabilities, agent)?;
     execute::replace(plan, env) // on success the channel closes: that is the report
 }
 
 #[rustfmt::skip] // one step a line: the list is the order
-fn confine(plan: &ProcessPlan, capabilities: &CapabilitySets) -> Result<(), InitError> {
+fn confine(plan: &ProcessPlan, capabilities: &CapabilitySets, mut agent: Option<Connection>) -> Result<(), InitError> {
     if plan.no_new_privileges { nix::sys::prctl::set_no_new_privs().act("forbid new privileges")?; }
-    if !plan.no_new_privileges { load_filter(plan)?; }                     // 20 privileged without it (seccomp(2), EACCES)
+    if !plan.no_new_privileges { load_filter(plan, agent.take())?; }       // 20 privileged without it (seccomp(2), EACCES)
     credentials::assume(&plan.user, capabilities)?;                        // 21 below, only what the program will have
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(plan.umask));
-    if plan.no_new_privileges { load_filter(plan)?; }                      // 22 as late as can be: the filter allows less
+    if plan.no_new_privileges { load_filter(plan, agent)?; }               // 22 as late as can be: the filter allows less
     Ok(())
 }
 
-fn load_filter(plan: &ProcessPlan) -> Result<(), InitError> {
-    plan.filter.as_ref().map_or(Ok(()), |filter| sys::seccomp::load(filter).act("load the seccomp filter"))
+/// Loads the filter; the descriptor by which an agent answers, if there is one, goes to the agent.
+fn load_filter(plan: &ProcessPlan, agent: Option<Connection>) -> Result<(), InitError> {
+    let Some(filter) = &plan.filter else { return Ok(()) };
+    match (sys::seccomp::load(filter).act("load the filter of `linux.seccomp`")?, agent) {
+        (Some(listener), Some(agent)) => {
+            agent.hand_over(listener.as_fd()).act("hand the listener to the seccomp agent")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn name_host(plan: &ContainerPlan) -> Result<(), InitError> {

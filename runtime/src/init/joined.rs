@@ -43,6 +43,7 @@ pub(crate) fn run(start: &JoinedStart<'_>) -> Infallible {
 fn steps(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
     let plan = start.plan;
     let mut warnings = Vec::new();
+    let agents = arrival::reach_agent(plan, 1)?;                           // 0 by the host's paths
     arrival::settle(start.attachment, &mut warnings, plan, start.preserve_fds)?; // 1 into the cgroup, by the host's procfs; hidden from who is in there
     *step = "namespaces";
     arrival::join_process(start.init, start.kinds)?;                       // 2 from here on, host paths do not exist
@@ -59,7 +60,7 @@ fn steps(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Infallible,
     let capabilities = credentials::clamp(&plan.capabilities, &mut warnings)?;
     execute::check(plan)?;
     limits::set(&plan.rlimits, &mut warnings)?;                            // 4 late: they would limit the steps before
-    let departure = Departure { env, capabilities, terminal, warnings, reaper: false, start_socket: None, preserve_fds: start.preserve_fds, hooks: &[] };
+    let departure = Departure { env, capabilities, terminal, warnings, agents, reaper: false, start_socket: None, preserve_fds: start.preserve_fds, hooks: &[] };
     depart(&start.channel, plan, departure, step)
 }
 

@@ -97,11 +97,10 @@ fn unescape(field: &[u8]) -> PathBuf {
 /// With `no_pivot` the root filesystem is moved on top of the old root instead, where a root that cannot be left
 /// (an initramfs) forbids pivot_root(2).
 pub(super) fn into(root: &RootDirectory, propagation: Propagation, no_pivot: bool) -> Result<(), InitError> {
-    fchdir(root.as_fd()).act("enter the root filesystem")?;
     if no_pivot {
-        move_to_root()?;
+        move_to_root(root)?;
     } else {
-        pivot()?;
+        pivot(root)?;
     }
     match propagation.last {
         Some(last) => mount(None::<&str>, "/", None::<&str>, last, None::<&str>).act("set `linux.rootfsPropagation`"),
@@ -110,7 +109,10 @@ pub(super) fn into(root: &RootDirectory, propagation: Propagation, no_pivot: boo
 }
 
 /// Exchanges the roots, from the directory that becomes the new one.
-fn pivot() -> Result<(), InitError> {
+fn pivot(root: &RootDirectory) -> Result<(), InitError> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let old = openat(AT_FDCWD, "/", flags, Mode::empty()).act("open `/`")?;
+    fchdir(root.as_fd()).act("enter the root filesystem")?;
     // New and old root in one place: the old one then lies on top of the new one, and needs no directory
     // of the image to be put into (pivot_root(2), "pivot_root(".", ".")").
     match pivot_root(".", ".") {
@@ -122,6 +124,7 @@ fn pivot() -> Result<(), InitError> {
         }
         result => result.act("make the root filesystem `/`")?,
     }
+    fchdir(&old).act("enter the old root")?;
     // Where they are still tied to the host's, letting go of them would unmount those.
     let none = None::<&str>;
     mount(none, ".", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none).act("separate the host's mounts")?;
@@ -130,7 +133,8 @@ fn pivot() -> Result<(), InitError> {
 }
 
 /// Moves the mount that is the working directory over `/`, and makes it the root of this process.
-fn move_to_root() -> Result<(), InitError> {
+fn move_to_root(root: &RootDirectory) -> Result<(), InitError> {
+    fchdir(root.as_fd()).act("enter the root filesystem")?;
     mount(Some("."), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>).act("move the root filesystem to `/`")?;
     chroot(".").act("make the root filesystem `/`")?;
     chdir(Path::new("/")).act("enter the new root")

@@ -23,11 +23,12 @@ mod time;
 
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{Linux, LinuxResources, Spec};
+use oci_spec::runtime::{ContainerState, Linux, LinuxResources, Spec};
 
 use crate::cgroup::{Cgroup, Driver, Unit};
 use crate::defaults;
 use crate::hooks::{self, Hooks};
+use crate::seccomp::listener::Identity;
 
 pub(crate) use capabilities::CapabilitySets;
 pub(crate) use devices::Device;
@@ -91,7 +92,7 @@ pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path, driver: Driver) ->
     let users = namespaces::id_mappings(linux, &namespaces)?;
     let (cgroup, unit) = cgroup(id, linux, driver)?;
     let mounts = mounts::plan(spec.mounts().as_deref().unwrap_or_default(), bundle, linux.mount_label())?;
-    let process = process::plan(process, Some(linux), &cgroup)?;
+    let process = process::plan(process, Some(linux), &cgroup, identity(id, spec, bundle))?;
     check_ids(&namespaces, users.as_ref(), &mounts, &process.user)?;
     Ok(ContainerPlan {
         root: root(spec, linux, bundle)?,
@@ -115,15 +116,27 @@ pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path, driver: Driver) ->
 }
 
 /// Plans another process of a container.
+///
+/// `init` is the pid of the container's first process. An agent learns the container's id from the last part of its
+/// cgroup's path, which is all that is known of it here.
 pub(crate) fn process(
     container: &Spec,
     process: &oci_spec::runtime::Process,
     cgroup: &Cgroup,
+    init: i32,
 ) -> Result<ProcessPlan, PlanError> {
     supported::check_process(process)?;
-    let mut plan = process::plan(process, container.linux().as_ref(), cgroup)?;
+    let id = cgroup.path().rsplit(['/', ':']).next().unwrap_or_default();
+    let identity =
+        Identity { status: ContainerState::Running, init: Some(init), ..identity(id, container, Path::new("")) };
+    let mut plan = process::plan(process, container.linux().as_ref(), cgroup, identity)?;
     plan.affinity = scheduling::affinity(process.exec_cpu_affinity().as_ref())?;
     Ok(plan)
+}
+
+fn identity(id: &str, spec: &Spec, bundle: &Path) -> Identity {
+    let (annotations, status) = (spec.annotations().clone(), ContainerState::Created);
+    Identity { id: id.to_owned(), bundle: bundle.to_owned(), annotations, status, init: None }
 }
 
 /// Ids must exist in the user namespace, and maps of a mount must come from somewhere.

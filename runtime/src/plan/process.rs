@@ -13,6 +13,7 @@ use super::{
     rlimits, scheduling,
 };
 use crate::cgroup::Cgroup;
+use crate::seccomp::listener::{Agent, Identity};
 use crate::seccomp::{self, Filter};
 
 /// The permission bits a new file lacks when the spec does not say: what login shells set.
@@ -32,6 +33,8 @@ pub(crate) struct ProcessPlan {
     pub(crate) capabilities: CapabilitySets,
     pub(crate) no_new_privileges: bool,
     pub(crate) filter: Option<Filter>,
+    /// Who answers for calls that the filter hands on.
+    pub(crate) agent: Option<Agent>,
     pub(crate) rlimits: Vec<Limit>,
     pub(crate) oom_score_adj: Option<i32>,
     pub(crate) scheduling: Scheduling,
@@ -63,7 +66,12 @@ impl ProcessPlan {
 }
 
 /// Plans a process of the container whose cgroup is `cgroup`.
-pub(super) fn plan(process: &Process, linux: Option<&Linux>, cgroup: &Cgroup) -> Result<ProcessPlan, PlanError> {
+pub(super) fn plan(
+    process: &Process,
+    linux: Option<&Linux>,
+    cgroup: &Cgroup,
+    container: Identity,
+) -> Result<ProcessPlan, PlanError> {
     if !process.cwd().is_absolute() {
         return Err(PlanError::invalid("process.cwd", process.cwd().display(), "it is not absolute"));
     }
@@ -72,7 +80,11 @@ pub(super) fn plan(process: &Process, linux: Option<&Linux>, cgroup: &Cgroup) ->
         let value = adjustment.unwrap_or_default();
         return Err(PlanError::invalid("process.oomScoreAdj", value, "it must be between -1000 and 1000"));
     }
+    let profile = linux.and_then(|linux| linux.seccomp().as_ref());
+    let filter = profile.map(seccomp::compile).transpose()?;
+    let hands_on = filter.as_ref().is_some_and(|filter| filter.listener);
     Ok(ProcessPlan {
+        agent: profile.filter(|_| hands_on).and_then(|profile| Agent::of(profile, container)),
         args: args(process)?,
         env: env(process)?,
         cwd: process.cwd().clone(),
@@ -80,7 +92,7 @@ pub(super) fn plan(process: &Process, linux: Option<&Linux>, cgroup: &Cgroup) ->
         umask: process.user().umask().unwrap_or(DEFAULT_UMASK) & 0o777,
         capabilities: capabilities::plan(process.capabilities().as_ref())?,
         no_new_privileges: process.no_new_privileges().unwrap_or(false),
-        filter: linux.and_then(|linux| linux.seccomp().as_ref()).map(seccomp::compile).transpose()?,
+        filter,
         rlimits: rlimits::plan(process.rlimits().as_deref().unwrap_or_default())?,
         oom_score_adj: adjustment,
         scheduling: scheduling::plan(process)?,
@@ -152,7 +164,14 @@ mod tests {
     use super::*;
 
     fn planned(json: &str) -> Result<ProcessPlan, PlanError> {
-        plan(&serde_json::from_str(json).unwrap(), None, &Cgroup::open("/lighter/test").unwrap())
+        let container = Identity {
+            id: "test".to_owned(),
+            bundle: "/".into(),
+            annotations: None,
+            status: oci_spec::runtime::ContainerState::Created,
+            init: None,
+        };
+        plan(&serde_json::from_str(json).unwrap(), None, &Cgroup::open("/lighter/test").unwrap(), container)
     }
 
     #[test]

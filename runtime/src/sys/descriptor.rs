@@ -16,18 +16,21 @@ pub(crate) fn close_on_exec_from(first: u32) -> nix::Result<()> {
     Errno::result(rc).map(drop)
 }
 
-/// Closes every descriptor from `first` on but `kept`, which is one of them.
+/// Closes every descriptor from `first` on but those in `kept`.
 ///
 /// For a process that never returns to the owners of the others: they would close numbers that are somebody else's.
-pub(crate) fn close_all_but(first: u32, kept: BorrowedFd<'_>) -> nix::Result<()> {
-    let kept = kept.as_raw_fd() as u32;
-    for (first, last) in [(first, kept - 1), (kept + 1, u32::MAX)] {
+pub(crate) fn close_all_but(first: u32, kept: &[BorrowedFd<'_>]) -> nix::Result<()> {
+    let mut kept: Vec<u32> = kept.iter().map(|kept| kept.as_raw_fd() as u32).collect();
+    kept.sort_unstable();
+    let mut first = first;
+    for last in kept.into_iter().map(|kept| kept - 1).chain([u32::MAX]) {
         if first <= last {
             // SAFETY: close_range(2) takes three numbers; the caller promises that no owner of a closed
             // descriptor runs again, so none is used or closed a second time.
             let rc = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
             Errno::result(rc)?;
         }
+        first = first.max(last.saturating_add(2));
     }
     Ok(())
 }

@@ -10,5 +10,6 @@ mod mounts;
 mod namespaces;
 mod process;
 mod resources;
+mod seccomp;
 mod support;
 mod users;
