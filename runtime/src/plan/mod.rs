@@ -23,7 +23,7 @@ mod time;
 
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{ContainerState, Linux, LinuxResources, Spec};
+use oci_spec::runtime::{ContainerState, Linux, LinuxDeviceCgroup, LinuxDeviceType, LinuxResources, Spec};
 
 use crate::cgroup::{Cgroup, Driver, Unit};
 use crate::defaults;
@@ -58,7 +58,7 @@ pub(crate) struct ContainerPlan {
     /// The unit whose cgroup that is, when systemd is to make it.
     pub(crate) unit: Option<Unit>,
     pub(crate) resources: LinuxResources,
-    /// The spec has no device rules of its own.
+    /// The spec itself forbids no device.
     pub(crate) devices_implied: bool,
     pub(crate) root: RootPlan,
     pub(crate) mounts: Vec<MountPlan>,
@@ -106,7 +106,10 @@ pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path, driver: Driver) ->
         process,
         users,
         resources: resources(linux),
-        devices_implied: linux.resources().as_ref().is_none_or(|all| all.devices().is_none()),
+        devices_implied: linux
+            .resources()
+            .as_ref()
+            .is_none_or(|all| all.devices().iter().flatten().all(|rule| rule.allow())),
         unit,
         hooks: hooks::plan(spec.hooks().as_ref())?,
         namespaces,
@@ -165,15 +168,27 @@ fn check_ids(
 /// Returns the limits, with device rules that begin with "nothing" and end with what every container may use.
 ///
 /// The specification obliges to supply the default devices (config-linux.md, "Default Devices"), which are of no use if
-/// they may not be opened; engines send a list that leaves them out, as runc adds them.
+/// they may not be opened; engines send a list that leaves them out, as runc adds them. Who may use everything needs no
+/// such list.
 fn resources(linux: &Linux) -> LinuxResources {
     let mut resources = linux.resources().clone().unwrap_or_default();
-    let mut rules = defaults::devices();
-    let usable = rules.split_off(1);
-    rules.extend(resources.devices().iter().flatten().cloned());
-    rules.extend(usable);
-    resources.set_devices(Some(rules));
+    let own = resources.devices().clone().unwrap_or_default();
+    if !own.last().is_some_and(allows_everything) {
+        let mut rules = defaults::devices();
+        let usable = rules.split_off(1);
+        rules.extend(own);
+        rules.extend(usable);
+        resources.set_devices(Some(rules));
+    }
     resources
+}
+
+fn allows_everything(rule: &LinuxDeviceCgroup) -> bool {
+    let any = |number: Option<i64>| number.is_none_or(|number| number < 0);
+    let all_kinds = matches!(rule.typ(), None | Some(LinuxDeviceType::A));
+    let all_access =
+        rule.access().as_deref().is_none_or(|access| access.is_empty() || "rwm".chars().all(|c| access.contains(c)));
+    rule.allow() && all_kinds && any(rule.major()) && any(rule.minor()) && all_access
 }
 
 fn cgroup(id: &str, linux: &Linux, driver: Driver) -> Result<(Cgroup, Option<Unit>), PlanError> {
