@@ -31,6 +31,7 @@ use crate::seccomp::listener::Identity;
 pub(crate) use capabilities::CapabilitySets;
 pub(crate) use devices::Device;
 pub use error::PlanError;
+use error::check_path;
 pub(crate) use id_mappings::IdMappings;
 
 pub(crate) use labels::Labels;
@@ -158,11 +159,15 @@ fn cgroup(id: &str, linux: &Linux) -> Result<Cgroup, PlanError> {
         None => Some(format!("/lighter/{id}")),
     };
     let path = path.ok_or_else(|| PlanError::invalid("linux.cgroupsPath", "", "it is not UTF-8"))?;
+    if path.chars().any(char::is_control) {
+        return Err(PlanError::invalid("linux.cgroupsPath", path, "it has a control character"));
+    }
     Ok(Cgroup::open(&path)?)
 }
 
 fn root(spec: &Spec, linux: &Linux, bundle: &Path) -> Result<RootPlan, PlanError> {
     let root = spec.root().as_ref().ok_or_else(|| PlanError::missing("root"))?;
+    check_path("root.path", root.path())?;
     let path = bundle.join(root.path());
     if !path.is_absolute() {
         return Err(PlanError::invalid("root.path", path.display(), "the bundle must be an absolute path"));
@@ -189,3 +194,6 @@ fn host_name(field: &'static str, name: &Option<String>, namespaces: &Namespaces
     }
     Ok(Some(name.clone()))
 }
+
+#[cfg(test)]
+mod tests;
