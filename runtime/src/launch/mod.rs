@@ -12,8 +12,10 @@ mod clone;
 mod created;
 mod error;
 mod joins;
+mod net_devices;
 mod passage;
 mod rollback;
+mod rtnetlink;
 mod stdio;
 mod users;
 
@@ -80,6 +82,9 @@ pub fn create(launch: Launch<'_>) -> Result<Created, LaunchError> {
     drop(launch.stdio);
     let (terminal, said) = wait_until_ready(&child, &channel)?;
     warnings.extend(said);
+    net_devices::move_in(&plan.net_devices, child.pid).inspect_err(|_| {
+        end(&child);
+    })?;
     Created::new(child, channel, plan.cgroup, rollback, terminal, warnings)
 }
 

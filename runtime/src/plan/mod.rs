@@ -12,6 +12,7 @@ mod memory_policy;
 pub(crate) mod mount_options;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod number_set;
 mod process;
 mod propagation;
@@ -39,6 +40,7 @@ pub(crate) use memory_policy::MemoryPolicy;
 pub(crate) use mount_options::MountOptions;
 pub(crate) use mounts::{MountKind, MountPlan};
 pub(crate) use namespaces::{Join, Namespaces, flag as namespace_flag, name as namespace_name};
+pub(crate) use net_devices::NetDevice;
 pub(crate) use number_set::NumberSet;
 pub(crate) use process::{ProcessPlan, User};
 pub(crate) use propagation::Propagation;
@@ -63,6 +65,7 @@ pub(crate) struct ContainerPlan {
     pub(crate) readonly: Vec<PathBuf>,
     /// Paths below `/proc/sys` and values.
     pub(crate) sysctls: Vec<(PathBuf, String)>,
+    pub(crate) net_devices: Vec<NetDevice>,
     pub(crate) hostname: Option<String>,
     pub(crate) domainname: Option<String>,
     pub(crate) process: ProcessPlan,
@@ -94,6 +97,7 @@ pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path) -> Result<Containe
         masked: paths("linux.maskedPaths", linux.masked_paths())?,
         readonly: paths("linux.readonlyPaths", linux.readonly_paths())?,
         sysctls: sysctls::plan(linux, &namespaces)?,
+        net_devices: net_devices::plan(linux, &namespaces)?,
         hostname: host_name("hostname", spec.hostname(), &namespaces)?,
         domainname: host_name("domainname", spec.domainname(), &namespaces)?,
         time_offsets: time::plan(linux, &namespaces)?,
