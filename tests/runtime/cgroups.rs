@@ -75,8 +75,9 @@ fn a_cgroup_in_use_is_refused_and_its_processes_live_on() {
     let ended = neighbour.try_wait().unwrap();
     neighbour.kill().unwrap();
     neighbour.wait().unwrap();
-    fs::remove_dir(cgroup).unwrap();
+    let emptied = fs::remove_dir(cgroup);
     created.fails();
+    emptied.unwrap();
     assert_eq!(ended, None);
 }
 
