@@ -122,7 +122,26 @@ pub(super) fn into(root: &RootDirectory, propagation: Propagation) -> Result<(),
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_the_kernel_escapes_is_read_back(path in prop::collection::vec(any::<u8>(), 0..60)) {
+            let escaped: Vec<u8> = path
+                .iter()
+                .flat_map(|byte| match byte {
+                    b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
+                    _ => vec![*byte],
+                })
+                .collect();
+            let read = unescape(&escaped);
+            prop_assert_eq!(read.as_os_str().as_bytes(), path.as_slice());
+        }
+    }
 
     #[test]
     fn a_mount_point_with_blanks_is_read() {
