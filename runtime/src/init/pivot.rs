@@ -60,8 +60,8 @@ fn attach_prepared(tree: &OwnedFd, path: &Path) -> Result<RootDirectory, InitErr
     tree.try_clone().map(RootDirectory::of).act_on("open the root filesystem", path)
 }
 
-/// Makes the mount that `place` lies on private: what is mounted over it must not appear on the host, and
-/// pivot_root(2) wants the mount above the new root to be private.
+/// Cuts the way to the host from the mount that `place` lies on: what is mounted over it must not appear there, and
+/// pivot_root(2) does not want the mount above the new root to be shared.
 fn separate_below(place: &OwnedFd) -> std::io::Result<()> {
     let id = sys::descriptor::mount_id(place.as_fd())?.to_string();
     let mountinfo = std::fs::read("/proc/self/mountinfo")?;
@@ -69,7 +69,7 @@ fn separate_below(place: &OwnedFd) -> std::io::Result<()> {
     let point = lines.find_map(|mut fields| (fields.next()? == id.as_bytes()).then(|| fields.nth(3)).flatten());
     let point = point.map(unescape).ok_or(Errno::ENOENT)?;
     let none = None::<&str>;
-    Ok(mount(none, point.as_path(), none, MsFlags::MS_PRIVATE, none)?)
+    Ok(mount(none, point.as_path(), none, MsFlags::MS_SLAVE, none)?)
 }
 
 /// Reads a path of mountinfo, in which blanks and backslashes are `\` and three octal digits.

@@ -10,6 +10,7 @@ mod exec;
 mod mounts;
 mod namespaces;
 mod process;
+mod propagation;
 mod races;
 mod resources;
 mod seccomp;
