@@ -7,6 +7,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::json;
 
 use crate::support::{Bundle, Ended};
+use crate::users::mapped;
 
 /// A directory that is a shared mount of this namespace while the value lives.
 struct Shared(PathBuf);
@@ -57,9 +58,9 @@ fn beside<T: Send>(bundle: &Bundle, host: impl FnOnce() -> T + Send) -> (Ended, 
 }
 
 /// A container that may mount.
-fn mounting(script: &str) -> Bundle {
+fn mounting(bundle: Bundle) -> Bundle {
     let admin = json!(["CAP_SYS_ADMIN"]);
-    let bundle = Bundle::new(&["sh", "-c", script]).with("/linux/seccomp", json!(null));
+    let bundle = bundle.with("/linux/seccomp", json!(null));
     ["bounding", "effective", "permitted"]
         .into_iter()
         .fold(bundle, |bundle, set| bundle.with(&format!("/process/capabilities/{set}"), admin.clone()))
@@ -104,9 +105,13 @@ fn mounts_reach_the_host_only_where_the_spec_ties_them() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("sub")).unwrap();
         let shared = Shared::over(directory.path().to_owned());
-        let bundle = mounting(&format!("mount -t tmpfs none /data/sub && {}; umount /data/sub", meet("here")))
-            .with("/linux/rootfsPropagation", json!(root))
-            .mounted(json!({"destination": "/data", "source": shared.0, "options": ["rbind", volume]}));
+        let bundle = mounting(Bundle::new(&[
+            "sh",
+            "-c",
+            &format!("mount -t tmpfs none /data/sub && {}; umount /data/sub", meet("here")),
+        ]))
+        .with("/linux/rootfsPropagation", json!(root))
+        .mounted(json!({"destination": "/data", "source": shared.0, "options": ["rbind", volume]}));
         let (ended, seen) = beside(&bundle, || met(&bundle, "here", || shared.below()));
         assert_eq!((ended.code, seen), (0, expected), "root {root:?}, volume {volume}: {ended:?}");
     }
@@ -116,7 +121,7 @@ fn mounts_reach_the_host_only_where_the_spec_ties_them() {
 #[ignore = "needs root"]
 fn what_is_mounted_in_the_root_never_reaches_the_host() {
     for root in ["", "slave", "rslave", "private", "rprivate", "shared", "rshared", "unbindable"] {
-        let bundle = mounting(&format!("mount -t tmpfs none /home && {}", meet("here")))
+        let bundle = mounting(Bundle::new(&["sh", "-c", &format!("mount -t tmpfs none /home && {}", meet("here"))]))
             .with("/linux/rootfsPropagation", json!(root));
         let shared = Shared::over(bundle.root());
         let (ended, seen) = beside(&bundle, || met(&bundle, "here", || shared.below()));
@@ -156,4 +161,31 @@ impl Drop for Later {
     fn drop(&mut self) {
         let _gone = umount2(&self.0, MntFlags::MNT_DETACH);
     }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_volume_in_a_user_namespace_is_not_tied_to_the_host() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("sub")).unwrap();
+    let shared = Shared::over(directory.path().to_owned());
+    let script = format!("mount -t tmpfs none /data/sub && {}", meet("here"));
+    let bundle = mounting(mapped(&["sh", "-c", &script]))
+        .mounted(json!({"destination": "/data", "source": shared.0, "options": ["rbind"]}));
+    let (ended, seen) = beside(&bundle, || met(&bundle, "here", || shared.below()));
+    assert_eq!((ended.code, seen), (0, 0), "{ended:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn letting_go_of_the_hosts_mounts_leaves_them_to_the_host() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("sub")).unwrap();
+    let shared = Shared::over(directory.path().to_owned());
+    let below = Later::new(&shared.0.join("sub"));
+    for root in ["", "slave", "private", "shared", "rshared", "unbindable"] {
+        let ended = Bundle::new(&["true"]).with("/linux/rootfsPropagation", json!(root)).run();
+        assert_eq!((ended.code, shared.below()), (0, 1), "{root}: {ended:?}");
+    }
+    drop(below);
 }
