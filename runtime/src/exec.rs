@@ -29,6 +29,8 @@ pub struct ExecRequest<'a> {
     pub process: &'a Process,
     /// Its standard streams.
     pub stdio: Stdio,
+    /// How many of the caller's descriptors from 3 on the program inherits.
+    pub preserve_fds: u32,
 }
 
 /// A process that [`exec`] started: a child of the caller.
@@ -58,8 +60,9 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed, LaunchError> {
     let init = request.init.open().map_err(LaunchError::clone)?.ok_or_else(gone)?;
     let (child, channel) = clone_process(&request, &plan, &init)?;
     drop(request.stdio);
-    let (terminal, warnings) = wait_until_ready(&child, &channel)?;
-    release(&channel).inspect_err(|_| {
+    // Hooks are the business of a container's first process.
+    let (terminal, warnings) = wait_until_ready(&child, &channel, |_| Ok(b"{}".to_vec()))?;
+    release(&channel, b"{}").inspect_err(|_| {
         end(&child);
     })?;
     let Child { pid, pidfd } = child;
@@ -71,7 +74,7 @@ fn clone_process(
     plan: &ProcessPlan,
     init: &OwnedFd,
 ) -> Result<(Child, Channel), LaunchError> {
-    let attachment = request.cgroup.attachment()?;
+    let attachment = request.cgroup.attachment_beside(request.init.pid)?;
     let kinds = namespaces(request.container);
     let birth = Birth { namespaces: 0, pid_namespace: Some(init), attachment: &attachment };
     let _back = plan.affinity.initial.as_ref().map(Pinned::to).transpose()?;
@@ -79,8 +82,8 @@ fn clone_process(
         hand_over(&request.stdio, request.init.pid, plan.user.uid.as_raw())?;
     }
     clone(&birth, |channel| {
-        let (attachment, stdio) = (&attachment, &request.stdio);
-        init::run_joined(&JoinedStart { plan, attachment, init, kinds, stdio, channel })
+        let (attachment, stdio, preserve_fds) = (&attachment, &request.stdio, request.preserve_fds);
+        init::run_joined(&JoinedStart { plan, attachment, init, kinds, stdio, channel, preserve_fds })
     })
 }
 

@@ -16,10 +16,15 @@ use crate::seccomp::listener::Connection;
 use crate::sys;
 
 /// Steps that need nothing but the host's view: before any namespace is joined.
-pub(super) fn settle(attachment: &Attachment, warnings: &mut Vec<String>, plan: &ProcessPlan) -> Result<(), InitError> {
+pub(super) fn settle(
+    attachment: &Attachment,
+    warnings: &mut Vec<String>,
+    plan: &ProcessPlan,
+    preserve_fds: u32,
+) -> Result<(), InitError> {
     sys::signal::reset().act("reset signals")?;
-    // Whatever was open in the monitor, by whoever: no program of a container inherits it.
-    sys::descriptor::close_on_exec_from(3).act("mark descriptors close-on-exec")?;
+    // Whatever was open in the caller, by whoever: no program of a container inherits it unasked.
+    sys::descriptor::close_on_exec_from(3 + preserve_fds).act("mark descriptors close-on-exec")?;
     nix::sys::stat::umask(nix::sys::stat::Mode::empty());
     attachment.enter().act("enter the cgroup")?;
     adjust_oom_score(plan.oom_score_adj, warnings)?;

@@ -31,7 +31,7 @@ mod terminal;
 mod trees;
 
 pub(crate) use cgroupfs::CgroupView;
-pub(crate) use channel::{Channel, Failure, FailureKind, Report};
+pub(crate) use channel::{Channel, Failure, FailureKind, Report, Stage};
 pub(crate) use container::{ContainerStart, run as run_container};
 pub(crate) use joined::{JoinedStart, run as run_joined};
 pub(crate) use trees::{MountMaps, Trees, prepare};

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::Mode;
-use nix::unistd::{chdir, fchdir, pivot_root};
+use nix::unistd::{chdir, chroot, fchdir, pivot_root};
 
 use super::beneath::RootDirectory;
 use super::classic;
@@ -93,7 +93,23 @@ fn unescape(field: &[u8]) -> PathBuf {
 }
 
 /// Makes `root` the root of this mount namespace and lets go of the host's mounts.
-pub(super) fn into(root: &RootDirectory, propagation: Propagation) -> Result<(), InitError> {
+///
+/// With `no_pivot` the root filesystem is moved on top of the old root instead, where a root that cannot be left
+/// (an initramfs) forbids pivot_root(2).
+pub(super) fn into(root: &RootDirectory, propagation: Propagation, no_pivot: bool) -> Result<(), InitError> {
+    if no_pivot {
+        move_to_root(root)?;
+    } else {
+        pivot(root)?;
+    }
+    match propagation.last {
+        Some(last) => mount(None::<&str>, "/", None::<&str>, last, None::<&str>).act("set `linux.rootfsPropagation`"),
+        None => Ok(()),
+    }
+}
+
+/// Exchanges the roots, from the directory that becomes the new one.
+fn pivot(root: &RootDirectory) -> Result<(), InitError> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let old = openat(AT_FDCWD, "/", flags, Mode::empty()).act("open `/`")?;
     fchdir(root.as_fd()).act("enter the root filesystem")?;
@@ -102,7 +118,7 @@ pub(super) fn into(root: &RootDirectory, propagation: Propagation) -> Result<(),
     match pivot_root(".", ".") {
         Err(Errno::EINVAL) => {
             return Err(InitError::new(
-                "make the root filesystem `/` (an initramfs as the host's root cannot be left)",
+                "make the root filesystem `/` (an initramfs as the host's root cannot be left: see `--no-pivot`)",
                 Errno::EINVAL,
             ));
         }
@@ -113,11 +129,15 @@ pub(super) fn into(root: &RootDirectory, propagation: Propagation) -> Result<(),
     let none = None::<&str>;
     mount(none, ".", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none).act("separate the host's mounts")?;
     umount2(".", MntFlags::MNT_DETACH).act("let go of the host's mounts")?;
-    chdir(Path::new("/")).act("enter the new root")?;
-    match propagation.last {
-        Some(last) => mount(none, "/", none, last, none).act("set `linux.rootfsPropagation`"),
-        None => Ok(()),
-    }
+    chdir(Path::new("/")).act("enter the new root")
+}
+
+/// Moves the mount that is the working directory over `/`, and makes it the root of this process.
+fn move_to_root(root: &RootDirectory) -> Result<(), InitError> {
+    fchdir(root.as_fd()).act("enter the root filesystem")?;
+    mount(Some("."), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>).act("move the root filesystem to `/`")?;
+    chroot(".").act("make the root filesystem `/`")?;
+    chdir(Path::new("/")).act("enter the new root")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::io;
 use nix::errno::Errno;
 
 use crate::cgroup::CgroupError;
+use crate::hooks::HookError;
 use crate::init::{Failure, FailureKind};
 use crate::plan::PlanError;
 use crate::process::Exit;
@@ -68,6 +69,9 @@ pub enum LaunchError {
         /// How it ended.
         exit: Exit,
     },
+    /// A hook.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// The container whose process this should be does not run.
     #[error("the container does not run: its process {pid} is gone")]
     Gone {

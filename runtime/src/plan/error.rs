@@ -57,7 +57,7 @@ impl PlanError {
         Self::Missing(field.into())
     }
 
-    pub(super) fn invalid(field: impl Into<Cow<'static, str>>, value: impl Display, why: &'static str) -> Self {
+    pub(crate) fn invalid(field: impl Into<Cow<'static, str>>, value: impl Display, why: &'static str) -> Self {
         Self::Invalid { field: field.into(), value: shown(&value.to_string()), why }
     }
 }

@@ -25,9 +25,11 @@ mod time;
 
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{ContainerState, Linux, LinuxResources, Spec};
+use oci_spec::runtime::{ContainerState, Linux, LinuxDeviceCgroup, LinuxDeviceType, LinuxResources, Spec};
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, Driver, Unit};
+use crate::defaults;
+use crate::hooks::{self, Hooks};
 use crate::seccomp::listener::Identity;
 
 pub(crate) use capabilities::CapabilitySets;
@@ -57,7 +59,11 @@ pub(crate) struct ContainerPlan {
     /// What `timens_offsets` of the time namespace to make shall say.
     pub(crate) time_offsets: Option<String>,
     pub(crate) cgroup: Cgroup,
-    pub(crate) resources: Option<LinuxResources>,
+    /// The unit whose cgroup that is, when systemd is to make it.
+    pub(crate) unit: Option<Unit>,
+    pub(crate) resources: LinuxResources,
+    /// The spec itself forbids no device.
+    pub(crate) devices_implied: bool,
     pub(crate) root: RootPlan,
     pub(crate) mounts: Vec<MountPlan>,
     /// Nodes to make below `/dev`; `None` when `/dev` is somebody's directory, mounted into the container.
@@ -70,6 +76,7 @@ pub(crate) struct ContainerPlan {
     pub(crate) hostname: Option<String>,
     pub(crate) domainname: Option<String>,
     pub(crate) process: ProcessPlan,
+    pub(crate) hooks: Hooks,
 }
 
 /// The root filesystem, mounted by the caller.
@@ -82,13 +89,13 @@ pub(crate) struct RootPlan {
 }
 
 /// Plans a container.
-pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path) -> Result<ContainerPlan, PlanError> {
+pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path, driver: Driver) -> Result<ContainerPlan, PlanError> {
     supported::check(spec)?;
     let process = spec.process().as_ref().ok_or_else(|| PlanError::missing("process"))?;
     let linux = spec.linux().as_ref().ok_or_else(|| PlanError::missing("linux"))?;
     let namespaces = namespaces::plan(linux)?;
     let users = namespaces::id_mappings(linux, &namespaces)?;
-    let cgroup = cgroup(id, linux)?;
+    let (cgroup, unit) = cgroup(id, linux, driver)?;
     let mounts = mounts::plan(spec.mounts().as_deref().unwrap_or_default(), bundle, linux.mount_label())?;
     let process = process::plan(process, Some(linux), &cgroup, identity(id, spec, bundle))?;
     check_ids(&namespaces, users.as_ref(), &mounts, &process.user)?;
@@ -104,7 +111,13 @@ pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path) -> Result<Containe
         time_offsets: time::plan(linux, &namespaces)?,
         process,
         users,
-        resources: linux.resources().clone(),
+        resources: resources(linux),
+        devices_implied: linux
+            .resources()
+            .as_ref()
+            .is_none_or(|all| all.devices().iter().flatten().all(|rule| rule.allow())),
+        unit,
+        hooks: hooks::plan(spec.hooks().as_ref())?,
         namespaces,
         cgroup,
         mounts,
@@ -158,16 +171,49 @@ fn check_ids(
     }
 }
 
-fn cgroup(id: &str, linux: &Linux) -> Result<Cgroup, PlanError> {
-    let path = match linux.cgroups_path() {
-        Some(path) => path.to_str().map(str::to_owned),
-        None => Some(format!("/lighter/{id}")),
+/// Returns the limits, with device rules that begin with "nothing" and end with what every container may use.
+///
+/// The specification obliges to supply the default devices (config-linux.md, "Default Devices"), which are of no use if
+/// they may not be opened; engines send a list that leaves them out, as runc adds them. Who may use everything needs no
+/// such list.
+fn resources(linux: &Linux) -> LinuxResources {
+    let mut resources = linux.resources().clone().unwrap_or_default();
+    let own = resources.devices().clone().unwrap_or_default();
+    if !own.last().is_some_and(allows_everything) {
+        let mut rules = defaults::devices();
+        let usable = rules.split_off(1);
+        rules.extend(own);
+        rules.extend(usable);
+        resources.set_devices(Some(rules));
+    }
+    resources
+}
+
+fn allows_everything(rule: &LinuxDeviceCgroup) -> bool {
+    let any = |number: Option<i64>| number.is_none_or(|number| number < 0);
+    let all_kinds = matches!(rule.typ(), None | Some(LinuxDeviceType::A));
+    let all_access =
+        rule.access().as_deref().is_none_or(|access| access.is_empty() || "rwm".chars().all(|c| access.contains(c)));
+    rule.allow() && all_kinds && any(rule.major()) && any(rule.minor()) && all_access
+}
+
+fn cgroup(id: &str, linux: &Linux, driver: Driver) -> Result<(Cgroup, Option<Unit>), PlanError> {
+    let path = linux.cgroups_path().as_ref().map(|path| path.to_str().ok_or(path)).transpose();
+    let path = path.map_err(|path| PlanError::invalid("linux.cgroupsPath", path.display(), "it is not UTF-8"))?;
+    if driver == Driver::Systemd {
+        let unit = Unit::plan(path.filter(|path| !path.is_empty()), id)?;
+        return Ok((unit.cgroup().clone(), Some(unit)));
+    }
+    // A relative path is the runtime's to place (config-linux.md, "Cgroups Path").
+    let path = match path.filter(|path| !path.is_empty()) {
+        Some(path) if path.starts_with('/') => path.to_owned(),
+        Some(path) => format!("/lighter/{path}"),
+        None => format!("/lighter/{id}"),
     };
-    let path = path.ok_or_else(|| PlanError::invalid("linux.cgroupsPath", "", "it is not UTF-8"))?;
     if path.chars().any(char::is_control) {
         return Err(PlanError::invalid("linux.cgroupsPath", path, "it has a control character"));
     }
-    Ok(Cgroup::open(&path)?)
+    Ok((Cgroup::open(&path)?, None))
 }
 
 fn root(spec: &Spec, linux: &Linux, bundle: &Path) -> Result<RootPlan, PlanError> {

@@ -10,9 +10,8 @@ use super::PlanError;
 
 /// Refuses a spec that asks for what is not carried out.
 pub(super) fn check(spec: &Spec) -> Result<(), PlanError> {
-    let hooks = spec.hooks().as_ref().is_some_and(|hooks| *hooks != oci_spec::runtime::Hooks::default());
     let mappings = spec.uid_mappings().is_some() || spec.gid_mappings().is_some();
-    refuse(&[(hooks, "hooks"), (mappings, "uidMappings")])?;
+    refuse(&[(mappings, "uidMappings")])?;
     spec.process().as_ref().map_or(Ok(()), check_process)?;
     spec.linux().as_ref().map_or(Ok(()), check_linux)
 }

@@ -79,6 +79,12 @@ pub(crate) struct Connection {
     message: Vec<u8>,
 }
 
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
 impl Connection {
     /// Sends the listener and closes the connection.
     ///

@@ -7,6 +7,7 @@ mod confinement;
 mod defaults;
 mod devices;
 mod exec;
+mod limits;
 mod mounts;
 mod namespaces;
 mod process;

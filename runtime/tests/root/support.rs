@@ -16,6 +16,9 @@ const BUSYBOX: &str = "/bin/busybox";
 const APPLETS: &str = "sh true cat ls id env stat grep mount hostname sleep echo mkdir touch ps wc readlink pwd test \
                        dd mknod unshare head tail tty stty kill chmod tr sort ionice uname umount find";
 
+/// Leaves nothing but a version 2 hierarchy.
+pub(crate) const UNIFIED: &str = "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup";
+
 /// A container to be: its files, and the spec to change before it runs.
 pub(crate) struct Bundle {
     directory: tempfile::TempDir,
@@ -132,12 +135,17 @@ impl Bundle {
 
     /// Runs it to the end where nothing but a version 2 hierarchy is mounted, whatever the host has.
     pub(crate) fn run_on_a_unified_host(&self) -> Ended {
-        let script = "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec \"$@\"";
+        self.verb_after(UNIFIED, "run", &[])
+    }
+
+    /// As [`verb`](Self::verb), in a mount namespace of its own that the shell command `prepare` has changed.
+    pub(crate) fn verb_after(&self, prepare: &str, verb: &str, rest: &[&str]) -> Ended {
         std::fs::write(self.path().join("config.json"), self.spec.to_string()).expect("config.json");
+        let script = format!("{prepare} && exec \"$@\"");
         #[expect(clippy::disallowed_methods, reason = "mounts of its own take a process of its own")]
         let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", script, "sh"]).arg(example()).arg("run").arg(self.path()).arg(&self.id);
-        self.observe(&mut command)
+        command.args(["-m", "sh", "-c", &script, "sh"]).arg(example()).arg(verb);
+        self.observe(command.arg(self.path()).arg(&self.id).args(rest))
     }
 
     fn observe(&self, command: &mut Command) -> Ended {
