@@ -54,7 +54,7 @@ fn containerds_kill_asks_and_then_kills() {
 /// The count that a container's program increments all the time.
 fn pauses(engine: &Engine) {
     let count = engine.path("count");
-    fs::create_dir(&count).unwrap();
+    fs::create_dir(&count).expect("the container runs, and the test's directory is ours");
     engine.up(
         &format!("--name box --network none --volume {count}:/count"),
         "n=0; while :; do n=$((n+1)); echo $n >/count/new; mv /count/new /count/n; done",
@@ -69,7 +69,8 @@ fn pauses(engine: &Engine) {
     assert_eq!(engine.inspect("box", "State.Status"), "paused");
     let pid = engine.inspect("box", "State.Pid");
     let processor = || {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
+            .expect("the container runs, and the test's directory is ours");
         stat.split(' ').skip(13).take(2).collect::<Vec<_>>().join(" ")
     };
     // What another command takes is long for a loop.

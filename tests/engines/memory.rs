@@ -56,13 +56,17 @@ fn update_is_seen(engine: &Engine) {
     engine.up("--name box --network none --memory 64m --memory-swap 64m", "sleep 1000");
     engine.call(["update", "--memory", "48m", "--memory-swap", "48m", "box"]).ok();
     let pid = engine.inspect("box", "State.Pid");
-    let cgroups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let cgroups = std::fs::read_to_string(format!("/proc/{pid}/cgroup"))
+        .expect("the container runs, and the test's directory is ours");
     let v1 = cgroups.lines().find_map(|line| line.split_once(":memory:")).map(|(_, path)| path);
     let file = match v1 {
         Some(path) => format!("/sys/fs/cgroup/memory{path}/memory.limit_in_bytes"),
         None => format!("/sys/fs/cgroup{}/memory.max", cgroups.trim().trim_start_matches("0::")),
     };
-    assert_eq!(std::fs::read_to_string(file).unwrap().trim(), (48 << 20).to_string());
+    assert_eq!(
+        std::fs::read_to_string(file).expect("the container runs, and the test's directory is ours").trim(),
+        (48 << 20).to_string()
+    );
 }
 
 #[test]

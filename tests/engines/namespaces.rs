@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use crate::harness::{BUSYBOX, Containerd, Engine, Runtime};
 
 fn namespace(engine: &Engine, container: &str, kind: &str) -> PathBuf {
-    fs::read_link(format!("/proc/{}/ns/{kind}", engine.inspect(container, "State.Pid"))).unwrap()
+    fs::read_link(format!("/proc/{}/ns/{kind}", engine.inspect(container, "State.Pid")))
+        .expect("the container runs, and the test's directory is ours")
 }
 
 fn our(kind: &str) -> PathBuf {
-    fs::read_link(format!("/proc/thread-self/ns/{kind}")).unwrap()
+    fs::read_link(format!("/proc/thread-self/ns/{kind}")).expect("the container runs, and the test's directory is ours")
 }
 
 fn can_be_shared(engine: &Engine) {

@@ -22,7 +22,8 @@ fn publishes_a_port(engine: &Engine) {
     engine.call(words).ok();
     keeps(&engine.path(""), "6400");
     // The image's own user, not root.
-    let status = std::fs::read_to_string(format!("/proc/{}/status", engine.inspect("redis", "State.Pid"))).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", engine.inspect("redis", "State.Pid")))
+        .expect("the container runs, and the test's directory is ours");
     assert!(!status.contains("Uid:\t0\t"), "{status}");
     engine.call(["stop", "redis"]).ok();
     assert_eq!(engine.inspect("redis", "State.ExitCode"), "0");

@@ -97,11 +97,15 @@ fn dockers_options_do_what_they_say() {
 
 fn volumes_keep(engine: &Engine) {
     let folder = engine.path("folder");
-    fs::create_dir(&folder).unwrap();
-    fs::write(format!("{folder}/host"), "from the host").unwrap();
+    fs::create_dir(&folder).expect("the container runs, and the test's directory is ours");
+    fs::write(format!("{folder}/host"), "from the host").expect("the container runs, and the test's directory is ours");
     let mounted = format!("--network none --volume {folder}:/folder");
     assert_eq!(engine.inside(&mounted, "cat /folder/host; echo back >/folder/container"), "from the host");
-    assert_eq!(fs::read_to_string(format!("{folder}/container")).unwrap(), "back\n");
+    assert_eq!(
+        fs::read_to_string(format!("{folder}/container"))
+            .expect("the container runs, and the test's directory is ours"),
+        "back\n"
+    );
     engine.inside(&format!("{mounted}:ro"), "! touch /folder/file");
     engine.call(["volume", "create", "kept"]).ok();
     engine.inside("--network none --volume kept:/kept", "echo kept >/kept/file");
@@ -124,18 +128,27 @@ fn dockers_volumes_keep_what_is_written() {
 fn processor_time_is_limited(engine: &Engine) {
     engine.up("--name box --network none --cpus 0.5 --cpu-shares 300", "sleep 1000");
     let pid = engine.inspect("box", "State.Pid");
-    let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup"))
+        .expect("the container runs, and the test's directory is ours");
     let v1 =
         cgroups.lines().find(|line| line.split(':').nth(1).is_some_and(|kind| kind.split(',').any(|one| one == "cpu")));
     match v1.and_then(|line| line.splitn(3, ':').last()) {
         Some(path) => {
-            let read = |file: &str| fs::read_to_string(format!("/sys/fs/cgroup/cpu{path}/{file}")).unwrap();
+            let read = |file: &str| {
+                fs::read_to_string(format!("/sys/fs/cgroup/cpu{path}/{file}"))
+                    .expect("the container runs, and the test's directory is ours")
+            };
             assert_eq!(read("cpu.cfs_quota_us").trim(), "50000");
             assert_eq!(read("cpu.shares").trim(), "300");
         }
         None => {
             let path = cgroups.trim().trim_start_matches("0::");
-            assert_eq!(fs::read_to_string(format!("/sys/fs/cgroup{path}/cpu.max")).unwrap().trim(), "50000 100000");
+            assert_eq!(
+                fs::read_to_string(format!("/sys/fs/cgroup{path}/cpu.max"))
+                    .expect("the container runs, and the test's directory is ours")
+                    .trim(),
+                "50000 100000"
+            );
         }
     }
 }

@@ -19,11 +19,14 @@ pub(super) fn archive(image: &str, scratch: &Path) -> PathBuf {
     let layout = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/images/layout");
     assert!(layout.is_dir(), "there are no test images: run `tests/images/build.sh`");
     let tag = image.rsplit_once('/').expect("names are complete").1;
-    let archive = scratch.join(format!("{}-{}.tar", tag.replace(':', "-"), std::process::id()));
+    let key = std::fs::read_to_string(layout.with_file_name("key")).expect("whole images have a key");
+    let archive = scratch.join(format!("{}-{}.tar", tag.replace(':', "-"), &key[..12]));
     if !archive.exists() {
+        let new = archive.with_extension(std::process::id().to_string());
         let from = format!("oci:{}:{tag}", layout.display());
-        let to = format!("docker-archive:{}:{image}", archive.display());
+        let to = format!("docker-archive:{}:{image}", new.display());
         run(tool("skopeo", ["--insecure-policy", "copy", "--quiet", &from, &to]), scratch).ok();
+        std::fs::rename(new, &archive).expect("the scratch folder is ours");
     }
     archive
 }
