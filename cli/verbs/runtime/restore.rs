@@ -6,7 +6,8 @@ use lighter_engine::runtime::oci::{CreateOptions, RestoreOptions};
 
 use super::bundle::BundleArgs;
 use super::checkpoint::{CriuArgs, without_criu};
-use super::{RuntimeContext, run};
+use super::run::attend_and_delete;
+use super::RuntimeContext;
 use crate::error::Failure;
 
 /// Make a container from the files of a checkpoint, and wait for its end
@@ -44,7 +45,7 @@ pub(super) fn run(ctx: &RuntimeContext, args: &RestoreArgs) -> Result<ExitCode, 
     }
     let running = ctx.root.restore(&args.id, &options, !args.detach).map_err(without_criu("restore", &args.id))?;
     ctx.warn_all(&running.warnings);
-    if args.detach { Ok(ExitCode::SUCCESS) } else { run::attend_and_delete(ctx, &args.id, running) }
+    if args.detach { Ok(ExitCode::SUCCESS) } else { attend_and_delete(ctx, &args.id, running) }
 }
 
 /// Refuses what criu has no means to do.
