@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use lighter_engine::runtime::oci::{CreateOptions, RestoreOptions};
 
+use super::RuntimeContext;
 use super::bundle::BundleArgs;
 use super::checkpoint::{CriuArgs, without_criu};
 use super::run::attend_and_delete;
-use super::RuntimeContext;
 use crate::error::Failure;
 
 /// Make a container from the files of a checkpoint, and wait for its end

@@ -59,9 +59,9 @@ impl Root {
     pub fn checkpoint(&self, id: &str, options: &CheckpointOptions) -> Result<Vec<String>, OciError> {
         let container = self.lock(id)?;
         container.require(ACT, &[Status::Running, Status::Paused])?;
-        check(options)?;
         let criu = Criu::start(ACT, &[], false)?;
         let folders = Folders::open(&options.criu, true)?;
+        check(options)?;
         let dump = container.dump(options, folders.fds())?;
         if !options.pre_dump {
             container.write_descriptors(dump.pid, &options.criu.image_path)?;

@@ -7,10 +7,13 @@ const ERROR: &str = "Error (";
 
 /// Returns what the last error of a log says, without its time; `None` when there is none.
 ///
-/// The last of all only says that the whole failed, which is known: it counts when there is no other.
+/// What only says that the whole failed, or that a program it ran did, counts when there is no other.
 pub(super) fn last_error(log: &str) -> Option<&str> {
     let errors = || log.lines().rev().filter_map(|line| line.find(ERROR).map(|start| line[start..].trim_end()));
-    errors().find(|error| !error.ends_with("FAILED.")).or_else(|| errors().next())
+    let vague = |error: &&str| {
+        error.ends_with("FAILED.") || ["exited, status=", "failed with -1"].iter().any(|end| error.contains(end))
+    };
+    errors().find(|error| !vague(error)).or_else(|| errors().next())
 }
 
 #[cfg(test)]
@@ -24,6 +27,7 @@ mod tests {
         let log = "(00.010) Error (criu/namespaces.c:460): first\n\
                    (00.032)      7: Error (criu/mount.c:1083): mnt: 5: no root\n\
                    (00.034) Unlock network\n\
+                   (00.036) Error (criu/util.c:642): exited, status=1\n\
                    (00.039) Error (criu/cr-dump.c:1781): Dumping FAILED.\n";
         assert_eq!(last_error(log), Some("Error (criu/mount.c:1083): mnt: 5: no root"));
         assert_eq!(

@@ -88,7 +88,7 @@ impl Criu {
         let mut command = Command::new("criu");
         command.arg("swrk").arg(theirs.as_raw_fd().to_string());
         if !streams {
-            command.stdin(Stdio::null()).stdout(Stdio::null());
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         }
         let child = command.spawn().map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => CriuError::Missing { act },
