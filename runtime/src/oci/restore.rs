@@ -122,10 +122,10 @@ impl Making<'_> {
     /// Gives the caller what it asked for.
     fn tell(&self, init: &Init, terminal: &mut Option<OwnedFd>) -> Result<(), OciError> {
         let create = &self.options.create;
-        if let Some(path) = &create.console_socket {
-            if let Some(terminal) = terminal.take() {
-                console::send(path, &terminal)?;
-            }
+        if let Some(path) = &create.console_socket
+            && let Some(terminal) = terminal.take()
+        {
+            console::send(path, &terminal)?;
         }
         match &create.pid_file {
             Some(path) => record::replace(path, init.pid.to_string().as_bytes()),
