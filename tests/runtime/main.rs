@@ -10,6 +10,7 @@ mod harness;
 mod bundle;
 mod capabilities;
 mod cgroups;
+mod checkpoint;
 mod devices;
 mod features;
 mod hooks;

@@ -14,6 +14,7 @@ mod log;
 mod pause;
 mod process;
 mod ps;
+mod restore;
 mod resume;
 mod run;
 mod spec;
@@ -100,8 +101,8 @@ enum RuntimeVerb {
     Events(events::EventsArgs),
     Spec(spec::SpecArgs),
     Features(features::FeaturesArgs),
-    Checkpoint(checkpoint::CheckpointArgs),
-    Restore(checkpoint::RestoreArgs),
+    Checkpoint(Box<checkpoint::CheckpointArgs>),
+    Restore(Box<restore::RestoreArgs>),
 }
 
 impl RuntimeVerb {
@@ -204,8 +205,8 @@ fn dispatch(ctx: &RuntimeContext, verb: RuntimeVerb) -> Result<ExitCode, Failure
         RuntimeVerb::Events(args) => done(events::run(ctx, &args)),
         RuntimeVerb::Spec(args) => done(spec::run(ctx, &args)),
         RuntimeVerb::Features(args) => done(features::run(ctx, &args)),
-        RuntimeVerb::Checkpoint(args) => done(checkpoint::checkpoint(ctx, &args)),
-        RuntimeVerb::Restore(args) => done(checkpoint::restore(ctx, &args)),
+        RuntimeVerb::Checkpoint(args) => done(checkpoint::run(ctx, &args)),
+        RuntimeVerb::Restore(args) => restore::run(ctx, &args),
     }
 }
 

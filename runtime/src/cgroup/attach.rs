@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
-use super::error::read;
+use super::error::{read, write};
 use super::hierarchy::{self, Kind};
 use super::{Cgroup, CgroupError, delegation};
 
@@ -62,6 +62,13 @@ impl Cgroup {
             }
         }
         Ok(attachment)
+    }
+}
+
+impl Cgroup {
+    /// Moves a process that runs already, with its threads, into this cgroup, in every hierarchy where it exists.
+    pub(crate) fn adopt(&self, pid: i32) -> Result<(), CgroupError> {
+        self.existing().try_for_each(|(_, directory)| write(&directory.join("cgroup.procs"), &pid.to_string()))
     }
 }
 
