@@ -1,8 +1,11 @@
 //! config-linux.md, "Control groups" and "Cgroups Path".
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::json;
 
-use crate::harness::Container;
+use crate::harness::{Container, tool};
 
 /// The container's path in the hierarchy of `controller`, or in the only one.
 fn path(container: &Container, controller: &str) -> String {
@@ -61,11 +64,30 @@ fn two_containers_have_cgroups_of_their_own() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_cgroup_in_use_is_refused_and_its_processes_live_on() {
+    let container = Container::new(|config| config);
+    let root = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"].map(Path::new).into_iter().find(|root| root.is_dir());
+    let cgroup = root.expect("cgroups are mounted").join(&container.id);
+    fs::create_dir(&cgroup).unwrap();
+    let mut neighbour = tool("sleep", ["1000"]).spawn().unwrap();
+    fs::write(cgroup.join("cgroup.procs"), neighbour.id().to_string()).unwrap();
+    let created = container.create();
+    let ended = neighbour.try_wait().unwrap();
+    neighbour.kill().unwrap();
+    neighbour.wait().unwrap();
+    let emptied = fs::remove_dir(cgroup);
+    created.fails();
+    emptied.unwrap();
+    assert_eq!(ended, None);
+}
+
+#[test]
+#[ignore = "needs root"]
 fn the_owner_of_a_cgroup_of_the_first_version_stays() {
     let container = Container::new(|config| config.stays().set("/process/user", json!({"uid": 1000, "gid": 1000})));
     let container = container.up();
     let procs = format!("/sys/fs/cgroup/pids/{}/cgroup.procs", container.id);
-    if let Ok(metadata) = std::fs::metadata(procs) {
+    if let Ok(metadata) = fs::metadata(procs) {
         assert_eq!(std::os::unix::fs::MetadataExt::uid(&metadata), 0);
     }
 }

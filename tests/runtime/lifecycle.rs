@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::{Container, inside, refused};
+use crate::harness::{Container, inside, refused, run};
 
 /// Asserts that `verb` is an error without an id, and for an id that no container has.
 fn needs_a_container(verb: &str) {
@@ -61,6 +62,37 @@ fn create_refuses_an_id_in_use_and_leaves_its_container_alone() {
     let before = container.state();
     container.create().fails();
     assert_eq!(container.state(), before);
+}
+
+/// Runs all commands at once and returns how many succeeded.
+fn at_once(container: &Container, commands: [Command; 4]) -> usize {
+    let folder = &container.bundle();
+    std::thread::scope(|scope| {
+        let mut number = 0;
+        let running = commands.map(|command| {
+            number += 1;
+            scope.spawn(move || run(command, folder, &format!("at-once-{number}")))
+        });
+        let ended = running.map(|running| running.join().expect("every command ends"));
+        ended.iter().filter(|output| output.succeeded()).count()
+    })
+}
+
+#[test]
+#[ignore = "needs root"]
+fn of_many_creates_at_once_with_one_id_one_succeeds() {
+    let container = Container::new(|config| config.stays());
+    assert_eq!(at_once(&container, [(); 4].map(|()| container.of_bundle("create"))), 1);
+    assert_eq!(container.status(), "created");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn of_many_starts_at_once_one_succeeds() {
+    let container = Container::new(|config| config.script("echo ran >>/ran; sleep 1000"));
+    container.create().ok();
+    assert_eq!(at_once(&container, [(); 4].map(|()| container.command("start", [&container.id]))), 1);
+    assert_eq!(container.wrote("ran"), "ran");
 }
 
 #[test]

@@ -125,6 +125,7 @@ fn an_option_undoes_the_one_before_it() {
         ("noexec", "exec"),
         ("noatime", "atime"),
         ("sync", "async"),
+        ("lazytime", "nolazytime"),
     ] {
         let options = shown("tmpfs", &[set, clear]);
         assert!(!options.iter().any(|shown| shown == set), "{set},{clear}: {options:?}");

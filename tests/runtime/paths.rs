@@ -88,8 +88,11 @@ fn the_memory_policy_is_the_configs_or_refused() {
     let container = crate::harness::Container::new(|config| {
         config.stays().set("/linux/memoryPolicy", json!({"mode": "MPOL_BIND", "nodes": "0"}))
     });
-    if container.create().succeeded() {
-        container.start().ok();
-        assert!(container.proc("numa_maps").contains("bind:0"));
+    let created = container.create();
+    if !created.succeeded() {
+        created.says("memoryPolicy");
+        return;
     }
+    container.start().ok();
+    assert!(container.proc("numa_maps").contains("bind:0"));
 }

@@ -122,10 +122,7 @@ fn device_rules_apply_in_the_listed_order() {
         |allow: bool, access: &str| json!({"allow": allow, "type": "c", "major": 1, "minor": 11, "access": access});
     let access = |rules: Value| {
         inside(|config| {
-            for set in ["bounding", "permitted", "effective"] {
-                config.push(&format!("/process/capabilities/{set}"), json!("CAP_SYSLOG"));
-            }
-            config.set("/linux/resources", json!({"devices": rules}));
+            config.grant("CAP_SYSLOG").set("/linux/resources", json!({"devices": rules}));
             config.push("/linux/devices", json!({"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11}));
             config.script(
                 "for way in '<' '>>'; do sh -c \": ${way}/dev/kmsg\" 2>/dev/null && printf \"$way\"; done; true",

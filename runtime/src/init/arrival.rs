@@ -42,7 +42,7 @@ pub(super) fn reach_agent(plan: &ProcessPlan, count: usize) -> Result<Vec<Connec
 /// Joins namespaces, each checked to be of the kind it is said to be before the clone.
 pub(super) fn join(namespaces: &[(i32, OwnedFd)]) -> Result<(), InitError> {
     for (kind, file) in namespaces {
-        let act = format!("join the {} namespace", namespace_name(*kind));
+        let act = format!("join the {} namespace (`linux.namespaces`)", namespace_name(*kind));
         trace::step(|| Effect::join(*kind, file), || setns(file, CloneFlags::from_bits_retain(*kind))).act(&act)?;
     }
     Ok(())

@@ -100,7 +100,7 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
     mounts::make(&root, &plan.mounts, cgroups, start.trees)?;                     // 8 sources are host paths, so before the pivot
     if let Some(nodes) = &plan.devices { devices::make(&root, nodes)?; }   // 9 into the /dev just mounted
     let terminal = open_terminal(&root, start)?;                           // 10 from the devpts just mounted
-    let cwd = root.ensure_directory(&plan.process.cwd).act_on("make the working directory", &plan.process.cwd)?;
+    let cwd = root.ensure_directory(&plan.process.cwd).act_on("make the working directory (`process.cwd`)", &plan.process.cwd)?;
     let env = environment(&root, &plan.process);
     *step = "hooks";
     if plan.hooks.any_before_pivot() { run_hooks(start)?; }                // 11 host paths still exist, the container's mounts do already
@@ -230,12 +230,12 @@ fn load_filter(plan: &ProcessPlan, agent: Option<Connection>) -> Result<(), Init
 fn name_host(plan: &ContainerPlan) -> Result<(), InitError> {
     if let Some(name) = &plan.hostname {
         trace::step(|| Effect::SetHostName { name: name.clone() }, || nix::unistd::sethostname(name))
-            .act(&format!("set the host name to `{name}`"))?;
+            .act(&format!("set the host name (`hostname`) to `{name}`"))?;
     }
     if let Some(name) = &plan.domainname {
         let set = || sys::namespace::set_domain_name(name);
         trace::step(|| Effect::SetDomainName { name: name.clone() }, set)
-            .act(&format!("set the domain name to `{name}`"))?;
+            .act(&format!("set the domain name (`domainname`) to `{name}`"))?;
     }
     Ok(())
 }

@@ -46,9 +46,9 @@ pub(super) fn assume(user: &User, sets: &CapabilitySets) -> Result<(), InitError
     prctl::set_keepcaps(true).act("keep capabilities across the change of user")?;
     // 3 groups first: once not root, they could not be changed
     let groups: &[Gid] = &user.additional;
-    setgroups(groups).act("set supplementary groups")?;
-    setresgid(user.gid, user.gid, user.gid).act(&format!("become group {}", user.gid))?;
-    setresuid(user.uid, user.uid, user.uid).act(&format!("become user {}", user.uid))?;
+    setgroups(groups).act("set supplementary groups (`process.user.additionalGids`)")?;
+    setresgid(user.gid, user.gid, user.gid).act(&format!("become group {} (`process.user.gid`)", user.gid))?;
+    setresuid(user.uid, user.uid, user.uid).act(&format!("become user {} (`process.user.uid`)", user.uid))?;
     // 4 inheritable while the permitted set still has all; effective before permitted shrinks below it
     set(CapSet::Inheritable, &sets.inheritable)?;
     set(CapSet::Effective, &sets.effective)?;

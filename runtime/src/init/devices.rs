@@ -53,7 +53,7 @@ fn make_node(root: &RootDirectory, device: &Device) -> Result<(), InitError> {
         Err(Errno::EEXIST) => return check_existing(&parent, device),
         // A host that does not let us make nodes may let us mount its own.
         Err(Errno::EPERM) => return bind_node(root, device),
-        Err(errno) => return Err(errno).act_on("make device", path),
+        Err(errno) => return Err(errno).act_on("make device (`linux.devices`)", path),
     }
     let (uid, gid) = (Uid::from_raw(device.uid), Gid::from_raw(device.gid));
     fchownat(&parent, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW).act_on("change the owner of", path)

@@ -55,7 +55,7 @@ fn steps(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Infallible,
     let path = Path::new("/");
     let root = RootDirectory::open(path).act_on("open", path)?;
     let terminal = open_terminal(&root, start)?;
-    let cwd = root.ensure_directory(&plan.cwd).act_on("make the working directory", &plan.cwd)?;
+    let cwd = root.ensure_directory(&plan.cwd).act_on("make the working directory (`process.cwd`)", &plan.cwd)?;
     let env = environment(&root, plan);
     enter(cwd.as_fd(), plan)?;
     connect(start.stdio, terminal.as_ref(), plan)?;                        // 3 after setsid: the terminal becomes ours

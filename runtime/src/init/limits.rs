@@ -11,7 +11,8 @@ use crate::trace::{self, Effect};
 /// that is said: default limits written for other hosts must not keep a container from starting.
 pub(super) fn set(limits: &[Limit], warnings: &mut Vec<String>) -> Result<(), InitError> {
     for limit in limits {
-        let act = format!("set limit {} to {}:{}", limit.name, shown(limit.soft), shown(limit.hard));
+        let act =
+            format!("set limit {} (`process.rlimits`) to {}:{}", limit.name, shown(limit.soft), shown(limit.hard));
         match trace::step(|| Effect::limit(limit), || setrlimit(limit.resource, limit.soft, limit.hard)) {
             Err(Errno::EPERM) => {
                 let (_, most) = getrlimit(limit.resource).act(&act)?;

@@ -31,7 +31,7 @@ pub(super) fn set(sysctls: &[(PathBuf, String)]) -> Result<(), InitError> {
 fn set_one(directory: impl AsFd, name: &Path, value: &str) -> Result<(), InitError> {
     let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV;
     let how = OpenHow::new().flags(OFlag::O_WRONLY | OFlag::O_CLOEXEC).resolve(resolve);
-    let act = format!("set kernel parameter to `{value}`:");
+    let act = format!("set kernel parameter (`linux.sysctl`) to `{value}`:");
     let file = openat2(directory, name, how).act_on(&act, name)?;
     trace::step(|| Effect::sysctl(name, value), || nix::unistd::write(&file, value.as_bytes()))
         .map(drop)

@@ -13,8 +13,10 @@ mod clone;
 mod created;
 mod error;
 mod joins;
+mod net_devices;
 mod passage;
 mod placement;
+mod rtnetlink;
 mod stdio;
 mod users;
 
@@ -153,6 +155,9 @@ impl Planned<'_> {
             hooks::run_all(&plan.hooks.prestart, &state, Some(launch.bundle))?;
             hooks::run_all(&plan.hooks.create_runtime, &state, Some(launch.bundle))?;
             Ok(state)
+        })?;
+        net_devices::move_in(&plan.net_devices, child.pid).inspect_err(|_| {
+            end(&child);
         })?;
         let state = subject.state(ContainerState::Created, Some(child.pid));
         // The child has its copies of the streams: whoever reads them must see when the last is closed.

@@ -12,10 +12,9 @@
 //! other namespaces its own, and has no privilege outside of it any more.
 
 use std::convert::Infallible;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use super::{LaunchError, end};
 use crate::init::{Failure, FailureKind, Trees};
@@ -50,14 +49,11 @@ impl Passage<'_> {
     /// privilege; `init` runs in the child.
     pub(super) fn clone(
         &self,
-        cgroup: Option<std::os::fd::BorrowedFd<'_>>,
+        cgroup: Option<BorrowedFd<'_>>,
         prepare: impl FnOnce() -> Result<Trees, Failure>,
         init: impl FnOnce(&Trees) -> Infallible,
     ) -> Result<Child, LaunchError> {
-        let failed = LaunchError::clone;
-        let (family, kind) = (AddressFamily::Unix, SockType::SeqPacket);
-        let (above, below) =
-            socketpair(family, kind, None, SockFlag::SOCK_CLOEXEC).map_err(|errno| failed(errno.into()))?;
+        let (above, below) = sys::socket::pair().map_err(|errno| LaunchError::clone(errno.into()))?;
         let mut above = Some(above);
         let between = sys::process::spawn(0, None, || {
             above.take();
@@ -130,12 +126,12 @@ fn join(file: &OwnedFd, kind: i32) -> Result<(), Failure> {
     })
 }
 
-fn failure(act: &str, errno: nix::errno::Errno) -> Failure {
+pub(super) fn failure(act: &str, errno: nix::errno::Errno) -> Failure {
     let (kind, step) = (FailureKind::Setup, "namespaces".to_owned());
     Failure { kind, step, act: act.to_owned(), errno: Some(errno as i32) }
 }
 
-fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> nix::Result<(usize, Option<OwnedFd>)> {
+pub(super) fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> nix::Result<(usize, Option<OwnedFd>)> {
     loop {
         match sys::socket::receive(socket.as_fd(), buffer) {
             Err(nix::errno::Errno::EINTR) => {}

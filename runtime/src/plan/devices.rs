@@ -8,6 +8,7 @@ use nix::sys::stat::{SFlag, dev_t, makedev};
 use oci_spec::runtime::{Linux, LinuxDevice, LinuxDeviceType};
 
 use super::PlanError;
+use super::error::check_path;
 use super::mounts::{MountKind, MountPlan};
 
 /// A device node to make.
@@ -22,6 +23,11 @@ pub(crate) struct Device {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
+
+/// Highest major number (`MINORBITS`, `linux/kdev_t.h`: 12 bits are left for it).
+const MAJOR: u64 = 0xfff;
+/// Highest minor number.
+const MINOR: u64 = 0xf_ffff;
 
 /// Nodes every container has: runtime-spec, config-linux.md, "Default Devices".
 const DEFAULT: [(&str, u64, u64); 6] = [
@@ -62,7 +68,12 @@ fn read(device: &LinuxDevice) -> Result<Device, PlanError> {
         LinuxDeviceType::P => SFlag::S_IFIFO,
         LinuxDeviceType::A => return Err(refused("its type must be `b`, `c`, `u` or `p`")),
     };
-    let number = |number: i64| u64::try_from(number).map_err(|_| refused("its number is negative"));
+    // The kernel would cut a number to what fits, and make another device.
+    let number = |number: i64, most: u64| {
+        let number = u64::try_from(number).ok().filter(|number| *number <= most);
+        number.ok_or_else(|| refused("its numbers must be 0 to 4095 and 0 to 1048575"))
+    };
+    check_path("linux.devices", device.path())?;
     if !device.path().is_absolute() || device.path().components().any(|part| part.as_os_str() == "..") {
         return Err(refused("its path must be absolute, without `..`"));
     }
@@ -70,7 +81,7 @@ fn read(device: &LinuxDevice) -> Result<Device, PlanError> {
     Ok(Device {
         path: device.path().clone(),
         kind,
-        number: if fifo { 0 } else { makedev(number(device.major())?, number(device.minor())?) },
+        number: if fifo { 0 } else { makedev(number(device.major(), MAJOR)?, number(device.minor(), MINOR)?) },
         mode: device.file_mode().unwrap_or(0o666) & 0o7777,
         uid: device.uid().unwrap_or(0),
         gid: device.gid().unwrap_or(0),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::path::Path;
 
 use crate::cgroup::CgroupError;
 use crate::seccomp::SeccompError;
@@ -33,12 +34,30 @@ pub enum PlanError {
     Cgroup(#[from] CgroupError),
 }
 
+/// Longest part of a value that an error repeats, in characters.
+const SHOWN: usize = 200;
+
+/// Makes a value fit to be shown: it comes from outside and may try to change what a terminal shows.
+pub(super) fn shown(value: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let head: String = value.chars().take(SHOWN).map(escape).collect();
+    if value.chars().nth(SHOWN).is_some() { format!("{head}…") } else { head }
+}
+
+/// Checks a path that will be handed to the kernel.
+pub(super) fn check_path(field: &'static str, path: &Path) -> Result<(), PlanError> {
+    match path.as_os_str().as_encoded_bytes().contains(&0) {
+        true => Err(PlanError::invalid(field, path.display(), "it contains a NUL")),
+        false => Ok(()),
+    }
+}
+
 impl PlanError {
     pub(super) fn missing(field: impl Into<Cow<'static, str>>) -> Self {
         Self::Missing(field.into())
     }
 
     pub(crate) fn invalid(field: impl Into<Cow<'static, str>>, value: impl Display, why: &'static str) -> Self {
-        Self::Invalid { field: field.into(), value: value.to_string(), why }
+        Self::Invalid { field: field.into(), value: shown(&value.to_string()), why }
     }
 }

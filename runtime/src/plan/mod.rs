@@ -12,6 +12,7 @@ mod memory_policy;
 pub(crate) mod mount_options;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod number_set;
 mod process;
 mod propagation;
@@ -33,6 +34,7 @@ use crate::seccomp::listener::Identity;
 pub(crate) use capabilities::CapabilitySets;
 pub(crate) use devices::Device;
 pub use error::PlanError;
+use error::check_path;
 pub(crate) use id_mappings::IdMappings;
 
 pub(crate) use labels::Labels;
@@ -40,6 +42,7 @@ pub(crate) use memory_policy::MemoryPolicy;
 pub(crate) use mount_options::MountOptions;
 pub(crate) use mounts::{MountKind, MountPlan};
 pub(crate) use namespaces::{Join, Namespaces, flag as namespace_flag, name as namespace_name};
+pub(crate) use net_devices::NetDevice;
 pub(crate) use number_set::NumberSet;
 pub(crate) use process::{ProcessPlan, User};
 pub(crate) use propagation::Propagation;
@@ -68,6 +71,7 @@ pub(crate) struct ContainerPlan {
     pub(crate) readonly: Vec<PathBuf>,
     /// Paths below `/proc/sys` and values.
     pub(crate) sysctls: Vec<(PathBuf, String)>,
+    pub(crate) net_devices: Vec<NetDevice>,
     pub(crate) hostname: Option<String>,
     pub(crate) domainname: Option<String>,
     pub(crate) process: ProcessPlan,
@@ -100,6 +104,7 @@ pub(crate) fn container(id: &str, spec: &Spec, bundle: &Path, driver: Driver) ->
         masked: paths("linux.maskedPaths", linux.masked_paths())?,
         readonly: paths("linux.readonlyPaths", linux.readonly_paths())?,
         sysctls: sysctls::plan(linux, &namespaces)?,
+        net_devices: net_devices::plan(linux, &namespaces)?,
         hostname: host_name("hostname", spec.hostname(), &namespaces)?,
         domainname: host_name("domainname", spec.domainname(), &namespaces)?,
         time_offsets: time::plan(linux, &namespaces)?,
@@ -204,11 +209,15 @@ fn cgroup(id: &str, linux: &Linux, driver: Driver) -> Result<(Cgroup, Option<Uni
         Some(path) => format!("/lighter/{path}"),
         None => format!("/lighter/{id}"),
     };
+    if path.chars().any(char::is_control) {
+        return Err(PlanError::invalid("linux.cgroupsPath", path, "it has a control character"));
+    }
     Ok((Cgroup::open(&path)?, None))
 }
 
 fn root(spec: &Spec, linux: &Linux, bundle: &Path) -> Result<RootPlan, PlanError> {
     let root = spec.root().as_ref().ok_or_else(|| PlanError::missing("root"))?;
+    check_path("root.path", root.path())?;
     let path = bundle.join(root.path());
     if !path.is_absolute() {
         return Err(PlanError::invalid("root.path", path.display(), "the bundle must be an absolute path"));
@@ -235,3 +244,6 @@ fn host_name(field: &'static str, name: &Option<String>, namespaces: &Namespaces
     }
     Ok(Some(name.clone()))
 }
+
+#[cfg(test)]
+mod tests;

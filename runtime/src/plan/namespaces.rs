@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use oci_spec::runtime::{Linux, LinuxNamespaceType};
 
+use super::error::check_path;
 use super::{IdMappings, PlanError};
 use crate::sys::namespace::CLONE_NEWTIME;
 
@@ -57,6 +58,7 @@ pub(super) fn plan(linux: &Linux) -> Result<Namespaces, PlanError> {
         }
         match namespace.path() {
             Some(path) if !path.as_os_str().is_empty() => {
+                check_path("linux.namespaces", path)?;
                 namespaces.join.push(Join { kind, path: path.clone() });
             }
             _ => namespaces.new |= kind,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use nix::unistd::{Gid, Uid};
 use oci_spec::runtime::{Linux, LinuxPersonalityDomain, Process};
 
+use super::error::check_path;
 use super::{
     Affinity, CapabilitySets, Labels, Limit, MemoryPolicy, PlanError, Scheduling, capabilities, labels, memory_policy,
     rlimits, scheduling,
@@ -72,6 +73,7 @@ pub(super) fn plan(
     cgroup: &Cgroup,
     container: Identity,
 ) -> Result<ProcessPlan, PlanError> {
+    check_path("process.cwd", process.cwd())?;
     if !process.cwd().is_absolute() {
         return Err(PlanError::invalid("process.cwd", process.cwd().display(), "it is not absolute"));
     }
@@ -79,6 +81,9 @@ pub(super) fn plan(
     if adjustment.is_some_and(|adjustment| !(-1000..=1000).contains(&adjustment)) {
         let value = adjustment.unwrap_or_default();
         return Err(PlanError::invalid("process.oomScoreAdj", value, "it must be between -1000 and 1000"));
+    }
+    if let Some(path) = linux.and_then(|linux| linux.seccomp().as_ref()?.listener_path().as_ref()) {
+        check_path("linux.seccomp.listenerPath", path)?;
     }
     let profile = linux.and_then(|linux| linux.seccomp().as_ref());
     let filter = profile.map(seccomp::compile).transpose()?;

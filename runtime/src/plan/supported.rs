@@ -1,6 +1,8 @@
 //! What of the OCI runtime specification this runtime refuses.
 //!
-//! *Pure.*
+//! *Pure*, but for a look whether the host has what it takes.
+
+use std::path::Path;
 
 use oci_spec::runtime::{Linux, Process, Spec};
 
@@ -21,10 +23,16 @@ pub(super) fn check_process(process: &Process) -> Result<(), PlanError> {
 }
 
 fn check_linux(linux: &Linux) -> Result<(), PlanError> {
-    refuse(&[
-        (linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty()), "linux.netDevices"),
-        (linux.intel_rdt().is_some(), "linux.intelRdt"),
-    ])
+    if let Some(rdt) = linux.intel_rdt() {
+        return Err(match Path::new("/sys/fs/resctrl/schemata").exists() {
+            true => PlanError::Unsupported("linux.intelRdt".to_owned()),
+            false => {
+                let class = rdt.clos_id().as_deref().unwrap_or_default();
+                PlanError::invalid("linux.intelRdt", class.escape_default(), "this host has no resctrl file system")
+            }
+        });
+    }
+    Ok(())
 }
 
 fn refuse(fields: &[(bool, &str)]) -> Result<(), PlanError> {

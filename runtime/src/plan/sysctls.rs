@@ -33,6 +33,7 @@ pub(super) fn plan(linux: &Linux, namespaces: &Namespaces) -> Result<Vec<(PathBu
             Some(kind) if !namespaces.is_own(kind) => {
                 return Err(refused("the container shares the namespace it belongs to with the host"));
             }
+            Some(_) if value.chars().any(char::is_control) => return Err(refused("its value has a control character")),
             Some(_) => sysctls.push((path.into(), value.clone())),
         }
     }

@@ -115,7 +115,9 @@ fn check_listener(profile: &LinuxSeccomp) -> Result<bool, SeccompError> {
     match profile.listener_path() {
         None if listener => Err(SeccompError::NoAgent),
         None if profile.listener_metadata().is_some() => Err(SeccompError::Metadata),
-        Some(path) if !path.is_absolute() => Err(SeccompError::ListenerPath(path.display().to_string())),
+        Some(path) if !path.is_absolute() => {
+            Err(SeccompError::ListenerPath(path.display().to_string().escape_default().to_string()))
+        }
         _ => Ok(listener),
     }
 }

@@ -89,7 +89,10 @@ fn listed(profile: &LinuxSeccomp, abi: Abi, default: &Verdict) -> Result<BTreeMa
 /// Except when two look at the same argument: then each is a rule of its own, any of which answers.
 /// Old profiles list the permitted values of personality(2) that way, and runc reads them so.
 fn rules(syscall: &LinuxSyscall, action: u32) -> Result<Vec<Rule>, SeccompError> {
-    let read = |arg| Condition::from_oci(arg).ok_or_else(|| SeccompError::Argument(syscall.names().join(" ")));
+    let read = |arg| {
+        Condition::from_oci(arg)
+            .ok_or_else(|| SeccompError::Argument(syscall.names().join(" ").escape_default().to_string()))
+    };
     let conditions: Vec<Condition> = syscall.args().iter().flatten().map(read).collect::<Result<_, _>>()?;
     let repeats = |at: usize| conditions[..at].iter().any(|before| before.index == conditions[at].index);
     if (0..conditions.len()).any(repeats) {

@@ -138,3 +138,86 @@ fn streams_of_the_caller_keep_their_owner() {
     let ended = Bundle::new(&["id", "-u"]).with("/process/user", json!({"uid": 1000, "gid": 1000})).run();
     assert_eq!((ended.stdout.as_str(), null()), ("1000\n", before), "{ended:?}");
 }
+
+/// Opens files that every child of this process inherits, as long as they live.
+fn inherited(count: usize) -> Vec<std::fs::File> {
+    let open = |_| {
+        let file = std::fs::File::open("/etc").unwrap();
+        nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
+        file
+    };
+    (0..count).map(open).collect()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn descriptors_the_caller_inherited_are_not_the_containers() {
+    let files = inherited(20);
+    // The last is the directory `ls` reads.
+    let ended = Bundle::new(&["sh", "-c", "ls /proc/1/fd; ls /proc/self/fd | wc -l"]).run();
+    assert_eq!(ended.stdout, "0\n1\n2\n4\n", "{ended:?}");
+    let ended = Bundle::new(&["sleep", "20"]).exec(&["sh", "-c", "ls /proc/1/fd; ls /proc/self/fd | wc -l"], |_| {});
+    assert_eq!(ended.stdout, "0\n1\n2\n4\n", "{ended:?}");
+    for number in 3..=25 {
+        let ended = Bundle::new(&["pwd"]).with("/process/cwd", json!(format!("/proc/self/fd/{number}"))).run();
+        assert_eq!((ended.code, ended.stdout.as_str()), (125, ""), "{ended:?}");
+    }
+    drop(files);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_volume_over_procfs_is_refused_by_its_path() {
+    let volume = tempfile::tempdir().unwrap();
+    for destination in ["/proc", "/proc/self", "/proc/sys", "/proc/1/attr"] {
+        let bundle = Bundle::new(&["true"]);
+        let ended =
+            bundle.mounted(json!({"destination": destination, "source": volume.path(), "options": ["bind"]})).run();
+        assert!(ended.code == 125 && ended.stderr.contains(destination), "{ended:?}");
+        assert_eq!(std::fs::read_dir(volume.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn no_file_of_the_cgroups_can_be_written() {
+    let script = "for file in $(find /sys/fs/cgroup -type f); do echo 1 2>/dev/null > $file && echo wrote $file; done; echo done";
+    let ended = Bundle::new(&["sh", "-c", script]).run();
+    assert_eq!(ended.stdout, "done\n", "{}", ended.stdout);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_parameter_of_a_shared_network_is_refused() {
+    let mut bundle = Bundle::new(&["true"]).with("/linux/sysctl", json!({"net.ipv4.ip_forward": "1"}));
+    bundle.spec["linux"]["namespaces"].as_array_mut().unwrap().retain(|namespace| namespace["type"] != "network");
+    let before = std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap();
+    let ended = bundle.run();
+    assert!(ended.code == 125 && ended.stderr.contains("linux.sysctl"), "{ended:?}");
+    assert_eq!(std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap(), before);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_second_process_may_gain_no_new_privileges_either() {
+    let script = "grep -E '^(NoNewPrivs|CapInh|CapAmb)' /proc/self/status; id -G";
+    let ended = Bundle::new(&["sleep", "20"]).exec(&["sh", "-c", script], |process| {
+        process["noNewPrivileges"] = json!(true);
+        process["user"] = json!({"uid": 1000, "gid": 1001, "additionalGids": [1001, 44]});
+    });
+    let none = "0000000000000000";
+    assert_eq!(ended.stdout, format!("CapInh:\t{none}\nCapAmb:\t{none}\nNoNewPrivs:\t1\n1001 44\n"), "{ended:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_usual_link_of_an_image_is_followed_inside() {
+    let volume = tempfile::tempdir().unwrap();
+    std::fs::write(volume.path().join("file"), "inside\n").unwrap();
+    let bundle = Bundle::new(&["sh", "-c", "cat /run/app/file; pwd"]).with("/process/cwd", json!("/var/run/app"));
+    std::fs::create_dir_all(bundle.root().join("run")).unwrap();
+    std::fs::create_dir_all(bundle.root().join("var")).unwrap();
+    symlink("/run", bundle.root().join("var/run")).unwrap();
+    let mount = json!({"destination": "/var/run/app", "source": volume.path(), "options": ["bind"]});
+    assert_eq!(bundle.mounted(mount).run().stdout, "inside\n/run/app\n");
+}

@@ -99,3 +99,46 @@ fn a_clock_that_cannot_be_moved_is_named() {
     let ended = Bundle::new(&["true"]).with("/linux/timeOffsets", json!({"boottime": {"secs": 1}})).run();
     assert!(ended.code == 125 && ended.stderr.contains("time namespace"), "{ended:?}");
 }
+
+/// Runs `ip` with arguments.
+fn ip(arguments: &str) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "devices of the host take a tool of the host")]
+    let status = std::process::Command::new("ip").args(arguments.split(' ')).status();
+    status.expect("`iproute2` is installed").success()
+}
+
+/// A device of the host, which is gone when the test ends, whether it was moved or not.
+struct Device(String);
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        if std::path::Path::new(&format!("/sys/class/net/{}", self.0)).exists() {
+            ip(&format!("link delete {}", self.0));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_network_device_moves_in_with_its_addresses() {
+    let (moved, peer) =
+        (format!("ltm{}", std::process::id() % 100_000), format!("ltp{}", std::process::id() % 100_000));
+    assert!(ip(&format!("link add {moved} mtu 1400 type veth peer name {peer}")));
+    let _device = Device(moved.clone());
+    assert!(ip(&format!("address add 192.0.2.77/24 dev {moved}")));
+    assert!(ip(&format!("address add 2001:db8::7/64 dev {moved} nodad")));
+    let script = "cat /proc/net/fib_trie | grep -c 192.0.2.77; grep -c 20010db8000000000000000000000007 /proc/net/if_inet6; \
+                  cat /sys/class/net/lan/mtu; stat -c x /sys/class/net/lan; head -c 6 /sys/class/net/lan/flags";
+    let bundle =
+        Bundle::new(&["sh", "-c", script]).with("/linux/netDevices", json!({ moved.clone(): {"name": "lan"} }));
+    let ended = bundle.run();
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert!(lines[0].parse::<u32>().is_ok_and(|count| count > 0), "{ended:?}");
+    assert_eq!(lines[1..4], ["1", "1400", "x"], "{ended:?}");
+    assert_eq!(u32::from_str_radix(&lines[4][2..], 16).unwrap() & 1, 1, "it is up: {ended:?}");
+    // It went with the namespace, and its peer with it.
+    assert!(!std::path::Path::new(&format!("/sys/class/net/{moved}")).exists());
+    let ended = Bundle::new(&["true"]).with("/linux/netDevices", json!({"nosuchdevice": {}})).run();
+    assert!(ended.code == 125 && ended.stderr.contains("`nosuchdevice`"), "{ended:?}");
+    assert!(ended.stderr.contains("linux.netDevices"), "{ended:?}");
+}

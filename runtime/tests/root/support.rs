@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const BUSYBOX: &str = "/bin/busybox";
 
 const APPLETS: &str = "sh true cat ls id env stat grep mount hostname sleep echo mkdir touch ps wc readlink pwd test \
-                       dd mknod unshare head tail tty stty kill chmod tr sort ionice uname umount";
+                       dd mknod unshare head tail tty stty kill chmod tr sort ionice uname umount find";
 
 /// Leaves nothing but a version 2 hierarchy.
 pub(crate) const UNIFIED: &str = "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup";
@@ -159,6 +159,7 @@ impl Bundle {
         };
         assert_eq!(self.leftovers(), Vec::<PathBuf>::new(), "cgroups left after {ended:?}");
         assert_eq!(mounts(), before, "mounts changed by {ended:?}");
+        assert_eq!(self.processes(), Vec::<String>::new(), "processes left after {ended:?}");
         ended
     }
 
@@ -166,6 +167,14 @@ impl Bundle {
     fn leftovers(&self) -> Vec<PathBuf> {
         let cgroup = lighter_runtime::cgroup::Cgroup::open(&self.cgroup()).expect("path of a cgroup");
         cgroup.files().into_iter().map(|(_, directory)| directory).filter(|directory| directory.exists()).collect()
+    }
+
+    /// Processes that were cloned for the container and never became its program: they have the command line of
+    /// the example.
+    fn processes(&self) -> Vec<String> {
+        let entries = std::fs::read_dir("/proc").expect("procfs").flatten();
+        let lines = entries.filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok());
+        lines.filter(|line| line.split('\0').any(|argument| argument == self.id)).collect()
     }
 
     fn cgroup(&self) -> String {

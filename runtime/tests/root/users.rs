@@ -184,3 +184,24 @@ fn the_files_of_a_mount_are_shown_with_other_ids() {
     let ended = Bundle::new(&["true"]).mounted(bind(json!(["bind", "idmap"]))).run();
     assert!(ended.code == 125 && ended.stderr.contains("].options`"), "{ended:?}");
 }
+
+#[test]
+#[ignore = "needs root"]
+fn it_starts_where_there_is_one_hierarchy_of_cgroups() {
+    let script =
+        "cat /proc/self/cgroup | grep '^0:'; mount | grep -c 'on /sys/fs/cgroup type cgroup2'; cat /proc/self/uid_map";
+    let ended = mapped(&["sh", "-c", script]).run_on_a_unified_host();
+    assert_eq!(ended.stdout, "0::/\n1\n         0     100000      65536\n", "{ended:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn nothing_of_the_way_into_it_stays_open() {
+    let volume = tempfile::tempdir().unwrap();
+    let mut bundle = mapped(&["sh", "-c", "ls /proc/1/fd; ls /proc/self/fd | wc -l"])
+        .mounted(json!({"destination": "/data", "source": volume.path(), "options": ["rbind", "idmap"]}))
+        .with("/linux/timeOffsets", json!({"boottime": {"secs": 7}}));
+    namespace(&mut bundle.spec, json!({"type": "time"}));
+    let ended = bundle.run();
+    assert_eq!(ended.stdout, "0\n1\n2\n4\n", "{ended:?}");
+}

@@ -13,9 +13,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// Returns the command under test without arguments: the words of `LIGHTER_TEST_RUNTIME`, or the binary of this checkout.
 pub(crate) fn runtime() -> Command {
-    let words = std::env::var_os("LIGHTER_TEST_RUNTIME").and_then(|words| words.into_string().ok());
-    let words = words.unwrap_or_else(|| concat!(env!("CARGO_BIN_EXE_lighter"), " runtime").to_owned());
-    let mut words = words.split_whitespace();
+    let Some(words) = std::env::var_os("LIGHTER_TEST_RUNTIME") else {
+        return tool(env!("CARGO_BIN_EXE_lighter"), ["runtime"]);
+    };
+    let mut words = words.to_str().expect("LIGHTER_TEST_RUNTIME is text").split_whitespace();
     tool(words.next().expect("LIGHTER_TEST_RUNTIME names a program"), words)
 }
 

@@ -79,6 +79,14 @@ impl Config {
         self.script("trap 'exit 0' TERM; while :; do sleep 1000 & wait; done")
     }
 
+    /// Adds a capability to the ones that root has by default.
+    pub(crate) fn grant(&mut self, capability: &str) -> &mut Self {
+        for set in ["bounding", "permitted", "effective"] {
+            self.push(&format!("/process/capabilities/{set}"), json!(capability));
+        }
+        self
+    }
+
     /// Adds a mount.
     pub(crate) fn mount(
         &mut self,

@@ -2,7 +2,7 @@
 
 use super::step::Version;
 use crate::cgroup::Cgroup;
-use crate::cgroup::hierarchy::{self, Hierarchy, Kind};
+use crate::cgroup::hierarchy::{self, Kind};
 
 /// What a plan depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Facts {
         let v2 = hierarchy::host().iter().find(|hierarchy| hierarchy.kind == Kind::V2);
         let mut facts = Self::of_host();
         if resources.memory().is_some() {
-            facts.counts_swap = facts.sees_swap(cgroup, v2);
+            facts.counts_swap = facts.sees_swap(cgroup);
         }
         let period_alone = resources.cpu().as_ref().is_some_and(|cpu| cpu.period().is_some() && cpu.quota().is_none());
         if let (true, Some(Version::V2), Some(v2)) = (period_alone, facts.version("cpu"), v2) {
@@ -52,11 +52,12 @@ impl Facts {
         Self { v1: v1.collect(), v2, counts_swap: true, quota: "max".to_owned() }
     }
 
-    fn sees_swap(&self, cgroup: &Cgroup, v2: Option<&Hierarchy>) -> bool {
+    fn sees_swap(&self, cgroup: &Cgroup) -> bool {
         let file = match self.version("memory") {
             Some(Version::V1) => cgroup.v1("memory").map(|directory| directory.join("memory.memsw.limit_in_bytes")),
-            _ => v2.map(|hierarchy| cgroup.directory(hierarchy).join("memory.swap.max")),
+            _ => cgroup.unified().map(|directory| directory.join("memory.swap.max")),
         };
-        file.is_some_and(|file| file.exists())
+        // A cgroup that is still to be made does not tell yet.
+        file.is_none_or(|file| file.exists())
     }
 }

@@ -198,6 +198,8 @@ impl Unit {
     /// # Errors
     /// [`CgroupError::Systemd`] and [`CgroupError::Delete`].
     pub fn stop(&self) -> Result<(), CgroupError> {
+        // systemd would ask first, by SIGTERM, which pid 1 of a container does not hear, and wait 90 s.
+        let _stopped_anyway = self.cgroup.kill_all();
         let stopped = Connection::open().and_then(|mut systemd| {
             let result = systemd.job("StopUnit", &[Value::str(self.name()), Value::str("replace")]);
             self.forget(&mut systemd);
