@@ -76,7 +76,8 @@ impl Attachment {
     /// is wherever the process then is.
     pub(crate) fn enter(&self) -> io::Result<()> {
         use std::io::Write as _;
-        let enter = |mut tasks: &File| trace::step(|| Effect::write_to(tasks, "0"), || tasks.write_all(b"0"));
+        let write = |mut tasks: &File| tasks.write_all(b"0");
+        let enter = |tasks: &File| trace::step(|| Effect::write_to(tasks, "0"), || write(tasks));
         self.tasks.iter().try_for_each(enter)
     }
 }

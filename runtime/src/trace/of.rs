@@ -9,7 +9,7 @@ use caps::{Capability, CapsHashSet};
 use nix::sys::stat::{SFlag, major, minor};
 
 use super::{Effect, Target};
-use crate::plan::{CapabilitySets, Device, Limit, MountOptions, ProcessPlan, User, mount_options, namespace_name};
+use crate::plan::{CapabilitySets, Device, Limit, MountOptions, NetDevice, ProcessPlan, User, mount_options, namespace_name};
 use crate::sys::mount::Attributes;
 use crate::sys::namespace::CLONE_NEWTIME;
 
@@ -162,6 +162,17 @@ impl Effect {
         let finite = |value: u64| (value != libc::RLIM_INFINITY).then_some(value);
         let (soft, hard) = (finite(limit.soft), finite(limit.hard));
         Self::SetLimit { resource: limit.name.to_owned(), soft, hard }
+    }
+
+    /// Network devices of the host go to process `pid`; what addresses they had, they get again.
+    pub(crate) fn move_devices(devices: &[NetDevice], pid: i32) -> Self {
+        let commands = |device: &NetDevice| {
+            let (host, container) = (super::word(&device.host), super::word(&device.container));
+            let moved = format!("ip link set {host} netns {pid} name {container}");
+            [moved, format!("nsenter --net=/proc/{pid}/ns/net ip link set {container} up")]
+        };
+        let what = "move network devices into the container".to_owned();
+        Self::Network { what, commands: devices.iter().flat_map(commands).collect() }
     }
 
     pub(crate) fn attribute(field: &str, value: impl std::fmt::Display) -> Self {
