@@ -9,7 +9,9 @@ use caps::{Capability, CapsHashSet};
 use nix::sys::stat::{SFlag, major, minor};
 
 use super::{Effect, Target};
-use crate::plan::{CapabilitySets, Device, Limit, MountOptions, NetDevice, ProcessPlan, User, mount_options, namespace_name};
+use crate::plan::{
+    CapabilitySets, Device, Limit, MountOptions, NetDevice, ProcessPlan, User, mount_options, namespace_name,
+};
 use crate::sys::mount::Attributes;
 use crate::sys::namespace::CLONE_NEWTIME;
 

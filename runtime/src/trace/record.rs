@@ -109,7 +109,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_reading_fail(text in prop::collection::vec(any::<u8>(), 0..200)) {
-            read(&text);
+            prop_assert_eq!(read(&text), []);
         }
     }
 }
