@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use lighter_engine::runtime::trace::{self, Record, Recording};
+use lighter_engine::runtime::trace::{self, Effect, Record, Recording};
 use serde_json::json;
 
 use crate::context::Context;
@@ -88,11 +88,14 @@ fn script(records: &[Record], id: &str, styles: &Styles) -> String {
     let whole = end.map_or(Duration::ZERO, |end| since(first, end));
     let heading = format!("#  N          AT       TOOK  PROCESS  STEP ({} in {})", records.len(), shown(whole));
     let mut text = format!("{figures}{heading}{figures:#}\n{command}ID={id}{command:#}\n");
-    for (number, record) in records.iter().enumerate() {
+    let mut number = 1;
+    for group in records.chunk_by(is_one_step) {
+        let record = &group[0];
         let at = since(first, record.start).as_secs_f64() * 1000.0;
-        let took = record.took.map_or_else(|| "-".to_owned(), |took| shown(Duration::from_nanos(took)));
-        let line = format!("#{:>3} {at:>9.3} ms {took:>9}  {:<8}", number + 1, record.process.name());
-        let step = printable(&record.effect.to_string().replace(id, "$ID")).replace(['\n', '\t'], " ");
+        let took = group.iter().map(|record| record.took).sum::<Option<u64>>();
+        let took = took.map_or_else(|| "-".to_owned(), |took| shown(Duration::from_nanos(took)));
+        let line = format!("#{number:>3} {at:>9.3} ms {took:>9}  {:<8}", record.process.name());
+        let step = printable(&title(group).replace(id, "$ID")).replace(['\n', '\t'], " ");
         text.push_str(&format!("{figures}{line}{figures:#} {what}{step}{what:#}"));
         if let Some(error) = &record.error {
             let error = printable(error).replace(['\n', '\t'], " ").replace(id, "$ID");
@@ -101,22 +104,50 @@ fn script(records: &[Record], id: &str, styles: &Styles) -> String {
         text.push('\n');
         // What was not done is not to be repeated.
         let indent = if record.error.is_some() { "    # " } else { "    " };
-        for line in record.effect.shell().lines() {
-            let line = printable(&if line.contains('\'') { line.to_owned() } else { line.replace(id, "$ID") });
-            text.push_str(&format!("{command}{indent}{line}{command:#}\n"));
+        for line in group.iter().map(|record| record.effect.shell()).collect::<Vec<_>>().join("\n").lines() {
+            text.push_str(&format!("{command}{indent}{}{command:#}\n", printable(&abbreviated(line, id))));
         }
+        number += group.len();
     }
     text
+}
+
+/// Tells whether two steps are told as one: values that go to the same file, of which device rules are two dozen.
+fn is_one_step(one: &Record, next: &Record) -> bool {
+    let same_file = match (&one.effect, &next.effect) {
+        (Effect::Write { path, .. }, Effect::Write { path: next, .. }) => path == next,
+        _ => false,
+    };
+    same_file && one.process == next.process && one.error.is_none() && next.error.is_none()
+}
+
+fn title(group: &[Record]) -> String {
+    match (group, &group[0].effect) {
+        ([_, _, ..], Effect::Write { path, .. }) => format!("write {} values to {path}", group.len()),
+        (_, effect) => effect.to_string(),
+    }
+}
+
+/// Puts `$ID` for the container's id, wherever a shell takes it for a variable.
+fn abbreviated(line: &str, id: &str) -> String {
+    // With an escaped quote it takes more to know what is quoted.
+    if line.contains("\\'") {
+        return line.to_owned();
+    }
+    let parts = line.split('\'').enumerate();
+    let parts = parts.map(|(at, part)| if at % 2 == 0 { part.replace(id, "$ID") } else { part.to_owned() });
+    parts.collect::<Vec<_>>().join("'")
 }
 
 fn since(first: &Record, time: jiff::Timestamp) -> Duration {
     Duration::try_from(time.duration_since(first.start)).unwrap_or_default()
 }
 
-/// Three figures are enough: `45 µs`, `1.20 ms`, `1.20 s`.
+/// Three figures are enough: `450 ns`, `45 µs`, `1.20 ms`, `1.20 s`.
 fn shown(time: Duration) -> String {
     match time.as_nanos() {
-        nanos @ 0..1_000_000 => format!("{} µs", nanos / 1000),
+        nanos @ 0..1_000 => format!("{nanos} ns"),
+        nanos @ 1_000..1_000_000 => format!("{} µs", nanos / 1000),
         1_000_000..1_000_000_000 => format!("{:.2} ms", time.as_secs_f64() * 1000.0),
         _ => format!("{:.2} s", time.as_secs_f64()),
     }
@@ -124,7 +155,7 @@ fn shown(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lighter_engine::runtime::trace::{Effect, Process};
+    use lighter_engine::runtime::trace::Process;
 
     use super::*;
 
@@ -154,6 +185,22 @@ mod tests {
              \x20   exec /bin/echo \"$(printf 'a b\\033')\"\n"
         );
         assert_eq!(script(&records, &id, &Styles::of(false)), expected);
+    }
+
+    #[test]
+    fn values_for_one_file_are_one_step() {
+        let write = |path: &str, value: &str| {
+            record(1_000, Some(400), Effect::Write { path: path.into(), value: value.into() }, None)
+        };
+        let records = [write("/ID/a", "c 1:3 m"), write("/ID/a", "x"), write("/b", "ID y")];
+        let expected = "#  N          AT       TOOK  PROCESS  STEP (3 in 400 ns)\n\
+                        ID=ID\n\
+                        #  1     0.000 ms    800 ns  init     write 2 values to /$ID/a\n\
+                        \x20   echo 'c 1:3 m' > /$ID/a\n\
+                        \x20   echo x > /$ID/a\n\
+                        #  3     0.000 ms    400 ns  init     write $ID y to /b\n\
+                        \x20   echo 'ID y' > /b\n";
+        assert_eq!(script(&records, "ID", &Styles::of(false)), expected);
     }
 
     #[test]

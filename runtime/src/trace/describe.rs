@@ -37,6 +37,7 @@ impl Effect {
             Self::Write { path, value } => write!(f, "write {value} to {path}"),
             Self::FilterDevices { cgroup, .. } => write!(f, "filter the devices of {cgroup}"),
             Self::StartUnit { unit, .. } => write!(f, "let systemd start {unit}"),
+            Self::MakeNode { target, kind: 'p', .. } => write!(f, "make the FIFO {target}"),
             Self::MakeNode { target, .. } => write!(f, "make the device {target}"),
             Self::Link { target, to } => write!(f, "link {target} to {to}"),
             Self::CopyTree { from, to } => write!(f, "copy {from} to {to}"),
