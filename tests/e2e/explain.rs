@@ -153,6 +153,6 @@ fn nothing_is_kept_of_the_record_and_nothing_made_without_it() {
     assert_eq!(files(&host, explained.text()), files(&host, plain.text()));
     for id in [explained.text(), plain.text()] {
         let descriptors = descriptors(&host, id);
-        assert!(descriptors.iter().all(|link| !link.contains("trace")), "{descriptors:?}");
+        assert!(descriptors.iter().all(|link| !link.contains("lighter-trace")), "{descriptors:?}");
     }
 }

@@ -33,6 +33,9 @@ impl Effect {
         match self {
             Self::MakeDirectory { path } => write!(f, "make {path}"),
             Self::RemoveDirectory { path } => write!(f, "remove {path}"),
+            Self::Write { path, value } if value == "0" && path.ends_with("/tasks") => {
+                write!(f, "enter the cgroup {}", path.trim_end_matches("/tasks"))
+            }
             Self::Write { path, value } if value.contains('\n') => write!(f, "write {path}"),
             Self::Write { path, value } => write!(f, "write {value} to {path}"),
             Self::FilterDevices { cgroup, .. } => write!(f, "filter the devices of {cgroup}"),
