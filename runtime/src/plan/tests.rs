@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::cgroup::Driver;
 use crate::defaults;
 
 fn valid_process() -> Value {

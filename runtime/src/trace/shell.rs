@@ -238,7 +238,7 @@ fn format_of(text: &str) -> String {
         }
     }
     // printf(1) would take a dash in front for an option.
-    if format.starts_with('-') { format!("\\055{}", &format[1..]) } else { format }
+    format.strip_prefix('-').map_or_else(|| format.clone(), |rest| format!("\\055{rest}"))
 }
 
 #[cfg(test)]
