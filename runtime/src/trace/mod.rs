@@ -161,3 +161,16 @@ fn has_room(file: impl AsFd, bytes: usize) -> bool {
         Err(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_nobody_records_is_done_without_making_its_effect() {
+        let effect = || -> Effect { panic!("nobody asked") };
+        assert_eq!(step(effect, || Ok::<_, io::Error>(7)).unwrap(), 7);
+        assert_eq!(step_as(|_| panic!("nobody asked"), || Ok::<_, io::Error>(7)).unwrap(), 7);
+        announce(effect);
+    }
+}
