@@ -93,7 +93,7 @@ enum RuntimeVerb {
     Create(create::CreateArgs),
     Start(start::StartArgs),
     Run(run::RunArgs),
-    Exec(exec::ExecArgs),
+    Exec(Box<exec::ExecArgs>),
     State(state::StateArgs),
     Kill(kill::KillArgs),
     Delete(delete::DeleteArgs),
@@ -228,7 +228,25 @@ fn record_to(path: &Path) -> Result<(), Failure> {
 /// A failed operation on a container, named by act and id.
 fn failed(act: &str, id: &str) -> impl Fn(OciError) -> Failure {
     let act = format!("{act} `{id}`");
-    move |error| Failure::text(format!("{act}: {}", error::chain(&error)))
+    move |error| {
+        let why = error::chain(&error);
+        let why = if error.exit_code().is_some() { in_lower_case(&why) } else { why };
+        Failure::text(format!("{act}: {why}"))
+    }
+}
+
+/// Writes the kernel's reason at the end of a message as Go programs do.
+///
+/// That is where engines take their exit codes 126 and 127 from: docker's client looks for `permission denied` and
+/// `no such file or directory`, in lower case.
+fn in_lower_case(message: &str) -> String {
+    match message.rsplit_once(": ") {
+        Some((act, reason)) if reason.contains("(os error ") => {
+            let (first, rest) = reason.split_at(reason.chars().next().map_or(0, char::len_utf8));
+            format!("{act}: {}{rest}", first.to_lowercase())
+        }
+        _ => message.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -240,6 +258,14 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         RuntimeCli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_reason_of_the_kernel_is_in_lower_case() {
+        let text = "execute `/Bin`: Permission denied (os error 13)";
+        assert_eq!(in_lower_case(text), "execute `/Bin`: permission denied (os error 13)");
+        assert_eq!(in_lower_case("execute `a`: Not of the kernel"), "execute `a`: Not of the kernel");
+        assert_eq!(in_lower_case(": (os error "), ": (os error ");
     }
 
     #[test]

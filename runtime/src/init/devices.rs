@@ -29,7 +29,10 @@ pub(super) fn make(root: &RootDirectory, devices: &[Device]) -> Result<(), InitE
     let dev = Path::new("/dev");
     root.ensure_directory(dev).act_on("make directory", dev)?;
     let directory = root.open_without_links(dev, OFlag::O_PATH | OFlag::O_DIRECTORY).act_on("open", dev)?;
-    devices.iter().try_for_each(|device| make_node(root, device))?;
+    // A caller that lists all of the host's nodes means those of the container's own terminals.
+    for device in devices.iter().filter(|device| device.path != dev.join("ptmx")) {
+        make_node(root, device)?;
+    }
     for (name, target) in LINKS {
         let effect = || Effect::link(&dev.join(name), Path::new(target));
         match trace::step(effect, || symlinkat(target, directory.as_fd(), name)) {
