@@ -26,5 +26,6 @@ mod seccomp;
 mod state;
 mod table;
 mod terminal;
+mod trace;
 mod user_namespaces;
 mod values;

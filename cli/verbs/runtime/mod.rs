@@ -23,13 +23,15 @@ mod state;
 mod update;
 
 use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use lighter_engine::runtime::cgroup::Driver;
 use lighter_engine::runtime::oci::{DEFAULT_ROOT, OciError, Root};
-use lighter_engine::runtime::sealed;
+use lighter_engine::runtime::{sealed, trace};
 
 use crate::error::{self, Failure};
 use log::{Log, LogFormat};
@@ -70,6 +72,9 @@ struct RuntimeOptions {
     /// How they are written there
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Runtime options")]
     log_format: LogFormat,
+    /// File that each step is appended to, with its time: a JSON object a line
+    #[arg(long, value_name = "FILE", help_heading = "Runtime options")]
+    trace: Option<PathBuf>,
     /// Write more to the log
     #[arg(long, help_heading = "Runtime options")]
     debug: bool,
@@ -172,7 +177,7 @@ pub(crate) fn run(args: RuntimeArgs) -> ExitCode {
     let log = Log::new(options.log, options.log_format);
     let driver = if options.systemd_cgroup { Driver::Systemd } else { Driver::Cgroupfs };
     let context = RuntimeContext { root: Root::new(&options.root), driver, log };
-    match dispatch(&context, verb) {
+    match dispatch(&context, verb, options.trace.as_deref()) {
         Ok(code) => code,
         Err(failure) => {
             context.log.fail(&failure);
@@ -181,12 +186,15 @@ pub(crate) fn run(args: RuntimeArgs) -> ExitCode {
     }
 }
 
-fn dispatch(ctx: &RuntimeContext, verb: RuntimeVerb) -> Result<ExitCode, Failure> {
+fn dispatch(ctx: &RuntimeContext, verb: RuntimeVerb, trace: Option<&Path>) -> Result<ExitCode, Failure> {
     if verb.needs_root() && !nix::unistd::geteuid().is_root() {
         return Err(crate::context::not_root());
     }
     if verb.clones() {
         sealed::ensure()?;
+    }
+    if let Some(path) = trace {
+        record_to(path)?;
     }
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
     match verb {
@@ -208,6 +216,14 @@ fn dispatch(ctx: &RuntimeContext, verb: RuntimeVerb) -> Result<ExitCode, Failure
         RuntimeVerb::Checkpoint(args) => done(checkpoint::run(ctx, &args)),
         RuntimeVerb::Restore(args) => restore::run(ctx, &args),
     }
+}
+
+/// Records the steps of this call, and of the processes it makes, at the end of a file only root can read.
+fn record_to(path: &Path) -> Result<(), Failure> {
+    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    let file = opened.map_err(|error| Failure::text(format!("open the trace file `{}`: {error}", path.display())))?;
+    trace::to(file);
+    Ok(())
 }
 
 /// A failed operation on a container, named by act and id.

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use super::error::{read, write};
 use super::hierarchy::{self, Kind};
 use super::{Cgroup, CgroupError, delegation};
+use crate::trace::{self, Effect};
 
 /// Open files by which a child enters a cgroup.
 #[derive(Debug)]
@@ -82,6 +83,8 @@ impl Attachment {
     /// is wherever the process then is.
     pub(crate) fn enter(&self) -> io::Result<()> {
         use std::io::Write as _;
-        self.tasks.iter().try_for_each(|mut tasks| tasks.write_all(b"0"))
+        let write = |mut tasks: &File| tasks.write_all(b"0");
+        let enter = |tasks: &File| trace::step(|| Effect::write_to(tasks, "0"), || write(tasks));
+        self.tasks.iter().try_for_each(enter)
     }
 }

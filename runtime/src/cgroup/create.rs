@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use super::error::{read, write};
+use super::error::{make, read, write};
 use super::hierarchy::{self, Hierarchy, Kind};
 use super::{Cgroup, CgroupError, delegation, kill};
 
@@ -88,7 +88,7 @@ impl Cgroup {
     /// Makes the directory at once; its parents, one by one, only where they are missing or not prepared.
     fn create_in(&self, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
         let directory = self.directory(hierarchy);
-        match std::fs::create_dir(&directory) {
+        match make(&directory) {
             Ok(()) if is_prepared(hierarchy, &directory)? => return Ok(()),
             // What is left of a container that died half-made may carry its limits.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => clear(&directory)?,
@@ -154,7 +154,7 @@ fn is_not_delegated(error: &io::Error) -> bool {
 }
 
 fn make_directory(path: &Path) -> Result<(), CgroupError> {
-    match std::fs::create_dir(path) {
+    match make(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             Err(CgroupError::Create { path: path.to_owned(), source: error })
         }

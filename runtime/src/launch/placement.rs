@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::LaunchError;
 use crate::cgroup::{Cgroup, Description, Unit};
 use crate::plan::ContainerPlan;
+use crate::trace::{self, Effect};
 
 /// A cgroup that is emptied and removed when this is dropped, unless it was kept.
 #[derive(Debug)]
@@ -43,7 +44,8 @@ impl Placement {
     pub(crate) fn settle(&mut self, pid: i32) -> Result<Vec<String>, LaunchError> {
         let Some((unit, description)) = &self.unit else { return Ok(Vec::new()) };
         self.cgroup = Some(unit.cgroup().clone());
-        Ok(unit.start(pid, description)?)
+        let effect = || Effect::StartUnit { unit: unit.name().to_owned(), pid };
+        Ok(trace::step(effect, || unit.start(pid, description))?)
     }
 
     /// Lets the cgroup live on.
