@@ -16,12 +16,19 @@ use crate::trace::{self, Effect};
 
 /// Hides paths: a file reads as empty, a directory has no entries. What is not there needs no hiding.
 pub(super) fn hide(root: &RootDirectory, paths: &[PathBuf]) -> Result<(), InitError> {
-    let mut null = None;
+    let (mut null, mut empty) = (None, None);
     for path in paths {
         let Some(target) = open_existing(root, path)? else { continue };
         let place = Place { root, path, target };
         if is_directory(&place)? {
-            hide_directory(&place)?;
+            // One empty file system for all: making another costs more than all the rest of it.
+            match &empty {
+                Some(empty) => place.bind(OwnedFd::as_fd(empty), false, Attributes::default(), Attributes::default())?,
+                None => {
+                    hide_directory(&place)?;
+                    empty = Some(root.open_path(path, OFlag::O_PATH).act_on("open", path)?);
+                }
+            }
         } else {
             let null = match &null {
                 Some(null) => null,
