@@ -13,6 +13,7 @@ mod cgroups;
 mod devices;
 mod features;
 mod hooks;
+mod interruptions;
 mod lifecycle;
 mod mount_options;
 mod mounts;

@@ -72,6 +72,11 @@ impl Cgroup {
         Ok(made)
     }
 
+    /// Refuses a cgroup in which somebody lives.
+    pub(crate) fn require_vacant(&self) -> Result<(), CgroupError> {
+        self.existing().try_for_each(|(_, directory)| require_vacant(&directory))
+    }
+
     /// Makes what systemd has not made of this cgroup, and moves process `pid` there.
     ///
     /// systemd knows some controllers of version 1 only, and its own named hierarchy is its own affair.
@@ -149,11 +154,16 @@ fn is_prepared(hierarchy: &Hierarchy, directory: &Path) -> Result<bool, CgroupEr
     }
 }
 
+fn require_vacant(directory: &Path) -> Result<(), CgroupError> {
+    match kill::pids_below(directory)?.first() {
+        Some(pid) => Err(CgroupError::Occupied { path: directory.to_owned(), pid: *pid }),
+        None => Ok(()),
+    }
+}
+
 /// Removes what is at `directory`, unless somebody lives there.
 fn clear(directory: &Path) -> Result<(), CgroupError> {
-    if let Some(pid) = kill::pids_below(directory)?.first() {
-        return Err(CgroupError::Occupied { path: directory.to_owned(), pid: *pid });
-    }
+    require_vacant(directory)?;
     for leftover in kill::directories_below(directory).iter().rev() {
         let _absent = std::fs::remove_dir(leftover);
     }

@@ -42,7 +42,7 @@ pub use exec::ExecOptions;
 pub use features::features;
 pub use record::Record;
 pub use root::{DEFAULT_ROOT, Root};
-pub use run::Running;
+pub use run::{Running, Stay};
 pub use source::{load_process, load_resources};
 pub use template::{rootless_template, template};
 
