@@ -116,3 +116,22 @@ fn namespaces(container: &Spec) -> i32 {
     let kind = |kind| if kind == LinuxNamespaceType::Pid { 0 } else { plan::namespace_flag(kind) };
     all.into_iter().flatten().fold(libc::CLONE_NEWNS, |kinds, namespace| kinds | kind(namespace.typ()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caller_is_only_lent_to_other_processors() {
+        let before = sys::schedule::affinity().unwrap();
+        let first = before.iter().position(|word| *word != 0).map(|at| at * 64 + before[at].trailing_zeros() as usize);
+        let first = NumberSet::parse(&first.unwrap().to_string()).unwrap();
+        let pinned = Pinned::to(&first).unwrap();
+        let during = sys::schedule::affinity().unwrap();
+        assert_eq!(during[..first.words().len()], *first.words());
+        drop(pinned);
+        assert_eq!(sys::schedule::affinity().unwrap(), before);
+        assert!(Pinned::to(&NumberSet::parse("8000").unwrap()).is_err(), "no host has that processor");
+        assert_eq!(sys::schedule::affinity().unwrap(), before);
+    }
+}

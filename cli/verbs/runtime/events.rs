@@ -34,7 +34,7 @@ pub(super) fn run(ctx: &RuntimeContext, args: &EventsArgs) -> Result<(), Failure
         return Err(Failure::text(format!("`--interval {}`: it must be longer than nothing", args.interval)));
     }
     let mut events = ctx.root.events(id, interval).map_err(failed("watch", id))?;
-    while let Some(event) = events.next().map_err(failed("watch", id))? {
+    while let Some(event) = events.next_event().map_err(failed("watch", id))? {
         match event {
             Event::Stats(stats) => ctx.print(&stats_line(id, &stats)?)?,
             Event::Oom => ctx.print(&format!("{}\n", json!({"type": "oom", "id": id})))?,

@@ -33,6 +33,9 @@ use lighter_engine::runtime::sealed;
 use crate::error::{self, Failure};
 use log::{Log, LogFormat};
 
+/// Verbs that make a process of a container, which must run from a sealed copy.
+const CLONING: [&str; 3] = ["create", "run", "exec"];
+
 /// Exit code of `exec` when the process could not be started at all, as runc has it.
 const NOT_STARTED: u8 = 255;
 
@@ -106,7 +109,7 @@ impl RuntimeVerb {
         !matches!(self, Self::Spec(_) | Self::Features(_))
     }
 
-    /// A process of a container is made by these, which must run from a sealed copy.
+    /// See [`CLONING`].
     fn clones(&self) -> bool {
         matches!(self, Self::Create(_) | Self::Run(_) | Self::Exec(_))
     }
@@ -149,6 +152,10 @@ pub(crate) fn arguments(argv: &[OsString]) -> Option<Vec<OsString>> {
 
 /// Runs the runtime with its own arguments.
 pub(crate) fn main(argv: Vec<OsString>) -> ExitCode {
+    // Before anything is read that would have to be read again; what goes wrong is said by the verb, which tries again.
+    if argv.iter().any(|word| CLONING.iter().any(|verb| word == verb)) && nix::unistd::geteuid().is_root() {
+        let _tried_again = sealed::ensure();
+    }
     match RuntimeCli::try_parse_from(argv) {
         Ok(cli) => run(cli.args),
         Err(error) => {

@@ -60,8 +60,8 @@ fn attach_prepared(tree: &OwnedFd, path: &Path) -> Result<RootDirectory, InitErr
     tree.try_clone().map(RootDirectory::of).act_on("open the root filesystem", path)
 }
 
-/// Makes the mount that `place` lies on private: what is mounted over it must not appear on the host, and
-/// pivot_root(2) wants the mount above the new root to be private.
+/// Cuts the way to the host from the mount that `place` lies on: what is mounted over it must not appear there, and
+/// pivot_root(2) does not want the mount above the new root to be shared.
 fn separate_below(place: &OwnedFd) -> std::io::Result<()> {
     let id = sys::descriptor::mount_id(place.as_fd())?.to_string();
     let mountinfo = std::fs::read("/proc/self/mountinfo")?;
@@ -69,7 +69,7 @@ fn separate_below(place: &OwnedFd) -> std::io::Result<()> {
     let point = lines.find_map(|mut fields| (fields.next()? == id.as_bytes()).then(|| fields.nth(3)).flatten());
     let point = point.map(unescape).ok_or(Errno::ENOENT)?;
     let none = None::<&str>;
-    Ok(mount(none, point.as_path(), none, MsFlags::MS_PRIVATE, none)?)
+    Ok(mount(none, point.as_path(), none, MsFlags::MS_SLAVE, none)?)
 }
 
 /// Reads a path of mountinfo, in which blanks and backslashes are `\` and three octal digits.
@@ -142,7 +142,26 @@ fn move_to_root(root: &RootDirectory) -> Result<(), InitError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_the_kernel_escapes_is_read_back(path in prop::collection::vec(any::<u8>(), 0..60)) {
+            let escaped: Vec<u8> = path
+                .iter()
+                .flat_map(|byte| match byte {
+                    b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
+                    _ => vec![*byte],
+                })
+                .collect();
+            let read = unescape(&escaped);
+            prop_assert_eq!(read.as_os_str().as_bytes(), path.as_slice());
+        }
+    }
 
     #[test]
     fn a_mount_point_with_blanks_is_read() {

@@ -93,7 +93,16 @@ pub(super) fn of_mounts(plan: &ContainerPlan, container: Option<&OwnedFd>) -> Re
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_map_makes_it_fail(map in "[0-9 \n-]{0,60}", uid: u32) {
+            outside(&map, uid);
+        }
+    }
 
     #[test]
     fn the_owner_is_found_on_the_line_that_has_it() {

@@ -1,9 +1,12 @@
 //! Having a container's directory to oneself.
 
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 
 use super::OciError;
 use super::record::Record;
@@ -15,7 +18,7 @@ use super::root::open_directory;
 #[derive(Debug)]
 pub(super) struct Claim {
     path: PathBuf,
-    directory: File,
+    directory: Flock<File>,
     discard: bool,
 }
 
@@ -38,11 +41,11 @@ impl Claim {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             result => result.map_err(OciError::file("open", path))?,
         };
-        match directory.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(OciError::file("lock", path)(error)),
-        }
+        let directory = match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+            Ok(directory) => directory,
+            Err((_, Errno::EWOULDBLOCK)) => return Ok(None),
+            Err((_, errno)) => return Err(OciError::file("lock", path)(errno.into())),
+        };
         // Between our look and our lock another may have made its container here.
         let mut claim = Self { path: path.to_owned(), directory, discard: false };
         claim.discard = claim.is_there()? && !path.join(Record::FILE).exists();
@@ -55,7 +58,7 @@ impl Claim {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             result => result.map_err(OciError::file("open", path))?,
         };
-        directory.lock().map_err(OciError::file("lock", path))?;
+        let directory = lock(directory).map_err(OciError::file("lock", path))?;
         let claim = Self { path: path.to_owned(), directory, discard: false };
         Ok(claim.is_there()?.then_some(claim))
     }
@@ -90,6 +93,17 @@ impl Claim {
         let locked = self.directory.metadata().map_err(OciError::file("look at", &self.path))?;
         Ok(std::fs::symlink_metadata(&self.path)
             .is_ok_and(|there| (there.dev(), there.ino()) == (locked.dev(), locked.ino())))
+    }
+}
+
+/// Waits for a lock, whatever signals come meanwhile.
+fn lock(mut directory: File) -> io::Result<Flock<File>> {
+    loop {
+        match Flock::lock(directory, FlockArg::LockExclusive) {
+            Ok(locked) => return Ok(locked),
+            Err((file, Errno::EINTR)) => directory = file,
+            Err((_, errno)) => return Err(errno.into()),
+        }
     }
 }
 

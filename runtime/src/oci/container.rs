@@ -5,6 +5,8 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 
@@ -215,5 +217,5 @@ impl Container {
 
 fn is_locked(directory: &Path) -> bool {
     let Ok(directory) = super::root::open_directory(directory) else { return false };
-    matches!(directory.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
+    matches!(Flock::lock(directory, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
 }

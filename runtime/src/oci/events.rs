@@ -62,7 +62,7 @@ impl EventStream {
     ///
     /// # Errors
     /// [`OciError::Cgroup`] when the figures cannot be read.
-    pub fn next(&mut self) -> Result<Option<Event>, OciError> {
+    pub fn next_event(&mut self) -> Result<Option<Event>, OciError> {
         loop {
             if self.take_kill() {
                 return Ok(Some(Event::Oom));

@@ -48,7 +48,9 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, OciError>
 
 fn read_text(path: &Path) -> Result<String, OciError> {
     let file = File::open(path).map_err(OciError::file("open", path))?;
-    let mut text = String::new();
+    // A pipe has no length.
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut text = String::with_capacity(usize::try_from(length.min(MOST_BYTES)).unwrap_or(0) + 1);
     file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(OciError::file("read", path))?;
     if text.len() as u64 > MOST_BYTES {
         let why = format!("it is longer than {} MiB", MOST_BYTES >> 20);

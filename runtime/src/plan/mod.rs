@@ -1,7 +1,8 @@
 //! An OCI spec, checked and turned into what init has to do.
 //!
-//! *Pure*; runs in the monitor (or the command that execs), before the clone. What the spec asks for
-//! and this runtime does not do is refused here by name: nothing is ignored that confines.
+//! *Pure*, but for looks at what the host has (cgroups, security modules); runs in the monitor (or the command that
+//! execs), before the clone. What the spec asks for and this runtime does not do is refused here by name: nothing is
+//! ignored that confines.
 
 mod capabilities;
 mod devices;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::cgroup::Driver;
 use crate::defaults;
 
 fn valid_process() -> Value {
@@ -71,7 +72,7 @@ fn valid() -> Value {
 
 fn planned(spec: Value) -> Option<Result<ContainerPlan, PlanError>> {
     let spec: Spec = serde_json::from_value(spec).ok()?;
-    Some(container("test", &spec, Path::new("/bundle")))
+    Some(container("test", &spec, Path::new("/bundle"), Driver::Cgroupfs))
 }
 
 /// The pointers of every value of a document.

@@ -11,6 +11,7 @@ mod limits;
 mod mounts;
 mod namespaces;
 mod process;
+mod propagation;
 mod races;
 mod resources;
 mod seccomp;

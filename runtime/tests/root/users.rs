@@ -11,7 +11,7 @@ use crate::support::Bundle;
 const ROOT: u32 = 100_000;
 
 /// A container whose root is a plain user of the host, owner of its root filesystem.
-fn mapped(args: &[&str]) -> Bundle {
+pub(crate) fn mapped(args: &[&str]) -> Bundle {
     let mut bundle = Bundle::new(args);
     give(&bundle.root());
     let map = json!([{"containerID": 0, "hostID": ROOT, "size": 65_536}]);
