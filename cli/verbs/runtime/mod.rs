@@ -88,7 +88,7 @@ enum RuntimeVerb {
     Create(create::CreateArgs),
     Start(start::StartArgs),
     Run(run::RunArgs),
-    Exec(exec::ExecArgs),
+    Exec(Box<exec::ExecArgs>),
     State(state::StateArgs),
     Kill(kill::KillArgs),
     Delete(delete::DeleteArgs),
