@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # packages.sh demo|images|test|release|bench   Installs with apt what that target needs and the host has not.
 #
-# Nothing is started or enabled: docker-registry, whose package brings a service on port 5000, is unpacked into
-# target/tools instead of being installed.
+# Nothing is started or enabled: docker-registry, and the engines that tests/engines runs, whose packages bring services,
+# are unpacked into target/tools instead of being installed.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -11,10 +11,12 @@ build='gcc=cc libc6-dev=/usr/include/stdio.h'
 images='mmdebstrap=mmdebstrap python3=python3 zstd=zstd curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt'
 test='skopeo=skopeo umoci=umoci nftables=nft iproute2=ip redis-tools=redis-cli postgresql-client=psql bind9-dnsutils=dig
     shellcheck=shellcheck busybox-static=/usr/share/doc/busybox-static'
+# What the engines need that tests/engines runs on lighter. tini is docker's init.
+engines='runc=runc conmon=conmon tini=tini-static iptables=iptables'
 case ${1:-} in
 demo) wanted="$build curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt" ;;
 images) wanted=$images ;;
-test) wanted="$build $images $test" ;;
+test) wanted="$build $images $test $engines" ;;
 release) wanted="$build musl-tools=musl-gcc binutils=readelf" ;;
 bench) wanted="$build $images iproute2=ip skopeo=skopeo umoci=umoci runc=runc crun=crun" ;; # podman and docker bring services
 *)
@@ -31,36 +33,55 @@ for pair in $wanted; do
     *) command -v "$proof" >/dev/null || missing+=("$package") ;;
     esac
 done
-need_registry=false
+# package=file, of packages that bring services
+registry='docker-registry=/usr/bin/docker-registry'
 case $1 in
-images | test | bench)
-    command -v docker-registry >/dev/null || [ -x "$root/target/tools/usr/bin/docker-registry" ] || need_registry=true
-    ;;
+images | bench) services=$registry ;;
+test) services="$registry podman=/usr/bin/podman docker.io=/usr/sbin/dockerd containerd=/usr/bin/containerd
+    containernetworking-plugins=/usr/lib/cni/host-local" ;;
+*) services='' ;;
 esac
+tools=$root/target/tools
+unpacked=()
+for pair in $services; do
+    package=${pair%%=*} proof=${pair#*=}
+    [ -x "$proof" ] || command -v "${proof##*/}" >/dev/null || [ -x "$tools$proof" ] || unpacked+=("$package")
+done
 
-if [ ${#missing[@]} -gt 0 ] || $need_registry; then
+if [ ${#missing[@]} -gt 0 ] || [ ${#unpacked[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ]; then
-        echo "packages.sh: needs root to install: ${missing[*]}" >&2
+        echo "packages.sh: needs root to install: ${missing[*]} ${unpacked[*]}" >&2
         exit 1
     fi
     command -v apt-get >/dev/null || {
-        echo "packages.sh: no apt here; install by hand what corresponds to: ${missing[*]} docker-registry" >&2
+        echo "packages.sh: no apt here; install by hand what corresponds to: ${missing[*]} ${unpacked[*]}" >&2
         exit 1
     }
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q
 fi
+if [ ${#unpacked[@]} -gt 0 ]; then
+    # The libraries of what is unpacked, under the names they have in this release; they bring no services.
+    mapfile -t libraries < <(apt-cache depends --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
+        --no-enhances "${unpacked[@]}" | awk '$1 == "Depends:" && $2 ~ /^lib/ { print $2 }' | sort -u)
+    for library in "${libraries[@]}"; do
+        dpkg-query --show --showformat '${db:Status-Status}\n' "$library" 2>/dev/null | grep -qx installed ||
+            missing+=("$library")
+    done
+fi
 if [ ${#missing[@]} -gt 0 ]; then
     echo "packages: installing ${missing[*]}"
     apt-get install -q -y --no-install-recommends "${missing[@]}"
 fi
-if $need_registry; then
-    echo "packages: unpacking docker-registry into target/tools"
+if [ ${#unpacked[@]} -gt 0 ]; then
+    echo "packages: unpacking ${unpacked[*]} into target/tools"
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
-    (cd "$scratch" && apt-get download -q -o APT::Sandbox::User=root docker-registry)
-    mkdir -p "$root/target/tools"
-    dpkg-deb --extract "$scratch"/docker-registry_*.deb "$root/target/tools"
+    (cd "$scratch" && apt-get download -q -o APT::Sandbox::User=root "${unpacked[@]}")
+    mkdir -p "$tools"
+    for package in "$scratch"/*.deb; do
+        dpkg-deb --extract "$package" "$tools"
+    done
 fi
 
 # A minimal Rust has neither.

@@ -39,6 +39,11 @@ impl Ui {
         let _ = writeln!(io::stderr().lock(), "{}", printable(text.as_ref()));
     }
 
+    /// Writes text that is ready for the terminal to stderr.
+    pub(crate) fn explain(&self, text: &str) {
+        let _ = io::stderr().lock().write_all(text.as_bytes()); // nobody to tell that telling failed
+    }
+
     /// Says what did not go quite as asked.
     pub(crate) fn warn(&self, text: impl AsRef<str>) {
         self.note(format!("warning: {}", text.as_ref()));

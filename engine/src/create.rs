@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use jiff::Timestamp;
 
 use crate::durable::{self, FileError};
+use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, MountKind};
 use crate::state::State;
 use crate::volume::VolumeError;
@@ -69,7 +70,8 @@ impl Engine {
             }
         }
         let id = id::random().map_err(FileError::io("read random numbers for", &self.layout.containers()))?;
-        self.write_record(&id, &spec)?;
+        let effect = || Effect::MakeDirectory { path: self.layout.container(&id).dir().display().to_string() };
+        trace::step(effect, || self.write_record(&id, &spec))?;
         self.claim_name(&spec.name, &id)?;
         let container = self.load(&id)?;
         Ok(container.expect("the record was written above, and the lock keeps others from deleting it"))

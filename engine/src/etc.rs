@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::durable::{self, FileError};
+use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, NetworkMode};
 use crate::{id, netns};
 
@@ -77,7 +78,8 @@ fn servers(text: &str) -> impl Iterator<Item = &str> {
 
 // in place, not by rename: a running container has the file's inode bind-mounted
 fn overwrite(path: &Path, text: &str) -> Result<(), FileError> {
-    let written = fs::write(path, text)
+    let effect = || Effect::Write { path: path.display().to_string(), value: text.to_owned() };
+    let written = trace::step(effect, || fs::write(path, text))
         .and_then(|()| fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644)));
     written.map_err(FileError::io("write", path))
 }

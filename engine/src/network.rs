@@ -7,7 +7,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use crate::netns::dns::{Server, Upstream};
-use crate::netns::{self, BoundPort, Endpoint, EndpointSpec, Protocol, SandboxSpec};
+use crate::netns::{self, BoundPort, Endpoint, EndpointSpec, Protocol, Sandbox, SandboxSpec};
+use crate::runtime::trace::{self, Effect};
 use crate::spec::{Attachment, ContainerSpec, NetworkMode, PublishedPort};
 use crate::{Engine, State, etc, id};
 
@@ -65,12 +66,29 @@ impl Engine {
     pub(crate) fn connect(&self, id: &str, spec: &ContainerSpec) -> Result<Connection, NetworkError> {
         match &spec.network {
             NetworkMode::Host => Ok(Connection::default()),
-            NetworkMode::None => {
-                Ok(Connection { namespace: Some(self.net.create_namespace(id)?), ..Connection::default() })
-            }
+            NetworkMode::None => Ok(Connection { namespace: Some(self.make_namespace(id)?), ..Connection::default() }),
             NetworkMode::Container(other) => self.share(other),
             NetworkMode::Bridge(attachments) => self.plug_in(id, spec, attachments),
         }
+    }
+
+    fn make_namespace(&self, id: &str) -> Result<PathBuf, NetworkError> {
+        let effect = |path: Option<&PathBuf>| {
+            let commands = path.map(|path| netns::Host::namespace_commands(path)).unwrap_or_default();
+            network("make a network namespace".to_owned(), commands)
+        };
+        Ok(trace::step_as(effect, || self.net.create_namespace(id))?)
+    }
+
+    /// Makes a network with its bridge.
+    ///
+    /// # Errors
+    /// As [`netns::Host::create_network`].
+    pub fn create_network(&self, spec: &netns::NetworkSpec) -> Result<netns::Network, netns::NetworkError> {
+        let effect = |made: Option<&netns::Network>| {
+            network(format!("make the network {}", spec.name), made.map(netns::Network::commands).unwrap_or_default())
+        };
+        trace::step_as(effect, || self.net.create_network(spec))
     }
 
     fn share(&self, other: &str) -> Result<Connection, NetworkError> {
@@ -82,7 +100,7 @@ impl Engine {
     }
 
     fn plug_in(&self, id: &str, spec: &ContainerSpec, attachments: &[Attachment]) -> Result<Connection, NetworkError> {
-        let namespace = self.net.create_namespace(id)?;
+        let namespace = self.make_namespace(id)?;
         let mut endpoints = Vec::new();
         for attachment in attachments {
             let network = self.net.network(&attachment.network)?;
@@ -96,8 +114,13 @@ impl Engine {
         }
         let networks: Vec<_> = endpoints.iter().map(|endpoint| endpoint.network.clone()).collect();
         let ports = spec.ports.iter().map(published).collect::<Result<_, _>>()?;
-        let sandbox =
-            self.net.attach(&SandboxSpec { container: id.to_owned(), netns: namespace.clone(), endpoints, ports })?;
+        let sandbox = SandboxSpec { container: id.to_owned(), netns: namespace.clone(), endpoints, ports };
+        let effect = |made: Option<&Sandbox>| {
+            let names = made.iter().flat_map(|made| &made.endpoints).map(|one| one.network_name.as_str());
+            let what = format!("connect the container to {}", names.collect::<Vec<_>>().join(", "));
+            network(what, self.net.attach_commands(id, &namespace))
+        };
+        let sandbox = trace::step_as(effect, || self.net.attach(&sandbox))?;
         let server = self.serve_names(id, spec, &namespace, &networks)?;
         Ok(Connection {
             namespace: Some(namespace),
@@ -137,8 +160,14 @@ impl Engine {
         } else {
             Upstream::Servers(spec.dns.iter().map(|address| SocketAddr::new(*address, 53)).collect())
         };
-        Ok(Server::start(&self.net, id, namespace, networks, upstream)?)
+        let effect = || network("answer for names at 127.0.0.11, inside".to_owned(), Vec::new());
+        Ok(trace::step(effect, || Server::start(&self.net, id, namespace, networks, upstream))?)
     }
+}
+
+fn network(what: String, commands: Vec<netns::Command>) -> Effect {
+    let line = |words: netns::Command| words.iter().map(|word| trace::word(word)).collect::<Vec<_>>().join(" ");
+    Effect::Network { what, commands: commands.into_iter().map(line).collect() }
 }
 
 fn names(id: &str, spec: &ContainerSpec, attachment: &Attachment) -> Vec<String> {

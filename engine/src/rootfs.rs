@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::layout::ContainerPaths;
+use crate::runtime::trace::{self, Effect, Target};
 
 /// Why there is no root filesystem.
 #[derive(Debug, thiserror::Error)]
@@ -50,19 +51,35 @@ pub(crate) fn adopt_root(image_root: Option<&Path>, upper: &Path) -> io::Result<
 pub(crate) fn mount_overlay(paths: &ContainerPaths, lowers: &[PathBuf]) -> Result<PathBuf, RootfsError> {
     let target = paths.rootfs();
     crate::durable::create_dir(&target)?;
-    let result = crate::sys::overlay::mount(&target, lowers, &paths.upper(), &paths.work());
+    trace::step(|| effect(&target, lowers, paths), || mount_layers(&target, lowers, paths))?;
+    Ok(target)
+}
+
+fn effect(target: &Path, lowers: &[PathBuf], paths: &ContainerPaths) -> Effect {
+    let lower: Vec<String> = lowers.iter().map(|lower| escape(lower)).collect();
+    let (lower, upper, work) = (lower.join(":"), escape(&paths.upper()), escape(&paths.work()));
+    Effect::Mount {
+        fstype: "overlay".to_owned(),
+        source: "overlay".to_owned(),
+        target: Target::path(target),
+        options: vec![format!("lowerdir={lower}"), format!("upperdir={upper}"), format!("workdir={work}")],
+        copy_up: false,
+    }
+}
+
+fn mount_layers(target: &Path, lowers: &[PathBuf], paths: &ContainerPaths) -> Result<(), RootfsError> {
+    let result = crate::sys::overlay::mount(target, lowers, &paths.upper(), &paths.work());
     result
         .or_else(|error| match error.raw_os_error() {
             // no new mount API, or no lowerdir+ (Linux < 6.5)
-            Some(libc::ENOSYS | libc::EINVAL) => classic(&target, lowers, paths),
+            Some(libc::ENOSYS | libc::EINVAL) => classic(target, lowers, paths),
             _ => Err(error),
         })
         .map_err(|source| RootfsError::Mount {
-            target: target.clone(),
+            target: target.to_owned(),
             layers: lowers.len(),
             source: translate(source),
-        })?;
-    Ok(target)
+        })
 }
 
 /// mount(2), whose options must fit into one page: layers go by descriptor, `/proc/self/fd/N`, so 127 of them fit.
@@ -82,7 +99,8 @@ fn escape(path: &Path) -> String {
 /// Unmounts, lazily, however often something was mounted there; not mounted is success.
 pub(crate) fn unmount(target: &Path) -> io::Result<()> {
     loop {
-        match umount2(target, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW) {
+        let let_go = || umount2(target, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
+        match trace::step(|| Effect::Unmount { target: Target::path(target) }, let_go) {
             Ok(()) => {}
             Err(nix::Error::EINVAL | nix::Error::ENOENT) => return Ok(()),
             Err(errno) => return Err(errno.into()),

@@ -1,6 +1,7 @@
 //! Starting a monitor process: this binary once more, from a sealed copy, with nothing of the caller's.
 //!
-//! One record goes in on fd 3, one reply comes out on fd 4; an attached client rides on fd 5.
+//! One record goes in on fd 3, one reply comes out on fd 4; an attached client rides on fd 5, and on fd 6 the file in which
+//! steps are recorded.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -10,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use lighter_runtime::sealed::{self, SealError};
+use lighter_runtime::trace::{self, Effect};
 use nix::fcntl::OFlag;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
 use nix::sys::stat::Mode;
@@ -25,6 +27,9 @@ pub(crate) const REPLY_FD: i32 = 4;
 /// Descriptor of the first attached client.
 pub(crate) const ATTACH_FD: i32 = 5;
 
+/// Descriptor of the file that steps are recorded in.
+pub(crate) const TRACE_FD: i32 = 6;
+
 /// What a monitor is to do.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LaunchRecord {
@@ -33,6 +38,8 @@ pub(crate) struct LaunchRecord {
     pub(crate) id: String,
     pub(crate) task: Task,
     pub(crate) attached: bool,
+    /// Its steps belong into the record that the command keeps.
+    pub(crate) traced: bool,
 }
 
 /// Why the monitor is started.
@@ -74,7 +81,8 @@ pub(crate) fn monitor(record: &LaunchRecord, attach: Option<UnixStream>) -> Resu
     let program = sealed::open()?;
     let (record_read, record_write) = pipe()?;
     let (reply_read, reply_write) = pipe()?;
-    spawn(&program, &record_read, &reply_write, attach.as_ref())?;
+    let effect = || Effect::Spawn { program: "lighter".to_owned(), args: vec![MONITOR_VERB.to_owned()] };
+    trace::step(effect, || spawn(&program, &record_read, &reply_write, attach.as_ref()))?;
     drop((record_read, reply_write, attach));
     let text = serde_json::to_vec(record).expect("the record has no failing serialiser");
     File::from(record_write).write_all(&text).map_err(SpawnError::Spawn)?;
@@ -89,6 +97,7 @@ fn spawn(program: &OwnedFd, record: &OwnedFd, reply: &OwnedFd, attach: Option<&U
     let lift = |fd: &dyn AsRawFd| lift(fd.as_raw_fd());
     let (record, reply) = (lift(record)?, lift(reply)?);
     let attach = attach.map(|fd| lift(fd)).transpose()?;
+    let trace = trace::file().map(|fd| lift(&fd)).transpose()?;
     let mut actions = PosixSpawnFileActions::init().map_err(error)?;
     for fd in 0..3 {
         actions.add_open(fd, "/dev/null", OFlag::O_RDWR, Mode::empty()).map_err(error)?;
@@ -97,6 +106,9 @@ fn spawn(program: &OwnedFd, record: &OwnedFd, reply: &OwnedFd, attach: Option<&U
     actions.add_dup2(reply.as_raw_fd(), REPLY_FD).map_err(error)?;
     if let Some(attach) = &attach {
         actions.add_dup2(attach.as_raw_fd(), ATTACH_FD).map_err(error)?;
+    }
+    if let Some(trace) = &trace {
+        actions.add_dup2(trace.as_raw_fd(), TRACE_FD).map_err(error)?;
     }
     let program = lift(program)?;
     let path = CString::new(format!("/proc/self/fd/{}", program.as_raw_fd())).expect("digits hold no NUL");

@@ -4,6 +4,7 @@ use std::os::unix::net::UnixStream;
 
 use crate::durable::FileError;
 use crate::layout::Layout;
+use crate::runtime::trace;
 use crate::spawn::{self, LaunchRecord, Reply, SpawnError, Task};
 use crate::state::Status;
 use crate::{AttachClient, Container, Engine, durable};
@@ -152,7 +153,8 @@ impl Engine {
 }
 
 fn launch_record(layout: &Layout, id: &str, task: Task, attached: bool) -> LaunchRecord {
-    LaunchRecord { root: layout.root().to_owned(), run: layout.run().to_owned(), id: id.to_owned(), task, attached }
+    let (root, run, id) = (layout.root().to_owned(), layout.run().to_owned(), id.to_owned());
+    LaunchRecord { root, run, id, task, attached, traced: task == Task::Start && trace::is_on() }
 }
 
 fn monitor_error(name: &str) -> impl FnOnce(SpawnError) -> StartError {

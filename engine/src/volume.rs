@@ -13,6 +13,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::{self, FileError};
+use crate::runtime::trace::{self, Effect};
 use crate::{Engine, MountKind, id};
 
 pub(crate) use copy_up::copy_up;
@@ -113,7 +114,9 @@ impl Engine {
         durable::create_dir(&directory)?;
         let mountpoint = directory.join("_data");
         // its owner and mode are the image's business once something is copied up, so it starts open like Docker's
-        fs::create_dir_all(&mountpoint).map_err(FileError::io("create directory", &mountpoint))?;
+        let effect = || Effect::MakeDirectory { path: mountpoint.display().to_string() };
+        trace::step(effect, || fs::create_dir_all(&mountpoint))
+            .map_err(FileError::io("create directory", &mountpoint))?;
         fs::set_permissions(&mountpoint, std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .map_err(FileError::io("change the mode of", &mountpoint))?;
         let volume = Volume { name: name.to_owned(), labels, created_at: Timestamp::now(), mountpoint };

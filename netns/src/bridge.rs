@@ -14,7 +14,7 @@ pub(crate) fn name(network: &str) -> String {
 }
 
 /// Returns the bridge's link-layer address: locally administered (IEEE 802, second-lowest bit), the rest from the id.
-fn mac(network: &Network) -> [u8; 6] {
+pub(crate) fn mac(network: &Network) -> [u8; 6] {
     let mut mac = [0x02, 0, 0, 0, 0, 0];
     let digits = network.id.get(10..20).and_then(|digits| hex::decode(digits).ok()).unwrap_or_default();
     mac[1..].iter_mut().zip(digits).for_each(|(to, from)| *to = from);

@@ -13,6 +13,7 @@
 
 mod attach;
 mod bridge;
+mod commands;
 mod create;
 mod detach;
 pub mod dns;
@@ -31,6 +32,7 @@ mod sys;
 mod sysctl;
 
 pub use attach::AttachError;
+pub use commands::Command;
 pub use create::NetworkError;
 pub use detach::DetachError;
 pub use failure::HostError;

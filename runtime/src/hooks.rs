@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::PlanError;
 use crate::sys;
+use crate::trace::{self, Effect};
 
 /// How much of what a failed hook says is told on.
 const TOLD_BYTES: usize = 2 * 1024;
@@ -165,7 +166,7 @@ pub(crate) fn run_each(hooks: &[HookPlan], state: &[u8], bundle: Option<&Path>) 
 fn run_one(hook: &HookPlan, state: &[u8], bundle: Option<&Path>) -> Result<(), HookError> {
     let failed = |source| HookError::Run { key: hook.key.clone(), path: hook.path.clone(), source };
     let (mut child, said) = spawn(hook, bundle).map_err(failed)?;
-    let finished = feed_and_wait(&mut child, said, state, hook.timeout);
+    let finished = trace::step(|| effect(hook), || feed_and_wait(&mut child, said, state, hook.timeout));
     if finished.is_err() {
         // It would outlive the container it was to prepare.
         let _gone = child.kill();
@@ -182,6 +183,10 @@ fn run_one(hook: &HookPlan, state: &[u8], bundle: Option<&Path>) -> Result<(), H
     let said = String::from_utf8_lossy(&said);
     let how = if said.trim().is_empty() { how } else { format!("{how}: {}", said.trim()) };
     Err(HookError::Failed { key: hook.key.clone(), path: hook.path.clone(), how })
+}
+
+fn effect(hook: &HookPlan) -> Effect {
+    Effect::RunHook { field: hook.key.clone(), path: trace::text(&hook.path), args: hook.args.clone() }
 }
 
 /// Starts a hook; what it says on standard output and standard error can be read from the pipe.

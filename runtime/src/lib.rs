@@ -17,7 +17,8 @@
 //! launch::Init        ◀──── end of file ─────  the container's program
 //! ```
 //!
-//! [`exec`] takes the same road into a container that already runs.
+//! [`exec`] takes the same road into a container that already runs. Whoever wants to know calls [`trace::to`] first: each
+//! step is then recorded, in whichever process it is done.
 
 pub mod cgroup;
 pub mod defaults;
@@ -32,3 +33,4 @@ pub mod sealed;
 mod seccomp;
 mod sys;
 pub mod terminal;
+pub mod trace;

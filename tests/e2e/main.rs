@@ -8,6 +8,7 @@ mod harness;
 
 mod containers;
 mod dependencies;
+mod explain;
 mod grammar;
 mod hits;
 mod images;

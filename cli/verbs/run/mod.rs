@@ -1,5 +1,6 @@
 //! `lighter run`
 
+mod explain;
 mod flags;
 pub(crate) mod parse;
 mod specification;
@@ -15,6 +16,7 @@ use crate::error::{Failure, ours};
 use crate::session::{self, Attachment};
 use crate::ui::progress;
 
+use explain::{Explain, Explanation};
 pub(crate) use flags::RunFlags;
 pub(crate) use parse::publish;
 
@@ -29,6 +31,9 @@ pub(crate) struct RunArgs {
     /// Hand signals on to the container
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     sig_proxy: bool,
+    /// Tell on stderr each step of the start, with its time and the shell command that does the same
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    explain: Option<Explain>,
 }
 
 pub(crate) fn run(ctx: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
@@ -36,8 +41,13 @@ pub(crate) fn run(ctx: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
         session::check_terminal(args.flags.tty, args.flags.interactive).map_err(ours)?;
     }
     let engine = ctx.recovered_engine().map_err(ours)?;
-    let container = create(ctx, &engine, &args.flags).map_err(ours)?;
+    let image = ensure_image(ctx, &engine, &args.flags.image, &args.flags.pull, args.flags.quiet).map_err(ours)?;
+    let explanation = args.explain.map(Explanation::begin).transpose().map_err(ours)?;
+    let container = create_from(ctx, &engine, &args.flags, &image).map_err(ours)?;
     let started = engine.start(&container, StartOptions { attach: !args.detach });
+    if let Some(explanation) = explanation {
+        explanation.show(ctx, &container.id).map_err(ours)?; // before any output of the container, and of a failure too
+    }
     let started = started.map_err(|error| {
         let code = error.exit_code();
         Failure::from(error).with_code(code)
@@ -73,7 +83,11 @@ fn abandon(engine: &Engine, container: &Container, failure: Failure) -> Failure 
 /// Makes a container from flags; pulls its image if need be.
 pub(crate) fn create(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Result<Container, Failure> {
     let image = ensure_image(ctx, engine, &flags.image, &flags.pull, flags.quiet)?;
-    let spec = specification::specification(ctx, engine, flags, &image)?;
+    create_from(ctx, engine, flags, &image)
+}
+
+fn create_from(ctx: &Context, engine: &Engine, flags: &RunFlags, image: &Image) -> Result<Container, Failure> {
+    let spec = specification::specification(ctx, engine, flags, image)?;
     let container = engine.create(spec)?;
     if let Some(path) = &flags.cidfile {
         std::fs::write(path, &container.id).map_err(|error| {

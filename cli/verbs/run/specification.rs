@@ -111,7 +111,7 @@ fn ensure_default_network(engine: &Engine) -> Result<(), Failure> {
         return Ok(());
     }
     let spec = NetworkSpec { name: DEFAULT_NETWORK.to_owned(), ..NetworkSpec::default() };
-    match engine.net().create_network(&spec) {
+    match engine.create_network(&spec) {
         // another command was faster
         Err(_) if engine.net().network(DEFAULT_NETWORK)?.is_some() => Ok(()),
         result => Ok(result.map(|_| ())?),

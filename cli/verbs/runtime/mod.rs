@@ -14,6 +14,7 @@ mod log;
 mod pause;
 mod process;
 mod ps;
+mod restore;
 mod resume;
 mod run;
 mod spec;
@@ -22,13 +23,15 @@ mod state;
 mod update;
 
 use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use lighter_engine::runtime::cgroup::Driver;
 use lighter_engine::runtime::oci::{DEFAULT_ROOT, OciError, Root};
-use lighter_engine::runtime::sealed;
+use lighter_engine::runtime::{sealed, trace};
 
 use crate::error::{self, Failure};
 use log::{Log, LogFormat};
@@ -69,6 +72,9 @@ struct RuntimeOptions {
     /// How they are written there
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Runtime options")]
     log_format: LogFormat,
+    /// File that each step is appended to, with its time: a JSON object a line
+    #[arg(long, value_name = "FILE", help_heading = "Runtime options")]
+    trace: Option<PathBuf>,
     /// Write more to the log
     #[arg(long, help_heading = "Runtime options")]
     debug: bool,
@@ -100,8 +106,8 @@ enum RuntimeVerb {
     Events(events::EventsArgs),
     Spec(spec::SpecArgs),
     Features(features::FeaturesArgs),
-    Checkpoint(checkpoint::CheckpointArgs),
-    Restore(checkpoint::RestoreArgs),
+    Checkpoint(Box<checkpoint::CheckpointArgs>),
+    Restore(Box<restore::RestoreArgs>),
 }
 
 impl RuntimeVerb {
@@ -171,7 +177,7 @@ pub(crate) fn run(args: RuntimeArgs) -> ExitCode {
     let log = Log::new(options.log, options.log_format);
     let driver = if options.systemd_cgroup { Driver::Systemd } else { Driver::Cgroupfs };
     let context = RuntimeContext { root: Root::new(&options.root), driver, log };
-    match dispatch(&context, verb) {
+    match dispatch(&context, verb, options.trace.as_deref()) {
         Ok(code) => code,
         Err(failure) => {
             context.log.fail(&failure);
@@ -180,12 +186,15 @@ pub(crate) fn run(args: RuntimeArgs) -> ExitCode {
     }
 }
 
-fn dispatch(ctx: &RuntimeContext, verb: RuntimeVerb) -> Result<ExitCode, Failure> {
+fn dispatch(ctx: &RuntimeContext, verb: RuntimeVerb, trace: Option<&Path>) -> Result<ExitCode, Failure> {
     if verb.needs_root() && !nix::unistd::geteuid().is_root() {
         return Err(crate::context::not_root());
     }
     if verb.clones() {
         sealed::ensure()?;
+    }
+    if let Some(path) = trace {
+        record_to(path)?;
     }
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
     match verb {
@@ -204,15 +213,41 @@ fn dispatch(ctx: &RuntimeContext, verb: RuntimeVerb) -> Result<ExitCode, Failure
         RuntimeVerb::Events(args) => done(events::run(ctx, &args)),
         RuntimeVerb::Spec(args) => done(spec::run(ctx, &args)),
         RuntimeVerb::Features(args) => done(features::run(ctx, &args)),
-        RuntimeVerb::Checkpoint(args) => done(checkpoint::checkpoint(ctx, &args)),
-        RuntimeVerb::Restore(args) => done(checkpoint::restore(ctx, &args)),
+        RuntimeVerb::Checkpoint(args) => done(checkpoint::run(ctx, &args)),
+        RuntimeVerb::Restore(args) => restore::run(ctx, &args),
     }
+}
+
+/// Records the steps of this call, and of the processes it makes, at the end of a file only root can read.
+fn record_to(path: &Path) -> Result<(), Failure> {
+    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    let file = opened.map_err(|error| Failure::text(format!("open the trace file `{}`: {error}", path.display())))?;
+    trace::to(file);
+    Ok(())
 }
 
 /// A failed operation on a container, named by act and id.
 fn failed(act: &str, id: &str) -> impl Fn(OciError) -> Failure {
     let act = format!("{act} `{id}`");
-    move |error| Failure::text(format!("{act}: {}", error::chain(&error)))
+    move |error| {
+        let why = error::chain(&error);
+        let why = if error.exit_code().is_some() { in_lower_case(&why) } else { why };
+        Failure::text(format!("{act}: {why}"))
+    }
+}
+
+/// Writes the kernel's reason at the end of a message as Go programs do.
+///
+/// That is where engines take their exit codes 126 and 127 from: docker's client looks for `permission denied` and
+/// `no such file or directory`, in lower case.
+fn in_lower_case(message: &str) -> String {
+    match message.rsplit_once(": ") {
+        Some((act, reason)) if reason.contains("(os error ") => {
+            let (first, rest) = reason.split_at(reason.chars().next().map_or(0, char::len_utf8));
+            format!("{act}: {}{rest}", first.to_lowercase())
+        }
+        _ => message.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -224,6 +259,14 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         RuntimeCli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_reason_of_the_kernel_is_in_lower_case() {
+        let text = "execute `/Bin`: Permission denied (os error 13)";
+        assert_eq!(in_lower_case(text), "execute `/Bin`: permission denied (os error 13)");
+        assert_eq!(in_lower_case("execute `a`: Not of the kernel"), "execute `a`: Not of the kernel");
+        assert_eq!(in_lower_case(": (os error "), ": (os error ");
     }
 
     #[test]

@@ -41,17 +41,24 @@ pub(super) fn run(ctx: &RuntimeContext, args: &RunArgs) -> Result<ExitCode, Fail
     if args.detach {
         return Ok(ExitCode::SUCCESS);
     }
-    let ended = attend(running);
-    if !args.keep {
-        ctx.warn_all(&ctx.root.delete(&args.id, true).map_err(failed("delete", &args.id))?);
+    if args.keep {
+        return attend(running);
     }
-    Ok(ExitCode::from(u8::try_from(ended?).unwrap_or(crate::error::FAILED)))
+    attend_and_delete(ctx, &args.id, running)
+}
+
+/// Serves the container until its end, and deletes it then.
+pub(super) fn attend_and_delete(ctx: &RuntimeContext, id: &str, running: Running) -> Result<ExitCode, Failure> {
+    let ended = attend(running);
+    ctx.warn_all(&ctx.root.delete(id, true).map_err(failed("delete", id))?);
+    ended
 }
 
 /// Serves the container's terminal, hands signals on, and returns its exit code once it has ended.
-fn attend(running: Running) -> Result<i32, Failure> {
+fn attend(running: Running) -> Result<ExitCode, Failure> {
     let pidfd = running.init.pidfd.as_fd().try_clone_to_owned()?;
     let exec =
         Exec { pidfd, terminal: running.terminal, stdin: None, stdout: None, stderr: None, warnings: Vec::new() };
-    session::pump(exec, &session::PROXIED)
+    let ended = session::pump(exec, &session::PROXIED)?;
+    Ok(ExitCode::from(u8::try_from(ended).unwrap_or(crate::error::FAILED)))
 }

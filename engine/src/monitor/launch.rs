@@ -29,6 +29,7 @@ use crate::rootfs::{self, RootfsError};
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::launch::{self as runtime, Init, Launch, LaunchOptions, Stdio};
 use crate::runtime::process;
+use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, MountKind};
 use crate::state::{Process, State, Status};
 use crate::user::{self, UserError};
@@ -125,7 +126,8 @@ impl Monitor {
         let paths = engine.layout().container(id);
         let spec = read_spec(&paths)?;
         let cgroup = cgroup_path(id, &spec);
-        durable::create_dir(paths.run())?;
+        let effect = || Effect::MakeDirectory { path: paths.run().display().to_string() };
+        trace::step(effect, || durable::create_dir(paths.run()))?;
         durable::write_json(&paths.cgroup(), &cgroup, false)?;
         let connection = engine.connect(id, &spec)?;
         let rootfs = mount_rootfs(&engine, &paths, &spec)?;
@@ -337,7 +339,8 @@ fn mount_sources(
                         return Err(LaunchError::NoBindSource(source.display().to_string()));
                     }
                     let act = format!("create bind source `{}`", source.display());
-                    fs::create_dir_all(source).map_err(LaunchError::io(act))?;
+                    let effect = || Effect::MakeDirectory { path: source.display().to_string() };
+                    trace::step(effect, || fs::create_dir_all(source)).map_err(LaunchError::io(act))?;
                 }
                 Some(source.clone())
             }

@@ -20,7 +20,8 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::exit_code;
-use crate::spawn::{ATTACH_FD, LaunchRecord, RECORD_FD, REPLY_FD, Reply, Task};
+use crate::runtime::trace;
+use crate::spawn::{ATTACH_FD, LaunchRecord, RECORD_FD, REPLY_FD, Reply, TRACE_FD, Task};
 use crate::{Engine, sys};
 use launch::{LaunchError, Monitor};
 
@@ -28,8 +29,8 @@ pub use crate::spawn::MONITOR_VERB;
 
 /// Is the monitor: call it first thing in `main` when the first argument is [`MONITOR_VERB`]. Returns the exit status.
 ///
-/// Takes over descriptors 3 (launch record), 4 (reply) and, if the record says so, 5 (attached client); nothing else
-/// of the parent's survives.
+/// Takes over descriptors 3 (launch record), 4 (reply) and, if the record says so, 5 (attached client) and 6 (record of
+/// steps); nothing else of the parent's survives.
 pub fn main() -> u8 {
     match run() {
         Ok(()) => 0,
@@ -38,9 +39,9 @@ pub fn main() -> u8 {
 }
 
 fn run() -> io::Result<()> {
-    sys::close_from(ATTACH_FD + 1)?;
+    sys::close_from(TRACE_FD + 1)?;
     let (record, reply) = (sys::inherited(RECORD_FD)?, sys::inherited(REPLY_FD)?);
-    let attached = sys::inherited(ATTACH_FD).ok();
+    let (attached, traced) = (sys::inherited(ATTACH_FD).ok(), sys::inherited(TRACE_FD).ok());
     sys::detach_from_parent()?;
     nix::sys::prctl::set_name(c"lighter")?; // the kernel calls it by the number of its descriptor
     std::env::set_current_dir("/")?;
@@ -51,6 +52,10 @@ fn run() -> io::Result<()> {
     File::from(record).read_to_end(&mut text)?;
     let record: LaunchRecord = serde_json::from_slice(&text)?;
     let attached = attached.filter(|_| record.attached).map(UnixStream::from);
+    trace::become_process(trace::Process::Monitor);
+    if let Some(file) = traced.filter(|_| record.traced) {
+        trace::to(file.into());
+    }
     let signals = signals()?;
     let engine = Engine::open(record.root.clone(), record.run.clone()).map_err(io::Error::other)?;
     match record.task {
@@ -71,7 +76,9 @@ fn signals() -> io::Result<SignalFd> {
 
 fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, attached: Option<UnixStream>) -> io::Result<()> {
     let before = engine.load_state(id).unwrap_or_default();
-    match Monitor::start(engine.clone(), id, signals, attached) {
+    let started = Monitor::start(engine.clone(), id, signals, attached);
+    trace::stop(); // what comes later is no part of the start, and the command has stopped listening
+    match started {
         Ok((monitor, warnings)) => {
             // the command may be gone already: the container was wanted all the same
             let _ = answer(reply, &Reply::Started { warnings });

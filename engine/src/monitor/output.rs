@@ -9,6 +9,7 @@ use std::path::Path;
 use nix::sys::stat::Mode;
 
 use crate::Stream;
+use crate::runtime::trace::{self, Effect, Target};
 
 /// One output of the container.
 pub(super) struct Output {
@@ -67,7 +68,9 @@ pub(super) fn container_end(path: &Path) -> io::Result<OwnedFd> {
 
 /// Makes a FIFO; one that is there already is as good.
 pub(super) fn make_fifo(path: &Path) -> io::Result<()> {
-    match nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
+    let effect =
+        || Effect::MakeNode { target: Target::path(path), kind: 'p', major: 0, minor: 0, mode: 0o600, uid: 0, gid: 0 };
+    match trace::step(effect, || nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)) {
         Ok(()) | Err(nix::Error::EEXIST) => Ok(()),
         Err(errno) => Err(errno.into()),
     }

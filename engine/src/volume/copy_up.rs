@@ -17,6 +17,7 @@ use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, fchownat, symlinkat};
 
 use super::{Volume, VolumeError};
+use crate::runtime::trace::{self, Effect};
 
 /// Copies `target` of the root filesystem into the volume if the volume is empty and the image has a directory there.
 pub(crate) fn copy_up(rootfs: &Path, target: &str, volume: &Volume) -> Result<(), VolumeError> {
@@ -40,7 +41,9 @@ fn copy_if_empty(rootfs: &Path, target: &str, mountpoint: &Path) -> io::Result<(
     crate::remove_tree::remove_tree(&copying)?;
     fs::create_dir(&copying)?;
     let copy = File::open(&copying)?;
-    copy_directory(source.as_fd(), copy.as_fd())?;
+    let from = format!("{}/{}", rootfs.display(), target.trim_start_matches('/'));
+    let effect = || Effect::CopyTree { from, to: mountpoint.display().to_string() };
+    trace::step(effect, || copy_directory(source.as_fd(), copy.as_fd()))?;
     // what is listed as copied must survive a power loss
     nix::unistd::syncfs(&copy)?;
     fs::rename(&copying, mountpoint)?;

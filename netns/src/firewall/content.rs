@@ -61,6 +61,32 @@ impl Content {
     }
 }
 
+impl Content {
+    /// Returns the commands of nft(8) that add the elements to `table`.
+    pub(crate) fn commands(&self, table: &str) -> Vec<Vec<String>> {
+        let named = |names: &BTreeSet<String>| names.iter().map(|name| format!("\"{name}\"")).collect();
+        let (everywhere, specific): (Vec<_>, Vec<_>) =
+            self.ports.iter().partition(|(port, _)| port.host_ip.is_unspecified());
+        let rest = |(port, to): &(BoundPort, Ipv4Addr)| {
+            format!("{} . {} : {to} . {}", port.protocol, port.host_port, port.target)
+        };
+        let on_address = |one: &(BoundPort, Ipv4Addr)| format!("{} . {}", one.0.host_ip, rest(one));
+        let sets: [(&str, Vec<String>); 6] = [
+            (BRIDGES, named(&self.bridges)),
+            (INTERNAL, named(&self.internal)),
+            (SAME, self.bridges.iter().map(|name| format!("\"{name}\" . \"{name}\"")).collect()),
+            (ADDRESSES, self.addresses.iter().map(Ipv4Addr::to_string).collect()),
+            (PUBLISHED, specific.into_iter().map(on_address).collect()),
+            (PUBLISHED_ANY, everywhere.into_iter().map(rest).collect()),
+        ];
+        let add = |(set, elements): (&str, Vec<String>)| {
+            let words = ["nft", "add", "element", "inet", table, set, &format!("{{ {} }}", elements.join(", "))];
+            words.iter().map(|word| (*word).to_owned()).collect()
+        };
+        sets.into_iter().filter(|(_, elements)| !elements.is_empty()).map(add).collect()
+    }
+}
+
 /// Returns the protocol's number in the IP header (IANA, Protocol Numbers).
 fn number(protocol: Protocol) -> u8 {
     match protocol {
@@ -129,5 +155,18 @@ mod tests {
         };
         let content = Content::of(&[], &[record]);
         assert_eq!((count(&content, PUBLISHED), count(&content, PUBLISHED_ANY)), (1, 1));
+        let commands: Vec<String> = content.commands("lighter").iter().map(|words| words.join(" ")).collect();
+        let expected = [
+            "nft add element inet lighter published { 127.0.0.1 . tcp . 8080 : 172.18.0.2 . 80 }",
+            "nft add element inet lighter published-any { tcp . 8080 : 172.18.0.2 . 80 }",
+        ];
+        assert_eq!(commands, expected);
+    }
+
+    #[test]
+    fn a_container_on_a_bridge_is_an_element_of_three_sets() {
+        let content = Content::of(&[lease("lt-a", 2, false)], &[]);
+        let elements: Vec<_> = content.commands("t").iter().map(|words| words[5..].join(" ")).collect();
+        assert_eq!(elements, ["bridges { \"lt-a\" }", "same { \"lt-a\" . \"lt-a\" }", "addresses { 172.18.0.2 }"]);
     }
 }

@@ -10,9 +10,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
-use super::error::read;
+use super::error::{read, write};
 use super::hierarchy::{self, Kind};
 use super::{Cgroup, CgroupError, delegation};
+use crate::trace::{self, Effect};
 
 /// Open files by which a child enters a cgroup.
 #[derive(Debug)]
@@ -65,6 +66,13 @@ impl Cgroup {
     }
 }
 
+impl Cgroup {
+    /// Moves a process that runs already, with its threads, into this cgroup, in every hierarchy where it exists.
+    pub(crate) fn adopt(&self, pid: i32) -> Result<(), CgroupError> {
+        self.existing().try_for_each(|(_, directory)| write(&directory.join("cgroup.procs"), &pid.to_string()))
+    }
+}
+
 impl Attachment {
     /// The version 2 directory to clone into.
     pub(crate) fn unified(&self) -> Option<BorrowedFd<'_>> {
@@ -75,6 +83,8 @@ impl Attachment {
     /// is wherever the process then is.
     pub(crate) fn enter(&self) -> io::Result<()> {
         use std::io::Write as _;
-        self.tasks.iter().try_for_each(|mut tasks| tasks.write_all(b"0"))
+        let write = |mut tasks: &File| tasks.write_all(b"0");
+        let enter = |tasks: &File| trace::step(|| Effect::write_to(tasks, "0"), || write(tasks));
+        self.tasks.iter().try_for_each(enter)
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::error::{read, write};
+use super::error::{make, read, write};
 use super::hierarchy::{self, Hierarchy, Kind};
 use super::{Cgroup, CgroupError, delegation, kill};
 
@@ -97,7 +97,7 @@ impl Cgroup {
     /// Makes the directory at once; its parents, one by one, only where they are missing or not prepared.
     fn create_in(&self, hierarchy: &Hierarchy, made: &mut Vec<PathBuf>) -> Result<(), CgroupError> {
         let directory = self.directory(hierarchy);
-        match std::fs::create_dir(&directory) {
+        match make(&directory) {
             Ok(()) => {
                 made.push(directory.clone());
                 if is_prepared(hierarchy, &directory)? {
@@ -176,7 +176,7 @@ fn is_not_delegated(error: &io::Error) -> bool {
 
 /// Returns whether the directory was not there before.
 fn make_directory(path: &Path) -> Result<bool, CgroupError> {
-    match std::fs::create_dir(path) {
+    match make(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(source) => Err(CgroupError::Create { path: path.to_owned(), source }),

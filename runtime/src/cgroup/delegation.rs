@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 use super::CgroupError;
-use super::error::{read, write};
+use super::error::{make, read, write};
 
 /// The leaf for the processes of a cgroup that was delegated to us.
 const LEAF: &str = "init";
@@ -64,7 +64,7 @@ pub(super) fn unified_path(text: &str, root: &Path) -> Option<PathBuf> {
 
 fn move_to_leaf(directory: &Path) -> Result<(), CgroupError> {
     let leaf = directory.join(LEAF);
-    match std::fs::create_dir(&leaf) {
+    match make(&leaf) {
         Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
             return Err(CgroupError::Create { path: leaf, source });
         }

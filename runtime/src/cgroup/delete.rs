@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use super::hierarchy::{self, Hierarchy};
 use super::kill::{directories_below, is_gone, wait_a_moment};
 use super::{Cgroup, CgroupError};
+use crate::trace::{self, Effect};
 
 /// How long to wait for processes that are dying: a cgroup cannot go before its last process has.
 const PATIENCE_MS: usize = 2_000;
@@ -41,12 +42,16 @@ impl Cgroup {
         // Up to the root of the hierarchy, as far as nobody else uses the levels.
         let above = directory.ancestors().skip(1).take_while(|level| *level != hierarchy.mount);
         for level in above {
-            if std::fs::remove_dir(level).is_err() {
+            if rmdir(level).is_err() {
                 break;
             }
         }
         Ok(())
     }
+}
+
+fn rmdir(path: &Path) -> io::Result<()> {
+    trace::step(|| Effect::RemoveDirectory { path: trace::text(path) }, || std::fs::remove_dir(path))
 }
 
 fn remove_patiently(path: &Path) -> Result<(), CgroupError> {
@@ -64,7 +69,7 @@ fn remove_patiently(path: &Path) -> Result<(), CgroupError> {
 }
 
 fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_dir(path) {
+    match rmdir(path) {
         Err(error) if is_gone(&error) => Ok(()),
         // A host that delegated us nothing let us create nothing.
         Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Ok(()),

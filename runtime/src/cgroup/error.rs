@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use crate::trace::{self, Effect};
+
 /// Why something about a cgroup failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CgroupError {
@@ -136,6 +138,13 @@ pub(super) fn write_if_there(path: &Path, value: &str) -> Result<(), CgroupError
     }
 }
 
-fn write_once(path: &Path, value: &str) -> io::Result<()> {
-    OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
+/// Writes a value without telling more than the kernel's reason.
+pub(super) fn write_once(path: &Path, value: &str) -> io::Result<()> {
+    let write = || OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes());
+    trace::step(|| Effect::write(path, value), write)
+}
+
+/// Makes a directory, and with it a cgroup.
+pub(super) fn make(path: &Path) -> io::Result<()> {
+    trace::step(|| Effect::directory(path), || std::fs::create_dir(path))
 }

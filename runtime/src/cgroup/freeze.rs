@@ -54,6 +54,11 @@ impl Cgroup {
         self.freezers().try_fold(false, |frozen, freezer| Ok(frozen || freezer.is_frozen()?))
     }
 
+    /// Returns the directory by whose files [`freeze`](Self::freeze) stops the processes, if there is any.
+    pub(crate) fn freezer_directory(&self) -> Option<PathBuf> {
+        self.freezers().next().and_then(|freezer| freezer.file.parent().map(Into::into))
+    }
+
     /// Version 2 first: there a frozen process can still be killed. A hybrid host has both.
     fn freezers(&self) -> impl Iterator<Item = Freezer> {
         let unified = self.unified().filter(|directory| directory.join("cgroup.freeze").exists());

@@ -14,6 +14,7 @@ use crate::cgroup::Attachment;
 use crate::plan::{ProcessPlan, namespace_name};
 use crate::seccomp::listener::Connection;
 use crate::sys;
+use crate::trace::{self, Effect};
 
 /// Steps that need nothing but the host's view: before any namespace is joined.
 pub(super) fn settle(
@@ -42,19 +43,20 @@ pub(super) fn reach_agent(plan: &ProcessPlan, count: usize) -> Result<Vec<Connec
 pub(super) fn join(namespaces: &[(i32, OwnedFd)]) -> Result<(), InitError> {
     for (kind, file) in namespaces {
         let act = format!("join the {} namespace (`linux.namespaces`)", namespace_name(*kind));
-        setns(file, CloneFlags::from_bits_retain(*kind)).act(&act)?;
+        trace::step(|| Effect::join(*kind, file), || setns(file, CloneFlags::from_bits_retain(*kind))).act(&act)?;
     }
     Ok(())
 }
 
 /// Makes the cgroup namespace, now that this process is where its root shall be.
 pub(super) fn unshare_cgroup() -> Result<(), InitError> {
-    unshare(CloneFlags::CLONE_NEWCGROUP).act("make a cgroup namespace")
+    trace::step(|| Effect::unshare(libc::CLONE_NEWCGROUP), || unshare(CloneFlags::CLONE_NEWCGROUP))
+        .act("make a cgroup namespace")
 }
 
 /// Starts a session: no terminal of the host controls this process.
 pub(super) fn start_session() -> Result<(), InitError> {
-    setsid().map(drop).act("start a session")
+    trace::step(|| Effect::StartSession, setsid).map(drop).act("start a session")
 }
 
 /// Joins the session keyring of the container, so that keys of the host cannot be found.
@@ -63,7 +65,7 @@ pub(super) fn start_session() -> Result<(), InitError> {
 pub(super) fn join_keyring(name: &CStr) -> Result<(), InitError> {
     /// Possessor: all; owner: view, read, link, and search, by which later processes may join it.
     const PERMISSIONS: u32 = 0x3f1b_0000;
-    match sys::keyring::join_session(name) {
+    match trace::step(|| Effect::keyring(name), || sys::keyring::join_session(name)) {
         Ok(serial) => sys::keyring::set_permissions(serial, PERMISSIONS).act("share the session keyring"),
         Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
         Err(errno) => Err(errno).act("join the session keyring"),
@@ -74,7 +76,8 @@ pub(super) fn join_keyring(name: &CStr) -> Result<(), InitError> {
 fn adjust_oom_score(adjustment: Option<i32>, warnings: &mut Vec<String>) -> Result<(), InitError> {
     let Some(adjustment) = adjustment else { return Ok(()) };
     let file = Path::new("/proc/self/oom_score_adj");
-    match std::fs::write(file, adjustment.to_string()) {
+    let value = adjustment.to_string();
+    match trace::step(|| Effect::write(file, &value), || std::fs::write(file, &value)) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             // Lowering it below what was inherited takes CAP_SYS_RESOURCE (proc_pid_oom_score_adj(5)).
             warnings.push(format!("the OOM score adjustment stays as it was: {adjustment} is not permitted here"));
@@ -87,6 +90,7 @@ fn adjust_oom_score(adjustment: Option<i32>, warnings: &mut Vec<String>) -> Resu
 /// Joins all namespaces a running process has apart from ours, by its pidfd; its pid namespace was
 /// entered by the clone.
 pub(super) fn join_process(pidfd: &OwnedFd, kinds: i32) -> Result<(), InitError> {
-    setns(pidfd.as_fd(), CloneFlags::from_bits_retain(kinds)).act("join the container's namespaces")?;
+    let enter = || setns(pidfd.as_fd(), CloneFlags::from_bits_retain(kinds));
+    trace::step(|| Effect::join_process(kinds, pidfd), enter).act("join the container's namespaces")?;
     if kinds & libc::CLONE_NEWUSER == 0 { Ok(()) } else { credentials::become_root() }
 }

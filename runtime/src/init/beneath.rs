@@ -19,11 +19,11 @@ const ATTEMPTS: usize = 128;
 
 /// A directory that is `/` to every path opened through it.
 #[derive(Debug)]
-pub(super) struct RootDirectory(OwnedFd);
+pub(crate) struct RootDirectory(OwnedFd);
 
 impl RootDirectory {
     /// Opens a directory by a path of the host (or of the container, once inside).
-    pub(super) fn open(path: &Path) -> nix::Result<Self> {
+    pub(crate) fn open(path: &Path) -> nix::Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         openat(AT_FDCWD, path, flags, Mode::empty()).map(Self)
     }
@@ -33,12 +33,12 @@ impl RootDirectory {
         Self(directory)
     }
 
-    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 
     /// Opens a path; links are followed inside the root.
-    pub(super) fn open_path(&self, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
+    pub(crate) fn open_path(&self, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
         self.resolve(path, flags, ResolveFlag::empty())
     }
 
@@ -61,14 +61,14 @@ impl RootDirectory {
     }
 
     /// Opens a directory, which is made with its parents (mode 0755) where there is none.
-    pub(super) fn ensure_directory(&self, path: &Path) -> nix::Result<OwnedFd> {
+    pub(crate) fn ensure_directory(&self, path: &Path) -> nix::Result<OwnedFd> {
         self.ensure(path, MAX_LINKS, OFlag::O_PATH | OFlag::O_DIRECTORY, |parent, name| {
             mkdirat(parent, name, Mode::from_bits_truncate(0o755))
         })
     }
 
     /// Opens a file of any kind but a directory, which is made empty (mode 0644) where there is none.
-    pub(super) fn ensure_file(&self, path: &Path) -> nix::Result<OwnedFd> {
+    pub(crate) fn ensure_file(&self, path: &Path) -> nix::Result<OwnedFd> {
         self.ensure(path, MAX_LINKS, OFlag::O_PATH, |parent, name| {
             let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
             openat(parent, name, flags, Mode::from_bits_truncate(0o644)).map(drop)

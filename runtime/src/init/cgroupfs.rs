@@ -17,6 +17,7 @@ use super::place::{self, Place};
 use crate::cgroup::{Cgroup, Hierarchy, Kind};
 use crate::plan::{MountOptions, MountPlan};
 use crate::sys::mount::Attributes;
+use crate::trace::{self, Effect};
 
 /// One hierarchy, as init needs to know it to mount it; found in the monitor.
 #[derive(Debug)]
@@ -68,7 +69,9 @@ pub(super) fn mount(root: &RootDirectory, plan: &MountPlan, views: &[CgroupView]
     }
     let mounted = root.open_path(&plan.destination, OFlag::O_PATH).act_on("open", &plan.destination)?;
     let change = Attributes { set: plan.options.attributes.set & read_only, ..Attributes::default() };
-    place::change(mounted.as_fd(), false, change).act_on("set mount options of", &plan.destination)
+    let effect = || Effect::remount(&plan.destination, change);
+    trace::step(effect, || place::change(mounted.as_fd(), false, change))
+        .act_on("set mount options of", &plan.destination)
 }
 
 fn mount_hierarchy(place: &Place<'_>, view: &CgroupView, options: &MountOptions) -> Result<(), InitError> {
@@ -91,7 +94,8 @@ fn link_controllers(root: &RootDirectory, destination: &Path, view: &CgroupView)
     let Kind::V1(controllers) = &view.kind else { return Ok(()) };
     let directory = root.open_path(destination, OFlag::O_PATH).act_on("open", destination)?;
     for controller in controllers.iter().filter(|name| Path::new(name) != view.name) {
-        match symlinkat(&view.name, directory.as_fd(), controller.as_str()) {
+        let effect = || Effect::link(&destination.join(controller), &view.name);
+        match trace::step(effect, || symlinkat(&view.name, directory.as_fd(), controller.as_str())) {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => return Err(errno).act_on("link controllers in", destination),
         }

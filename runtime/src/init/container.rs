@@ -22,6 +22,7 @@ use crate::launch::{LaunchOptions, Stdio};
 use crate::plan::{CapabilitySets, ContainerPlan, ProcessPlan};
 use crate::seccomp::listener::Connection;
 use crate::sys;
+use crate::trace::{self, Effect, announce_departure};
 
 /// What the monitor hands to init.
 pub(crate) struct ContainerStart<'a> {
@@ -41,6 +42,7 @@ pub(crate) struct ContainerStart<'a> {
 /// Runs init to its end: the container's program, or a message up the channel.
 pub(crate) fn run(start: &ContainerStart<'_>) -> Infallible {
     let mut step = "arrive";
+    trace::become_process(trace::Process::Init);
     match steps(start, &mut step) {
         Ok(never) => never,
         Err(error) => report(&start.channel, error, step),
@@ -139,7 +141,8 @@ pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, departure: Departure
 ///
 /// Of what was open in the creator nothing stays open: a lock it held would be held by this process too.
 fn next_channel(socket: &OwnedFd, preserve_fds: u32, agents: &[Connection]) -> std::io::Result<(Channel, Vec<u8>)> {
-    let kept: Vec<BorrowedFd<'_>> = agents.iter().map(AsFd::as_fd).chain([socket.as_fd()]).collect();
+    let kept: Vec<BorrowedFd<'_>> =
+        agents.iter().map(AsFd::as_fd).chain([socket.as_fd()]).chain(trace::file()).collect();
     sys::descriptor::close_all_but(3 + preserve_fds, &kept)?;
     loop {
         let starter = Channel::accept(socket.as_fd())?;
@@ -167,7 +170,7 @@ fn take_off(
         Ok(never) => never,
         Err(error) => report(channel, error, "start"),
     };
-    let child = reaper::split(program).act("clone the program")?; // 19 before the filter: it knows no clone3
+    let child = trace::step(|| Effect::clone_process(0, None), || reaper::split(program)).act("clone the program")?; // 19 before the filter: it knows no clone3
     confine(plan, capabilities, agents.pop())?;
     reaper::reap(&child).act("reap")
 }
@@ -197,6 +200,7 @@ fn become_program(
     capabilities: &CapabilitySets,
     agent: Option<Connection>,
 ) -> Result<Infallible, InitError> {
+    announce_departure(plan, capabilities, || execute::program(plan));
     attributes::schedule(&plan.scheduling)?; // of the program alone: an init that stays is not in a hurry
     confine(plan, capabilities, agent)?;
     execute::replace(plan, env) // on success the channel closes: that is the report
@@ -225,10 +229,13 @@ fn load_filter(plan: &ProcessPlan, agent: Option<Connection>) -> Result<(), Init
 
 fn name_host(plan: &ContainerPlan) -> Result<(), InitError> {
     if let Some(name) = &plan.hostname {
-        nix::unistd::sethostname(name).act(&format!("set the host name (`hostname`) to `{name}`"))?;
+        trace::step(|| Effect::SetHostName { name: name.clone() }, || nix::unistd::sethostname(name))
+            .act(&format!("set the host name (`hostname`) to `{name}`"))?;
     }
     if let Some(name) = &plan.domainname {
-        sys::namespace::set_domain_name(name).act(&format!("set the domain name (`domainname`) to `{name}`"))?;
+        let set = || sys::namespace::set_domain_name(name);
+        trace::step(|| Effect::SetDomainName { name: name.clone() }, set)
+            .act(&format!("set the domain name (`domainname`) to `{name}`"))?;
     }
     Ok(())
 }
@@ -252,7 +259,8 @@ pub(super) fn environment(root: &RootDirectory, plan: &ProcessPlan) -> Vec<CStri
 
 /// Enters the working directory, which must be inside the container.
 pub(super) fn enter(cwd: BorrowedFd<'_>, plan: &ProcessPlan) -> Result<(), InitError> {
-    fchdir(cwd).act_on("enter the working directory", &plan.cwd)?;
+    trace::step(|| Effect::EnterDirectory { path: trace::text(&plan.cwd) }, || fchdir(cwd))
+        .act_on("enter the working directory", &plan.cwd)?;
     // The kernel puts `(unreachable)` in front of a path outside of the root (getcwd(2)).
     let path = getcwd().act_on("enter the working directory", &plan.cwd)?;
     if path.is_absolute() {

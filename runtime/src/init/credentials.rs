@@ -6,6 +6,7 @@ use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::error::{Act, InitError};
 use crate::plan::{CapabilitySets, User};
+use crate::trace::{self, Effect};
 
 /// Removes from the sets what this process does not have itself, and says which.
 pub(super) fn clamp(sets: &CapabilitySets, warnings: &mut Vec<String>) -> Result<CapabilitySets, InitError> {
@@ -27,6 +28,10 @@ pub(super) fn clamp(sets: &CapabilitySets, warnings: &mut Vec<String>) -> Result
 
 /// Becomes root of the user namespace this process is in: whom its maps know, not a stranger with capabilities.
 pub(super) fn become_root() -> Result<(), InitError> {
+    trace::step(|| Effect::SetUser { uid: 0, gid: 0, groups: Vec::new() }, set_root)
+}
+
+fn set_root() -> Result<(), InitError> {
     let (uid, gid) = (Uid::from_raw(0), Gid::from_raw(0));
     setgroups(&[]).act("drop the groups of the host")?;
     setresgid(gid, gid, gid).act("become group 0 of the user namespace, which must map it")?;

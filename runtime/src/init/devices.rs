@@ -13,6 +13,7 @@ use super::error::{Act, InitError};
 use super::place::Place;
 use crate::plan::Device;
 use crate::sys::mount::Attributes;
+use crate::trace::{self, Effect};
 
 /// Links every container has: runtime-spec, runtime-linux.md, "Dev symbolic links".
 const LINKS: [(&str, &str); 5] = [
@@ -28,9 +29,13 @@ pub(super) fn make(root: &RootDirectory, devices: &[Device]) -> Result<(), InitE
     let dev = Path::new("/dev");
     root.ensure_directory(dev).act_on("make directory", dev)?;
     let directory = root.open_without_links(dev, OFlag::O_PATH | OFlag::O_DIRECTORY).act_on("open", dev)?;
-    devices.iter().try_for_each(|device| make_node(root, device))?;
+    // A caller that lists all of the host's nodes means those of the container's own terminals.
+    for device in devices.iter().filter(|device| device.path != dev.join("ptmx")) {
+        make_node(root, device)?;
+    }
     for (name, target) in LINKS {
-        match symlinkat(target, directory.as_fd(), name) {
+        let effect = || Effect::link(&dev.join(name), Path::new(target));
+        match trace::step(effect, || symlinkat(target, directory.as_fd(), name)) {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => return Err(errno).act_on("make link", &dev.join(name)),
         }
@@ -45,7 +50,8 @@ fn make_node(root: &RootDirectory, device: &Device) -> Result<(), InitError> {
     };
     root.ensure_directory(above).act_on("make directory", above)?;
     let parent = root.open_without_links(above, OFlag::O_PATH | OFlag::O_DIRECTORY).act_on("open", above)?;
-    match mknodat(&parent, name, device.kind, Mode::from_bits_truncate(device.mode), device.number) {
+    let make = || mknodat(&parent, name, device.kind, Mode::from_bits_truncate(device.mode), device.number);
+    match trace::step(|| Effect::node(device), make) {
         Ok(()) => {}
         Err(Errno::EEXIST) => return check_existing(&parent, device),
         // A host that does not let us make nodes may let us mount its own.

@@ -1,5 +1,6 @@
 //! Why init could not go on.
 
+use std::fmt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -28,6 +29,15 @@ impl InitError {
     /// Turns the error into what goes up the channel.
     pub(super) fn into_failure(self, step: &'static str) -> Failure {
         Failure { kind: self.kind, step: step.to_owned(), act: self.act, errno: self.errno.map(|errno| errno as i32) }
+    }
+}
+
+impl fmt::Display for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.errno {
+            Some(errno) => write!(f, "{}: {errno}", self.act),
+            None => f.write_str(&self.act),
+        }
     }
 }
 

@@ -28,6 +28,11 @@ pub(super) fn replace(plan: &ProcessPlan, env: &[CString]) -> Result<Infallible,
     }
 }
 
+/// Returns the file of the program, if it is found.
+pub(super) fn program(plan: &ProcessPlan) -> Option<CString> {
+    find(&plan.args[0], plan.variable("PATH").unwrap_or(DEFAULT_PATH)).ok()
+}
+
 /// Looks for the program, so that one that is missing is told of before anybody waits for it.
 ///
 /// As root: whether its user may execute it shows when it does.

@@ -16,6 +16,7 @@ use super::{arrival, credentials, execute, limits};
 use crate::cgroup::Attachment;
 use crate::launch::Stdio;
 use crate::plan::ProcessPlan;
+use crate::trace;
 
 /// What the caller hands to the new process.
 pub(crate) struct JoinedStart<'a> {
@@ -33,6 +34,7 @@ pub(crate) struct JoinedStart<'a> {
 /// Runs to the end: the program, or a message up the channel.
 pub(crate) fn run(start: &JoinedStart<'_>) -> Infallible {
     let mut step = "arrive";
+    trace::become_process(trace::Process::Exec);
     match steps(start, &mut step) {
         Ok(never) => never,
         Err(error) => report(&start.channel, error, step),

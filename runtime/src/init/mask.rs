@@ -12,6 +12,7 @@ use super::error::{Act, InitError};
 use super::place::{self, Place};
 use crate::plan::{MountOptions, mount_options};
 use crate::sys::mount::Attributes;
+use crate::trace::{self, Effect};
 
 /// Hides paths: a file reads as empty, a directory has no entries. What is not there needs no hiding.
 pub(super) fn hide(root: &RootDirectory, paths: &[PathBuf]) -> Result<(), InitError> {
@@ -50,7 +51,8 @@ pub(super) fn freeze(root: &RootDirectory, paths: &[PathBuf]) -> Result<(), Init
 /// Makes the root filesystem read-only; mounts below it keep their own options.
 pub(super) fn freeze_root(root: &RootDirectory) -> Result<(), InitError> {
     let attributes = Attributes { set: mount_options::RDONLY, ..Attributes::default() };
-    place::change(root.as_fd(), false, attributes).act("make the root filesystem read-only")
+    let effect = || Effect::remount(Path::new("/"), attributes);
+    trace::step(effect, || place::change(root.as_fd(), false, attributes)).act("make the root filesystem read-only")
 }
 
 fn open_existing(root: &RootDirectory, path: &Path) -> Result<Option<OwnedFd>, InitError> {

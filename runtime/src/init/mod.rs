@@ -30,6 +30,7 @@ mod sysctl;
 mod terminal;
 mod trees;
 
+pub(crate) use beneath::RootDirectory;
 pub(crate) use cgroupfs::CgroupView;
 pub(crate) use channel::{Channel, Failure, FailureKind, Report, Stage};
 pub(crate) use container::{ContainerStart, run as run_container};

@@ -16,6 +16,7 @@ use super::error::{Act, InitError};
 use super::place::{self, Place};
 use super::trees::Trees;
 use crate::plan::{ContainerPlan, MountKind, MountOptions, MountPlan};
+use crate::trace::{self, Effect};
 
 /// Cuts the way from our mounts to the host's: what is mounted from here on stays in here.
 ///
@@ -24,7 +25,9 @@ pub(super) fn isolate(plan: &ContainerPlan) -> Result<(), InitError> {
     match plan.root.propagation.host {
         Some(flags) if plan.namespaces.is_new(libc::CLONE_NEWNS) => {
             let none = None::<&str>;
-            mount(none, "/", none, flags, none).act("separate the mounts from those of the host")
+            let effect = || Effect::propagate(Path::new("/"), flags);
+            trace::step(effect, || mount(none, "/", none, flags, none))
+                .act("separate the mounts from those of the host")
         }
         _ => Ok(()),
     }
@@ -70,7 +73,8 @@ fn bind(root: &RootDirectory, plan: &MountPlan, source: &Path, recursive: bool) 
 
 /// Attaches a mount that was made, and given its options, before this process existed.
 fn attach(root: &RootDirectory, plan: &MountPlan, source: &Path, tree: &OwnedFd) -> Result<(), InitError> {
-    place_for(root, plan, source, tree.as_fd())?.attach(tree.as_fd())
+    let effect = || Effect::bind_path(source, &plan.destination, false, &plan.options);
+    trace::step(effect, || place_for(root, plan, source, tree.as_fd())?.attach(tree.as_fd()))
 }
 
 /// Finds where `opened`, the source of a bind mount, belongs: over a file or over a directory.

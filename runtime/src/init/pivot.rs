@@ -18,10 +18,15 @@ use super::trees::Trees;
 use crate::plan::{ContainerPlan, Propagation};
 use crate::sys;
 use crate::sys::mount::{self as mounts, Attributes};
+use crate::trace::{self, Effect, Target};
 
 /// Mounts the root filesystem over itself, with what is mounted below: pivot_root(2) wants a mount,
 /// and options set on it must not change the caller's.
 pub(super) fn attach(plan: &ContainerPlan, trees: &Trees) -> Result<RootDirectory, InitError> {
+    trace::step(|| Effect::MountRoot { path: trace::text(&plan.root.path) }, || mount_root(plan, trees))
+}
+
+fn mount_root(plan: &ContainerPlan, trees: &Trees) -> Result<RootDirectory, InitError> {
     if let Some(tree) = &trees.root {
         return attach_prepared(tree, &plan.root.path);
     }
@@ -69,7 +74,8 @@ fn separate_below(place: &OwnedFd) -> std::io::Result<()> {
     let point = lines.find_map(|mut fields| (fields.next()? == id.as_bytes()).then(|| fields.nth(3)).flatten());
     let point = point.map(unescape).ok_or(Errno::ENOENT)?;
     let none = None::<&str>;
-    Ok(mount(none, point.as_path(), none, MsFlags::MS_SLAVE, none)?)
+    let effect = || Effect::propagate(&point, MsFlags::MS_SLAVE);
+    Ok(trace::step(effect, || mount(none, point.as_path(), none, MsFlags::MS_SLAVE, none))?)
 }
 
 /// Reads a path of mountinfo, in which blanks and backslashes are `\` and three octal digits.
@@ -103,7 +109,10 @@ pub(super) fn into(root: &RootDirectory, propagation: Propagation, no_pivot: boo
         pivot(root)?;
     }
     match propagation.last {
-        Some(last) => mount(None::<&str>, "/", None::<&str>, last, None::<&str>).act("set `linux.rootfsPropagation`"),
+        Some(last) => {
+            let (effect, none) = (|| Effect::propagate(Path::new("/"), last), None::<&str>);
+            trace::step(effect, || mount(none, "/", none, last, none)).act("set `linux.rootfsPropagation`")
+        }
         None => Ok(()),
     }
 }
@@ -115,7 +124,7 @@ fn pivot(root: &RootDirectory) -> Result<(), InitError> {
     fchdir(root.as_fd()).act("enter the root filesystem")?;
     // New and old root in one place: the old one then lies on top of the new one, and needs no directory
     // of the image to be put into (pivot_root(2), "pivot_root(".", ".")").
-    match pivot_root(".", ".") {
+    match trace::step(|| Effect::PivotRoot, || pivot_root(".", ".")) {
         Err(Errno::EINVAL) => {
             return Err(InitError::new(
                 "make the root filesystem `/` (an initramfs as the host's root cannot be left: see `--no-pivot`)",
@@ -127,13 +136,20 @@ fn pivot(root: &RootDirectory) -> Result<(), InitError> {
     fchdir(&old).act("enter the old root")?;
     // Where they are still tied to the host's, letting go of them would unmount those.
     let none = None::<&str>;
-    mount(none, ".", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none).act("separate the host's mounts")?;
-    umount2(".", MntFlags::MNT_DETACH).act("let go of the host's mounts")?;
+    let (old, slave) = (Path::new("."), MsFlags::MS_SLAVE | MsFlags::MS_REC);
+    trace::step(|| Effect::propagate(old, slave), || mount(none, old, none, slave, none))
+        .act("separate the host's mounts")?;
+    trace::step(|| Effect::Unmount { target: Target::path(old) }, || umount2(old, MntFlags::MNT_DETACH))
+        .act("let go of the host's mounts")?;
     chdir(Path::new("/")).act("enter the new root")
 }
 
 /// Moves the mount that is the working directory over `/`, and makes it the root of this process.
 fn move_to_root(root: &RootDirectory) -> Result<(), InitError> {
+    trace::step(|| Effect::MoveRoot, || move_over(root))
+}
+
+fn move_over(root: &RootDirectory) -> Result<(), InitError> {
     fchdir(root.as_fd()).act("enter the root filesystem")?;
     mount(Some("."), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>).act("move the root filesystem to `/`")?;
     chroot(".").act("make the root filesystem `/`")?;

@@ -12,6 +12,7 @@ use super::error::{Act, InitError};
 use super::{classic, copy_up};
 use crate::plan::{MountOptions, mount_options};
 use crate::sys::mount::{self, Attributes};
+use crate::trace::{self, Effect};
 
 /// A mount target: the directory or file to cover, opened beneath the root.
 #[derive(Debug)]
@@ -36,6 +37,11 @@ impl<'a> Place<'a> {
 
     /// Mounts a new file system of type `fstype` here.
     pub(super) fn mount_filesystem(&self, fstype: &str, source: &str, options: &MountOptions) -> Result<(), InitError> {
+        let effect = || Effect::mount(self.path, (fstype, source), options);
+        trace::step(effect, || self.mount_new(fstype, source, options))
+    }
+
+    fn mount_new(&self, fstype: &str, source: &str, options: &MountOptions) -> Result<(), InitError> {
         let act = format!("mount `{source}` as {fstype} on");
         let recursive = options.recursive;
         // What is to be filled is read-only afterwards.
@@ -68,6 +74,17 @@ impl<'a> Place<'a> {
 
     /// Mounts what `source` holds here once more.
     pub(super) fn bind(
+        &self,
+        source: BorrowedFd<'_>,
+        below: bool,
+        own: Attributes,
+        recursive: Attributes,
+    ) -> Result<(), InitError> {
+        let effect = || Effect::bind(self.root.as_fd(), (source, self.path), below, (own, recursive));
+        trace::step(effect, || self.bind_open(source, below, own, recursive))
+    }
+
+    fn bind_open(
         &self,
         source: BorrowedFd<'_>,
         below: bool,

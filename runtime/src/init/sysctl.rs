@@ -11,6 +11,7 @@ use nix::sys::stat::Mode;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use super::error::{Act, InitError};
+use crate::trace::{self, Effect};
 
 /// Sets parameters, given by path below `/proc/sys`.
 pub(super) fn set(sysctls: &[(PathBuf, String)]) -> Result<(), InitError> {
@@ -32,5 +33,7 @@ fn set_one(directory: impl AsFd, name: &Path, value: &str) -> Result<(), InitErr
     let how = OpenHow::new().flags(OFlag::O_WRONLY | OFlag::O_CLOEXEC).resolve(resolve);
     let act = format!("set kernel parameter (`linux.sysctl`) to `{value}`:");
     let file = openat2(directory, name, how).act_on(&act, name)?;
-    nix::unistd::write(&file, value.as_bytes()).map(drop).act_on(&act, name)
+    trace::step(|| Effect::sysctl(name, value), || nix::unistd::write(&file, value.as_bytes()))
+        .map(drop)
+        .act_on(&act, name)
 }

@@ -11,6 +11,7 @@ use crate::init::{Channel, Failure, Report, Stage, Trees};
 use crate::process::{self, Exit};
 use crate::sys;
 use crate::sys::process::Child;
+use crate::trace::{self, Effect};
 
 /// Where a child is born.
 pub(crate) struct Birth<'a> {
@@ -30,11 +31,15 @@ pub(crate) fn clone(
     let (above, below) = Channel::pair().map_err(LaunchError::clone)?;
     let mut above = Some(above);
     let pid_namespace = birth.pid_namespace.map(PidNamespace::enter).transpose()?;
-    let child = sys::process::spawn(birth.namespaces, birth.attachment.unified(), || {
-        // The child must not hold our end as well: it has to see when we are gone.
-        above.take();
-        body(below)
-    });
+    let cgroup = birth.attachment.unified();
+    let spawn = || {
+        sys::process::spawn(birth.namespaces, cgroup, || {
+            // The child must not hold our end as well: it has to see when we are gone.
+            above.take();
+            body(below)
+        })
+    };
+    let child = trace::step(|| Effect::clone_process(birth.namespaces, cgroup), spawn);
     drop(pid_namespace);
     let child = child.map_err(LaunchError::from_clone)?;
     let above = above.expect("only the child, on its copy of our memory, takes our end away");

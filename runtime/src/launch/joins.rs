@@ -12,6 +12,7 @@ use nix::sched::{CloneFlags, setns};
 use super::{LaunchError, users};
 use crate::plan::{ContainerPlan, Join, namespace_name};
 use crate::sys;
+use crate::trace::{self, Effect};
 
 /// Open namespaces.
 #[derive(Debug)]
@@ -91,5 +92,6 @@ impl Drop for PidNamespace {
 }
 
 fn point_children_to(namespace: BorrowedFd<'_>) -> io::Result<()> {
-    Ok(setns(namespace, CloneFlags::CLONE_NEWPID)?)
+    let effect = || Effect::join(libc::CLONE_NEWPID, namespace);
+    Ok(trace::step(effect, || setns(namespace, CloneFlags::CLONE_NEWPID))?)
 }

@@ -44,7 +44,7 @@ use clone::clone_through;
 pub(crate) use clone::{Birth, clone, end, release, wait_until_ready};
 pub(crate) use joins::PidNamespace;
 pub(crate) use passage::Passage;
-use placement::Placement;
+pub(crate) use placement::Placement;
 pub(crate) use users::hand_over;
 
 /// A container to make.

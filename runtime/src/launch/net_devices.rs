@@ -17,6 +17,7 @@ use super::{LaunchError, end};
 use crate::init::Failure;
 use crate::plan::NetDevice;
 use crate::sys;
+use crate::trace::{self, Effect};
 
 /// `IFLA_NET_NS_FD`, `linux/if_link.h`.
 const NAMESPACE: u16 = 28;
@@ -32,6 +33,10 @@ pub(super) fn move_in(devices: &[NetDevice], pid: i32) -> Result<(), LaunchError
     if devices.is_empty() {
         return Ok(());
     }
+    trace::step(|| Effect::move_devices(devices, pid), || move_by_child(devices, pid))
+}
+
+fn move_by_child(devices: &[NetDevice], pid: i32) -> Result<(), LaunchError> {
     let failed = |errno: Errno| LaunchError::clone(errno.into());
     let namespace = File::open(format!("/proc/{pid}/ns/net")).map_err(LaunchError::clone)?.into();
     let (above, below) = sys::socket::pair().map_err(failed)?;

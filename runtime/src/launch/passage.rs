@@ -22,6 +22,7 @@ use crate::plan::namespace_name;
 use crate::sys;
 use crate::sys::namespace::CLONE_NEWTIME;
 use crate::sys::process::Child;
+use crate::trace::{self, Effect};
 
 /// Longest message from the process between.
 const MESSAGE_BYTES: usize = 16 * 1024;
@@ -56,8 +57,10 @@ impl Passage<'_> {
         let mut above = Some(above);
         let between = sys::process::spawn(0, None, || {
             above.take();
+            trace::become_process(trace::Process::Between);
             let born = self.cross(prepare).and_then(|trees| {
-                let clone = sys::process::spawn_sibling(self.namespaces, cgroup, || init(&trees));
+                let spawn = || sys::process::spawn_sibling(self.namespaces, cgroup, || init(&trees));
+                let clone = trace::step(|| Effect::clone_process(self.namespaces, cgroup), spawn);
                 clone.map_err(|errno| failure("clone the container's first process", errno))
             });
             let (message, pidfd) = match born {
@@ -98,7 +101,7 @@ impl Passage<'_> {
             join(users, libc::CLONE_NEWUSER)?;
         }
         if let Some(offsets) = self.time {
-            unshare(CloneFlags::from_bits_retain(CLONE_NEWTIME))
+            trace::step(|| Effect::unshare(CLONE_NEWTIME), || unshare(CloneFlags::from_bits_retain(CLONE_NEWTIME)))
                 .map_err(|errno| failure("make a time namespace (`linux.namespaces`)", errno))?;
             if let Some(offsets) = offsets {
                 write_offsets(offsets)?;
@@ -109,14 +112,15 @@ impl Passage<'_> {
 }
 
 fn write_offsets(offsets: &str) -> Result<(), Failure> {
-    std::fs::write("/proc/self/timens_offsets", offsets).map_err(|error| {
+    let path = "/proc/self/timens_offsets";
+    trace::step(|| Effect::write(path.as_ref(), offsets), || std::fs::write(path, offsets)).map_err(|error| {
         let act = format!("set `linux.timeOffsets` to `{}`", offsets.trim_end().replace('\n', ", "));
         Failure { errno: error.raw_os_error(), ..failure(&act, nix::errno::Errno::EIO) }
     })
 }
 
 fn join(file: &OwnedFd, kind: i32) -> Result<(), Failure> {
-    setns(file, CloneFlags::from_bits_retain(kind)).map_err(|errno| {
+    trace::step(|| Effect::join(kind, file), || setns(file, CloneFlags::from_bits_retain(kind))).map_err(|errno| {
         let act = format!("join the {} namespace (`linux.namespaces`)", namespace_name(kind));
         failure(&act, errno)
     })

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use super::LaunchError;
 use crate::cgroup::{Cgroup, Description, Unit};
 use crate::plan::ContainerPlan;
+use crate::trace::{self, Effect};
 
 /// A cgroup that is emptied and removed when this is dropped, unless it was kept.
 #[derive(Debug)]
-pub(super) struct Placement {
+pub(crate) struct Placement {
     cgroup: Option<Cgroup>,
     unit: Option<(Unit, Description)>,
 }
@@ -17,7 +18,7 @@ impl Placement {
     /// Makes and limits the cgroup; one that systemd is to make is only described.
     ///
     /// Returns what the user should know as well.
-    pub(super) fn prepare(
+    pub(crate) fn prepare(
         plan: &ContainerPlan,
         annotations: Option<&HashMap<String, String>>,
     ) -> Result<(Self, Vec<String>), LaunchError> {
@@ -40,14 +41,15 @@ impl Placement {
     }
 
     /// Lets systemd make the cgroup around `pid`, which waits; does nothing where there is one already.
-    pub(super) fn settle(&mut self, pid: i32) -> Result<Vec<String>, LaunchError> {
+    pub(crate) fn settle(&mut self, pid: i32) -> Result<Vec<String>, LaunchError> {
         let Some((unit, description)) = &self.unit else { return Ok(Vec::new()) };
         self.cgroup = Some(unit.cgroup().clone());
-        Ok(unit.start(pid, description)?)
+        let effect = || Effect::StartUnit { unit: unit.name().to_owned(), pid };
+        Ok(trace::step(effect, || unit.start(pid, description))?)
     }
 
     /// Lets the cgroup live on.
-    pub(super) fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         self.cgroup = None;
     }
 }

@@ -15,17 +15,22 @@ use crate::init::MountMaps;
 use crate::plan::{ContainerPlan, IdMappings};
 use crate::sys;
 use crate::sys::process::Child;
+use crate::trace::{self, Effect};
 
 /// Makes a user namespace with these maps. It lives as long as somebody holds it.
 pub(super) fn make(mappings: &IdMappings, at: &str) -> Result<OwnedFd, LaunchError> {
     // The first process of the namespace, which waits until nobody holds the other end: also if we are killed.
     let (mut reader, writer) = std::io::pipe().map_err(LaunchError::clone)?;
     let mut writer = Some(writer);
-    let child = sys::process::spawn(libc::CLONE_NEWUSER as u64, None, || {
-        writer.take();
-        let _end = reader.read(&mut [0]);
-        sys::process::exit_now(0)
-    });
+    let flag = libc::CLONE_NEWUSER as u64;
+    let spawn = || {
+        sys::process::spawn(flag, None, || {
+            writer.take();
+            let _end = reader.read(&mut [0]);
+            sys::process::exit_now(0)
+        })
+    };
+    let child = trace::step(|| Effect::clone_process(flag, None), spawn);
     let child = child.map_err(LaunchError::from_clone)?;
     let namespace = write_maps(&child, mappings, at);
     drop(writer);
@@ -39,7 +44,8 @@ fn write_maps(child: &Child, mappings: &IdMappings, at: &str) -> Result<OwnedFd,
         [("uid_map", "uidMappings", mappings.uid_map()), ("gid_map", "gidMappings", mappings.gid_map())]
     {
         // One write: the kernel takes a map once (user_namespaces(7)).
-        std::fs::write(format!("{directory}/{file}"), &map)
+        let path = format!("{directory}/{file}");
+        trace::step(|| Effect::write(path.as_ref(), &map), || std::fs::write(&path, &map))
             .map_err(|source| LaunchError::prepare(format!("set `{at}.{name}` to `{}`", shown(&map)), source))?;
     }
     File::open(format!("{directory}/ns/user")).map(OwnedFd::from).map_err(LaunchError::clone)

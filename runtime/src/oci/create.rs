@@ -173,7 +173,7 @@ impl Container {
     }
 }
 
-fn streams(spec: &Spec, options: &CreateOptions, attended: bool) -> Result<launch::Stdio, OciError> {
+pub(super) fn streams(spec: &Spec, options: &CreateOptions, attended: bool) -> Result<launch::Stdio, OciError> {
     let process = spec.process().as_ref();
     let terminal = process.and_then(|process| process.terminal()).unwrap_or(false);
     let cells = |cells: u64| u16::try_from(cells).unwrap_or(u16::MAX);
@@ -183,7 +183,7 @@ fn streams(spec: &Spec, options: &CreateOptions, attended: bool) -> Result<launc
 }
 
 /// Hooks of the commands that follow.
-fn later_hooks(hooks: &Hooks) -> Hooks {
+pub(super) fn later_hooks(hooks: &Hooks) -> Hooks {
     Hooks { poststart: hooks.poststart.clone(), poststop: hooks.poststop.clone(), ..Hooks::default() }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Status;
+use super::{CriuError, Status};
 use crate::cgroup::CgroupError;
 use crate::hooks::HookError;
 use crate::launch::LaunchError;
@@ -61,6 +61,9 @@ pub enum OciError {
     /// A hook.
     #[error(transparent)]
     Hook(#[from] HookError),
+    /// The program that saves and restores.
+    #[error(transparent)]
+    Criu(#[from] CriuError),
 }
 
 impl OciError {

@@ -15,10 +15,12 @@
 //!               └─────────────────┴──── the process ends ──▶ stopped ── delete ─▶ nothing
 //! ```
 
+mod checkpoint;
 mod claim;
 mod console;
 mod container;
 mod create;
+mod criu;
 mod delete;
 mod error;
 mod events;
@@ -27,6 +29,7 @@ mod features;
 mod kill;
 mod pause;
 mod record;
+mod restore;
 mod root;
 mod run;
 mod source;
@@ -34,13 +37,17 @@ mod start;
 mod template;
 mod update;
 
+pub use checkpoint::{CheckpointOptions, PageServer};
 pub use container::{Container, ContainerState, Status};
 pub use create::CreateOptions;
+pub use criu::CriuError;
+pub use criu::options::{CgroupMode, CriuOptions};
 pub use error::OciError;
 pub use events::{Event, EventStream};
 pub use exec::ExecOptions;
 pub use features::features;
 pub use record::Record;
+pub use restore::RestoreOptions;
 pub use root::{DEFAULT_ROOT, Root};
 pub use run::{Running, Stay};
 pub use source::{load_process, load_resources};

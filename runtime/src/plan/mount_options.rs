@@ -192,6 +192,31 @@ fn flag(option: &str) -> Option<(u64, bool)> {
     FLAGS.iter().find(|(name, ..)| *name == option).map(|(_, bit, set)| (*bit, *set))
 }
 
+/// Spells flags as the options that give them.
+pub(crate) fn spelled(attributes: Attributes) -> Vec<&'static str> {
+    const NAMES: [(u64, &str, &str); 6] = [
+        (RDONLY, "ro", "rw"),
+        (NOSUID, "nosuid", "suid"),
+        (NODEV, "nodev", "dev"),
+        (NOEXEC, "noexec", "exec"),
+        (NODIRATIME, "nodiratime", "diratime"),
+        (NOSYMFOLLOW, "nosymfollow", "symfollow"),
+    ];
+    let flag = |(bit, on, off): (u64, &'static str, &'static str)| match (attributes.set & bit, attributes.clear & bit)
+    {
+        (0, 0) => None,
+        (0, _) => Some(off),
+        _ => Some(on),
+    };
+    let times = match (attributes.set & ATIME, attributes.clear & ATIME) {
+        (NOATIME, _) => Some("noatime"),
+        (STRICTATIME, _) => Some("strictatime"),
+        (_, 0) => None,
+        _ => Some("relatime"),
+    };
+    NAMES.into_iter().filter_map(flag).chain(times).collect()
+}
+
 fn change(attributes: &mut Attributes, bit: u64, set: bool) {
     // How access times are kept is a number in three bits, not a flag: all three change together.
     let field = if bit == RELATIME || bit & ATIME != 0 { ATIME } else { bit };
@@ -238,6 +263,14 @@ mod tests {
         assert_eq!(parse("ro,rw").attributes, Attributes { clear: RDONLY, ..Attributes::default() });
         assert_eq!(parse("rw,ro").attributes, Attributes { set: RDONLY, ..Attributes::default() });
         assert_eq!(parse("noatime,relatime").attributes, Attributes { clear: ATIME, ..Attributes::default() });
+    }
+
+    #[test]
+    fn flags_are_spelled_as_they_were_given() {
+        for options in ["ro,nosuid,nodev,noexec,noatime", "rw,suid,strictatime", "nodiratime,nosymfollow,relatime"] {
+            assert_eq!(spelled(parse(options).attributes).join(","), options);
+        }
+        assert_eq!(spelled(Attributes::default()), Vec::<&str>::new());
     }
 
     #[test]

@@ -13,4 +13,5 @@ pub(crate) mod pty;
 pub(crate) mod schedule;
 pub(crate) mod seccomp;
 pub(crate) mod signal;
+pub(crate) mod slot;
 pub(crate) mod socket;

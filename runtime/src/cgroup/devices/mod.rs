@@ -13,6 +13,7 @@ use oci_spec::runtime::LinuxDeviceCgroup;
 
 use super::create::Made;
 use super::{Cgroup, CgroupError};
+use crate::trace::{self, Effect};
 
 /// The key of the runtime configuration that has the rules.
 const KEY: &str = "linux.resources.devices";
@@ -53,7 +54,9 @@ pub(super) fn restrict(cgroup: &Cgroup, rules: &[LinuxDeviceCgroup]) -> Result<(
     match cgroup.unified() {
         Some(directory) => {
             let failed = |source| CgroupError::Devices { path: directory.clone(), source };
-            filter::replace(&directory, &program::compile(rules)).map_err(failed)
+            let program = program::compile(rules);
+            let effect = || Effect::FilterDevices { cgroup: trace::text(&directory), instructions: program.len() };
+            trace::step(effect, || filter::replace(&directory, &program)).map_err(failed)
         }
         None if program::restricts(rules) => {
             let why = format!("there is no cgroup `{}`", cgroup.path());
@@ -77,7 +80,7 @@ fn restrict_v1(directory: &Path, rules: &[LinuxDeviceCgroup]) -> Result<(), Cgro
             Some(file) => file,
             None => slot.insert(OpenOptions::new().write(true).open(&path).map_err(failed)?),
         };
-        file.write_all(line.as_bytes()).map_err(failed)?;
+        trace::step(|| Effect::write(&path, &line), || file.write_all(line.as_bytes())).map_err(failed)?;
     }
     Ok(())
 }

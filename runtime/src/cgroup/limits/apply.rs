@@ -1,13 +1,12 @@
 //! Writing what was planned.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 
 use super::step::{Step, Version, Write};
 use super::value::refused;
 use crate::cgroup::create::Made;
-use crate::cgroup::error::read;
+use crate::cgroup::error::{read, write_once};
 use crate::cgroup::hierarchy::{self, Kind};
 use crate::cgroup::{Cgroup, CgroupError};
 
@@ -113,8 +112,7 @@ impl Writer<'_> {
 
     fn write(&self, write: &Write) -> io::Result<()> {
         let path = self.path(write, &write.file).ok_or(io::ErrorKind::NotFound)?;
-        // Without O_CREAT: a file the kernel does not have is then ENOENT, not a refusal to make one.
-        OpenOptions::new().write(true).open(path)?.write_all(write.value.as_bytes())
+        write_once(&path, &write.value)
     }
 
     fn explain(&self, write: &Write, error: io::Error) -> CgroupError {

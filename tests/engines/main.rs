@@ -1,0 +1,17 @@
+//! podman, docker and containerd with lighter as their OCI runtime.
+//!
+//! Every test is one obligation, stated by its name. The engines are the host's packages, or what `.ci/packages.sh` unpacked;
+//! each is started for one test alone, with a directory, a network namespace and a `/run` of its own, and neither it nor its
+//! containers may leave anything. What an engine shows is compared with what it shows when runc runs its containers. The tests
+//! need root and the images of `tests/images/build.sh`.
+
+mod harness;
+
+mod exec;
+mod exit_codes;
+mod lifecycle;
+mod memory;
+mod namespaces;
+mod network;
+mod options;
+mod terminal;
