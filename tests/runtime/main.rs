@@ -14,6 +14,7 @@ mod checkpoint;
 mod devices;
 mod features;
 mod hooks;
+mod interruptions;
 mod lifecycle;
 mod mount_options;
 mod mounts;

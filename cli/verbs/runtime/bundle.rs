@@ -16,6 +16,9 @@ pub(super) struct BundleArgs {
     /// Unix socket that receives the master side of the container's terminal
     #[arg(long, value_name = "SOCKET")]
     console_socket: Option<PathBuf>,
+    /// Unix socket that receives a pidfd of the container's first process
+    #[arg(long, value_name = "SOCKET")]
+    pidfd_socket: Option<PathBuf>,
     /// File to write the pid of the container's first process to
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
@@ -35,6 +38,7 @@ impl BundleArgs {
         Ok(CreateOptions {
             bundle: self.bundle.clone(),
             console_socket: self.console_socket.clone(),
+            pidfd_socket: self.pidfd_socket.clone(),
             pid_file: self.pid_file.clone(),
             no_pivot: self.no_pivot,
             no_new_keyring: self.no_new_keyring,
@@ -46,7 +50,7 @@ impl BundleArgs {
 
 /// Checks that the descriptors to hand on are open.
 pub(super) fn preserved(count: u32) -> Result<u32, Failure> {
-    let closed = (3..3 + count).find(|number| {
+    let closed = (3..count.saturating_add(3)).find(|number| {
         let path = format!("/proc/self/fd/{number}");
         !std::path::Path::new(&path).exists()
     });

@@ -15,7 +15,8 @@ pub(super) struct CreateArgs {
 
 pub(super) fn run(ctx: &RuntimeContext, args: &CreateArgs) -> Result<(), Failure> {
     let options = args.bundle.options(ctx)?;
-    let warnings = ctx.root.create(&args.id, &options).map_err(failed("create", &args.id))?;
+    let mut warnings = Vec::new();
+    let created = ctx.root.create(&args.id, &options, &mut warnings);
     ctx.warn_all(&warnings);
-    Ok(())
+    created.map_err(failed("create", &args.id))
 }

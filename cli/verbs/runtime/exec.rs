@@ -17,6 +17,9 @@ pub(super) struct ExecArgs {
     /// Unix socket that receives the master side of the process's terminal
     #[arg(long, value_name = "SOCKET")]
     console_socket: Option<PathBuf>,
+    /// Unix socket that receives a pidfd of it
+    #[arg(long, value_name = "SOCKET")]
+    pidfd_socket: Option<PathBuf>,
     /// File to write its pid to
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
@@ -57,16 +60,19 @@ pub(super) fn run(ctx: &RuntimeContext, args: &ExecArgs) -> Result<ExitCode, Fai
 fn start(ctx: &RuntimeContext, args: &ExecArgs) -> Result<Exec, Failure> {
     let options = ExecOptions {
         console_socket: args.console_socket.clone(),
+        pidfd_socket: args.pidfd_socket.clone(),
         pid_file: args.pid_file.clone(),
         preserve_fds: bundle::preserved(args.preserve_fds)?,
         cgroup: args.cgroup.clone(),
         ignore_paused: args.ignore_paused,
         attended: !args.detach,
     };
+    let mut warnings = Vec::new();
     let executed = ctx.root.exec(&args.id, &options, |spec| match &args.process {
-        Some(path) => load_process(path),
+        Some(path) => load_process(path, &mut warnings),
         None => args.options.process(spec, &args.command),
     });
+    ctx.warn_all(&warnings);
     let executed = executed.map_err(failed("exec in", &args.id))?;
     ctx.warn_all(&executed.warnings);
     let (pidfd, terminal) = (executed.pidfd, executed.terminal);

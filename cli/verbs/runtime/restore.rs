@@ -43,8 +43,10 @@ pub(super) fn run(ctx: &RuntimeContext, args: &RestoreArgs) -> Result<ExitCode, 
     if !args.no_subreaper && !args.detach {
         nix::sys::prctl::set_child_subreaper(true)?;
     }
-    let running = ctx.root.restore(&args.id, &options, !args.detach).map_err(without_criu("restore", &args.id))?;
-    ctx.warn_all(&running.warnings);
+    let mut warnings = Vec::new();
+    let running = ctx.root.restore(&args.id, &options, !args.detach, &mut warnings);
+    ctx.warn_all(&warnings);
+    let running = running.map_err(without_criu("restore", &args.id))?;
     if args.detach { Ok(ExitCode::SUCCESS) } else { attend_and_delete(ctx, &args.id, running) }
 }
 

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use lighter_engine::Exec;
-use lighter_engine::runtime::oci::Running;
+use lighter_engine::runtime::oci::{Running, Stay};
 
 use super::bundle::BundleArgs;
 use super::{RuntimeContext, failed};
@@ -34,8 +34,10 @@ pub(super) fn run(ctx: &RuntimeContext, args: &RunArgs) -> Result<ExitCode, Fail
     if !args.no_subreaper && !args.detach {
         nix::sys::prctl::set_child_subreaper(true)?;
     }
-    let running = ctx.root.run(&args.id, &options, !args.detach, args.keep).map_err(failed("run", &args.id))?;
-    ctx.warn_all(&running.warnings);
+    let (stay, mut warnings) = (Stay { attended: !args.detach, keep: args.keep }, Vec::new());
+    let running = ctx.root.run(&args.id, &options, stay, &mut warnings);
+    ctx.warn_all(&warnings);
+    let running = running.map_err(failed("run", &args.id))?;
     if args.detach {
         return Ok(ExitCode::SUCCESS);
     }

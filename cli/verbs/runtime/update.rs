@@ -58,6 +58,12 @@ pub(super) struct UpdateArgs {
     /// Most processes; -1: unlimited
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pids_limit: Option<i64>,
+    /// Ignored, with a warning: the kernel has no such limit any more
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true, hide = true)]
+    kernel_memory: Option<String>,
+    /// Ignored, with a warning: the kernel has no such limit any more
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true, hide = true)]
+    kernel_memory_tcp: Option<String>,
     /// Refused: Intel RDT is not supported
     #[arg(long, value_name = "SCHEMA", hide = true)]
     l3_cache_schema: Option<String>,
@@ -73,6 +79,9 @@ pub(super) fn run(ctx: &RuntimeContext, args: &UpdateArgs) -> Result<(), Failure
         if given.is_some() {
             return Err(Failure::text(format!("`{flag}`: Intel RDT is not supported")));
         }
+    }
+    if args.kernel_memory.is_some() || args.kernel_memory_tcp.is_some() {
+        ctx.log.warn("no limit of kernel memory is set: the kernel has none any more");
     }
     let resources = match &args.resources {
         Some(path) => load_resources(path).map_err(failed("update", &args.id))?,

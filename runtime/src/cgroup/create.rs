@@ -1,7 +1,7 @@
 //! Making the directories of a cgroup in every hierarchy.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
@@ -17,6 +17,8 @@ const ATTEMPTS: usize = 16;
 pub(crate) struct Made {
     /// Controllers whose hierarchy we may not write, with the reason.
     pub(crate) refused: Vec<(String, io::Error)>,
+    /// Directories that were not there before, in the order they were made.
+    directories: Vec<PathBuf>,
 }
 
 impl Made {
@@ -29,6 +31,14 @@ impl Made {
                 Ok(())
             }
             result => result,
+        }
+    }
+
+    /// Removes what was made, and nothing that was there before: that may be somebody else's.
+    fn undo(&self) {
+        for directory in self.directories.iter().rev() {
+            // Why the cgroup could not be made is what the caller wants to know.
+            let _leftover = std::fs::remove_dir(directory);
         }
     }
 
@@ -53,12 +63,18 @@ impl Cgroup {
     pub(crate) fn create(&self) -> Result<Made, CgroupError> {
         let mut made = Made::default();
         for hierarchy in hierarchy::host() {
-            if let Err(error) = made.record(hierarchy, self.create_in(hierarchy)) {
-                self.undo(&error);
+            let created = self.create_in(hierarchy, &mut made.directories);
+            if let Err(error) = made.record(hierarchy, created) {
+                made.undo();
                 return Err(error);
             }
         }
         Ok(made)
+    }
+
+    /// Refuses a cgroup in which somebody lives.
+    pub(crate) fn require_vacant(&self) -> Result<(), CgroupError> {
+        self.existing().try_for_each(|(_, directory)| require_vacant(&directory))
     }
 
     /// Makes what systemd has not made of this cgroup, and moves process `pid` there.
@@ -69,7 +85,8 @@ impl Cgroup {
         let is_systemds = |hierarchy: &Hierarchy| hierarchy.kind == Kind::Named("systemd".to_owned());
         for hierarchy in hierarchy::host().iter().filter(|hierarchy| !is_systemds(hierarchy)) {
             let directory = self.directory(hierarchy);
-            made.record(hierarchy, self.create_levels(hierarchy))?;
+            let created = self.create_levels(hierarchy, &mut made.directories);
+            made.record(hierarchy, created)?;
             if directory.is_dir() && !kill::pids_below(&directory)?.contains(&pid) {
                 write(&directory.join("cgroup.procs"), &pid.to_string())?;
             }
@@ -77,26 +94,23 @@ impl Cgroup {
         Ok(made)
     }
 
-    /// Removes what was made before `error`, unless the cgroup turned out to be somebody else's.
-    fn undo(&self, error: &CgroupError) {
-        if !matches!(error, CgroupError::Occupied { .. }) {
-            // Why the cgroup could not be made is what the caller wants to know.
-            let _leftover = self.delete();
-        }
-    }
-
     /// Makes the directory at once; its parents, one by one, only where they are missing or not prepared.
-    fn create_in(&self, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
+    fn create_in(&self, hierarchy: &Hierarchy, made: &mut Vec<PathBuf>) -> Result<(), CgroupError> {
         let directory = self.directory(hierarchy);
         match make(&directory) {
-            Ok(()) if is_prepared(hierarchy, &directory)? => return Ok(()),
+            Ok(()) => {
+                made.push(directory.clone());
+                if is_prepared(hierarchy, &directory)? {
+                    return Ok(());
+                }
+            }
             // What is left of a container that died half-made may carry its limits.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => clear(&directory)?,
-            Ok(()) | Err(_) => {}
+            Err(_) => {}
         }
         let mut result = Ok(());
         for _ in 0..ATTEMPTS {
-            result = self.create_levels(hierarchy);
+            result = self.create_levels(hierarchy, made);
             let vanished = |error: &CgroupError| matches!(error.errno(), Some(Errno::ENOENT | Errno::ENODEV));
             if !result.as_ref().is_err_and(vanished) {
                 return result;
@@ -106,7 +120,7 @@ impl Cgroup {
     }
 
     /// Makes one level after the other, as each must be prepared before there is one below it.
-    fn create_levels(&self, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
+    fn create_levels(&self, hierarchy: &Hierarchy, made: &mut Vec<PathBuf>) -> Result<(), CgroupError> {
         let mut directory = hierarchy.mount.clone();
         for component in self.path.relative() {
             if hierarchy.kind == Kind::V2 {
@@ -114,7 +128,9 @@ impl Cgroup {
             }
             let parent = directory.clone();
             directory.push(component);
-            make_directory(&directory)?;
+            if make_directory(&directory)? {
+                made.push(directory.clone());
+            }
             if hierarchy.has_v1("cpuset") {
                 inherit_cpuset(&parent, &directory)?;
             }
@@ -138,11 +154,16 @@ fn is_prepared(hierarchy: &Hierarchy, directory: &Path) -> Result<bool, CgroupEr
     }
 }
 
+fn require_vacant(directory: &Path) -> Result<(), CgroupError> {
+    match kill::pids_below(directory)?.first() {
+        Some(pid) => Err(CgroupError::Occupied { path: directory.to_owned(), pid: *pid }),
+        None => Ok(()),
+    }
+}
+
 /// Removes what is at `directory`, unless somebody lives there.
 fn clear(directory: &Path) -> Result<(), CgroupError> {
-    if let Some(pid) = kill::pids_below(directory)?.first() {
-        return Err(CgroupError::Occupied { path: directory.to_owned(), pid: *pid });
-    }
+    require_vacant(directory)?;
     for leftover in kill::directories_below(directory).iter().rev() {
         let _absent = std::fs::remove_dir(leftover);
     }
@@ -153,12 +174,12 @@ fn is_not_delegated(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }
 
-fn make_directory(path: &Path) -> Result<(), CgroupError> {
+/// Returns whether the directory was not there before.
+fn make_directory(path: &Path) -> Result<bool, CgroupError> {
     match make(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(CgroupError::Create { path: path.to_owned(), source: error })
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(source) => Err(CgroupError::Create { path: path.to_owned(), source }),
     }
 }
 

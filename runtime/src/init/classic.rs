@@ -1,4 +1,5 @@
-//! Mounting with mount(2), where the kernel (or a filter around us) lacks the calls on descriptors.
+//! Mounting with mount(2), where the kernel (or a filter around us) lacks the calls on descriptors, or these cannot
+//! say what is asked for.
 //!
 //! The target is named by `/proc/self/fd/N` of the host's procfs, so that it is the directory that was
 //! opened beneath the root, not what its path may lead to by now.
@@ -28,7 +29,7 @@ pub(super) fn filesystem(
         None => key.clone(),
     };
     let data: Vec<String> = options.data.iter().map(entry).collect();
-    let flags = flags(options.attributes.set);
+    let flags = flags(options.attributes.set) | MsFlags::from_bits_retain(options.flags.set);
     mount(Some(source), path_of(target).as_str(), Some(fstype), flags, Some(data.join(",").as_str()))
 }
 

@@ -13,7 +13,7 @@ use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use super::beneath::RootDirectory;
 use super::cgroupfs::{self, CgroupView};
 use super::error::{Act, InitError};
-use super::place::Place;
+use super::place::{self, Place};
 use super::trees::Trees;
 use crate::plan::{ContainerPlan, MountKind, MountOptions, MountPlan};
 use crate::trace::{self, Effect};
@@ -59,6 +59,7 @@ fn make_one(
         },
         MountKind::Cgroup => cgroupfs::mount(root, plan, cgroups),
         MountKind::Filesystem { fstype, source } => filesystem(root, plan, fstype, source),
+        MountKind::Remount => place::remount(root, &plan.destination, &plan.options),
     }
 }
 

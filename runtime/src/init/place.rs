@@ -46,6 +46,9 @@ impl<'a> Place<'a> {
         let recursive = options.recursive;
         // What is to be filled is read-only afterwards.
         let late = if options.copy_up { options.attributes.set & mount_options::RDONLY } else { 0 };
+        if options.flags.need_mount() {
+            return self.mount_classic(fstype, source, options, &act);
+        }
         match detached_filesystem(fstype, source, options, late, (&act, self.path)) {
             Ok(mounted) => {
                 if options.copy_up {
@@ -58,12 +61,15 @@ impl<'a> Place<'a> {
             Err(InitError { errno: Some(Errno::ENOSYS), .. }) if options.copy_up => {
                 Err(InitError::new(format!("fill `{}` (`tmpcopyup`)", self.path.display()), Errno::ENOSYS))
             }
-            Err(InitError { errno: Some(Errno::ENOSYS), .. }) => {
-                classic::filesystem((fstype, source), options, self.target.as_fd()).act_on(&act, self.path)?;
-                self.change_mounted(Attributes { set: 0, clear: 0, ..options.attributes }, recursive)
-            }
+            Err(InitError { errno: Some(Errno::ENOSYS), .. }) => self.mount_classic(fstype, source, options, &act),
             Err(error) => Err(error),
         }
+    }
+
+    /// Mounts a new file system by mount(2).
+    fn mount_classic(&self, fstype: &str, source: &str, options: &MountOptions, act: &str) -> Result<(), InitError> {
+        classic::filesystem((fstype, source), options, self.target.as_fd()).act_on(act, self.path)?;
+        self.change_mounted(Attributes { set: 0, clear: 0, ..options.attributes }, options.recursive)
     }
 
     /// Mounts what `source` holds here once more.
@@ -142,6 +148,24 @@ pub(super) fn change(mounted: BorrowedFd<'_>, below: bool, attributes: Attribute
     }
 }
 
+/// Changes the mount at `path`, and of its file system only what is named: others may use that as well.
+///
+/// Where it says nothing about the file system, none is touched. Changing one needs Linux 5.2.
+pub(super) fn remount(root: &RootDirectory, path: &Path, options: &MountOptions) -> Result<(), InitError> {
+    let mounted = root.open_path(path, OFlag::O_PATH).act_on("open", path)?;
+    if !options.data.is_empty() || options.flags.parameters().next().is_some() {
+        let context = mount::fspick(mounted.as_fd()).act_on("remount", path)?;
+        configure(context.as_fd(), options, ("remount", path))?;
+        mount::fsconfig_reconfigure(context.as_fd()).act_on("remount", path)?;
+    }
+    for (attributes, below) in [(options.attributes, false), (options.recursive, true)] {
+        if attributes != Attributes::default() {
+            change(mounted.as_fd(), below, attributes).act_on("remount", path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes a file system, mounted nowhere yet, without the attributes that are to be set `late`.
 fn detached_filesystem(
     fstype: &str,
@@ -152,15 +176,22 @@ fn detached_filesystem(
 ) -> Result<OwnedFd, InitError> {
     let context = mount::fsopen(&string(fstype)).act_on(act, path)?;
     mount::fsconfig_string(context.as_fd(), c"source", &string(source)).act_on(act, path)?;
-    for (key, value) in &options.data {
+    configure(context.as_fd(), options, (act, path))?;
+    mount::fsconfig_create(context.as_fd()).act_on(act, path)?;
+    mount::fsmount(context.as_fd(), options.attributes.set & !late).act_on(act, path)
+}
+
+/// Sets the parameters of a file system.
+fn configure(context: BorrowedFd<'_>, options: &MountOptions, (act, path): (&str, &Path)) -> Result<(), InitError> {
+    let own = options.data.iter().map(|(key, value)| (key.as_str(), value.as_ref()));
+    for (key, value) in own.chain(options.flags.parameters().map(|key| (key, None))) {
         let set = match value {
-            Some(value) => mount::fsconfig_string(context.as_fd(), &string(key), &string(value)),
-            None => mount::fsconfig_flag(context.as_fd(), &string(key)),
+            Some(value) => mount::fsconfig_string(context, &string(key), &string(value)),
+            None => mount::fsconfig_flag(context, &string(key)),
         };
         set.map_err(|errno| InitError::new(format!("{act} `{}` with option `{key}`", path.display()), errno))?;
     }
-    mount::fsconfig_create(context.as_fd()).act_on(act, path)?;
-    mount::fsmount(context.as_fd(), options.attributes.set & !late).act_on(act, path)
+    Ok(())
 }
 
 fn string(text: &str) -> CString {

@@ -36,7 +36,11 @@ impl Claim {
             }
             Err(error) => return Err(OciError::file("make directory", path)(error)),
         }
-        let directory = open_directory(path).map_err(OciError::file("open", path))?;
+        let directory = match open_directory(path) {
+            // Whoever had it was deleting it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            result => result.map_err(OciError::file("open", path))?,
+        };
         let directory = match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
             Ok(directory) => directory,
             Err((_, Errno::EWOULDBLOCK)) => return Ok(None),

@@ -1,4 +1,5 @@
-//! Handing a container's terminal to the caller, by the socket it names (`--console-socket`).
+//! Handing a container's terminal, and the handle of its process, to the caller, by the sockets it names
+//! (`--console-socket`, `--pidfd-socket`).
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -36,11 +37,18 @@ pub(super) fn streams(
 
 /// Sends the master side of a terminal to whoever listens at `path`.
 pub(super) fn send(path: &Path, terminal: &OwnedFd) -> Result<(), OciError> {
-    let sent = || -> io::Result<()> {
-        let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-        connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-        // Receivers take the text for the terminal's name.
-        Ok(sys::socket::send(socket.as_fd(), b"/dev/ptmx", Some(terminal.as_fd()))?)
-    };
-    sent().map_err(OciError::file("send the terminal to", path))
+    // Receivers take the text for the terminal's name.
+    send_with(path, b"/dev/ptmx", terminal).map_err(OciError::file("send the terminal to", path))
+}
+
+/// Sends the handle of a process to whoever listens at `path`; `way` is how it came into the container, as runc calls it:
+/// `standard` for the first, `setns` for others.
+pub(super) fn send_pidfd(path: &Path, way: &str, pidfd: &OwnedFd) -> Result<(), OciError> {
+    send_with(path, way.as_bytes(), pidfd).map_err(OciError::file("send the pidfd to", path))
+}
+
+fn send_with(path: &Path, text: &[u8], descriptor: &OwnedFd) -> io::Result<()> {
+    let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(sys::socket::send(socket.as_fd(), text, Some(descriptor.as_fd()))?)
 }

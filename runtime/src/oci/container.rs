@@ -33,6 +33,16 @@ pub enum Status {
     Stopped,
 }
 
+impl Status {
+    /// Says what keeps a container from something; the words for one that ended are those that engines look for.
+    pub(super) fn standing(self) -> String {
+        match self {
+            Self::Stopped => "container not running, it is stopped".to_owned(),
+            status => format!("it is {status}"),
+        }
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
 use oci_spec::runtime::Spec;
 
-use super::claim::Claim;
 use super::container::Container;
 use super::record::{self, Record};
 use super::root::open_directory;
 use super::{OciError, Root, console, source};
 use crate::cgroup::Driver;
 use crate::hooks::Hooks;
-use crate::launch::{self, Created, Launch, LaunchOptions};
+use crate::launch::{self, Created, Launch, LaunchOptions, Planned};
 use crate::process;
 
 /// What a caller says beside the configuration.
@@ -24,6 +23,8 @@ pub struct CreateOptions {
     pub bundle: PathBuf,
     /// The socket that gets the container's terminal.
     pub console_socket: Option<PathBuf>,
+    /// The socket that gets a pidfd of the container's process.
+    pub pidfd_socket: Option<PathBuf>,
     /// The file that gets the pid of the container's process.
     pub pid_file: Option<PathBuf>,
     /// Do not use pivot_root(2); see [`LaunchOptions::no_pivot`].
@@ -50,16 +51,21 @@ pub(super) enum Starter {
 impl Root {
     /// Makes a container; its program runs once [`start`](Self::start) is called, by whomever.
     ///
-    /// Returns what the user should be told. The caller must have one thread and run from a sealed copy.
+    /// `warnings` gets what the user should be told, also after an error. The caller must have one thread and run from
+    /// a sealed copy.
     ///
     /// # Errors
-    /// [`OciError`]; nothing is left of the container then.
-    pub fn create(&self, id: &str, options: &CreateOptions) -> Result<Vec<String>, OciError> {
-        let (mut container, mut created) = self.make(id, options, Starter::Another)?;
-        let warnings = std::mem::take(&mut created.warnings);
-        created.leave()?;
-        container.keep();
-        Ok(warnings)
+    /// [`OciError`]; nothing is left of the container then, and its poststop hooks have run.
+    pub fn create(&self, id: &str, options: &CreateOptions, warnings: &mut Vec<String>) -> Result<(), OciError> {
+        let (mut container, created) = self.make(id, options, Starter::Another, warnings)?;
+        match created.leave() {
+            Ok(_) => container.keep(),
+            Err(error) => {
+                warnings.extend(container.abandon());
+                return Err(error.into());
+            }
+        }
+        Ok(())
     }
 
     /// Makes a container that `starter` will start.
@@ -68,10 +74,11 @@ impl Root {
         id: &str,
         options: &CreateOptions,
         starter: Starter,
+        warnings: &mut Vec<String>,
     ) -> Result<(Container, Created), OciError> {
         let bundle = options.bundle.canonicalize().map_err(OciError::file("open the bundle", &options.bundle))?;
-        let (spec, text) = source::load_spec(&bundle)?;
-        let mut planned = launch::plan(Launch {
+        let (spec, text) = source::load_spec(&bundle, warnings)?;
+        let planned = launch::plan(Launch {
             id,
             spec: &spec,
             bundle: &bundle,
@@ -84,10 +91,14 @@ impl Root {
                 ..LaunchOptions::default()
             },
         })?;
+        if options.driver == Driver::Cgroupfs {
+            // Who deletes what is left of us, if we are killed, kills whoever is in the cgroup that we wrote down.
+            planned.cgroup().require_vacant()?;
+        }
         let claim = self.claim(id)?;
         let boot_id =
             process::boot_id().map_err(OciError::file("read", Path::new("/proc/sys/kernel/random/boot_id")))?;
-        let mut record = Record {
+        let record = Record {
             oci_version: spec.version().clone(),
             rootfs: planned.rootfs().to_owned(),
             bundle: bundle.clone(),
@@ -98,27 +109,62 @@ impl Root {
             hooks: later_hooks(planned.hooks()),
             ..Record::new(id, planned.cgroup().clone(), boot_id)
         };
-        // Before anything is made that would have to be found again if we were killed.
-        record.write(claim.path())?;
-        record::replace(&claim.path().join(Container::CONFIG), text.as_bytes())?;
-        if starter == Starter::Another {
-            planned.start_at(start_socket(&claim)?);
+        let mut container = Container { directory: claim.path().to_owned(), record, claim: Some(claim) };
+        container.write_down(&text)?;
+        match container.fill(planned, options, starter) {
+            Ok(mut created) => {
+                warnings.append(&mut created.warnings);
+                Ok((container, created))
+            }
+            Err(error) => {
+                warnings.extend(container.abandon());
+                Err(error)
+            }
         }
-        let mut created = planned.create()?;
-        record.init = Some(created.init.process());
-        record.write(claim.path())?;
-        if let (Some(path), Some(terminal)) = (&options.console_socket, created.terminal.take()) {
-            console::send(path, &terminal)?;
-        }
-        if let Some(path) = &options.pid_file {
-            record::replace(path, created.init.pid.to_string().as_bytes())?;
-        }
-        let directory = claim.path().to_owned();
-        Ok((Container { directory, record, claim: Some(claim) }, created))
     }
 }
 
 impl Container {
+    /// Writes down what there will be: before anything is made that would have to be found again if we were killed.
+    fn write_down(&self, config: &str) -> Result<(), OciError> {
+        self.record.write(&self.directory)?;
+        record::replace(&self.directory.join(Self::CONFIG), config.as_bytes())
+    }
+
+    /// Makes what was planned, and hands it over.
+    fn fill(
+        &mut self,
+        mut planned: Planned<'_>,
+        options: &CreateOptions,
+        starter: Starter,
+    ) -> Result<Created, OciError> {
+        if starter == Starter::Another {
+            planned.start_at(start_socket(&self.directory)?);
+        }
+        let mut created = planned.create()?;
+        self.record.init = Some(created.init.process());
+        self.record.write(&self.directory)?;
+        if let (Some(path), Some(terminal)) = (&options.console_socket, created.terminal.take()) {
+            console::send(path, &terminal)?;
+        }
+        if let Some(path) = &options.pidfd_socket {
+            console::send_pidfd(path, "standard", &created.init.pidfd)?;
+        }
+        if let Some(path) = &options.pid_file {
+            record::replace(path, created.init.pid.to_string().as_bytes())?;
+        }
+        Ok(created)
+    }
+
+    /// Gives up what could not be made and is unmade by now: its directory goes, and its poststop hooks run
+    /// (runtime-spec, runtime.md, "Lifecycle", 3 to 5).
+    ///
+    /// Returns which of them failed.
+    pub(super) fn abandon(mut self) -> Vec<String> {
+        self.claim = None;
+        self.run_poststop()
+    }
+
     /// Lets the directory of a container that was made stay.
     pub(super) fn keep(&mut self) {
         if let Some(claim) = &mut self.claim {
@@ -143,10 +189,10 @@ pub(super) fn later_hooks(hooks: &Hooks) -> Hooks {
 
 /// Makes the socket at which init waits. Named by way of the directory's descriptor: a path of a socket has at
 /// most 107 bytes, whatever the root is (unix(7)).
-fn start_socket(claim: &Claim) -> Result<OwnedFd, OciError> {
-    let path = claim.path().join(Container::START_SOCKET);
+fn start_socket(directory: &Path) -> Result<OwnedFd, OciError> {
+    let path = directory.join(Container::START_SOCKET);
     let listening = || -> std::io::Result<OwnedFd> {
-        let directory = open_directory(claim.path())?;
+        let directory = open_directory(directory)?;
         let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
         bind(socket.as_raw_fd(), &UnixAddr::new(&reachable(&directory))?)?;
         listen(&socket, Backlog::new(1)?)?;

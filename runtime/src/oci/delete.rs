@@ -57,10 +57,15 @@ impl Container {
         if let Some(claim) = &mut self.claim {
             claim.remove()?;
         }
+        Ok(self.run_poststop())
+    }
+
+    /// Runs what the caller wants to be run once it is gone; returns which of that failed, and how.
+    pub(super) fn run_poststop(&self) -> Vec<String> {
         let state = self.subject().state(ContainerState::Stopped, None);
         let bundle: &Path = &self.record.bundle;
         let failed = hooks::run_each(&self.record.hooks.poststop, &state, Some(bundle).filter(|path| path.is_dir()));
-        Ok(failed.iter().map(|error| format!("after it was deleted: {error}")).collect())
+        failed.iter().map(|error| format!("after it was deleted: {}", chain(error))).collect()
     }
 
     /// Kills its processes and waits until the first has ended.
@@ -74,4 +79,8 @@ impl Container {
             _ => Ok(()),
         }
     }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

@@ -21,7 +21,7 @@ pub enum OciError {
     #[error("container `{0}` does not exist")]
     Missing(String),
     /// The container is not in a state in which this can be done.
-    #[error("cannot {act} container `{id}`: it is {status}")]
+    #[error("cannot {act} container `{id}`: {}", .status.standing())]
     Status {
         /// What was to be done.
         act: &'static str,

@@ -15,6 +15,8 @@ use crate::launch::LaunchError;
 pub struct ExecOptions {
     /// The socket that gets the process's terminal.
     pub console_socket: Option<PathBuf>,
+    /// The socket that gets a pidfd of it.
+    pub pidfd_socket: Option<PathBuf>,
     /// The file that gets its pid.
     pub pid_file: Option<PathBuf>,
     /// How many of the caller's descriptors from 3 on the program inherits.
@@ -74,6 +76,9 @@ fn hand_over(options: &ExecOptions, executed: &mut Executed) -> Result<(), OciEr
         && let Some(terminal) = executed.terminal.take()
     {
         console::send(path, &terminal)?;
+    }
+    if let Some(path) = &options.pidfd_socket {
+        console::send_pidfd(path, "setns", &executed.pidfd)?;
     }
     match &options.pid_file {
         Some(path) => record::replace(path, executed.pid.to_string().as_bytes()),

@@ -16,21 +16,26 @@ impl Root {
     /// # Errors
     /// [`OciError::Status`] when it neither is created nor runs; of `all` processes that is no error.
     pub fn kill(&self, id: &str, signal: i32, all: bool) -> Result<(), OciError> {
-        let container = self.lock(id)?;
         if all {
-            return container.signal_all(signal);
+            return self.lock(id)?.signal_all(signal);
         }
+        // Not locked: a hook that does not end must not keep others from ending the container.
+        let container = self.open(id)?;
         container.require("signal", &[Status::Created, Status::Running, Status::Paused])?;
         let failed = |source| OciError::File { act: "signal a process of", path: container.directory.clone(), source };
         if let Some(init) = container.open_init()? {
             process::kill(init.as_fd(), signal).map_err(failed)?;
         }
         if signal == libc::SIGKILL {
-            // What is frozen dies once it thaws (version 1); what shares a pid namespace outlives the first process.
-            if !container.record.own_pid_namespace {
-                container.cgroup().kill_all()?;
-            }
+            // What is frozen dies once it thaws (version 1).
             container.cgroup().thaw()?;
+            // What shares a pid namespace outlives the first process. Locked: by now the cgroup might be another's.
+            if !container.record.own_pid_namespace {
+                match self.lock(id) {
+                    Err(OciError::Missing(_)) => {}
+                    container => container?.cgroup().kill_all()?,
+                }
+            }
         }
         Ok(())
     }

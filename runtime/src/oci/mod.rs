@@ -49,7 +49,7 @@ pub use features::features;
 pub use record::Record;
 pub use restore::RestoreOptions;
 pub use root::{DEFAULT_ROOT, Root};
-pub use run::Running;
+pub use run::{Running, Stay};
 pub use source::{load_process, load_resources};
 pub use template::{rootless_template, template};
 

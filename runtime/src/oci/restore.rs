@@ -46,14 +46,21 @@ pub struct RestoreOptions {
 impl Root {
     /// Makes a container from the files of a checkpoint; its processes go on.
     ///
-    /// `attended`: the caller stays until it ends, and serves its terminal.
+    /// `attended`: the caller stays until it ends, and serves its terminal. `warnings` gets what the user should be told,
+    /// also after an error.
     ///
     /// # Errors
     /// [`OciError`]; nothing is left of the container then.
-    pub fn restore(&self, id: &str, options: &RestoreOptions, attended: bool) -> Result<Running, OciError> {
+    pub fn restore(
+        &self,
+        id: &str,
+        options: &RestoreOptions,
+        attended: bool,
+        warnings: &mut Vec<String>,
+    ) -> Result<Running, OciError> {
         let bundle = &options.create.bundle;
         let bundle = bundle.canonicalize().map_err(OciError::file("open the bundle", bundle))?;
-        let (spec, text) = source::load_spec(&bundle)?;
+        let (spec, text) = source::load_spec(&bundle, warnings)?;
         let plan = plan::container(id, &spec, &bundle, options.create.driver).map_err(LaunchError::from)?;
         streams(&spec, &options.create, attended)?;
         let joins = Joins::open(&plan)?;
@@ -78,7 +85,7 @@ impl Root {
         record::replace(&claim.path().join(Container::CONFIG), text.as_bytes())?;
         let container = Container { directory: claim.path().to_owned(), record, claim: Some(claim) };
         Making { spec: &spec, plan: &plan, options, folders: &folders, joins: &joins, pipes: &pipes }
-            .restore(container, criu)
+            .restore(container, criu, warnings)
     }
 }
 
@@ -93,8 +100,9 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
-    fn restore(&self, mut container: Container, criu: Criu) -> Result<Running, OciError> {
-        let (mut placement, mut warnings) = Placement::prepare(self.plan, self.spec.annotations().as_ref())?;
+    fn restore(&self, mut container: Container, criu: Criu, warnings: &mut Vec<String>) -> Result<Running, OciError> {
+        let (mut placement, said) = Placement::prepare(self.plan, self.spec.annotations().as_ref())?;
+        warnings.extend(said);
         // What it makes is born where it is, whatever the images say of cgroups.
         match self.options.create.driver {
             crate::cgroup::Driver::Systemd => warnings.extend(placement.settle(criu.pid())?),
@@ -116,7 +124,7 @@ impl Making<'_> {
         container.run_poststart()?;
         placement.keep();
         container.keep();
-        Ok(Running { init, terminal: found.terminal, warnings })
+        Ok(Running { init, terminal: found.terminal })
     }
 
     /// Gives the caller what it asked for.
@@ -126,6 +134,9 @@ impl Making<'_> {
             && let Some(terminal) = terminal.take()
         {
             console::send(path, &terminal)?;
+        }
+        if let Some(path) = &create.pidfd_socket {
+            console::send_pidfd(path, "standard", &init.pidfd)?;
         }
         match &create.pid_file {
             Some(path) => record::replace(path, init.pid.to_string().as_bytes()),

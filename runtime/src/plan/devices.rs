@@ -78,6 +78,10 @@ fn read(device: &LinuxDevice) -> Result<Device, PlanError> {
         return Err(refused("its path must be absolute, without `..`"));
     }
     let fifo = kind == SFlag::S_IFIFO;
+    // 0:0 is the number of no device, and what is read where the numbers are left out.
+    if !fifo && (device.major(), device.minor()) == (0, 0) {
+        return Err(refused("it has no numbers"));
+    }
     Ok(Device {
         path: device.path().clone(),
         kind,
@@ -103,5 +107,17 @@ mod tests {
         assert_eq!(devices.len(), 7);
         let null: Vec<_> = devices.iter().filter(|device| device.path == Path::new("/dev/null")).collect();
         assert_eq!((null.len(), null[0].mode, null[0].gid), (1, 0o660, 5));
+    }
+
+    #[test]
+    fn only_a_fifo_needs_no_numbers() {
+        let planned = |kind: &str| {
+            let device = format!(r#"{{"devices":[{{"path":"/dev/a","type":"{kind}"}}]}}"#);
+            plan(&serde_json::from_str(&device).unwrap(), &[])
+        };
+        assert!(planned("p").is_ok());
+        for kind in ["b", "c", "u", "a"] {
+            assert!(planned(kind).is_err(), "{kind}");
+        }
     }
 }

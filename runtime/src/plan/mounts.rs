@@ -37,6 +37,8 @@ pub(crate) enum MountKind {
     Cgroup,
     /// A new file system.
     Filesystem { fstype: String, source: String },
+    /// What is mounted there already, with other options.
+    Remount,
 }
 
 /// Files of procfs that may be covered: virtualisers of resource figures (lxcfs) do so.
@@ -103,9 +105,11 @@ fn refuse_strangers(kind: &MountKind, options: &MountOptions, at: &str) -> Resul
         }
         _ => {}
     }
+    // A bind mount cannot change the flags of its file system either; mount(2) passes over them, and so do engines.
     match kind {
-        MountKind::Filesystem { fstype, .. } if fstype == "tmpfs" => Ok(()),
-        _ if options.copy_up => refused("tmpcopyup", "only a tmpfs can be filled"),
+        MountKind::Remount if options.flags.need_mount() => refused("iversion", "it cannot be changed later"),
+        MountKind::Filesystem { fstype, .. } if fstype == "tmpfs" && !options.flags.need_mount() => Ok(()),
+        _ if options.copy_up => refused("tmpcopyup", "only a tmpfs without `iversion` can be filled"),
         _ => Ok(()),
     }
 }
@@ -143,6 +147,9 @@ fn destination(path: &Path, at: &str) -> Result<PathBuf, PlanError> {
 
 fn kind(mount: &Mount, options: &MountOptions, bundle: &Path, at: &str) -> Result<MountKind, PlanError> {
     let source = mount.source().as_deref();
+    if options.remount {
+        return Ok(MountKind::Remount);
+    }
     match (options.bind, mount.typ().as_deref()) {
         (Some(_), _) | (None, Some("bind" | "rbind")) => {
             let source = source.ok_or_else(|| PlanError::missing(format!("{at}.source")))?;
@@ -171,6 +178,9 @@ fn refuse_over_proc(file: &Path, kind: &MountKind, destination: &Path, at: &str)
     let proc = matches!(kind, MountKind::Filesystem { fstype, .. } if fstype == "proc");
     // A directory bound over the whole of it is checked to be a procfs when it is mounted.
     let bind = matches!(kind, MountKind::Bind { .. });
+    if *kind == MountKind::Remount {
+        return Ok(());
+    }
     let listed = PROC_FILES.iter().any(|known| Path::new(known) == file);
     match (whole && (proc || bind)) || (bind && listed) {
         true => Ok(()),
@@ -243,6 +253,22 @@ mod tests {
             let error = planned(json).unwrap_err().to_string();
             assert!(error.contains(option) && error.contains("`mounts[3].options`"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_remount_needs_no_type_and_covers_nothing() {
+        for options in [r#""remount","ro""#, r#""bind","remount","size=1m""#] {
+            let plan = planned(&format!(r#"{{"destination":"/proc/a","options":[{options}]}}"#)).unwrap();
+            assert_eq!(plan.kind, MountKind::Remount);
+        }
+        assert!(planned(r#"{"destination":"/a","options":["remount","iversion"]}"#).is_err());
+        assert!(planned(r#"{"destination":"/a","options":["remount","tmpcopyup"]}"#).is_err());
+    }
+
+    #[test]
+    fn flags_of_the_file_system_are_passed_over_by_a_bind_mount() {
+        let options = r#"["bind","sync","dirsync","lazytime","mand","iversion"]"#;
+        assert!(planned(&format!(r#"{{"destination":"/a","source":"/b","options":{options}}}"#)).is_ok());
     }
 
     #[test]

@@ -59,6 +59,9 @@ pub(super) fn plan(linux: &Linux) -> Result<Namespaces, PlanError> {
         match namespace.path() {
             Some(path) if !path.as_os_str().is_empty() => {
                 check_path("linux.namespaces", path)?;
+                if !path.is_absolute() {
+                    return Err(PlanError::invalid("linux.namespaces", path.display(), "the path is not absolute"));
+                }
                 namespaces.join.push(Join { kind, path: path.clone() });
             }
             _ => namespaces.new |= kind,
@@ -141,6 +144,7 @@ mod tests {
     fn what_cannot_be_done_safely_is_refused() {
         assert!(planned(r#"[{"type":"pid"}]"#).is_err(), "no mount namespace");
         assert!(planned(r#"[{"type":"mount"},{"type":"pid"},{"type":"pid"}]"#).is_err(), "twice");
+        assert!(planned(r#"[{"type":"mount"},{"type":"pid","path":"self/ns/pid"}]"#).is_err(), "relative");
     }
 
     #[test]

@@ -12,6 +12,9 @@ use super::PlanError;
 pub(super) fn check(spec: &Spec) -> Result<(), PlanError> {
     let mappings = spec.uid_mappings().is_some() || spec.gid_mappings().is_some();
     refuse(&[(mappings, "uidMappings")])?;
+    if spec.annotations().iter().flatten().any(|(key, _)| key.is_empty()) {
+        return Err(PlanError::invalid("annotations", "", "a key is empty"));
+    }
     spec.process().as_ref().map_or(Ok(()), check_process)?;
     spec.linux().as_ref().map_or(Ok(()), check_linux)
 }

@@ -46,6 +46,9 @@ pub enum SeccompError {
     /// An error number no system call can return.
     #[error("`{0}` as `errnoRet` in `linux.seccomp`: the highest error number is 4095")]
     Errno(u32),
+    /// A rule for nothing.
+    #[error("a rule of `linux.seccomp` has no `names`")]
+    NoNames,
     /// A condition names an argument that no system call has.
     #[error("seccomp condition on an argument above 5 for `{0}`")]
     Argument(String),
@@ -68,6 +71,10 @@ pub(crate) struct Filter {
 /// Compiles a profile for this machine and the 32-bit interfaces the profile names.
 pub(crate) fn compile(profile: &LinuxSeccomp) -> Result<Filter, SeccompError> {
     let listener = check_listener(profile)?;
+    // config-linux.md, "seccomp": at least one.
+    if profile.syscalls().iter().flatten().any(|syscall| syscall.names().is_empty()) {
+        return Err(SeccompError::NoNames);
+    }
     let mut program = vec![bpf::load(bpf::OFFSET_ARCH)];
     for group in interfaces(profile) {
         let mut body = vec![bpf::load(bpf::OFFSET_NUMBER)];

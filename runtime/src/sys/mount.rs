@@ -1,7 +1,7 @@
 //! The mount system calls that work on descriptors instead of paths.
 //!
-//! Runs in init, and in a process that seals itself. Linux 5.2 has fsopen(2), fsconfig(2), fsmount(2),
-//! open_tree(2) and move_mount(2); 5.12 mount_setattr(2).
+//! Runs in init, and in a process that seals itself. Linux 5.2 has fsopen(2), fspick(2), fsconfig(2),
+//! fsmount(2), open_tree(2) and move_mount(2); 5.12 mount_setattr(2).
 #![expect(unsafe_code, reason = "nix 0.31 has none of these calls")]
 
 use std::ffi::CStr;
@@ -16,6 +16,9 @@ const FSMOUNT_CLOEXEC: u32 = 1;
 const FSCONFIG_SET_FLAG: u32 = 0;
 const FSCONFIG_SET_STRING: u32 = 1;
 const FSCONFIG_CMD_CREATE: u32 = 6;
+const FSCONFIG_CMD_RECONFIGURE: u32 = 7;
+const FSPICK_CLOEXEC: u32 = 1;
+const FSPICK_EMPTY_PATH: u32 = 8;
 const OPEN_TREE_CLONE: u32 = 1;
 const OPEN_TREE_CLOEXEC: u32 = libc::O_CLOEXEC as u32;
 const MOVE_MOUNT_F_EMPTY_PATH: u32 = 4;
@@ -56,6 +59,21 @@ pub(crate) fn fsconfig_create(context: BorrowedFd<'_>) -> nix::Result<()> {
     let (fd, none) = (context.as_raw_fd(), ptr::null::<libc::c_void>());
     // SAFETY: FSCONFIG_CMD_CREATE takes neither key nor value: both are null.
     let rc = unsafe { libc::syscall(libc::SYS_fsconfig, fd, FSCONFIG_CMD_CREATE, none, none, 0) };
+    Errno::result(rc).map(drop)
+}
+
+/// Opens a context in which the file system of the mount that `mounted` is the root of can be configured anew.
+pub(crate) fn fspick(mounted: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+    let (fd, empty, flags) = (mounted.as_raw_fd(), c"".as_ptr(), FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+    // SAFETY: fspick(2) reads one string, which is a constant that ends in NUL.
+    owned(unsafe { libc::syscall(libc::SYS_fspick, fd, empty, flags) })
+}
+
+/// Changes the file system of a context to what was configured.
+pub(crate) fn fsconfig_reconfigure(context: BorrowedFd<'_>) -> nix::Result<()> {
+    let (fd, none) = (context.as_raw_fd(), ptr::null::<libc::c_void>());
+    // SAFETY: FSCONFIG_CMD_RECONFIGURE takes neither key nor value: both are null.
+    let rc = unsafe { libc::syscall(libc::SYS_fsconfig, fd, FSCONFIG_CMD_RECONFIGURE, none, none, 0) };
     Errno::result(rc).map(drop)
 }
 

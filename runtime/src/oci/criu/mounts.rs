@@ -29,7 +29,7 @@ pub(in crate::oci) fn external(plan: &ContainerPlan, cgroup: &Cgroup) -> Vec<Ext
         }
         // Bound from the host's, as init does it; with a cgroup namespace they are file systems like others.
         MountKind::Cgroup if !own_cgroups => bound(&mount.destination, &hierarchies),
-        MountKind::Cgroup | MountKind::Filesystem { .. } => Vec::new(),
+        MountKind::Cgroup | MountKind::Filesystem { .. } | MountKind::Remount => Vec::new(),
     };
     let mut mounts: Vec<ExternalMount> = plan.mounts.iter().flat_map(of_mount).collect();
     if plan.users.is_some() {
