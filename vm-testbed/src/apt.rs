@@ -30,17 +30,17 @@ impl Apt {
     pub(crate) fn open(directory: PathBuf, suite: &str) -> Result<Self> {
         ensure!(Path::new(KEYRING).exists(), "`{KEYRING}` is missing: install debian-archive-keyring");
         let apt = Self { directory };
-        let stamp = apt.directory.join("stamp");
-        let age = fs::metadata(&stamp).and_then(|file| file.modified()).map(|time| SystemTime::now().duration_since(time));
-        if matches!(age, Ok(Ok(age)) if age < FRESH) {
-            return Ok(apt);
-        }
         for part in ["lists/partial", "archives/partial", "etc"] {
             fs::create_dir_all(apt.directory.join(part))?;
         }
         fs::write(apt.directory.join("status"), "")?;
         fs::write(apt.directory.join("sources.list"), sources(&mirror(), suite))?;
-        fs::write(apt.directory.join("apt.conf"), configuration(&apt.directory, check_valid_until()))?;
+        fs::write(apt.directory.join("apt.conf"), configuration(&apt.directory, suite, check_valid_until()))?;
+        let stamp = apt.directory.join("stamp");
+        let age = fs::metadata(&stamp).and_then(|file| file.modified()).map(|time| SystemTime::now().duration_since(time));
+        if matches!(age, Ok(Ok(age)) if age < FRESH) {
+            return Ok(apt);
+        }
         output(apt.command("apt-get").args(["-q", "update"])).with_context(|| format!("fetch the index of `{suite}`"))?;
         fs::write(&stamp, "")?;
         Ok(apt)
@@ -120,14 +120,15 @@ fn sources(mirror: &str, suite: &str) -> String {
     release.map(line).into_iter().chain([line(suite)]).collect()
 }
 
-fn configuration(directory: &Path, check_valid_until: bool) -> String {
+fn configuration(directory: &Path, suite: &str, check_valid_until: bool) -> String {
     let here = directory.display();
+    // Backports are passed over unless they are the release that is asked for.
     format!(
         "Dir::State \"{here}\";\nDir::State::status \"{here}/status\";\nDir::State::lists \"{here}/lists\";\n\
          Dir::Cache \"{here}\";\nDir::Etc \"{here}/etc\";\nDir::Etc::sourcelist \"{here}/sources.list\";\n\
          Dir::Etc::sourceparts \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\nDir::Etc::preferences \"/dev/null\";\n\
          Dir::Etc::preferencesparts \"/dev/null\";\nDir::Etc::trustedparts \"/dev/null\";\n\
-         APT::Architecture \"amd64\";\nAPT::Architectures {{\"amd64\";}};\nAPT::Install-Recommends \"0\";\n\
+         APT::Default-Release \"{suite}\";\nAPT::Architecture \"amd64\";\nAPT::Architectures {{\"amd64\";}};\nAPT::Install-Recommends \"0\";\n\
          APT::Sandbox::User \"root\";\nAcquire::Languages \"none\";\nAcquire::Retries \"3\";\n\
          Acquire::Check-Valid-Until \"{check_valid_until}\";\n"
     )

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::cache::{self, Cache};
-use crate::command::quoted;
+use crate::command::{output, program, quoted};
 use crate::disk;
 use crate::tree::Tree;
 
@@ -71,8 +71,7 @@ impl Files {
         for file in &self.files {
             let place = stage.join("tree").join(file.strip_prefix("/").unwrap_or(file));
             fs::create_dir_all(place.parent().unwrap_or(&stage))?;
-            // A copy where the work directory is on another file system.
-            fs::hard_link(file, &place).or_else(|_| fs::copy(file, &place).map(|_| ()))?;
+            copy(file, &place)?;
         }
         fs::write(stage.join("places"), self.places())?;
         fs::write(stage.join("command"), self.script())?;
@@ -102,6 +101,16 @@ impl Files {
         script.push_str(&format!("exec {}\n", words.join(" ")));
         script
     }
+}
+
+/// Copies a file, a program without what debuggers want: runtimes copy themselves each time a container starts.
+fn copy(file: &Path, place: &Path) -> Result<()> {
+    let mut strip = program("strip");
+    if output(strip.arg("-o").arg(place).arg(file)).is_err() {
+        // No program, or a host without strip.
+        fs::copy(file, place).with_context(|| format!("copy `{}`", file.display()))?;
+    }
+    Ok(())
 }
 
 /// Programs of a build's folder that have no hash in their name: those with one are what cargo works with.
