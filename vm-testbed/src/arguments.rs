@@ -9,6 +9,7 @@ use crate::accelerator::Accelerator;
 use crate::files::Files;
 use crate::guest::Wanted;
 use crate::images::Cgroups;
+use crate::matrix::Selection;
 
 /// Variables of ours that test programs know about.
 const PASSED_ON: [&str; 3] = ["RUST_BACKTRACE", "RUST_TEST_THREADS", "TERM"];
@@ -25,6 +26,8 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Run a program in a guest as root; ends with its status (124: timed out, 125: the guest died)
     Run(RunArgs),
+    /// Run the test programs of images.toml in the guests it names; ends with 1 unless all has passed
+    Matrix(MatrixArgs),
     /// Work in a guest
     Shell(GuestArgs),
     /// Fill the cache for a guest, and list its packages with their versions
@@ -43,6 +46,31 @@ pub(crate) struct RunArgs {
     /// The program and its arguments; a path is copied into the guest, a bare name is the guest's own
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) program: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct MatrixArgs {
+    #[command(flatten)]
+    pub(crate) guest: GuestArgs,
+    /// Only the subset marked `ci`
+    #[arg(long)]
+    ci: bool,
+    /// Only this program, by its name in images.toml
+    #[arg(long)]
+    program: Option<String>,
+    /// Only guests with this kernel
+    #[arg(long)]
+    only_kernel: Option<String>,
+    /// Only tests whose name contains this
+    #[arg(long)]
+    filter: Option<String>,
+}
+
+impl MatrixArgs {
+    pub(crate) fn selection(&self) -> Selection {
+        let (program, kernel, filter) = (self.program.clone(), self.only_kernel.clone(), self.filter.clone());
+        Selection { ci: self.ci, program, kernel, filter }
+    }
 }
 
 #[derive(clap::Args)]

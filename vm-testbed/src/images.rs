@@ -161,10 +161,11 @@ mod tests {
 
     #[test]
     fn a_cell_needs_a_kernel_and_a_program_that_exist() {
-        let cell = "[[matrix]]\nprogram = \"vm\"\nkernel = \"2.4\"\n";
-        assert!(Images::parse(&format!("{TEXT}\n{cell}")).unwrap_err().to_string().contains("`2.4`"));
-        assert!(Images::parse(&format!("{TEXT}\n[[matrix]]\nprogram = \"vm\"\n")).is_err());
-        assert!(Images::parse(&format!("{TEXT}\nunknown = 1\n")).is_err());
+        let with = |cell: &str| Images::parse(&TEXT.replace("matrix = [", &format!("matrix = [{cell},")));
+        assert!(with("{ program = \"vm\", kernel = \"2.4\" }").unwrap_err().to_string().contains("`2.4`"));
+        assert!(with("{ program = \"nosuch\", kernel = \"6.1\" }").unwrap_err().to_string().contains("`nosuch`"));
+        assert!(with("{ program = \"vm\" }").is_err());
+        assert!(Images::parse(&format!("unknown = 1\n{TEXT}")).is_err());
     }
 
     proptest! {

@@ -21,6 +21,8 @@ mod files;
 mod guest;
 mod images;
 mod kernel;
+mod matrix;
+mod report;
 mod session;
 mod tree;
 mod userland;
@@ -32,9 +34,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use crate::arguments::{Cli, GuestArgs, RunArgs, Verb};
+use crate::arguments::{Cli, GuestArgs, MatrixArgs, RunArgs, Verb};
 use crate::cache::Cache;
-use crate::files::Files;
 use crate::guest::{Finished, Parts, Use, Wanted};
 use crate::images::Images;
 use crate::session::Ended;
@@ -65,6 +66,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Verb::Run(run) => run_program(&cache, &images, run),
         Verb::Shell(guest) => shell(&cache, &images, &guest),
         Verb::Prepare(guest) => prepare(&cache, &images, &guest),
+        Verb::Matrix(matrix) => run_matrix(&cache, &images, &matrix),
         Verb::Doctor(guest) => doctor(&cache, &images, &guest),
     }
 }
@@ -121,6 +123,16 @@ fn summarise(parts: &Parts, wanted: &Wanted, finished: &Finished) {
         outcome.took.as_secs_f64(),
         stages.join(", "),
     ));
+}
+
+fn run_matrix(cache: &Cache, images: &Images, args: &MatrixArgs) -> Result<u8> {
+    let report = matrix::run(cache, images, &args.selection(), &args.guest.wanted(), args.guest.out.as_deref())?;
+    let folder = args.guest.out.clone().unwrap_or_else(|| cache.path("report"));
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("report.json"), report.json())?;
+    std::fs::write(folder.join("report.txt"), report.text())?;
+    writeln!(std::io::stdout(), "{}\n{}", report.text(), folder.join("report.json").display())?;
+    Ok(u8::from(!report.is_good()))
 }
 
 fn shell(cache: &Cache, images: &Images, guest: &GuestArgs) -> Result<u8> {
