@@ -114,8 +114,8 @@ fn pressure_is_measured_for_the_container_alone() {
 fn a_disk_is_usable_exactly_as_its_rule_says() {
     let (major, minor) = disk();
     let script = format!(
-        "mknod /tmp/disk b {major} {minor} && echo made; dd if=/tmp/disk of=/dev/null bs=4096 count=1 && echo read; \
-         dd if=/dev/zero of=/tmp/disk bs=4096 count=0 || echo refused"
+        "mknod /dev/disk b {major} {minor} && echo made; dd if=/dev/disk of=/dev/null bs=4096 count=1 && echo read; \
+         dd if=/dev/zero of=/dev/disk bs=4096 count=0 || echo refused"
     );
     let run = |access: &str| {
         let mut bundle = Bundle::new(&["sh", "-c", &script]);

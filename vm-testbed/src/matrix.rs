@@ -16,8 +16,8 @@ use crate::images::{Cell, Images, Program};
 use crate::report::{self, Column, Report, Verdict};
 use crate::session::Ended;
 
-/// Modules whose tests end the guest they run in, so that each needs one of its own.
-const ALONE: [&str; 2] = ["power_loss::", "reboot::"];
+/// Modules whose tests end or cripple the guest they run in, so that each needs one of its own.
+const ALONE: [&str; 3] = ["bare::", "power_loss::", "reboot::"];
 
 /// Time for all tests of a program in one guest, and for one that has a guest for itself.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
