@@ -81,6 +81,7 @@ pub(crate) enum Verb {
     #[command(subcommand)]
     Network(verbs::network::NetworkVerb),
     Compose(verbs::compose::ComposeArgs),
+    Runtime(verbs::runtime::RuntimeArgs),
     Completion(verbs::completion::CompletionArgs),
     Man(verbs::man::ManArgs),
 }
@@ -90,6 +91,8 @@ impl Verb {
     pub(crate) fn needs_root(&self) -> bool {
         match self {
             Self::Config(_) | Self::Completion(_) | Self::Man(_) => false,
+            // Some of its verbs do, and say so themselves.
+            Self::Runtime(_) => false,
             Self::Compose(args) => !matches!(args.verb, verbs::compose::ComposeVerb::Config(_)),
             _ => true,
         }

@@ -23,6 +23,9 @@ fn main() -> ExitCode {
     if argv.get(1).is_some_and(|verb| verb == monitor::MONITOR_VERB) {
         return ExitCode::from(monitor::main());
     }
+    if let Some(argv) = verbs::runtime::arguments(&argv) {
+        return verbs::runtime::main(argv);
+    }
     let cli = match Cli::try_parse_from(context::argv_of(argv)) {
         Ok(cli) => cli,
         Err(error) => {

@@ -22,7 +22,8 @@ pub(crate) struct Attachment {
     pub(crate) proxy_signals: bool,
 }
 
-const PROXIED: [Signal; 6] =
+/// Signals that a container gets instead of the command that waits for it.
+pub(crate) const PROXIED: [Signal; 6] =
     [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2];
 
 /// Moves input and output until the container ends; returns its exit code, `None` if the monitor died.

@@ -14,10 +14,12 @@ use crate::error::Failure;
 
 /// Moves input and output until the process ends; returns its exit code.
 ///
-/// The threads are started here, after the process was cloned, so it was cloned from a single thread.
-pub(crate) fn pump(mut exec: Exec) -> Result<i32, Failure> {
-    // all but the resize wait for the end: Ctrl-C reaches the process through its terminal, or ends us
-    let signals = super::terminal::signals(&[Signal::SIGWINCH])?;
+/// `forwarded` are signals that the process gets instead of us; others wait for the end: Ctrl-C reaches the process
+/// through its terminal, or ends us. The threads are started here, after the process was cloned, so it was cloned from a
+/// single thread.
+pub(crate) fn pump(mut exec: Exec, forwarded: &[Signal]) -> Result<i32, Failure> {
+    let caught: Vec<Signal> = [Signal::SIGWINCH].iter().chain(forwarded).copied().collect();
+    let signals = super::terminal::signals(&caught)?;
     let _raw = exec.terminal.as_ref().and_then(|_| super::terminal::raw());
     let mut outputs = Vec::new();
     let tty = exec.terminal.take();
@@ -37,8 +39,11 @@ pub(crate) fn pump(mut exec: Exec) -> Result<i32, Failure> {
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        if signals.read_signal()?.is_some() {
-            resize(tty.as_ref());
+        while let Some(signal) = signals.read_signal()? {
+            match i32::try_from(signal.ssi_signo).unwrap_or_default() {
+                number if number == Signal::SIGWINCH as i32 && tty.is_some() => resize(tty.as_ref()),
+                number => _ = process::kill(exec.pidfd.as_fd(), number)?,
+            }
         }
         if let Some(exit) = process::reap(exec.pidfd.as_fd())? {
             break exit.code();

@@ -4,6 +4,6 @@ mod attached;
 mod executed;
 mod terminal;
 
-pub(crate) use attached::{Attachment, attach, check_terminal};
+pub(crate) use attached::{Attachment, PROXIED, attach, check_terminal};
 pub(crate) use executed::pump;
 pub(crate) use terminal::size;

@@ -82,7 +82,7 @@ pub(crate) fn execute(
         Failure::from(error).with_code(code)
     })?;
     exec.warnings.iter().for_each(|warning| ctx.ui.warn(warning));
-    let code = session::pump(exec)?;
+    let code = session::pump(exec, &[])?;
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod rmi;
 pub(crate) mod run;
+pub(crate) mod runtime;
 pub(crate) mod start;
 pub(crate) mod stop;
 mod target;
@@ -57,6 +58,7 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Rmi(args) => done(rmi::run(ctx, &args)),
         Verb::Volume(verb) => done(volume::run(ctx, &verb)),
         Verb::Network(verb) => done(network::run(ctx, &verb)),
+        Verb::Runtime(args) => Ok(runtime::run(args)),
         Verb::Completion(args) => done(completion::run(ctx, &args)),
         Verb::Man(args) => done(man::run(ctx, &args)),
     }

@@ -112,7 +112,8 @@ impl Engine {
         let process = process(container, &config, spec)?;
         let cgroup = Cgroup::open(&state.cgroup.unwrap_or_default())?;
         let (ours, stdio) = stdio(spec).map_err(ExecError::Pipe)?;
-        let request = ExecRequest { init: &init, cgroup: &cgroup, container: &config, process: &process, stdio };
+        let request =
+            ExecRequest { init: &init, cgroup: &cgroup, container: &config, process: &process, stdio, preserve_fds: 0 };
         let started = exec(request).map_err(|source| ExecError::Launch { name: name.clone(), source })?;
         let [stdin, stdout, stderr] = ours;
         let (pidfd, terminal, warnings) = (started.pidfd, started.terminal, started.warnings);

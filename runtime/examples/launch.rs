@@ -4,6 +4,7 @@
 //! launch spec ID ARG…             print a spec with everything at its default
 //! launch run BUNDLE ID            run to the end; ends with the container's code
 //! launch exec BUNDLE ID PROCESS   run, and beside it the process in the file PROCESS; ends with its code
+//! launch later BUNDLE ID PROCESS  as `exec`, once the container has made the file `ready`
 //! launch pipes BUNDLE ID          run with pipes of its own and copy what comes out
 //! launch terminal BUNDLE ID       run on a new terminal and copy what it shows
 //! launch drop BUNDLE ID           make it and let go of it
@@ -24,9 +25,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use lighter_runtime::exec::{ExecRequest, exec};
-use lighter_runtime::launch::{Created, Init, Launch, LaunchError, Stdio, create};
+use lighter_runtime::launch::{Created, Init, Launch, LaunchError, LaunchOptions, Stdio, create};
 use lighter_runtime::{defaults, process, sealed};
 use oci_spec::runtime::{Process, Spec};
+
+/// How long `later` waits for the container.
+const READY_WITHIN_MS: usize = 5_000;
 
 type Outcome = Result<i32, Box<dyn Error>>;
 
@@ -69,7 +73,8 @@ fn run() -> Outcome {
     let bundle = Bundle { spec: Spec::load(path.join("config.json"))?, path, id: id.clone() };
     match (verb.as_str(), rest) {
         ("run", []) => wait(bundle.start(Stdio::Inherit)?),
-        ("exec", [file]) => run_and_exec(&bundle, Path::new(file)),
+        ("exec", [file]) => run_and_exec(&bundle, Path::new(file), false),
+        ("later", [file]) => run_and_exec(&bundle, Path::new(file), true),
         ("pipes", []) => run_with_pipes(&bundle),
         ("terminal", []) => run_on_terminal(&bundle),
         ("drop", []) => bundle.create(Stdio::Inherit).map(|_| 0),
@@ -115,7 +120,13 @@ fn spec(id: &str, args: &[String]) -> serde_json::Value {
 
 impl Bundle {
     fn create(&self, stdio: Stdio) -> Result<Created, Box<dyn Error>> {
-        let created = create(Launch { id: &self.id, spec: &self.spec, bundle: &self.path, stdio, reaper: false })?;
+        let created = create(Launch {
+            id: &self.id,
+            spec: &self.spec,
+            bundle: &self.path,
+            stdio,
+            options: LaunchOptions::default(),
+        })?;
         for warning in &created.warnings {
             say(&mut std::io::stderr(), &format!("warning: {warning}"));
         }
@@ -145,15 +156,22 @@ fn stop(init: &Init) -> Result<(), Box<dyn Error>> {
     finish(init)
 }
 
-fn run_and_exec(bundle: &Bundle, file: &Path) -> Outcome {
+fn run_and_exec(bundle: &Bundle, file: &Path, later: bool) -> Outcome {
     let process: Process = serde_json::from_reader(File::open(file)?)?;
     let init = bundle.start(Stdio::Inherit)?;
+    for _ in 0..READY_WITHIN_MS {
+        if !later || bundle.path.join("rootfs/ready").exists() {
+            break;
+        }
+        nix::poll::poll(&mut [], 1u8)?;
+    }
     let request = ExecRequest {
         init: &init.process(),
         cgroup: &init.cgroup,
         container: &bundle.spec,
         process: &process,
         stdio: Stdio::Inherit,
+        preserve_fds: 0,
     };
     let result = exec(request).map_err(Box::<dyn Error>::from).and_then(|executed| {
         executed.warnings.iter().for_each(|warning| say(&mut std::io::stderr(), &format!("warning: {warning}")));

@@ -9,10 +9,11 @@ use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 
 use crate::cgroup::Cgroup;
 use crate::init::{self, Channel, JoinedStart};
-use crate::launch::{Birth, LaunchError, Stdio, clone, end, release, wait_until_ready};
-use crate::plan::{self, ProcessPlan};
+use crate::launch::{Birth, LaunchError, Stdio, clone, end, hand_over, release, wait_until_ready};
+use crate::plan::{self, NumberSet, ProcessPlan};
 use crate::process::ProcessRef;
 use crate::sealed;
+use crate::sys;
 use crate::sys::process::Child;
 
 /// What to run, and in which container.
@@ -28,6 +29,8 @@ pub struct ExecRequest<'a> {
     pub process: &'a Process,
     /// Its standard streams.
     pub stdio: Stdio,
+    /// How many of the caller's descriptors from 3 on the program inherits.
+    pub preserve_fds: u32,
 }
 
 /// A process that [`exec`] started: a child of the caller.
@@ -52,13 +55,14 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed, LaunchError> {
     if !sealed::is_sealed() {
         return Err(LaunchError::NotSealed);
     }
-    let plan = plan::process(request.container, request.process, request.cgroup)?;
+    let plan = plan::process(request.container, request.process, request.cgroup, request.init.pid)?;
     let gone = || LaunchError::Gone { pid: request.init.pid };
     let init = request.init.open().map_err(LaunchError::clone)?.ok_or_else(gone)?;
     let (child, channel) = clone_process(&request, &plan, &init)?;
     drop(request.stdio);
-    let (terminal, warnings) = wait_until_ready(&child, &channel)?;
-    release(&channel).inspect_err(|_| {
+    // Hooks are the business of a container's first process.
+    let (terminal, warnings) = wait_until_ready(&child, &channel, |_| Ok(b"{}".to_vec()))?;
+    release(&channel, b"{}").inspect_err(|_| {
         end(&child);
     })?;
     let Child { pid, pidfd } = child;
@@ -70,26 +74,45 @@ fn clone_process(
     plan: &ProcessPlan,
     init: &OwnedFd,
 ) -> Result<(Child, Channel), LaunchError> {
-    let attachment = request.cgroup.attachment()?;
+    let attachment = request.cgroup.attachment_beside(request.init.pid)?;
     let kinds = namespaces(request.container);
     let birth = Birth { namespaces: 0, pid_namespace: Some(init), attachment: &attachment };
+    let _back = plan.affinity.initial.as_ref().map(Pinned::to).transpose()?;
+    if kinds & libc::CLONE_NEWUSER != 0 {
+        hand_over(&request.stdio, request.init.pid, plan.user.uid.as_raw())?;
+    }
     clone(&birth, |channel| {
-        let (attachment, stdio) = (&attachment, &request.stdio);
-        init::run_joined(&JoinedStart { plan, attachment, init, kinds, stdio, channel })
+        let (attachment, stdio, preserve_fds) = (&attachment, &request.stdio, request.preserve_fds);
+        init::run_joined(&JoinedStart { plan, attachment, init, kinds, stdio, channel, preserve_fds })
     })
+}
+
+/// The caller runs on some processors only while this lives: a child starts where its parent is allowed.
+#[derive(Debug)]
+struct Pinned {
+    before: Vec<u64>,
+}
+
+impl Pinned {
+    fn to(processors: &NumberSet) -> Result<Self, LaunchError> {
+        let failed = |errno| LaunchError::prepare("set `process.execCPUAffinity.initial`", errno);
+        let before = sys::schedule::affinity().map_err(failed)?;
+        sys::schedule::set_affinity(processors.words()).map_err(failed)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // What was allowed a moment ago is refused only if the processors have gone since: the kernel chose others.
+        let _gone = sys::schedule::set_affinity(&self.before);
+    }
 }
 
 /// Returns the kinds of namespaces the container has apart from the host's, but for its pid namespace.
 fn namespaces(container: &Spec) -> i32 {
     let all = container.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
-    let kind = |kind: LinuxNamespaceType| match kind {
-        LinuxNamespaceType::Mount => libc::CLONE_NEWNS,
-        LinuxNamespaceType::Cgroup => libc::CLONE_NEWCGROUP,
-        LinuxNamespaceType::Uts => libc::CLONE_NEWUTS,
-        LinuxNamespaceType::Ipc => libc::CLONE_NEWIPC,
-        LinuxNamespaceType::Network => libc::CLONE_NEWNET,
-        // Entered by the clone; and those a container of ours never has.
-        LinuxNamespaceType::Pid | LinuxNamespaceType::User | LinuxNamespaceType::Time => 0,
-    };
+    // The pid namespace is entered by the clone.
+    let kind = |kind| if kind == LinuxNamespaceType::Pid { 0 } else { plan::namespace_flag(kind) };
     all.into_iter().flatten().fold(libc::CLONE_NEWNS, |kinds, namespace| kinds | kind(namespace.typ()))
 }

@@ -22,8 +22,10 @@
 pub mod cgroup;
 pub mod defaults;
 pub mod exec;
+pub mod hooks;
 mod init;
 pub mod launch;
+pub mod oci;
 mod plan;
 pub mod process;
 pub mod sealed;

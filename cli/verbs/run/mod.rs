@@ -1,7 +1,7 @@
 //! `lighter run`
 
 mod flags;
-mod parse;
+pub(crate) mod parse;
 mod specification;
 
 use std::process::ExitCode;

@@ -138,8 +138,14 @@ impl Monitor {
         prober.handle(|args, stdio: Stdio| {
             let mut process = config.process().clone().unwrap_or_default();
             process.set_args(Some(args)).set_terminal(Some(false));
-            let request =
-                ExecRequest { init: &target, cgroup: &init.cgroup, container: config, process: &process, stdio };
+            let request = ExecRequest {
+                init: &target,
+                cgroup: &init.cgroup,
+                container: config,
+                process: &process,
+                stdio,
+                preserve_fds: 0,
+            };
             exec(request).map(|started| ProbeProcess { pidfd: started.pidfd }).map_err(|error| error.to_string())
         });
     }

@@ -27,7 +27,7 @@ use crate::network::{Connection, NetworkError};
 use crate::oci::{self, ConfigError};
 use crate::rootfs::{self, RootfsError};
 use crate::runtime::cgroup::Cgroup;
-use crate::runtime::launch::{self as runtime, Init, Launch, Stdio};
+use crate::runtime::launch::{self as runtime, Init, Launch, LaunchOptions, Stdio};
 use crate::runtime::process;
 use crate::spec::{ContainerSpec, MountKind};
 use crate::state::{Process, State, Status};
@@ -171,8 +171,8 @@ impl Monitor {
     /// Starts the container's process once; returns what could not be applied in full.
     pub(super) fn launch(&mut self) -> Result<Vec<String>, LaunchError> {
         let stdio = self.stdio().map_err(LaunchError::io("open the container's stdio"))?;
-        let launch =
-            Launch { id: &self.id, spec: &self.config, bundle: self.paths.run(), stdio, reaper: self.spec.init };
+        let options = LaunchOptions { reaper: self.spec.init, ..LaunchOptions::default() };
+        let launch = Launch { id: &self.id, spec: &self.config, bundle: self.paths.run(), stdio, options };
         let mut created = runtime::create(launch)?;
         if let Some(master) = created.terminal.take() {
             self.use_terminal(master).map_err(LaunchError::io("use the container's terminal"))?;

@@ -8,9 +8,11 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 
+use super::error::read;
 use super::hierarchy::{self, Kind};
-use super::{Cgroup, CgroupError};
+use super::{Cgroup, CgroupError, delegation};
 
 /// Open files by which a child enters a cgroup.
 #[derive(Debug)]
@@ -34,6 +36,29 @@ impl Cgroup {
                 Ok(file) => attachment.tasks.push(file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(CgroupError::file("open", &path, error)),
+            }
+        }
+        Ok(attachment)
+    }
+}
+
+impl Cgroup {
+    /// Opens what a child needs to enter this cgroup beside the container's init, whose pid is `init`.
+    ///
+    /// An init that hands controllers on to cgroups of its own (systemd in a container) has left the
+    /// container's cgroup, which takes no process any more: EBUSY (cgroups(7), "no internal processes").
+    /// The child then starts where init is, as with runc.
+    pub(crate) fn attachment_beside(&self, init: i32) -> Result<Attachment, CgroupError> {
+        let mut attachment = self.attachment()?;
+        let Some(hierarchy) = hierarchy::host().iter().find(|hierarchy| hierarchy.kind == Kind::V2) else {
+            return Ok(attachment);
+        };
+        let control = self.directory(hierarchy).join("cgroup.subtree_control");
+        if std::fs::read_to_string(control).is_ok_and(|controllers| !controllers.trim().is_empty()) {
+            let file = PathBuf::from(format!("/proc/{init}/cgroup"));
+            if let Some(directory) = delegation::unified_path(&read(&file)?, &hierarchy.mount) {
+                let opened = File::open(&directory);
+                attachment.unified = Some(opened.map_err(|error| CgroupError::file("open", &directory, error))?);
             }
         }
         Ok(attachment)

@@ -1,13 +1,13 @@
 //! Making the directories of a cgroup in every hierarchy.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 
 use super::error::{read, write};
 use super::hierarchy::{self, Hierarchy, Kind};
-use super::{Cgroup, CgroupError, kill};
+use super::{Cgroup, CgroupError, delegation, kill};
 
 /// Attempts at a directory whose parent another command may be removing as it became empty.
 const ATTEMPTS: usize = 16;
@@ -20,6 +20,24 @@ pub(crate) struct Made {
 }
 
 impl Made {
+    /// Passes over a hierarchy that we may not write.
+    fn record(&mut self, hierarchy: &Hierarchy, result: Result<(), CgroupError>) -> Result<(), CgroupError> {
+        match result {
+            Err(CgroupError::Create { source, .. }) if is_not_delegated(&source) => {
+                let again = || io::Error::from(source.kind());
+                self.refused.extend(hierarchy.controllers().into_iter().map(|name| (name, again())));
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Tells whether the hierarchy of a version 1 controller was let to us.
+    pub(crate) fn has(&self, controller: &str) -> bool {
+        let is_v1 = hierarchy::host().iter().any(|hierarchy| hierarchy.has_v1(controller));
+        is_v1 && self.refused.iter().all(|(name, _)| name != controller)
+    }
+
     /// Says once which controllers this host keeps from us, and why.
     pub(crate) fn warning(&self) -> Option<String> {
         let (_, error) = self.refused.first()?;
@@ -35,16 +53,25 @@ impl Cgroup {
     pub(crate) fn create(&self) -> Result<Made, CgroupError> {
         let mut made = Made::default();
         for hierarchy in hierarchy::host() {
-            match self.create_in(hierarchy) {
-                Ok(()) => {}
-                Err(CgroupError::Create { source, .. }) if is_not_delegated(&source) => {
-                    let again = || io::Error::from(source.kind());
-                    made.refused.extend(hierarchy.controllers().into_iter().map(|name| (name, again())));
-                }
-                Err(error) => {
-                    self.undo(&error);
-                    return Err(error);
-                }
+            if let Err(error) = made.record(hierarchy, self.create_in(hierarchy)) {
+                self.undo(&error);
+                return Err(error);
+            }
+        }
+        Ok(made)
+    }
+
+    /// Makes what systemd has not made of this cgroup, and moves process `pid` there.
+    ///
+    /// systemd knows some controllers of version 1 only, and its own named hierarchy is its own affair.
+    pub(crate) fn complete(&self, pid: i32) -> Result<Made, CgroupError> {
+        let mut made = Made::default();
+        let is_systemds = |hierarchy: &Hierarchy| hierarchy.kind == Kind::Named("systemd".to_owned());
+        for hierarchy in hierarchy::host().iter().filter(|hierarchy| !is_systemds(hierarchy)) {
+            let directory = self.directory(hierarchy);
+            made.record(hierarchy, self.create_levels(hierarchy))?;
+            if directory.is_dir() && !kill::pids_below(&directory)?.contains(&pid) {
+                write(&directory.join("cgroup.procs"), &pid.to_string())?;
             }
         }
         Ok(made)
@@ -58,13 +85,14 @@ impl Cgroup {
         }
     }
 
+    /// Makes the directory at once; its parents, one by one, only where they are missing or not prepared.
     fn create_in(&self, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
         let directory = self.directory(hierarchy);
-        let plain = hierarchy.kind != Kind::V2 && !hierarchy.has_v1("cpuset");
         match std::fs::create_dir(&directory) {
-            Ok(()) if plain => return Ok(()),
+            Ok(()) if is_prepared(hierarchy, &directory)? => return Ok(()),
             // What is left of a container that died half-made may carry its limits.
-            Ok(()) | Err(_) => clear(&directory)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => clear(&directory)?,
+            Ok(()) | Err(_) => {}
         }
         let mut result = Ok(());
         for _ in 0..ATTEMPTS {
@@ -82,7 +110,7 @@ impl Cgroup {
         let mut directory = hierarchy.mount.clone();
         for component in self.path.relative() {
             if hierarchy.kind == Kind::V2 {
-                enable_controllers(&directory, &hierarchy.mount);
+                delegation::enable_controllers(&directory, &hierarchy.mount);
             }
             let parent = directory.clone();
             directory.push(component);
@@ -92,6 +120,21 @@ impl Cgroup {
             }
         }
         Ok(())
+    }
+}
+
+/// Prepares a directory that was just made, if the one above it is prepared.
+///
+/// A directory that vanishes meanwhile is not prepared.
+fn is_prepared(hierarchy: &Hierarchy, directory: &Path) -> Result<bool, CgroupError> {
+    let prepared = match directory.parent() {
+        Some(above) if hierarchy.has_v1("cpuset") => inherit_cpuset(above, directory),
+        _ if hierarchy.kind == Kind::V2 => return Ok(delegation::has_all_controllers(directory, &hierarchy.mount)),
+        _ => return Ok(true),
+    };
+    match prepared {
+        Err(error) if matches!(error.errno(), Some(Errno::ENOENT | Errno::ENODEV)) => Ok(false),
+        result => result,
     }
 }
 
@@ -120,43 +163,19 @@ fn make_directory(path: &Path) -> Result<(), CgroupError> {
 }
 
 /// Copies processors and memory nodes from above: a version 1 cpuset without them takes no process.
-fn inherit_cpuset(parent: &Path, directory: &Path) -> Result<(), CgroupError> {
+///
+/// Returns whether there was anything to copy.
+fn inherit_cpuset(above: &Path, directory: &Path) -> Result<bool, CgroupError> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
         let own = directory.join(file);
-        if read(&own)?.trim().is_empty() {
-            write(&own, read(&parent.join(file))?.trim())?;
+        if !read(&own)?.trim().is_empty() {
+            continue;
         }
-    }
-    Ok(())
-}
-
-/// Hands the controllers of a version 2 cgroup on to its children, as far as it lets us.
-///
-/// One that cannot be handed on is missed where a limit needs it, and said there.
-fn enable_controllers(directory: &Path, root: &Path) {
-    let words = |file: &str| std::fs::read_to_string(directory.join(file)).unwrap_or_default();
-    let (available, enabled) = (words("cgroup.controllers"), words("cgroup.subtree_control"));
-    let enabled: Vec<&str> = enabled.split_whitespace().collect();
-    let control = directory.join("cgroup.subtree_control");
-    for controller in available.split_whitespace().filter(|name| !enabled.contains(name)) {
-        let enable = || write(&control, &format!("+{controller}"));
-        let busy = |error: CgroupError| error.errno() == Some(Errno::EBUSY);
-        if enable().is_err_and(busy) && directory == root && move_to_leaf(directory).is_ok() {
-            let _missed_by_a_limit = enable();
+        let inherited = read(&above.join(file))?;
+        if inherited.trim().is_empty() {
+            return Ok(false);
         }
+        write(&own, inherited.trim())?;
     }
-}
-
-/// Moves the processes at the root of what we were delegated into a leaf `init`.
-///
-/// A cgroup with processes cannot hand controllers on (cgroups(7), "no internal processes"); only the
-/// true root may, so this happens inside a container that was given a cgroup namespace.
-fn move_to_leaf(root: &Path) -> Result<(), CgroupError> {
-    let leaf: PathBuf = root.join("init");
-    make_directory(&leaf)?;
-    for pid in read(&root.join("cgroup.procs"))?.split_whitespace() {
-        // A process that has ended meanwhile needs no moving; kernel threads cannot be moved.
-        let _gone = write(&leaf.join("cgroup.procs"), pid);
-    }
-    Ok(())
+    Ok(true)
 }

@@ -32,8 +32,11 @@ impl Cgroup {
 
     fn delete_in(&self, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
         let directory = self.directory(hierarchy);
-        for below in directories_below(&directory).iter().rev() {
-            remove_patiently(below)?;
+        // Most often nothing is below, and one rmdir(2) is all it takes.
+        if remove(&directory).is_err() {
+            for below in directories_below(&directory).iter().rev() {
+                remove_patiently(below)?;
+            }
         }
         // Up to the root of the hierarchy, as far as nobody else uses the levels.
         let above = directory.ancestors().skip(1).take_while(|level| *level != hierarchy.mount);

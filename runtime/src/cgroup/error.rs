@@ -57,14 +57,33 @@ pub enum CgroupError {
         /// Why this host cannot.
         why: String,
     },
-    /// A limit was refused.
-    #[error("limit the resources of cgroup `{path}`")]
+    /// The kernel refused a limit.
+    #[error("limit `{key}`")]
     Limit {
-        /// The cgroup's path below the roots.
-        path: String,
-        /// What libcgroups says.
+        /// The key of the runtime configuration that asks for it: `linux.resources.pids.limit`.
+        key: String,
+        /// The file, the value, and the kernel's reason.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<CgroupError>,
+    },
+    /// A limit cannot be kept here, or is none.
+    #[error("limit `{key}`: {why}")]
+    Refused {
+        /// The key of the runtime configuration that asks for it.
+        key: String,
+        /// Why not.
+        why: String,
+    },
+    /// systemd did not do what was asked.
+    #[error("{act} unit `{unit}`")]
+    Systemd {
+        /// What was asked: "start", "change", "stop".
+        act: &'static str,
+        /// The unit.
+        unit: String,
+        /// Why not.
+        #[source]
+        source: super::systemd::BusError,
     },
     /// A device filter was refused.
     #[error("restrict the devices of cgroup `{path}`")]
@@ -80,12 +99,13 @@ pub enum CgroupError {
 impl CgroupError {
     /// Returns the kernel's reason, if it was the kernel that refused.
     pub(super) fn errno(&self) -> Option<Errno> {
-        let (Self::File { source, .. }
-        | Self::Create { source, .. }
-        | Self::Delete { source, .. }
-        | Self::Devices { source, .. }) = self
-        else {
-            return None;
+        let source = match self {
+            Self::Limit { source, .. } => return source.errno(),
+            Self::File { source, .. }
+            | Self::Create { source, .. }
+            | Self::Delete { source, .. }
+            | Self::Devices { source, .. } => source,
+            _ => return None,
         };
         source.raw_os_error().map(Errno::from_raw)
     }

@@ -57,7 +57,7 @@ pub(crate) fn host() -> &'static [Hierarchy] {
 }
 
 /// Controllers of version 1; whatever else stands among the options of a mount is no controller.
-const V1_CONTROLLERS: [&str; 14] = [
+const V1_CONTROLLERS: [&str; 15] = [
     "blkio",
     "cpu",
     "cpuacct",
@@ -72,6 +72,7 @@ const V1_CONTROLLERS: [&str; 14] = [
     "net_prio",
     "perf_event",
     "pids",
+    "rdma",
 ];
 
 /// Finds the hierarchies in the text of a mountinfo file (proc_pid_mountinfo(5)).

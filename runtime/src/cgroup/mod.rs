@@ -11,6 +11,7 @@
 
 mod attach;
 mod create;
+mod delegation;
 mod delete;
 mod devices;
 mod error;
@@ -20,7 +21,8 @@ mod kill;
 mod limits;
 mod oom;
 mod path;
-mod stats;
+pub mod stats;
+mod systemd;
 
 use std::path::PathBuf;
 
@@ -31,7 +33,8 @@ pub use error::CgroupError;
 pub(crate) use hierarchy::{Hierarchy, Kind};
 pub use oom::OomWatch;
 pub use path::CgroupPath;
-pub use stats::Stats;
+pub use stats::{DetailedStats, Stats};
+pub use systemd::{BusError, Description, Driver, Unit};
 
 /// The cgroup of one container, by its path; nothing is open.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

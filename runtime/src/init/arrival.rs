@@ -9,25 +9,40 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::setsid;
 
 use super::error::{Act, InitError};
+use super::{attributes, credentials};
 use crate::cgroup::Attachment;
 use crate::plan::{ProcessPlan, namespace_name};
+use crate::seccomp::listener::Connection;
 use crate::sys;
 
 /// Steps that need nothing but the host's view: before any namespace is joined.
-pub(super) fn settle(attachment: &Attachment, warnings: &mut Vec<String>, plan: &ProcessPlan) -> Result<(), InitError> {
+pub(super) fn settle(
+    attachment: &Attachment,
+    warnings: &mut Vec<String>,
+    plan: &ProcessPlan,
+    preserve_fds: u32,
+) -> Result<(), InitError> {
     sys::signal::reset().act("reset signals")?;
-    // Whatever was open in the monitor, by whoever: no program of a container inherits it.
-    sys::descriptor::close_on_exec_from(3).act("mark descriptors close-on-exec")?;
+    // Whatever was open in the caller, by whoever: no program of a container inherits it unasked.
+    sys::descriptor::close_on_exec_from(3 + preserve_fds).act("mark descriptors close-on-exec")?;
     nix::sys::stat::umask(nix::sys::stat::Mode::empty());
     attachment.enter().act("enter the cgroup")?;
-    adjust_oom_score(plan.oom_score_adj, warnings)
+    adjust_oom_score(plan.oom_score_adj, warnings)?;
+    // After the cgroup, which resets processors and bounds memory nodes.
+    attributes::settle(plan)
+}
+
+/// Connects to the seccomp agent, if some calls wait for its answer: `count` times, as it takes one listener each.
+pub(super) fn reach_agent(plan: &ProcessPlan, count: usize) -> Result<Vec<Connection>, InitError> {
+    let agent = plan.agent.iter().cycle().take(if plan.agent.is_some() { count } else { 0 });
+    agent.map(|agent| agent.connect().act_on("connect to `linux.seccomp.listenerPath`", agent.path())).collect()
 }
 
 /// Joins namespaces, each checked to be of the kind it is said to be before the clone.
 pub(super) fn join(namespaces: &[(i32, OwnedFd)]) -> Result<(), InitError> {
     for (kind, file) in namespaces {
         let act = format!("join the {} namespace", namespace_name(*kind));
-        setns(file, CloneFlags::from_bits_truncate(*kind)).act(&act)?;
+        setns(file, CloneFlags::from_bits_retain(*kind)).act(&act)?;
     }
     Ok(())
 }
@@ -72,5 +87,6 @@ fn adjust_oom_score(adjustment: Option<i32>, warnings: &mut Vec<String>) -> Resu
 /// Joins all namespaces a running process has apart from ours, by its pidfd; its pid namespace was
 /// entered by the clone.
 pub(super) fn join_process(pidfd: &OwnedFd, kinds: i32) -> Result<(), InitError> {
-    setns(pidfd.as_fd(), CloneFlags::from_bits_truncate(kinds)).act("join the container's namespaces")
+    setns(pidfd.as_fd(), CloneFlags::from_bits_retain(kinds)).act("join the container's namespaces")?;
+    if kinds & libc::CLONE_NEWUSER == 0 { Ok(()) } else { credentials::become_root() }
 }

@@ -28,6 +28,11 @@ impl RootDirectory {
         openat(AT_FDCWD, path, flags, Mode::empty()).map(Self)
     }
 
+    /// Takes a directory that is open already.
+    pub(super) fn of(directory: OwnedFd) -> Self {
+        Self(directory)
+    }
+
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

@@ -1,23 +1,30 @@
-//! The channel between the monitor and init: a report comes up, one byte goes down.
+//! The channel between the creator (a monitor, or a command) and init: reports come up, permissions go down.
 //!
 //! ```text
-//! monitor                        init
+//! creator                        init
+//!    ◀──── Reached a stage ──────         only where the creator has a part to do: systemd's cgroup, hooks
+//!    ───── go ──────────────────▶
 //!    ◀──── Ready or Failed ──────         (with the master side of the terminal, if there is one)
 //!    ───── go ──────────────────▶
 //!    ◀──── Failed, or end ───────         the end: execve(2) closed the channel, the program runs
 //! ```
+//!
+//! A container that is created by one command and started by another has a second channel for the last two
+//! lines: init leaves its creator's at the second `go` and takes the next that connects to its start socket.
+//! A `go` carries the container's state, which hooks that init runs read.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket, socketpair};
 use serde::{Deserialize, Serialize};
 
 use crate::sys;
 
-/// Longest message; longer texts are cut before they are sent.
-const MESSAGE_BYTES: usize = 64 * 1024;
+/// Longest message: what a socket takes by default (`net.core.wmem_default`). Texts are cut before they are sent.
+const MESSAGE_BYTES: usize = 208 * 1024;
 /// Longest act or warning in a message.
 const TEXT_BYTES: usize = 4 * 1024;
 /// Most warnings in a message.
@@ -26,6 +33,8 @@ const WARNINGS: usize = 8;
 /// What init says.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Report {
+    /// The caller has a part to do before init goes on.
+    Reached(Stage),
     /// All is set up.
     Ready {
         /// What the user should know.
@@ -33,6 +42,15 @@ pub(crate) enum Report {
     },
     /// Something failed; init ends.
     Failed(Failure),
+}
+
+/// Where init waits for its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Stage {
+    /// Nothing is done; the cgroup is to be made around init.
+    Born,
+    /// The mounts are made; the hooks that run before the pivot are due.
+    Mounted,
 }
 
 /// What failed.
@@ -71,6 +89,24 @@ impl Channel {
         Ok((Self(above), Self(below)))
     }
 
+    /// Connects to the start socket of an init.
+    pub(crate) fn connect(path: &Path) -> io::Result<Self> {
+        let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+        connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+        Ok(Self(socket))
+    }
+
+    /// Waits at a start socket for the next that connects.
+    pub(super) fn accept(socket: BorrowedFd<'_>) -> io::Result<Self> {
+        loop {
+            match sys::socket::accept(socket) {
+                Ok(connected) => return Ok(Self(connected)),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
     /// Sends a report, with the master side of a terminal.
     pub(super) fn send(&self, report: &Report, terminal: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let message = serde_json::to_vec(report)?;
@@ -90,19 +126,23 @@ impl Channel {
         }
     }
 
-    /// Lets init go on.
-    pub(crate) fn go(&self) -> io::Result<()> {
-        Ok(sys::socket::send(self.0.as_fd(), b"go", None)?)
+    /// Lets init go on; `state` is the container's, for hooks: not empty, an empty message would be the end.
+    pub(crate) fn go(&self, state: &[u8]) -> io::Result<()> {
+        Ok(sys::socket::send(self.0.as_fd(), state, None)?)
     }
 
-    /// Waits until init may go on; `false` when the monitor is gone.
-    pub(super) fn wait(&self) -> bool {
-        let mut buffer = [0; 2];
+    /// Waits until init may go on; `None` when the other end is gone.
+    pub(super) fn wait(&self) -> Option<Vec<u8>> {
+        let mut buffer = vec![0; MESSAGE_BYTES];
         loop {
             match sys::socket::receive(self.0.as_fd(), &mut buffer) {
-                Ok((length, _)) => return length > 0,
+                Ok((0, _)) => return None,
+                Ok((length, _)) => {
+                    buffer.truncate(length);
+                    return Some(buffer);
+                }
                 Err(Errno::EINTR) => {}
-                Err(_) => return false,
+                Err(_) => return None,
             }
         }
     }
@@ -164,9 +204,9 @@ mod tests {
     #[test]
     fn init_goes_on_when_told_and_only_then() {
         let (above, below) = Channel::pair().unwrap();
-        above.go().unwrap();
-        assert!(below.wait());
+        above.go(b"{}").unwrap();
+        assert_eq!(below.wait().as_deref(), Some(b"{}".as_slice()));
         drop(above);
-        assert!(!below.wait());
+        assert_eq!(below.wait(), None);
     }
 }

@@ -9,15 +9,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::unistd::{fchdir, getcwd};
 
 use super::beneath::RootDirectory;
-use super::channel::{Channel, Report};
+use super::channel::{Channel, Report, Stage};
 use super::error::{Act, InitError};
 use super::terminal::Terminal;
 use super::{
-    CgroupView, arrival, credentials, devices, execute, home, limits, mask, mounts, pivot, reaper, stdio, sysctl,
+    CgroupView, Trees, arrival, attributes, credentials, devices, execute, home, limits, mask, mounts, pivot, reaper,
+    stdio, sysctl,
 };
 use crate::cgroup::Attachment;
-use crate::launch::Stdio;
+use crate::hooks::{self, HookPlan};
+use crate::launch::{LaunchOptions, Stdio};
 use crate::plan::{CapabilitySets, ContainerPlan, ProcessPlan};
+use crate::seccomp::listener::Connection;
 use crate::sys;
 
 /// What the monitor hands to init.
@@ -26,11 +29,13 @@ pub(crate) struct ContainerStart<'a> {
     pub(crate) attachment: &'a Attachment,
     /// Namespaces to join: `CLONE_NEW*` flag and file.
     pub(crate) joins: &'a [(i32, OwnedFd)],
-    pub(crate) cgroups: &'a [CgroupView],
+    /// `None`: to be looked for once systemd has made the cgroup.
+    pub(crate) cgroups: Option<&'a [CgroupView]>,
+    /// Mounts made beforehand.
+    pub(crate) trees: &'a Trees,
     pub(crate) stdio: &'a Stdio,
     pub(crate) channel: Channel,
-    /// Stay as pid 1 and let a child become the program.
-    pub(crate) reaper: bool,
+    pub(crate) options: &'a LaunchOptions,
 }
 
 /// Runs init to its end: the container's program, or a message up the channel.
@@ -50,84 +55,172 @@ pub(super) fn report(channel: &Channel, error: InitError, step: &'static str) ->
 }
 
 /// What is left to do after the container is set up, prepared before its user takes over.
-pub(super) struct Departure {
+pub(super) struct Departure<'a> {
     pub(super) env: Vec<CString>,
     pub(super) capabilities: CapabilitySets,
     pub(super) terminal: Option<Terminal>,
     pub(super) warnings: Vec<String>,
+    /// Connections to the seccomp agent, one for each process that loads the filter.
+    pub(super) agents: Vec<Connection>,
     /// Stay as pid 1 and let a child become the program.
     pub(super) reaper: bool,
+    /// Where whoever starts the program will connect, if it is not the creator.
+    pub(super) start_socket: Option<&'a OwnedFd>,
+    /// How many descriptors from 3 on are the program's.
+    pub(super) preserve_fds: u32,
+    /// `startContainer`.
+    pub(super) hooks: &'a [HookPlan],
 }
 
 #[rustfmt::skip] // one step a line: the list is the order
 fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
     let plan = start.plan;
     let mut warnings = Vec::new();
-    arrival::settle(start.attachment, &mut warnings, &plan.process)?;      // 1 into the cgroup, by the host's procfs
+    if plan.unit.is_some() { wait_for(start, Stage::Born)?; }              // 0 the cgroup is made around us
+    let late_view;
+    let cgroups = match start.cgroups {
+        Some(view) => view,
+        None => { late_view = CgroupView::of(&plan.cgroup, plan.namespaces.is_new(libc::CLONE_NEWCGROUP)); late_view.as_slice() }
+    };
+    let agents = arrival::reach_agent(&plan.process, 1 + usize::from(start.options.reaper))?; // by the host's paths
+    arrival::settle(start.attachment, &mut warnings, &plan.process, start.options.preserve_fds)?; // 1 into the cgroup, by the host's procfs
     *step = "namespaces";
     arrival::join(start.joins)?;                                           // 2 before mounts: sysfs shows the network it is mounted from
+    if plan.namespaces.is_own(libc::CLONE_NEWUSER) { credentials::become_root()?; } // born into it, so far unknown there
     if plan.namespaces.is_new(libc::CLONE_NEWCGROUP) { arrival::unshare_cgroup()?; } // 3 after 1: its root is where we are
-    arrival::join_keyring(&plan.process.keyring)?;
+    if !start.options.no_new_keyring { arrival::join_keyring(&plan.process.keyring)?; }
     arrival::start_session()?;
     name_host(plan)?;                                                      // 4 the uts namespace is ours by now
     sysctl::set(&plan.sysctls)?;                                           // 5 after 2: they belong to namespaces
     *step = "mounts";
-    mounts::isolate(plan.root.propagation)?;                               // 6 before any mount: nothing may reach the host
-    let root = pivot::attach(&plan.root)?;                                 // 7 from here on every target is beneath `root`
-    mounts::make(&root, &plan.mounts, start.cgroups)?;                     // 8 sources are host paths, so before the pivot
+    mounts::isolate(plan)?;                               // 6 before any mount: nothing may reach the host
+    let root = pivot::attach(plan, start.trees)?;                                 // 7 from here on every target is beneath `root`
+    mounts::make(&root, &plan.mounts, cgroups, start.trees)?;                     // 8 sources are host paths, so before the pivot
     if let Some(nodes) = &plan.devices { devices::make(&root, nodes)?; }   // 9 into the /dev just mounted
     let terminal = open_terminal(&root, start)?;                           // 10 from the devpts just mounted
     let cwd = root.ensure_directory(&plan.process.cwd).act_on("make the working directory", &plan.process.cwd)?;
     let env = environment(&root, &plan.process);
+    *step = "hooks";
+    if plan.hooks.any_before_pivot() { run_hooks(start)?; }                // 11 host paths still exist, the container's mounts do already
     *step = "confine";
-    mask::freeze(&root, &plan.readonly)?;                                  // 11 after all mounts, which they cover
+    mask::freeze(&root, &plan.readonly)?;                                  // 12 after all mounts, which they cover
     mask::hide(&root, &plan.masked)?;
-    if plan.root.readonly { mask::freeze_root(&root)?; }                   // 12 nothing is made in it any more
-    pivot::into(&root)?;                                                   // 13 from here on, host paths do not exist
+    if plan.root.readonly { mask::freeze_root(&root)?; }                   // 13 nothing is made in it any more
+    pivot::into(&root, plan.root.propagation, start.options.no_pivot)?;    // 14 from here on, host paths do not exist
     enter(cwd.as_fd(), &plan.process)?;
-    connect(start.stdio, terminal.as_ref(), &plan.process)?;               // 14 after setsid: the terminal becomes ours
+    connect(start.stdio, terminal.as_ref(), &plan.process)?;               // 15 after setsid: the terminal becomes ours
     let capabilities = credentials::clamp(&plan.process.capabilities, &mut warnings)?;
-    limits::set(&plan.process.rlimits, &mut warnings)?;                    // 15 late: they would limit the steps before
-    depart(&start.channel, &plan.process, Departure { env, capabilities, terminal, warnings, reaper: start.reaper }, step)
+    execute::check(&plan.process)?;
+    limits::set(&plan.process.rlimits, &mut warnings)?;                    // 16 late: they would limit the steps before
+    let (reaper, start_socket) = (start.options.reaper, start.options.start_socket.as_ref());
+    let (preserve_fds, hooks) = (start.options.preserve_fds, plan.hooks.start_container.as_slice());
+    let departure = Departure { env, capabilities, terminal, warnings, agents, reaper, start_socket, preserve_fds, hooks };
+    depart(&start.channel, &plan.process, departure, step)
 }
 
 /// The last steps of every process of a container: wait, give up privileges, become the program.
 #[rustfmt::skip] // one step a line: the list is the order
-pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, departure: Departure, step: &mut &'static str) -> Result<Infallible, InitError> {
+pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, departure: Departure<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
     *step = "start";
-    let Departure { env, capabilities, terminal, warnings, reaper } = departure;
+    let Departure { env, capabilities, terminal, warnings, mut agents, reaper, start_socket, preserve_fds, hooks } = departure;
     let master = terminal.as_ref().map(|terminal| terminal.master.as_fd());
-    channel.send(&Report::ready(warnings), master).act("report")?;         // 16 all is set up
+    channel.send(&Report::ready(warnings), master).act("report")?;         // 17 all is set up
     drop(terminal);
-    if !channel.wait() { sys::process::exit_now(0); }                      // 17 the monitor is gone: nobody wants us
-    if !reaper { return become_program(plan, &env, &capabilities); }
-    let program = || match become_program(plan, &env, &capabilities) {
+    let Some(state) = channel.wait() else { sys::process::exit_now(0) };   // 18 the creator is gone: nobody wants us
+    let Some(socket) = start_socket else { return take_off(channel, plan, (&env, &capabilities, reaper), (hooks, &state), &mut agents) };
+    let Ok((channel, state)) = next_channel(socket, preserve_fds, &agents) else { sys::process::exit_now(1) };
+    match take_off(&channel, plan, (&env, &capabilities, reaper), (hooks, &state), &mut agents) {
+        Ok(never) => Ok(never),
+        Err(error) => report(&channel, error, "start"),
+    }
+}
+
+/// Lets go of the creator, and waits for whoever starts the program.
+///
+/// Of what was open in the creator nothing stays open: a lock it held would be held by this process too.
+fn next_channel(socket: &OwnedFd, preserve_fds: u32, agents: &[Connection]) -> std::io::Result<(Channel, Vec<u8>)> {
+    let kept: Vec<BorrowedFd<'_>> = agents.iter().map(AsFd::as_fd).chain([socket.as_fd()]).collect();
+    sys::descriptor::close_all_but(3 + preserve_fds, &kept)?;
+    loop {
+        let starter = Channel::accept(socket.as_fd())?;
+        // One that went away without a word did not start anything.
+        if let Some(state) = starter.wait() {
+            return Ok((starter, state));
+        }
+    }
+}
+
+/// From the permission to the program.
+fn take_off(
+    channel: &Channel,
+    plan: &ProcessPlan,
+    (env, capabilities, reaper): (&[CString], &CapabilitySets, bool),
+    (hooks, state): (&[HookPlan], &[u8]),
+    agents: &mut Vec<Connection>,
+) -> Result<Infallible, InitError> {
+    hooks::run_all(hooks, state, None).map_err(|error| InitError::refused(chain(&error)))?;
+    let agent = agents.pop();
+    if !reaper {
+        return become_program(plan, env, capabilities, agent);
+    }
+    let program = || match become_program(plan, env, capabilities, agent) {
         Ok(never) => never,
         Err(error) => report(channel, error, "start"),
     };
-    let child = reaper::split(program).act("clone the program")?;          // 18 before the filter: it knows no clone3
-    confine(plan, &capabilities)?;
+    let child = reaper::split(program).act("clone the program")?; // 19 before the filter: it knows no clone3
+    confine(plan, capabilities, agents.pop())?;
     reaper::reap(&child).act("reap")
 }
 
+/// Lets the creator do its part, and returns the container's state.
+fn wait_for(start: &ContainerStart<'_>, stage: Stage) -> Result<Vec<u8>, InitError> {
+    start.channel.send(&Report::Reached(stage), None).act("report")?;
+    let Some(state) = start.channel.wait() else { sys::process::exit_now(0) };
+    Ok(state)
+}
+
+/// Lets the creator run its hooks, then runs those of the container's namespaces.
+fn run_hooks(start: &ContainerStart<'_>) -> Result<(), InitError> {
+    let state = wait_for(start, Stage::Mounted)?;
+    let hooks = &start.plan.hooks.create_container;
+    hooks::run_all(hooks, &state, None).map_err(|error| InitError::refused(chain(&error)))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
 /// Gives up everything the program shall not have, and becomes it.
-fn become_program(plan: &ProcessPlan, env: &[CString], capabilities: &CapabilitySets) -> Result<Infallible, InitError> {
-    confine(plan, capabilities)?;
+fn become_program(
+    plan: &ProcessPlan,
+    env: &[CString],
+    capabilities: &CapabilitySets,
+    agent: Option<Connection>,
+) -> Result<Infallible, InitError> {
+    attributes::schedule(&plan.scheduling)?; // of the program alone: an init that stays is not in a hurry
+    confine(plan, capabilities, agent)?;
     execute::replace(plan, env) // on success the channel closes: that is the report
 }
 
 #[rustfmt::skip] // one step a line: the list is the order
-fn confine(plan: &ProcessPlan, capabilities: &CapabilitySets) -> Result<(), InitError> {
+fn confine(plan: &ProcessPlan, capabilities: &CapabilitySets, mut agent: Option<Connection>) -> Result<(), InitError> {
     if plan.no_new_privileges { nix::sys::prctl::set_no_new_privs().act("forbid new privileges")?; }
-    if !plan.no_new_privileges { load_filter(plan)?; }                     // 19 privileged without it (seccomp(2), EACCES)
-    credentials::assume(&plan.user, capabilities)?;                        // 20 below, only what the program will have
+    if !plan.no_new_privileges { load_filter(plan, agent.take())?; }       // 20 privileged without it (seccomp(2), EACCES)
+    credentials::assume(&plan.user, capabilities)?;                        // 21 below, only what the program will have
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(plan.umask));
-    if plan.no_new_privileges { load_filter(plan)?; }                      // 21 as late as can be: the filter allows less
+    if plan.no_new_privileges { load_filter(plan, agent)?; }               // 22 as late as can be: the filter allows less
     Ok(())
 }
 
-fn load_filter(plan: &ProcessPlan) -> Result<(), InitError> {
-    plan.filter.as_ref().map_or(Ok(()), |filter| sys::seccomp::load(filter).act("load the seccomp filter"))
+/// Loads the filter; the descriptor by which an agent answers, if there is one, goes to the agent.
+fn load_filter(plan: &ProcessPlan, agent: Option<Connection>) -> Result<(), InitError> {
+    let Some(filter) = &plan.filter else { return Ok(()) };
+    match (sys::seccomp::load(filter).act("load the filter of `linux.seccomp`")?, agent) {
+        (Some(listener), Some(agent)) => {
+            agent.hand_over(listener.as_fd()).act("hand the listener to the seccomp agent")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn name_host(plan: &ContainerPlan) -> Result<(), InitError> {

@@ -2,7 +2,7 @@
 
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl;
-use nix::unistd::{Gid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::error::{Act, InitError};
 use crate::plan::{CapabilitySets, User};
@@ -23,6 +23,14 @@ pub(super) fn clamp(sets: &CapabilitySets, warnings: &mut Vec<String>) -> Result
         permitted: keep(&sets.permitted),
         ambient: keep(&sets.ambient),
     })
+}
+
+/// Becomes root of the user namespace this process is in: whom its maps know, not a stranger with capabilities.
+pub(super) fn become_root() -> Result<(), InitError> {
+    let (uid, gid) = (Uid::from_raw(0), Gid::from_raw(0));
+    setgroups(&[]).act("drop the groups of the host")?;
+    setresgid(gid, gid, gid).act("become group 0 of the user namespace, which must map it")?;
+    setresuid(uid, uid, uid).act("become user 0 of the user namespace, which must map it")
 }
 
 /// Becomes the user, with these capabilities. The order is the kernel's:

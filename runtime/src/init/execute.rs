@@ -28,6 +28,16 @@ pub(super) fn replace(plan: &ProcessPlan, env: &[CString]) -> Result<Infallible,
     }
 }
 
+/// Looks for the program, so that one that is missing is told of before anybody waits for it.
+///
+/// As root: whether its user may execute it shows when it does.
+pub(super) fn check(plan: &ProcessPlan) -> Result<(), InitError> {
+    let name = &plan.args[0];
+    let path = find(name, plan.variable("PATH").unwrap_or(DEFAULT_PATH))?;
+    let path = PathBuf::from(OsStr::from_bytes(path.to_bytes()));
+    runnable(&path).map_err(|errno| explain(&path, errno))
+}
+
 /// Finds a program as a shell does: by its path if it has a slash, else in the directories of PATH.
 fn find(name: &CStr, path: &str) -> Result<CString, InitError> {
     if name.to_bytes().contains(&b'/') {
@@ -55,7 +65,8 @@ fn runnable(candidate: &PathBuf) -> nix::Result<()> {
 }
 
 fn not_found(name: &CStr, path: &str) -> InitError {
-    let act = format!("execute `{}`: there is no such program in `{path}`", name.to_string_lossy());
+    // Engines look for these words to tell this from other failures.
+    let act = format!("execute `{}`: executable file not found in PATH `{path}`", name.to_string_lossy());
     InitError { kind: FailureKind::NotFound, act, errno: None }
 }
 
@@ -81,7 +92,9 @@ fn explain(path: &Path, errno: Errno) -> InitError {
         _ => (FailureKind::NotInvocable, None),
     };
     match because {
-        Some(because) => InitError { kind, act: format!("execute `{}`: {because}", path.display()), errno: None },
+        Some(because) => {
+            InitError { kind, act: format!("execute `{}`: {because}", path.display()), errno: Some(errno) }
+        }
         None => InitError { kind, act: format!("execute `{}`", path.display()), errno: Some(errno) },
     }
 }

@@ -12,7 +12,7 @@ use super::channel::Channel;
 use super::container::{Departure, connect, depart, enter, environment, report};
 use super::error::{Act, InitError};
 use super::terminal::Terminal;
-use super::{arrival, credentials, limits};
+use super::{arrival, credentials, execute, limits};
 use crate::cgroup::Attachment;
 use crate::launch::Stdio;
 use crate::plan::ProcessPlan;
@@ -27,6 +27,7 @@ pub(crate) struct JoinedStart<'a> {
     pub(crate) kinds: i32,
     pub(crate) stdio: &'a Stdio,
     pub(crate) channel: Channel,
+    pub(crate) preserve_fds: u32,
 }
 
 /// Runs to the end: the program, or a message up the channel.
@@ -42,7 +43,8 @@ pub(crate) fn run(start: &JoinedStart<'_>) -> Infallible {
 fn steps(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
     let plan = start.plan;
     let mut warnings = Vec::new();
-    arrival::settle(start.attachment, &mut warnings, plan)?;               // 1 into the cgroup, by the host's procfs; hidden from who is in there
+    let agents = arrival::reach_agent(plan, 1)?;                           // 0 by the host's paths
+    arrival::settle(start.attachment, &mut warnings, plan, start.preserve_fds)?; // 1 into the cgroup, by the host's procfs; hidden from who is in there
     *step = "namespaces";
     arrival::join_process(start.init, start.kinds)?;                       // 2 from here on, host paths do not exist
     arrival::join_keyring(&plan.keyring)?;
@@ -56,8 +58,10 @@ fn steps(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Infallible,
     enter(cwd.as_fd(), plan)?;
     connect(start.stdio, terminal.as_ref(), plan)?;                        // 3 after setsid: the terminal becomes ours
     let capabilities = credentials::clamp(&plan.capabilities, &mut warnings)?;
+    execute::check(plan)?;
     limits::set(&plan.rlimits, &mut warnings)?;                            // 4 late: they would limit the steps before
-    depart(&start.channel, plan, Departure { env, capabilities, terminal, warnings, reaper: false }, step)
+    let departure = Departure { env, capabilities, terminal, warnings, agents, reaper: false, start_socket: None, preserve_fds: start.preserve_fds, hooks: &[] };
+    depart(&start.channel, plan, departure, step)
 }
 
 fn open_terminal(root: &RootDirectory, start: &JoinedStart<'_>) -> Result<Option<Terminal>, InitError> {

@@ -5,12 +5,14 @@
 //! up the channel as one message that names the step, the object and the cause.
 
 mod arrival;
+mod attributes;
 mod beneath;
 mod binary;
 mod cgroupfs;
 mod channel;
 mod classic;
 mod container;
+mod copy_up;
 mod credentials;
 mod devices;
 mod error;
@@ -26,8 +28,10 @@ mod reaper;
 mod stdio;
 mod sysctl;
 mod terminal;
+mod trees;
 
 pub(crate) use cgroupfs::CgroupView;
-pub(crate) use channel::{Channel, Failure, FailureKind, Report};
+pub(crate) use channel::{Channel, Failure, FailureKind, Report, Stage};
 pub(crate) use container::{ContainerStart, run as run_container};
 pub(crate) use joined::{JoinedStart, run as run_joined};
+pub(crate) use trees::{MountMaps, Trees, prepare};

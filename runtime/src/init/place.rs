@@ -8,9 +8,9 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::beneath::RootDirectory;
-use super::classic;
 use super::error::{Act, InitError};
-use crate::plan::MountOptions;
+use super::{classic, copy_up};
+use crate::plan::{MountOptions, mount_options};
 use crate::sys::mount::{self, Attributes};
 
 /// A mount target: the directory or file to cover, opened beneath the root.
@@ -38,14 +38,19 @@ impl<'a> Place<'a> {
     pub(super) fn mount_filesystem(&self, fstype: &str, source: &str, options: &MountOptions) -> Result<(), InitError> {
         let act = format!("mount `{source}` as {fstype} on");
         let recursive = options.recursive;
-        match detached_filesystem(fstype, source, options, &act, self.path) {
+        // What is to be filled is read-only afterwards.
+        let late = if options.copy_up { options.attributes.set & mount_options::RDONLY } else { 0 };
+        match detached_filesystem(fstype, source, options, late, (&act, self.path)) {
             Ok(mounted) => {
-                self.change_detached(
-                    mounted.as_fd(),
-                    Attributes { set: 0, clear: 0, ..options.attributes },
-                    recursive,
-                )?;
+                if options.copy_up {
+                    copy_up::fill(self.target.as_fd(), mounted.as_fd(), self.path)?;
+                }
+                let rest = Attributes { set: late, clear: 0, ..options.attributes };
+                self.change_detached(mounted.as_fd(), rest, recursive)?;
                 mount::move_mount(mounted.as_fd(), self.target.as_fd()).act_on(&act, self.path)
+            }
+            Err(InitError { errno: Some(Errno::ENOSYS), .. }) if options.copy_up => {
+                Err(InitError::new(format!("fill `{}` (`tmpcopyup`)", self.path.display()), Errno::ENOSYS))
             }
             Err(InitError { errno: Some(Errno::ENOSYS), .. }) => {
                 classic::filesystem((fstype, source), options, self.target.as_fd()).act_on(&act, self.path)?;
@@ -74,6 +79,11 @@ impl<'a> Place<'a> {
             }
             Err(errno) => Err(errno).act_on("bind over", self.path),
         }
+    }
+
+    /// Attaches a mount that is complete.
+    pub(super) fn attach(&self, mounted: BorrowedFd<'_>) -> Result<(), InitError> {
+        mount::move_mount(mounted, self.target.as_fd()).act_on("bind over", self.path)
     }
 
     /// Changes a mount before anybody can reach it.
@@ -115,13 +125,13 @@ pub(super) fn change(mounted: BorrowedFd<'_>, below: bool, attributes: Attribute
     }
 }
 
-/// Makes a file system, mounted nowhere yet.
+/// Makes a file system, mounted nowhere yet, without the attributes that are to be set `late`.
 fn detached_filesystem(
     fstype: &str,
     source: &str,
     options: &MountOptions,
-    act: &str,
-    path: &Path,
+    late: u64,
+    (act, path): (&str, &Path),
 ) -> Result<OwnedFd, InitError> {
     let context = mount::fsopen(&string(fstype)).act_on(act, path)?;
     mount::fsconfig_string(context.as_fd(), c"source", &string(source)).act_on(act, path)?;
@@ -133,7 +143,7 @@ fn detached_filesystem(
         set.map_err(|errno| InitError::new(format!("{act} `{}` with option `{key}`", path.display()), errno))?;
     }
     mount::fsconfig_create(context.as_fd()).act_on(act, path)?;
-    mount::fsmount(context.as_fd(), options.attributes.set).act_on(act, path)
+    mount::fsmount(context.as_fd(), options.attributes.set & !late).act_on(act, path)
 }
 
 fn string(text: &str) -> CString {

@@ -41,7 +41,7 @@ fn lead_group() {
 /// Hands signals on and reaps until the program ends; ends as it does, 128 + signal if a signal ended it.
 pub(super) fn reap(child: &Child) -> nix::Result<Infallible> {
     let program: OwnedFd = child.pidfd.try_clone().map_err(|_| Errno::EMFILE)?;
-    sys::descriptor::close_all_but(program.as_fd())?;
+    sys::descriptor::close_all_but(3, &[program.as_fd()])?;
     nix::sys::prctl::set_dumpable(false)?;
     nix::sys::prctl::set_name(c"init")?;
     let signals = SignalFd::with_flags(&SigSet::all(), SfdFlags::SFD_CLOEXEC)?;

@@ -5,9 +5,9 @@
 use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::{LaunchError, PidNamespace};
+use super::{LaunchError, Passage, PidNamespace};
 use crate::cgroup::Attachment;
-use crate::init::{Channel, Report};
+use crate::init::{Channel, Failure, Report, Stage, Trees};
 use crate::process::{self, Exit};
 use crate::sys;
 use crate::sys::process::Child;
@@ -41,31 +41,60 @@ pub(crate) fn clone(
     Ok((child, above))
 }
 
+/// Clones a child by way of a process between, whose `prepare` makes the mounts that `body` finds ready.
+pub(super) fn clone_through(
+    passage: &Passage<'_>,
+    attachment: &Attachment,
+    prepare: impl FnOnce() -> Result<Trees, Failure>,
+    body: impl FnOnce(Channel, &Trees) -> Infallible,
+) -> Result<(Child, Channel), LaunchError> {
+    let (above, below) = Channel::pair().map_err(LaunchError::clone)?;
+    let mut above = Some(above);
+    let child = passage.clone(attachment.unified(), prepare, |trees| {
+        above.take();
+        body(below, trees)
+    })?;
+    let above = above.expect("only the child, on its copy of our memory, takes our end away");
+    Ok((child, above))
+}
+
 /// Waits for the child's report; reaps the child when it is bad news.
+///
+/// `attend` does what is the caller's part when the child has come to a stage; it returns the container's state.
 pub(crate) fn wait_until_ready(
     child: &Child,
     channel: &Channel,
+    mut attend: impl FnMut(Stage) -> Result<Vec<u8>, LaunchError>,
 ) -> Result<(Option<OwnedFd>, Vec<String>), LaunchError> {
-    let error = match channel.receive() {
-        Ok(Some((Report::Ready { warnings }, terminal))) => return Ok((terminal, warnings)),
-        Ok(Some((Report::Failed(failure), _))) => LaunchError::from_failure(failure),
-        Ok(None) => return Err(LaunchError::Died { exit: end(child) }),
-        Err(source) => LaunchError::Channel { source },
+    let error = loop {
+        break match channel.receive() {
+            Ok(Some((Report::Ready { warnings }, terminal))) => return Ok((terminal, warnings)),
+            Ok(Some((Report::Reached(stage), _))) => match attend(stage) {
+                Ok(state) => match channel.go(&state) {
+                    Ok(()) => continue,
+                    Err(source) => LaunchError::Channel { source },
+                },
+                Err(error) => error,
+            },
+            Ok(Some((Report::Failed(failure), _))) => LaunchError::from_failure(failure),
+            Ok(None) => return Err(LaunchError::Died { exit: end(child) }),
+            Err(source) => LaunchError::Channel { source },
+        };
     };
     end(child);
     Err(error)
 }
 
-/// Lets the child go on, and waits until it has become the program.
-pub(crate) fn release(channel: &Channel) -> Result<(), LaunchError> {
+/// Lets the child go on, and waits until it has become the program. `state` is the container's, for hooks.
+pub(crate) fn release(channel: &Channel, state: &[u8]) -> Result<(), LaunchError> {
     let failed = |source| LaunchError::Channel { source };
-    channel.go().map_err(failed)?;
+    channel.go(state).map_err(failed)?;
     match channel.receive().map_err(failed)? {
         // The execve closed the other end: the program runs, or was killed on the way, which its exit
         // status will tell.
         None => Ok(()),
         Some((Report::Failed(failure), _)) => Err(LaunchError::from_failure(failure)),
-        Some((Report::Ready { .. }, _)) => Err(failed(std::io::ErrorKind::InvalidData.into())),
+        Some((Report::Ready { .. } | Report::Reached(_), _)) => Err(failed(std::io::ErrorKind::InvalidData.into())),
     }
 }
 

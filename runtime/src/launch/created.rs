@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use super::rollback::CgroupRollback;
+use super::placement::Placement;
 use super::{LaunchError, end, release};
 use crate::cgroup::Cgroup;
 use crate::init::Channel;
@@ -21,7 +21,8 @@ pub struct Created {
     /// What the user should be told once.
     pub warnings: Vec<String>,
     waiting: Waiting,
-    rollback: CgroupRollback,
+    placement: Placement,
+    state: Vec<u8>,
 }
 
 /// The first process of a container: pid 1 in its pid namespace, a child of whoever created it.
@@ -49,17 +50,17 @@ impl Created {
     pub(super) fn new(
         child: Child,
         channel: Channel,
-        cgroup: Cgroup,
-        rollback: CgroupRollback,
+        (cgroup, placement): (Cgroup, Placement),
         terminal: Option<OwnedFd>,
         warnings: Vec<String>,
+        state: Vec<u8>,
     ) -> Result<Self, LaunchError> {
         let pid = child.pid;
         let handles = child.pidfd.try_clone().and_then(|pidfd| Ok((pidfd, process::start_time(pid)?)));
         let waiting = Waiting { child: Some(child), channel };
         let (pidfd, start_time) = handles.map_err(LaunchError::clone)?;
         let init = Init { pid, start_time, pidfd, cgroup };
-        Ok(Self { init, terminal, warnings, waiting, rollback })
+        Ok(Self { init, terminal, warnings, waiting, placement, state })
     }
 
     /// Lets init execute the container's program; returns once it has.
@@ -68,9 +69,20 @@ impl Created {
     /// [`LaunchError::Init`] when the program cannot be executed: [`LaunchError::exit_code`] tells whether
     /// it was not found (127) or cannot be invoked (126). Nothing is left of the container then.
     pub fn start(self) -> Result<Init, LaunchError> {
-        let Self { init, waiting, rollback, .. } = self;
-        waiting.release()?;
-        rollback.keep();
+        let Self { init, waiting, placement, state, .. } = self;
+        waiting.release(&state)?;
+        placement.keep();
+        Ok(init)
+    }
+
+    /// Leaves init to wait at its start socket, also when the caller ends.
+    ///
+    /// # Errors
+    /// [`LaunchError::Channel`] when init is gone. Nothing is left of the container then.
+    pub fn leave(self) -> Result<Init, LaunchError> {
+        let Self { init, waiting, placement, state, .. } = self;
+        waiting.leave(&state)?;
+        placement.keep();
         Ok(init)
     }
 }
@@ -84,8 +96,15 @@ struct Waiting {
 
 impl Waiting {
     /// Gives the permission and waits until the program runs.
-    fn release(mut self) -> Result<(), LaunchError> {
-        release(&self.channel)?;
+    fn release(mut self, state: &[u8]) -> Result<(), LaunchError> {
+        release(&self.channel, state)?;
+        self.child = None;
+        Ok(())
+    }
+
+    /// Gives the permission to wait for somebody else's.
+    fn leave(mut self, state: &[u8]) -> Result<(), LaunchError> {
+        self.channel.go(state).map_err(|source| LaunchError::Channel { source })?;
         self.child = None;
         Ok(())
     }

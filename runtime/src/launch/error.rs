@@ -5,6 +5,7 @@ use std::io;
 use nix::errno::Errno;
 
 use crate::cgroup::CgroupError;
+use crate::hooks::HookError;
 use crate::init::{Failure, FailureKind};
 use crate::plan::PlanError;
 use crate::process::Exit;
@@ -46,6 +47,15 @@ pub enum LaunchError {
         #[source]
         source: io::Error,
     },
+    /// Something that has to be there before the clone, or to be given to the new process.
+    #[error("{act}")]
+    Prepare {
+        /// What, on what; names the field of the spec that asked for it.
+        act: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// The report of the new process could not be read.
     #[error("hear from the new process")]
     Channel {
@@ -59,6 +69,9 @@ pub enum LaunchError {
         /// How it ended.
         exit: Exit,
     },
+    /// A hook.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// The container whose process this should be does not run.
     #[error("the container does not run: its process {pid} is gone")]
     Gone {
@@ -93,6 +106,10 @@ impl LaunchError {
 
     pub(crate) fn clone(source: io::Error) -> Self {
         Self::Clone { source }
+    }
+
+    pub(crate) fn prepare(act: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self::Prepare { act: act.into(), source: source.into() }
     }
 
     /// An error of the clone; EAGAIN is also said of a caller with threads, which is a fault of ours.

@@ -5,11 +5,12 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 
 use nix::sched::{CloneFlags, setns};
 
-use super::LaunchError;
-use crate::plan::{Join, Namespaces, namespace_name};
+use super::{LaunchError, users};
+use crate::plan::{ContainerPlan, Join, namespace_name};
 use crate::sys;
 
 /// Open namespaces.
@@ -19,12 +20,16 @@ pub(super) struct Joins {
     pub(super) others: Vec<(i32, OwnedFd)>,
     /// A pid namespace: a process is born into it, so its parent must point there before the clone.
     pub(super) pid: Option<OwnedFd>,
+    /// The user namespace: one that exists, or one that was just made.
+    pub(super) users: Option<OwnedFd>,
 }
 
-/// Opens the namespaces a plan names, and makes certain that each is of the kind it should be.
-pub(super) fn open(namespaces: &Namespaces) -> Result<Joins, LaunchError> {
-    let mut joins = Joins { others: Vec::new(), pid: None };
-    for join in &namespaces.join {
+/// Opens the namespaces a plan names, and makes certain that each is of the kind it should be; makes the user
+/// namespace if there is to be a new one.
+pub(super) fn open(plan: &ContainerPlan) -> Result<Joins, LaunchError> {
+    let users = plan.users.as_ref().map(|mappings| users::make(mappings, "linux")).transpose()?;
+    let mut joins = Joins { others: Vec::new(), pid: None, users };
+    for join in &plan.namespaces.join {
         let file = open_one(join).map_err(|source| LaunchError::Namespace {
             kind: namespace_name(join.kind),
             path: join.path.display().to_string(),
@@ -32,6 +37,7 @@ pub(super) fn open(namespaces: &Namespaces) -> Result<Joins, LaunchError> {
         })?;
         match join.kind {
             libc::CLONE_NEWPID => joins.pid = Some(file),
+            libc::CLONE_NEWUSER => joins.users = Some(file),
             kind => joins.others.push((kind, file)),
         }
     }
@@ -41,9 +47,24 @@ pub(super) fn open(namespaces: &Namespaces) -> Result<Joins, LaunchError> {
 fn open_one(join: &Join) -> io::Result<OwnedFd> {
     let file: OwnedFd = File::open(&join.path)?.into();
     match sys::namespace::kind(file.as_fd()) {
-        Ok(kind) if kind == join.kind => Ok(file),
+        Ok(kind) if kind == join.kind => refuse_own(join, file),
         Ok(kind) => Err(io::Error::other(format!("it is a {} namespace", namespace_name(kind)))),
         Err(_) => Err(io::Error::other("it is no namespace")),
+    }
+}
+
+/// Refuses the monitor's own namespace of a kind whose being shared would let a container change the host: its
+/// mounts are set up, and the root exchanged, in the mount namespace; in the user namespace it would have all rights
+/// while it looks as if it had few.
+fn refuse_own(join: &Join, file: OwnedFd) -> io::Result<OwnedFd> {
+    if !matches!(join.kind, libc::CLONE_NEWNS | libc::CLONE_NEWUSER) {
+        return Ok(file);
+    }
+    let own = std::fs::metadata(format!("/proc/self/ns/{}", namespace_name(join.kind)))?;
+    let stat = nix::sys::stat::fstat(&file)?;
+    match (stat.st_dev, stat.st_ino) == (own.dev(), own.ino()) {
+        true => Err(io::Error::other("it is the host's")),
+        false => Ok(file),
     }
 }
 

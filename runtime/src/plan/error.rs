@@ -1,5 +1,6 @@
 //! Why a spec cannot be carried out.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use crate::cgroup::CgroupError;
@@ -10,7 +11,7 @@ use crate::seccomp::SeccompError;
 pub enum PlanError {
     /// A field without which nothing can be done.
     #[error("the spec has no `{0}`")]
-    Missing(&'static str),
+    Missing(Cow<'static, str>),
     /// A field this runtime does not carry out; ignoring it could confine less than was asked for.
     #[error("`{0}` in the spec is not supported")]
     Unsupported(String),
@@ -18,7 +19,7 @@ pub enum PlanError {
     #[error("`{value}` as `{field}` of the spec: {why}")]
     Invalid {
         /// The field, as the OCI runtime specification names it.
-        field: &'static str,
+        field: Cow<'static, str>,
         /// Its value.
         value: String,
         /// What is wrong with it.
@@ -33,7 +34,11 @@ pub enum PlanError {
 }
 
 impl PlanError {
-    pub(super) fn invalid(field: &'static str, value: impl Display, why: &'static str) -> Self {
-        Self::Invalid { field, value: value.to_string(), why }
+    pub(super) fn missing(field: impl Into<Cow<'static, str>>) -> Self {
+        Self::Missing(field.into())
+    }
+
+    pub(crate) fn invalid(field: impl Into<Cow<'static, str>>, value: impl Display, why: &'static str) -> Self {
+        Self::Invalid { field: field.into(), value: value.to_string(), why }
     }
 }

@@ -31,22 +31,26 @@ pub(crate) struct MountOptions {
     pub(crate) data: Vec<(String, Option<String>)>,
     /// What the image has at the destination is copied into the new tmpfs.
     pub(crate) copy_up: bool,
+    /// `idmap` or `ridmap` was among them; `Some(true)`: with the mounts below.
+    pub(crate) id_map: Option<bool>,
 }
 
 impl MountOptions {
-    /// Reads the options of a mount, in their order: later ones win.
-    pub(crate) fn parse(options: &[String]) -> Result<Self, PlanError> {
+    /// Reads the options of a mount, in their order: later ones win. `field` is where they stand:
+    /// `mounts[3].options`.
+    pub(crate) fn parse(options: &[String], field: &str) -> Result<Self, PlanError> {
         let mut parsed = Self::default();
         for option in options {
+            let refused = |why| PlanError::invalid(field.to_owned(), option.escape_default(), why);
             if option.contains('\0') {
-                return Err(PlanError::invalid("mounts.options", option.escape_default(), "it contains a NUL"));
+                return Err(refused("it contains a NUL"));
             }
-            parsed.read(option)?;
+            parsed.read(option).map_err(refused)?;
         }
         Ok(parsed)
     }
 
-    fn read(&mut self, option: &str) -> Result<(), PlanError> {
+    fn read(&mut self, option: &str) -> Result<(), &'static str> {
         if let Some((bit, set)) = flag(option) {
             change(&mut self.attributes, bit, set);
         } else if let Some((bit, set)) = option.strip_prefix('r').and_then(flag) {
@@ -61,9 +65,12 @@ impl MountOptions {
                 "tmpcopyup" => self.copy_up = true,
                 // The opposites of `sync`, `mand` and so on; how every mount starts.
                 "defaults" | "async" | "nomand" | "nolazytime" | "loud" | "noiversion" | "norelatime" => {}
-                "idmap" | "ridmap" | "remount" => {
-                    return Err(PlanError::Unsupported(format!("mounts.options: {option}")));
-                }
+                // It decides what mount(2) writes to the kernel's log; the calls on descriptors write nothing.
+                "silent" => {}
+                "idmap" => self.id_map = Some(self.id_map.unwrap_or(false)),
+                "ridmap" => self.id_map = Some(true),
+                "remount" | "move" => return Err("every mount of a container is a new one"),
+                "" => return Err("it is empty"),
                 _ => self.data.push(match option.split_once('=') {
                     Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
                     None => (option.to_owned(), None),
@@ -131,7 +138,7 @@ mod tests {
     use super::*;
 
     fn parse(options: &str) -> MountOptions {
-        MountOptions::parse(&options.split(',').map(str::to_owned).collect::<Vec<_>>()).unwrap()
+        MountOptions::parse(&options.split(',').map(str::to_owned).collect::<Vec<_>>(), "mounts[0].options").unwrap()
     }
 
     #[test]
@@ -165,8 +172,15 @@ mod tests {
     }
 
     #[test]
-    fn mapping_ids_is_refused_by_name() {
-        let error = MountOptions::parse(&["idmap".to_owned()]).unwrap_err();
-        assert!(error.to_string().contains("idmap"), "{error}");
+    fn ids_are_mapped_with_the_mounts_below_or_without() {
+        assert_eq!((parse("bind,idmap").id_map, parse("idmap,ridmap").id_map), (Some(false), Some(true)));
+    }
+
+    #[test]
+    fn what_no_mount_can_do_is_refused_by_name() {
+        for option in ["remount", "", "a\0b"] {
+            let error = MountOptions::parse(&[option.to_owned()], "mounts[3].options").unwrap_err().to_string();
+            assert!(error.contains("`mounts[3].options`"), "{error}");
+        }
     }
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use oci_spec::runtime::{Linux, LinuxNamespaceType};
 
-use super::PlanError;
+use super::{IdMappings, PlanError};
+use crate::sys::namespace::CLONE_NEWTIME;
 
 /// The namespaces of a container. What is neither new nor joined is the host's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,9 +39,10 @@ impl Namespaces {
     }
 
     /// Flags for the clone. The cgroup namespace is made later, by the child, once it is in its cgroup:
-    /// the root of the namespace is where the process then is (cgroup_namespaces(7)).
+    /// the root of the namespace is where the process then is (cgroup_namespaces(7)). User and time
+    /// namespaces are made earlier, to be set up before anybody lives in them.
     pub(crate) fn clone_flags(&self) -> u64 {
-        (self.new & !libc::CLONE_NEWCGROUP) as u32 as u64
+        (self.new & !(libc::CLONE_NEWCGROUP | libc::CLONE_NEWUSER | CLONE_NEWTIME)) as u32 as u64
     }
 }
 
@@ -48,7 +50,7 @@ impl Namespaces {
 pub(super) fn plan(linux: &Linux) -> Result<Namespaces, PlanError> {
     let mut namespaces = Namespaces::default();
     for namespace in linux.namespaces().iter().flatten() {
-        let kind = flag(namespace.typ())?;
+        let kind = flag(namespace.typ());
         if namespaces.is_own(kind) {
             let why = "a namespace of that kind is named twice";
             return Err(PlanError::invalid("linux.namespaces", namespace.typ(), why));
@@ -60,24 +62,43 @@ pub(super) fn plan(linux: &Linux) -> Result<Namespaces, PlanError> {
             _ => namespaces.new |= kind,
         }
     }
-    // Without a new one, making the container's mounts would change those of whoever else lives there.
-    if !namespaces.is_new(libc::CLONE_NEWNS) {
-        return Err(PlanError::invalid("linux.namespaces", "mount", "a new mount namespace is needed"));
+    // Without one, making the container's mounts would change the host's.
+    if !namespaces.is_own(libc::CLONE_NEWNS) {
+        return Err(PlanError::invalid("linux.namespaces", "mount", "a mount namespace of its own is needed"));
     }
     Ok(namespaces)
 }
 
-fn flag(kind: LinuxNamespaceType) -> Result<i32, PlanError> {
+/// Plans the ids of a new user namespace; `None` when there is none to be made.
+pub(super) fn id_mappings(linux: &Linux, namespaces: &Namespaces) -> Result<Option<IdMappings>, PlanError> {
+    let (uids, gids) = (linux.uid_mappings().as_ref(), linux.gid_mappings().as_ref());
+    if namespaces.is_new(libc::CLONE_NEWUSER) {
+        return IdMappings::read("linux", uids, gids).map(Some);
+    }
+    let refused = |field, why| Err(PlanError::invalid(field, "", why));
+    let why = match namespaces.is_own(libc::CLONE_NEWUSER) {
+        true => "the user namespace that is joined has its own",
+        false => "the container has no user namespace",
+    };
+    let given = |mappings: Option<&Vec<_>>| mappings.is_some_and(|mappings| !mappings.is_empty());
+    match (given(uids), given(gids)) {
+        (true, _) => refused("linux.uidMappings", why),
+        (_, true) => refused("linux.gidMappings", why),
+        _ => Ok(None),
+    }
+}
+
+/// Returns the `CLONE_NEW*` flag of a kind of namespace.
+pub(crate) fn flag(kind: LinuxNamespaceType) -> i32 {
     match kind {
-        LinuxNamespaceType::Mount => Ok(libc::CLONE_NEWNS),
-        LinuxNamespaceType::Cgroup => Ok(libc::CLONE_NEWCGROUP),
-        LinuxNamespaceType::Uts => Ok(libc::CLONE_NEWUTS),
-        LinuxNamespaceType::Ipc => Ok(libc::CLONE_NEWIPC),
-        LinuxNamespaceType::Pid => Ok(libc::CLONE_NEWPID),
-        LinuxNamespaceType::Network => Ok(libc::CLONE_NEWNET),
-        LinuxNamespaceType::User | LinuxNamespaceType::Time => {
-            Err(PlanError::Unsupported(format!("linux.namespaces: {kind}")))
-        }
+        LinuxNamespaceType::Mount => libc::CLONE_NEWNS,
+        LinuxNamespaceType::Cgroup => libc::CLONE_NEWCGROUP,
+        LinuxNamespaceType::Uts => libc::CLONE_NEWUTS,
+        LinuxNamespaceType::Ipc => libc::CLONE_NEWIPC,
+        LinuxNamespaceType::Pid => libc::CLONE_NEWPID,
+        LinuxNamespaceType::Network => libc::CLONE_NEWNET,
+        LinuxNamespaceType::User => libc::CLONE_NEWUSER,
+        LinuxNamespaceType::Time => CLONE_NEWTIME,
     }
 }
 
@@ -91,6 +112,7 @@ pub(crate) fn name(kind: i32) -> &'static str {
         libc::CLONE_NEWPID => "pid",
         libc::CLONE_NEWNET => "net",
         libc::CLONE_NEWUSER => "user",
+        CLONE_NEWTIME => "time",
         _ => "unknown",
     }
 }
@@ -116,8 +138,31 @@ mod tests {
     #[test]
     fn what_cannot_be_done_safely_is_refused() {
         assert!(planned(r#"[{"type":"pid"}]"#).is_err(), "no mount namespace");
-        assert!(planned(r#"[{"type":"mount","path":"/proc/1/ns/mnt"}]"#).is_err(), "somebody else's mounts");
         assert!(planned(r#"[{"type":"mount"},{"type":"pid"},{"type":"pid"}]"#).is_err(), "twice");
-        assert!(planned(r#"[{"type":"mount"},{"type":"user"}]"#).is_err(), "user");
+    }
+
+    #[test]
+    fn maps_and_a_new_user_namespace_need_each_other() {
+        let user = r#""namespaces":[{"type":"mount"},{"type":"user"}]"#;
+        let joined = r#""namespaces":[{"type":"mount"},{"type":"user","path":"/proc/7/ns/user"}]"#;
+        let none = r#""namespaces":[{"type":"mount"}]"#;
+        let map = |name: &str| format!(r#""{name}":[{{"containerID":0,"hostID":1,"size":1}}]"#);
+        let (uids, gids) = (map("uidMappings"), map("gidMappings"));
+        let planned = |parts: &[&str]| {
+            let linux: Linux = serde_json::from_str(&format!("{{{}}}", parts.join(","))).unwrap();
+            id_mappings(&linux, &plan(&linux).unwrap())
+        };
+        assert!(planned(&[user, &uids, &gids]).unwrap().is_some());
+        assert!(planned(&[joined]).unwrap().is_none() && planned(&[none]).unwrap().is_none());
+        for (parts, field) in [
+            (&[user][..], "linux.uidMappings"),
+            (&[user, &uids], "linux.gidMappings"),
+            (&[none, &uids], "linux.uidMappings"),
+            (&[none, &gids], "linux.gidMappings"),
+            (&[joined, &gids], "linux.gidMappings"),
+        ] {
+            let error = planned(parts).unwrap_err().to_string();
+            assert!(error.contains(field), "{error}");
+        }
     }
 }

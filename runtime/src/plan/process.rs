@@ -6,10 +6,14 @@ use std::ffi::CString;
 use std::path::PathBuf;
 
 use nix::unistd::{Gid, Uid};
-use oci_spec::runtime::{LinuxSeccomp, Process};
+use oci_spec::runtime::{Linux, LinuxPersonalityDomain, Process};
 
-use super::{CapabilitySets, Limit, PlanError, capabilities, rlimits};
+use super::{
+    Affinity, CapabilitySets, Labels, Limit, MemoryPolicy, PlanError, Scheduling, capabilities, labels, memory_policy,
+    rlimits, scheduling,
+};
 use crate::cgroup::Cgroup;
+use crate::seccomp::listener::{Agent, Identity};
 use crate::seccomp::{self, Filter};
 
 /// The permission bits a new file lacks when the spec does not say: what login shells set.
@@ -29,8 +33,17 @@ pub(crate) struct ProcessPlan {
     pub(crate) capabilities: CapabilitySets,
     pub(crate) no_new_privileges: bool,
     pub(crate) filter: Option<Filter>,
+    /// Who answers for calls that the filter hands on.
+    pub(crate) agent: Option<Agent>,
     pub(crate) rlimits: Vec<Limit>,
     pub(crate) oom_score_adj: Option<i32>,
+    pub(crate) scheduling: Scheduling,
+    /// Processors of a process that joins a container.
+    pub(crate) affinity: Affinity,
+    /// `PER_*` (personality(2)).
+    pub(crate) personality: Option<u64>,
+    pub(crate) memory_policy: Option<MemoryPolicy>,
+    pub(crate) labels: Labels,
     /// The name of the container's session keyring.
     pub(crate) keyring: CString,
 }
@@ -55,8 +68,9 @@ impl ProcessPlan {
 /// Plans a process of the container whose cgroup is `cgroup`.
 pub(super) fn plan(
     process: &Process,
-    seccomp: Option<&LinuxSeccomp>,
+    linux: Option<&Linux>,
     cgroup: &Cgroup,
+    container: Identity,
 ) -> Result<ProcessPlan, PlanError> {
     if !process.cwd().is_absolute() {
         return Err(PlanError::invalid("process.cwd", process.cwd().display(), "it is not absolute"));
@@ -66,7 +80,11 @@ pub(super) fn plan(
         let value = adjustment.unwrap_or_default();
         return Err(PlanError::invalid("process.oomScoreAdj", value, "it must be between -1000 and 1000"));
     }
+    let profile = linux.and_then(|linux| linux.seccomp().as_ref());
+    let filter = profile.map(seccomp::compile).transpose()?;
+    let hands_on = filter.as_ref().is_some_and(|filter| filter.listener);
     Ok(ProcessPlan {
+        agent: profile.filter(|_| hands_on).and_then(|profile| Agent::of(profile, container)),
         args: args(process)?,
         env: env(process)?,
         cwd: process.cwd().clone(),
@@ -74,11 +92,29 @@ pub(super) fn plan(
         umask: process.user().umask().unwrap_or(DEFAULT_UMASK) & 0o777,
         capabilities: capabilities::plan(process.capabilities().as_ref())?,
         no_new_privileges: process.no_new_privileges().unwrap_or(false),
-        filter: seccomp.map(seccomp::compile).transpose()?,
+        filter,
         rlimits: rlimits::plan(process.rlimits().as_deref().unwrap_or_default())?,
         oom_score_adj: adjustment,
+        scheduling: scheduling::plan(process)?,
+        affinity: Affinity::default(),
+        personality: linux.map_or(Ok(None), personality)?,
+        memory_policy: linux.and_then(|linux| linux.memory_policy().as_ref()).map(memory_policy::plan).transpose()?,
+        labels: labels::plan(process)?,
         keyring: keyring(cgroup)?,
     })
+}
+
+/// Returns the execution domain; the specification has no flags for it.
+fn personality(linux: &Linux) -> Result<Option<u64>, PlanError> {
+    let Some(personality) = linux.personality() else { return Ok(None) };
+    if let Some(flag) = personality.flags().iter().flatten().next() {
+        return Err(PlanError::invalid("linux.personality.flags", flag.escape_default(), "no flag is defined"));
+    }
+    // `linux/personality.h`
+    Ok(Some(match personality.domain() {
+        LinuxPersonalityDomain::PerLinux => 0x0,
+        LinuxPersonalityDomain::PerLinux32 => 0x8,
+    }))
 }
 
 fn string(field: &'static str, text: &str) -> Result<CString, PlanError> {
@@ -87,7 +123,7 @@ fn string(field: &'static str, text: &str) -> Result<CString, PlanError> {
 
 fn args(process: &Process) -> Result<Vec<CString>, PlanError> {
     let args = process.args().as_deref().filter(|args| !args.is_empty());
-    let args = args.ok_or(PlanError::Missing("process.args"))?;
+    let args = args.ok_or_else(|| PlanError::missing("process.args"))?;
     args.iter().map(|argument| string("process.args", argument)).collect()
 }
 
@@ -128,7 +164,14 @@ mod tests {
     use super::*;
 
     fn planned(json: &str) -> Result<ProcessPlan, PlanError> {
-        plan(&serde_json::from_str(json).unwrap(), None, &Cgroup::open("/lighter/test").unwrap())
+        let container = Identity {
+            id: "test".to_owned(),
+            bundle: "/".into(),
+            annotations: None,
+            status: oci_spec::runtime::ContainerState::Created,
+            init: None,
+        };
+        plan(&serde_json::from_str(json).unwrap(), None, &Cgroup::open("/lighter/test").unwrap(), container)
     }
 
     #[test]

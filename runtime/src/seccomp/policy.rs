@@ -18,12 +18,18 @@ pub(super) struct Range {
     pub(super) verdict: Verdict,
 }
 
+/// `MAX_ERRNO`, `linux/err.h`.
+const MOST_ERRNO: u32 = 4095;
+
 /// Returns the `SECCOMP_RET_*` value of an action.
 pub(super) fn return_value(action: LinuxSeccompAction, errno: Option<u32>) -> Result<u32, SeccompError> {
-    match action {
-        LinuxSeccompAction::ScmpActNotify => Err(SeccompError::Notify),
-        // Only the low 16 bits are the errno (SECCOMP_RET_DATA); more would change the action.
-        _ => Ok(action.as_u32(errno.map(|errno| errno & 0xffff))),
+    let has_number = matches!(action, LinuxSeccompAction::ScmpActErrno | LinuxSeccompAction::ScmpActTrace);
+    match errno {
+        // config-linux.md, "seccomp": when the action has none, the runtime must fail.
+        Some(_) if !has_number => Err(SeccompError::ErrnoAction(action.to_string())),
+        // Only the low 16 bits are data (SECCOMP_RET_DATA), and the kernel cuts error numbers to its highest.
+        Some(errno) if errno > MOST_ERRNO => Err(SeccompError::Errno(errno)),
+        errno => Ok(action.as_u32(errno)),
     }
 }
 

@@ -145,11 +145,98 @@ fn a_profile_that_allows_by_default_denies_by_name() {
     assert_eq!(run(&filter.program, &Call { number: 9999, ..call }).0, ALLOW);
 }
 
+fn compiled(json: &str) -> Result<Filter, SeccompError> {
+    compile(&serde_json::from_str(json).unwrap())
+}
+
 #[test]
-fn handing_calls_to_an_agent_is_refused_by_name() {
-    let profile: LinuxSeccomp = serde_json::from_str(
-        r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mount"],"action":"SCMP_ACT_NOTIFY"}]}"#,
+fn calls_are_handed_to_an_agent() {
+    let filter = compiled(
+        r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/run/agent","listenerMetadata":"x",
+            "flags":["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV","SECCOMP_FILTER_FLAG_TSYNC","SECCOMP_FILTER_FLAG_LOG"],
+            "syscalls":[{"names":["mount"],"action":"SCMP_ACT_NOTIFY"}]}"#,
     )
     .unwrap();
-    assert_eq!(compile(&profile).unwrap_err(), SeccompError::Notify);
+    assert_eq!(answer(&filter, Abi::NATIVE, "mount", 0), libc::SECCOMP_RET_USER_NOTIF);
+    // LOG, NEW_LISTENER and WAIT_KILLABLE_RECV.
+    assert_eq!((filter.listener, filter.flags), (true, 2 | 8 | 32));
+}
+
+#[test]
+fn without_calls_for_an_agent_there_is_no_listener() {
+    let filter = compiled(
+        r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/run/agent",
+            "flags":["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV","SECCOMP_FILTER_FLAG_TSYNC"]}"#,
+    )
+    .unwrap();
+    assert_eq!((filter.listener, filter.flags), (false, 1));
+}
+
+#[test]
+fn an_agent_that_could_never_answer_is_refused_by_name() {
+    let syscall = |name: &str, rest: &str| {
+        format!(
+            r#"{{"defaultAction":"SCMP_ACT_ALLOW"{rest},"syscalls":[{{"names":["mount","{name}"],"action":"SCMP_ACT_NOTIFY"}}]}}"#
+        )
+    };
+    let path = r#","listenerPath":"/run/agent""#;
+    for (json, expected) in [
+        (syscall("mkdir", ""), SeccompError::NoAgent),
+        (syscall("mkdir", r#","listenerPath":"agent""#), SeccompError::ListenerPath("agent".to_owned())),
+        (syscall("write", path), SeccompError::Notify("write".to_owned())),
+        (syscall("sendmsg", path), SeccompError::Notify("sendmsg".to_owned())),
+        (format!(r#"{{"defaultAction":"SCMP_ACT_NOTIFY"{path}}}"#), SeccompError::Notify("defaultAction".to_owned())),
+        (r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"x"}"#.to_owned(), SeccompError::Metadata),
+    ] {
+        assert_eq!(compiled(&json).unwrap_err(), expected, "{json}");
+    }
+}
+
+#[test]
+fn each_action_is_the_kernels() {
+    for (action, errno, expected) in [
+        ("KILL", None, libc::SECCOMP_RET_KILL_THREAD),
+        ("KILL_THREAD", None, libc::SECCOMP_RET_KILL_THREAD),
+        ("KILL_PROCESS", None, libc::SECCOMP_RET_KILL_PROCESS),
+        ("TRAP", None, libc::SECCOMP_RET_TRAP),
+        ("ERRNO", None, EPERM),
+        ("ERRNO", Some(0), libc::SECCOMP_RET_ERRNO),
+        ("ERRNO", Some(38), ENOSYS),
+        ("TRACE", Some(7), libc::SECCOMP_RET_TRACE | 7),
+        ("LOG", None, libc::SECCOMP_RET_LOG),
+        ("ALLOW", None, ALLOW),
+    ] {
+        let number = |key: &str| errno.map_or_else(String::new, |errno: u32| format!(r#","{key}":{errno}"#));
+        let named = format!(
+            r#"{{"defaultAction":"SCMP_ACT_LOG","syscalls":[{{"names":["getcwd"],"action":"SCMP_ACT_{action}"{}}}]}}"#,
+            number("errnoRet")
+        );
+        assert_eq!(answer(&compiled(&named).unwrap(), Abi::NATIVE, "getcwd", 0), expected, "{named}");
+        let default = format!(r#"{{"defaultAction":"SCMP_ACT_{action}"{}}}"#, number("defaultErrnoRet"));
+        let number = Abi::NATIVE.number("read").unwrap();
+        let call = Call { arch: Abi::NATIVE.audit_arch(), number, ..Call::default() };
+        let profile = compiled(&default).unwrap();
+        let answered = run(&profile.program, &call).0;
+        // Nothing is listed, so nothing is known to be older than the profile.
+        assert!(answered == expected || answered == ENOSYS, "{default}: {answered:#x}");
+    }
+}
+
+#[test]
+fn an_error_number_that_means_nothing_is_refused() {
+    let default = |rest: &str| compiled(&format!(r#"{{"defaultAction":{rest}}}"#)).unwrap_err();
+    assert_eq!(
+        default(r#""SCMP_ACT_ALLOW","defaultErrnoRet":1"#),
+        SeccompError::ErrnoAction("SCMP_ACT_ALLOW".to_owned())
+    );
+    assert_eq!(default(r#""SCMP_ACT_ERRNO","defaultErrnoRet":70000"#), SeccompError::Errno(70_000));
+}
+
+#[test]
+fn architectures_no_machine_of_this_kind_has_change_nothing() {
+    let with = compiled(r#"{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_S390X","SCMP_ARCH_MIPS64"]}"#);
+    let without = compiled(r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#);
+    assert_eq!(with.unwrap().program.len(), without.unwrap().program.len());
+    let unknown = r#"{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_PDP11"]}"#;
+    assert!(serde_json::from_str::<LinuxSeccomp>(unknown).unwrap_err().to_string().contains("SCMP_ARCH_PDP11"));
 }

@@ -6,6 +6,7 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 /// Marks every descriptor from `first` on close-on-exec, those opened by somebody else included.
 pub(crate) fn close_on_exec_from(first: u32) -> nix::Result<()> {
@@ -15,20 +16,29 @@ pub(crate) fn close_on_exec_from(first: u32) -> nix::Result<()> {
     Errno::result(rc).map(drop)
 }
 
-/// Closes every descriptor from 3 on but `kept`.
+/// Closes every descriptor from `first` on but those in `kept`.
 ///
 /// For a process that never returns to the owners of the others: they would close numbers that are somebody else's.
-pub(crate) fn close_all_but(kept: BorrowedFd<'_>) -> nix::Result<()> {
-    let kept = kept.as_raw_fd() as u32;
-    for (first, last) in [(3, kept - 1), (kept + 1, u32::MAX)] {
+pub(crate) fn close_all_but(first: u32, kept: &[BorrowedFd<'_>]) -> nix::Result<()> {
+    let mut kept: Vec<u32> = kept.iter().map(|kept| kept.as_raw_fd() as u32).collect();
+    kept.sort_unstable();
+    let mut first = first;
+    for last in kept.into_iter().map(|kept| kept - 1).chain([u32::MAX]) {
         if first <= last {
             // SAFETY: close_range(2) takes three numbers; the caller promises that no owner of a closed
             // descriptor runs again, so none is used or closed a second time.
             let rc = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
             Errno::result(rc)?;
         }
+        first = first.max(last.saturating_add(2));
     }
     Ok(())
+}
+
+/// Makes reads and writes of `file` return EAGAIN instead of waiting.
+pub(crate) fn set_nonblocking(file: BorrowedFd<'_>) -> nix::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    fcntl(file, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map(drop)
 }
 
 /// Returns the ID of the mount `file` lies on: field 1 of its line in mountinfo (statx(2)).

@@ -10,6 +10,7 @@ pub(crate) mod mount;
 pub(crate) mod namespace;
 pub(crate) mod process;
 pub(crate) mod pty;
+pub(crate) mod schedule;
 pub(crate) mod seccomp;
 pub(crate) mod signal;
 pub(crate) mod socket;

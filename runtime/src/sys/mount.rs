@@ -95,14 +95,25 @@ pub(crate) struct Attributes {
     pub(crate) propagation: u64,
 }
 
+/// `MOUNT_ATTR_IDMAP`, `linux/mount.h`.
+const MAP_IDS: u64 = 0x10_0000;
+
+/// Shows the files of a detached mount with their ids mapped as the user namespace `users` maps them.
+pub(crate) fn map_ids(mount: BorrowedFd<'_>, recursive: bool, users: BorrowedFd<'_>) -> nix::Result<()> {
+    set_attributes(mount, recursive, [MAP_IDS, 0, 0, users.as_raw_fd() as u64])
+}
+
 /// Changes a mount, and with `recursive` all mounts below it, together or not at all.
 pub(crate) fn mount_setattr(mount: BorrowedFd<'_>, recursive: bool, change: Attributes) -> nix::Result<()> {
+    set_attributes(mount, recursive, [change.set, change.clear, change.propagation, 0])
+}
+
+fn set_attributes(mount: BorrowedFd<'_>, recursive: bool, attributes: [u64; 4]) -> nix::Result<()> {
     let recursion = if recursive { libc::AT_RECURSIVE } else { 0 };
-    let attributes: [u64; 4] = [change.set, change.clear, change.propagation, 0];
     let (fd, path, size) = (mount.as_raw_fd(), c"".as_ptr(), size_of_val(&attributes));
     let flags = (libc::AT_EMPTY_PATH | recursion) as u32;
     // SAFETY: `struct mount_attr` is four 64-bit numbers: set, clear, propagation and the descriptor
-    // of a user namespace, unused here; the kernel reads `size` bytes of an array of that size.
+    // of a user namespace; the kernel reads `size` bytes of an array of that size.
     let rc = unsafe { libc::syscall(libc::SYS_mount_setattr, fd, path, flags, attributes.as_ptr(), size) };
     Errno::result(rc).map(drop)
 }

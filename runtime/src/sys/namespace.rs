@@ -7,6 +7,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 
+/// A time namespace (time_namespaces(7), Linux 5.6); `nix` does not know the flag.
+pub(crate) const CLONE_NEWTIME: i32 = 0x80;
+
 /// Returns the `CLONE_NEW*` flag of the namespace behind `file`; ENOTTY when it is none.
 pub(crate) fn kind(file: BorrowedFd<'_>) -> nix::Result<i32> {
     // SAFETY: NS_GET_NSTYPE takes no argument and touches no memory of ours (ioctl_ns(2)).

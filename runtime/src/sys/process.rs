@@ -39,6 +39,25 @@ pub(crate) fn spawn(
     cgroup: Option<BorrowedFd<'_>>,
     body: impl FnOnce() -> Infallible,
 ) -> nix::Result<Child> {
+    clone(namespaces, libc::SIGCHLD as u64, cgroup, body)
+}
+
+/// Clones the calling process as [`spawn`] does, but into a child of the caller's parent (`CLONE_PARENT`).
+pub(crate) fn spawn_sibling(
+    namespaces: u64,
+    cgroup: Option<BorrowedFd<'_>>,
+    body: impl FnOnce() -> Infallible,
+) -> nix::Result<Child> {
+    // The signal at its end is that of the caller: clone3(2) takes none here.
+    clone(namespaces | libc::CLONE_PARENT as u64, 0, cgroup, body)
+}
+
+fn clone(
+    flags: u64,
+    exit_signal: u64,
+    cgroup: Option<BorrowedFd<'_>>,
+    body: impl FnOnce() -> Infallible,
+) -> nix::Result<Child> {
     if thread_count()? != 1 {
         return Err(Errno::EAGAIN);
     }
@@ -48,9 +67,9 @@ pub(crate) fn spawn(
     let mut pidfd: RawFd = -1;
     // SAFETY: `clone_args` is plain numbers; zero is a valid value of each and means "not asked for".
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = namespaces | libc::CLONE_PIDFD as u64;
+    args.flags = flags | libc::CLONE_PIDFD as u64;
     args.pidfd = &raw mut pidfd as u64;
-    args.exit_signal = libc::SIGCHLD as u64;
+    args.exit_signal = exit_signal;
     if let Some(cgroup) = cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;

@@ -6,7 +6,7 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, UnixAddr, accept4, recvmsg, sendmsg};
 
 /// Sends one message, with at most one descriptor. A receiver that is gone is EPIPE, not a signal.
 pub(crate) fn send(socket: BorrowedFd<'_>, message: &[u8], descriptor: Option<BorrowedFd<'_>>) -> nix::Result<()> {
@@ -15,6 +15,13 @@ pub(crate) fn send(socket: BorrowedFd<'_>, message: &[u8], descriptor: Option<Bo
     let control = if numbers.is_empty() { &rights[..0] } else { &rights[..] };
     let data = [IoSlice::new(message)];
     sendmsg::<UnixAddr>(socket.as_raw_fd(), &data, control, MsgFlags::MSG_NOSIGNAL, None).map(drop)
+}
+
+/// Takes the next connection of a listening socket, close-on-exec.
+pub(crate) fn accept(socket: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+    let connected = accept4(socket.as_raw_fd(), SockFlag::SOCK_CLOEXEC)?;
+    // SAFETY: the kernel has just returned `connected` as a new descriptor, which nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(connected) })
 }
 
 /// Receives one message into `buffer`: its length, 0 when the other side is gone, and its descriptor.

@@ -124,16 +124,9 @@ fn kernel_parameters_of_the_machine_are_refused_and_own_ones_set() {
 #[test]
 #[ignore = "needs root"]
 fn what_confines_and_is_not_supported_is_refused_by_name() {
-    for (pointer, value, name) in [
-        ("/process/apparmorProfile", json!("docker-default"), "apparmorProfile"),
-        ("/process/selinuxLabel", json!("system_u:system_r:container_t:s0"), "selinuxLabel"),
-        ("/linux/intelRdt", json!({"closID": "x"}), "intelRdt"),
-        ("/hooks", json!({"prestart": [{"path": "/bin/true"}]}), "hooks"),
-    ] {
-        let ended = Bundle::new(&["true"]).with(pointer, value).run();
-        assert_eq!(ended.code, 125, "{ended:?}");
-        assert!(ended.stderr.contains(name), "{ended:?}");
-    }
+    let ended = Bundle::new(&["true"]).with("/linux/intelRdt", json!({"closID": "x"})).run();
+    assert_eq!(ended.code, 125, "{ended:?}");
+    assert!(ended.stderr.contains("intelRdt"), "{ended:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! File systems of a container.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use serde_json::json;
 
@@ -106,4 +106,139 @@ fn the_rootfs_of_the_caller_is_as_it_was() {
     bundle.run();
     assert!(bundle.root().join("made").exists());
     assert_eq!(std::fs::read_dir(bundle.root().join("dev")).unwrap().count(), 0, "nodes went into the tmpfs");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_tmpfs_takes_over_what_the_image_has_in_its_place() {
+    let script = "cat /data/sub/file /data/link; stat -c '%a %u' /data/sub/file /data; touch /data/x 2>/dev/null || echo refused; \
+                  mount | grep -c ' /data type tmpfs'";
+    let bundle = Bundle::new(&["sh", "-c", script]);
+    let data = bundle.root().join("data");
+    std::fs::create_dir_all(data.join("sub")).unwrap();
+    std::fs::write(data.join("sub/file"), "from the image\n").unwrap();
+    std::fs::set_permissions(data.join("sub/file"), PermissionsExt::from_mode(0o640)).unwrap();
+    chown(data.join("sub/file"), Some(1000), Some(1000)).unwrap();
+    chown(&data, Some(1000), Some(1000)).unwrap();
+    symlink("sub/file", data.join("link")).unwrap();
+    let options = json!(["tmpcopyup", "ro", "nosuid"]);
+    let ended =
+        bundle.mounted(json!({"destination": "/data", "type": "tmpfs", "source": "tmpfs", "options": options})).run();
+    let expected = "from the image\nfrom the image\n640 1000\n755 1000\nrefused\n1\n";
+    assert_eq!(ended.stdout, expected, "{ended:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_is_copied_into_a_tmpfs_stays_within_its_size() {
+    let bundle = Bundle::new(&["true"]);
+    std::fs::create_dir(bundle.root().join("data")).unwrap();
+    std::fs::write(bundle.root().join("data/big"), vec![1; 1 << 20]).unwrap();
+    let options = json!(["tmpcopyup", "size=64k"]);
+    let ended =
+        bundle.mounted(json!({"destination": "/data", "type": "tmpfs", "source": "tmpfs", "options": options})).run();
+    assert!(ended.code == 125 && ended.stderr.contains("`/data/big`"), "{ended:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_option_no_bind_mount_has_is_named_with_its_mount() {
+    let ended = Bundle::new(&["true"])
+        .with("/mounts", json!([{"destination": "/x", "source": "/tmp", "options": ["bind", "size=1m"]}]))
+        .run();
+    assert!(ended.code == 125 && ended.stderr.contains("`mounts[0].options`"), "{ended:?}");
+    let ended = Bundle::new(&["true"])
+        .with("/mounts", json!([{"destination": "/x", "type": "tmpfs", "options": ["nonsense=1"]}]))
+        .run();
+    assert!(ended.code == 125 && ended.stderr.contains("`mounts[0]`: "), "{ended:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_root_propagates_as_asked() {
+    // The optional fields of the root's line in mountinfo (proc_pid_mountinfo(5)).
+    let script = "while read id parent dev root point options field rest; do \
+                    test \"$point\" = / && echo ${field%%:*}; \
+                  done < /proc/self/mountinfo";
+    for (value, expected) in [
+        ("private", "-"),
+        ("rprivate", "-"),
+        ("shared", "shared"),
+        ("rshared", "shared"),
+        ("unbindable", "unbindable"),
+        ("runbindable", "unbindable"),
+        ("", "-"),
+    ] {
+        let ended = Bundle::new(&["sh", "-c", script]).with("/linux/rootfsPropagation", json!(value)).run();
+        assert_eq!(ended.stdout.trim(), expected, "{value}: {ended:?}");
+    }
+    let ended = Bundle::new(&["true"]).with("/linux/rootfsPropagation", json!("sideways")).run();
+    assert!(ended.code == 125 && ended.stderr.contains("`linux.rootfsPropagation`"), "{ended:?}");
+}
+
+/// A directory that is a shared mount of this namespace while the value lives.
+struct Shared(tempfile::TempDir);
+
+impl Shared {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, none) = (directory.path(), None::<&str>);
+        nix::mount::mount(Some(path), path, none, nix::mount::MsFlags::MS_BIND, none).unwrap();
+        nix::mount::mount(none, path, none, nix::mount::MsFlags::MS_SHARED, none).unwrap();
+        Self(directory)
+    }
+
+    /// What is mounted below it, as this namespace sees it.
+    fn below(&self) -> usize {
+        let mountinfo = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        mountinfo.matches(&format!(" {}/", self.0.path().display())).count()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _gone = nix::mount::umount2(self.0.path(), nix::mount::MntFlags::MNT_DETACH);
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn mounts_reach_the_host_only_where_the_spec_ties_them() {
+    for (root, volume, expected) in [
+        ("", "rprivate", 0),
+        ("", "rslave", 0),
+        ("", "rshared", 0),
+        ("rslave", "rslave", 0),
+        ("rprivate", "rprivate", 0),
+        ("shared", "rprivate", 0),
+        ("shared", "rshared", 1),
+        ("rshared", "rshared", 1),
+    ] {
+        let shared = Shared::new();
+        std::fs::create_dir(shared.0.path().join("sub")).unwrap();
+        let script = "mount -t tmpfs none /data/sub && touch /tmp/mounted && \
+                      while test -e /tmp/mounted; do :; done; umount /data/sub";
+        let bundle = Bundle::new(&["sh", "-c", script])
+            .with("/linux/rootfsPropagation", json!(root))
+            .with("/linux/seccomp", json!(null))
+            .with("/process/capabilities/effective", json!(["CAP_SYS_ADMIN"]))
+            .with("/process/capabilities/permitted", json!(["CAP_SYS_ADMIN"]))
+            .with("/process/capabilities/bounding", json!(["CAP_SYS_ADMIN"]))
+            .mounted(json!({"destination": "/data", "source": shared.0.path(), "options": ["rbind", volume]}));
+        let flag = bundle.root().join("tmp/mounted");
+        let (ended, seen) = std::thread::scope(|scope| {
+            let looking = scope.spawn(|| {
+                let limit = std::time::Instant::now() + std::time::Duration::from_secs(20);
+                while !flag.exists() && std::time::Instant::now() < limit {
+                    std::thread::yield_now();
+                }
+                let seen = shared.below();
+                let _gone = std::fs::remove_file(&flag);
+                seen
+            });
+            let ended = bundle.run();
+            (ended, looking.join().unwrap())
+        });
+        assert_eq!((ended.code, seen), (0, expected), "root {root:?}, volume {volume}: {ended:?}");
+    }
 }

@@ -14,13 +14,45 @@ use serde_json::{Value, json};
 const BUSYBOX: &str = "/bin/busybox";
 
 const APPLETS: &str = "sh true cat ls id env stat grep mount hostname sleep echo mkdir touch ps wc readlink pwd test \
-                       dd mknod unshare head tail tty stty kill chmod tr sort";
+                       dd mknod unshare head tail tty stty kill chmod tr sort ionice uname umount";
+
+/// Leaves nothing but a version 2 hierarchy.
+pub(crate) const UNIFIED: &str = "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup";
 
 /// A container to be: its files, and the spec to change before it runs.
 pub(crate) struct Bundle {
     directory: tempfile::TempDir,
     pub(crate) id: String,
     pub(crate) spec: Value,
+}
+
+/// A process that holds namespaces of its own, for others to join.
+pub(crate) struct Holder(std::process::Child);
+
+impl Holder {
+    /// Starts one by unshare(1) with these options, and waits until it is where it should be.
+    pub(crate) fn new(options: &[&str]) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "namespaces of its own take a process of its own")]
+        let mut command = Command::new("unshare");
+        command.args(options).args(["sh", "-c", "echo ready; exec sleep 300"]).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().expect("`unshare` is installed");
+        let mut said = [0; 6];
+        let stdout = child.stdout.as_mut().expect("a pipe");
+        std::io::Read::read_exact(stdout, &mut said).expect("`unshare` makes the namespaces");
+        Self(child)
+    }
+
+    /// The file that names one of its namespaces.
+    pub(crate) fn path(&self, kind: &str) -> String {
+        format!("/proc/{}/ns/{kind}", self.0.id())
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _gone = self.0.wait();
+    }
 }
 
 /// What a run left behind to look at.
@@ -103,12 +135,17 @@ impl Bundle {
 
     /// Runs it to the end where nothing but a version 2 hierarchy is mounted, whatever the host has.
     pub(crate) fn run_on_a_unified_host(&self) -> Ended {
-        let script = "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec \"$@\"";
+        self.verb_after(UNIFIED, "run", &[])
+    }
+
+    /// As [`verb`](Self::verb), in a mount namespace of its own that the shell command `prepare` has changed.
+    pub(crate) fn verb_after(&self, prepare: &str, verb: &str, rest: &[&str]) -> Ended {
         std::fs::write(self.path().join("config.json"), self.spec.to_string()).expect("config.json");
+        let script = format!("{prepare} && exec \"$@\"");
         #[expect(clippy::disallowed_methods, reason = "mounts of its own take a process of its own")]
         let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", script, "sh"]).arg(example()).arg("run").arg(self.path()).arg(&self.id);
-        self.observe(&mut command)
+        command.args(["-m", "sh", "-c", &script, "sh"]).arg(example()).arg(verb);
+        self.observe(command.arg(self.path()).arg(&self.id).args(rest))
     }
 
     fn observe(&self, command: &mut Command) -> Ended {

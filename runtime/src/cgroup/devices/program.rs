@@ -67,6 +67,12 @@ pub(super) fn compile(rules: &[LinuxDeviceCgroup]) -> Vec<u64> {
     program
 }
 
+/// Tells whether rules forbid anything; without any, nothing was asked for.
+pub(super) fn restricts(rules: &[LinuxDeviceCgroup]) -> bool {
+    let allows_all = |rule: &Rule| rule.allow && rule.is_for_everything();
+    !rules.is_empty() && !in_order_of_trial(rules).first().is_some_and(allows_all)
+}
+
 /// Reads rules, joins those that allow different access to the same device, and turns them round.
 fn in_order_of_trial(rules: &[LinuxDeviceCgroup]) -> Vec<Rule> {
     let mut joined: Vec<Rule> = Vec::new();
@@ -224,6 +230,14 @@ mod tests {
         assert!(allows(&program, BLOCK, (8, 1), READ));
         assert!(!allows(&program, BLOCK, (8, 1), READ | WRITE));
         assert!(allows(&program, BLOCK, (9, 1), READ | WRITE));
+    }
+
+    #[test]
+    fn only_rules_that_forbid_something_restrict() {
+        assert!(!restricts(&[]));
+        assert!(!restricts(&[rule(r#"{"allow":false}"#), rule(r#"{"allow":true,"access":"rwm"}"#)]));
+        assert!(restricts(&[rule(r#"{"allow":false,"access":"rwm"}"#)]));
+        assert!(restricts(&defaults::devices()));
     }
 
     #[test]

@@ -1,11 +1,22 @@
 //! What a cgroup has used.
 
+mod detailed;
+mod parse;
+mod read;
+
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::oom::keyed_value;
 use super::{Cgroup, CgroupError};
+
+pub(super) use parse::list;
+
+pub use detailed::{
+    BlockIo, Cpu, CpuSet, CpuUsage, DetailedStats, DeviceFigure, HugePages, IntelRdt, Memory, MemoryEntry,
+    MemoryEvents, Pids, Pressure, PressureLine, Throttling,
+};
 
 /// Figures of a cgroup and all below it. What no controller accounts for is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,16 +52,35 @@ impl Cgroup {
     /// # Errors
     /// [`CgroupError::Unavailable`] when the cgroup is gone.
     pub fn stats(&self) -> Result<Stats, CgroupError> {
-        if self.tracking_directory().is_none() {
-            let why = format!("there is no cgroup `{}`", self.path());
-            return Err(CgroupError::Unavailable { what: "read figures", why });
-        }
+        self.ensure_there()?;
         let mut stats = Stats::default();
         if let Some(directory) = self.unified() {
             read_v2(&directory, &mut stats);
         }
         self.read_v1(&mut stats);
         Ok(stats)
+    }
+
+    /// Reads everything this cgroup accounts for, pressure included.
+    ///
+    /// # Errors
+    /// [`CgroupError::Unavailable`] when the cgroup is gone.
+    pub fn detailed_stats(&self) -> Result<DetailedStats, CgroupError> {
+        self.ensure_there()?;
+        let mut stats = DetailedStats::default();
+        if let Some(directory) = self.unified() {
+            read::v2(&directory, &mut stats);
+        }
+        read::v1(self, &mut stats);
+        Ok(stats)
+    }
+
+    fn ensure_there(&self) -> Result<(), CgroupError> {
+        if self.tracking_directory().is_none() {
+            let why = format!("there is no cgroup `{}`", self.path());
+            return Err(CgroupError::Unavailable { what: "read figures", why });
+        }
+        Ok(())
     }
 
     fn read_v1(&self, stats: &mut Stats) {

@@ -1,0 +1,24 @@
+//! `lighter runtime kill`
+
+use lighter_engine::signal;
+
+use super::{RuntimeContext, failed};
+use crate::error::Failure;
+
+/// Send a signal to a container
+#[derive(clap::Args)]
+pub(super) struct KillArgs {
+    /// To all processes of the container, not its first alone
+    #[arg(short, long)]
+    all: bool,
+    /// Name of the container
+    id: String,
+    /// Signal by name or number
+    #[arg(default_value = "SIGTERM")]
+    signal: String,
+}
+
+pub(super) fn run(ctx: &RuntimeContext, args: &KillArgs) -> Result<(), Failure> {
+    let signal = signal::parse(&args.signal)?;
+    ctx.root.kill(&args.id, signal, args.all).map_err(failed("kill", &args.id))
+}

@@ -1,0 +1,141 @@
+//! A process between the monitor and a container's init, for what the one must not and the other cannot do.
+//!
+//! ```text
+//! monitor ──clone──▶ between: joins namespaces, makes mounts, by the host's privileges;
+//!    │                        enters the user namespace; makes a time namespace
+//!    │                          │ clone3, CLONE_PARENT
+//!    ◀──── pid, pidfd ──────────┤
+//!    └────── parent of ───────▶ init: its other new namespaces belong to the user namespace
+//! ```
+//!
+//! The monitor must not change its own namespaces. Init is born into the user namespace, which is what makes its
+//! other namespaces its own, and has no privilege outside of it any more.
+
+use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+use super::{LaunchError, end};
+use crate::init::{Failure, FailureKind, Trees};
+use crate::plan::namespace_name;
+use crate::sys;
+use crate::sys::namespace::CLONE_NEWTIME;
+use crate::sys::process::Child;
+
+/// Longest message from the process between.
+const MESSAGE_BYTES: usize = 16 * 1024;
+
+/// What the process between does.
+#[derive(Debug)]
+pub(crate) struct Passage<'a> {
+    /// Namespaces to join with the host's privileges: `CLONE_NEW*` flag and file.
+    pub(crate) joins: &'a [(i32, OwnedFd)],
+    /// A pid namespace for init to be born into.
+    pub(crate) pid_namespace: Option<&'a OwnedFd>,
+    /// The user namespace to enter.
+    pub(crate) users: Option<&'a OwnedFd>,
+    /// Make a time namespace, with these offsets (`timens_offsets`).
+    pub(crate) time: Option<Option<&'a str>>,
+    /// `CLONE_NEW*` flags of namespaces to make.
+    pub(crate) namespaces: u64,
+}
+
+impl Passage<'_> {
+    /// Clones init by way of another process, which is gone when this returns.
+    ///
+    /// `prepare` runs in the process between, after it has joined namespaces and before it has given up any
+    /// privilege; `init` runs in the child.
+    pub(super) fn clone(
+        &self,
+        cgroup: Option<std::os::fd::BorrowedFd<'_>>,
+        prepare: impl FnOnce() -> Result<Trees, Failure>,
+        init: impl FnOnce(&Trees) -> Infallible,
+    ) -> Result<Child, LaunchError> {
+        let failed = LaunchError::clone;
+        let (family, kind) = (AddressFamily::Unix, SockType::SeqPacket);
+        let (above, below) =
+            socketpair(family, kind, None, SockFlag::SOCK_CLOEXEC).map_err(|errno| failed(errno.into()))?;
+        let mut above = Some(above);
+        let between = sys::process::spawn(0, None, || {
+            above.take();
+            let born = self.cross(prepare).and_then(|trees| {
+                let clone = sys::process::spawn_sibling(self.namespaces, cgroup, || init(&trees));
+                clone.map_err(|errno| failure("clone the container's first process", errno))
+            });
+            let (message, pidfd) = match born {
+                Ok(Child { pid, pidfd }) => (Ok(pid), Some(pidfd)),
+                Err(failure) => (Err(failure), None),
+            };
+            let message = serde_json::to_vec::<Result<i32, Failure>>(&message).unwrap_or_default();
+            let _gone = sys::socket::send(below.as_fd(), &message, pidfd.as_ref().map(AsFd::as_fd));
+            sys::process::exit_now(0)
+        });
+        let between = between.map_err(LaunchError::from_clone)?;
+        drop(below);
+        let above = above.expect("only the child, on its copy of our memory, takes our end away");
+        let mut buffer = vec![0; MESSAGE_BYTES];
+        let received = receive(&above, &mut buffer);
+        let exit = end(&between);
+        match received.map_err(|errno| LaunchError::Channel { source: errno.into() })? {
+            (0, _) => Err(LaunchError::Died { exit }),
+            (length, pidfd) => match (serde_json::from_slice(&buffer[..length]), pidfd) {
+                (Ok(Ok(pid)), Some(pidfd)) => Ok(Child { pid, pidfd }),
+                (Ok(Err(failure)), _) => Err(LaunchError::from_failure(failure)),
+                _ => Err(LaunchError::Channel { source: std::io::ErrorKind::InvalidData.into() }),
+            },
+        }
+    }
+
+    /// Joins and enters, in the order the privileges allow.
+    fn cross(&self, prepare: impl FnOnce() -> Result<Trees, Failure>) -> Result<Trees, Failure> {
+        for (kind, file) in self.joins {
+            join(file, *kind)?;
+        }
+        // The mount namespace, if there was one, is joined by now: paths are those of the container's mounts.
+        let trees = prepare()?;
+        if let Some(pids) = self.pid_namespace {
+            join(pids, libc::CLONE_NEWPID)?;
+        }
+        if let Some(users) = self.users {
+            join(users, libc::CLONE_NEWUSER)?;
+        }
+        if let Some(offsets) = self.time {
+            unshare(CloneFlags::from_bits_retain(CLONE_NEWTIME))
+                .map_err(|errno| failure("make a time namespace (`linux.namespaces`)", errno))?;
+            if let Some(offsets) = offsets {
+                write_offsets(offsets)?;
+            }
+        }
+        Ok(trees)
+    }
+}
+
+fn write_offsets(offsets: &str) -> Result<(), Failure> {
+    std::fs::write("/proc/self/timens_offsets", offsets).map_err(|error| {
+        let act = format!("set `linux.timeOffsets` to `{}`", offsets.trim_end().replace('\n', ", "));
+        Failure { errno: error.raw_os_error(), ..failure(&act, nix::errno::Errno::EIO) }
+    })
+}
+
+fn join(file: &OwnedFd, kind: i32) -> Result<(), Failure> {
+    setns(file, CloneFlags::from_bits_retain(kind)).map_err(|errno| {
+        let act = format!("join the {} namespace (`linux.namespaces`)", namespace_name(kind));
+        failure(&act, errno)
+    })
+}
+
+fn failure(act: &str, errno: nix::errno::Errno) -> Failure {
+    let (kind, step) = (FailureKind::Setup, "namespaces".to_owned());
+    Failure { kind, step, act: act.to_owned(), errno: Some(errno as i32) }
+}
+
+fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> nix::Result<(usize, Option<OwnedFd>)> {
+    loop {
+        match sys::socket::receive(socket.as_fd(), buffer) {
+            Err(nix::errno::Errno::EINTR) => {}
+            result => return result,
+        }
+    }
+}

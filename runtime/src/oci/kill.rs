@@ -1,0 +1,70 @@
+//! `kill`: a signal to a container (runtime-spec, runtime.md, "Kill").
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+
+use super::container::{Container, Status};
+use super::{OciError, Root};
+use crate::process;
+
+impl Root {
+    /// Sends a signal to the first process of a container, or to `all` of its processes.
+    ///
+    /// # Errors
+    /// [`OciError::Status`] when it neither is created nor runs; of `all` processes that is no error.
+    pub fn kill(&self, id: &str, signal: i32, all: bool) -> Result<(), OciError> {
+        let container = self.lock(id)?;
+        if all {
+            return container.signal_all(signal);
+        }
+        container.require("signal", &[Status::Created, Status::Running, Status::Paused])?;
+        let failed = |source| OciError::File { act: "signal a process of", path: container.directory.clone(), source };
+        if let Some(init) = container.open_init()? {
+            process::kill(init.as_fd(), signal).map_err(failed)?;
+        }
+        if signal == libc::SIGKILL {
+            // What is frozen dies once it thaws (version 1); what shares a pid namespace outlives the first process.
+            if !container.record.own_pid_namespace {
+                container.cgroup().kill_all()?;
+            }
+            container.cgroup().thaw()?;
+        }
+        Ok(())
+    }
+}
+
+impl Container {
+    fn signal_all(&self, number: i32) -> Result<(), OciError> {
+        if number == libc::SIGKILL {
+            self.cgroup().kill_all()?;
+            return Ok(self.cgroup().thaw()?);
+        }
+        let signal = Signal::try_from(number)
+            .map_err(|_| OciError::Options(format!("{number} is no signal that can be sent to all processes")))?;
+        // Frozen, so that no process is missed or replaced by a stranger with its pid meanwhile.
+        let frozen = self.cgroup().is_frozen().unwrap_or(false);
+        let froze = !frozen && self.cgroup().freeze().is_ok();
+        let sent = self.pids()?.into_iter().try_for_each(|pid| match signal::kill(Pid::from_raw(pid), signal) {
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(errno) => {
+                Err(OciError::File { act: "signal a process of", path: self.directory.clone(), source: errno.into() })
+            }
+        });
+        if froze {
+            self.cgroup().thaw()?;
+        }
+        sent
+    }
+
+    /// Kills whatever is left of it, without a word.
+    pub(super) fn end_all(&self) {
+        if let Ok(Some(init)) = self.open_init() {
+            let _gone = process::kill(init.as_fd(), libc::SIGKILL);
+        }
+        let _gone = self.cgroup().kill_all();
+        let _gone = self.cgroup().thaw();
+    }
+}
