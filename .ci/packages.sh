@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# packages.sh demo|images|test|release|bench   Installs with apt what that target needs and the host has not.
+# packages.sh demo|images|test|vm|release|bench   Installs with apt what that target needs and the host has not.
 #
 # Nothing is started or enabled: docker-registry, whose package brings a service on port 5000, is unpacked into
 # target/tools instead of being installed.
@@ -15,6 +15,7 @@ case ${1:-} in
 demo) wanted="$build curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt" ;;
 images) wanted=$images ;;
 test) wanted="$build $images $test" ;;
+vm) wanted="$build $images binutils=strip util-linux=setpriv" ;; # all else is unpacked into target/vm-testbed
 release) wanted="$build musl-tools=musl-gcc binutils=readelf" ;;
 bench) wanted="$build $images iproute2=ip skopeo=skopeo umoci=umoci runc=runc crun=crun" ;; # podman and docker bring services
 *)
@@ -33,7 +34,7 @@ for pair in $wanted; do
 done
 need_registry=false
 case $1 in
-images | test | bench)
+images | test | vm | bench)
     command -v docker-registry >/dev/null || [ -x "$root/target/tools/usr/bin/docker-registry" ] || need_registry=true
     ;;
 esac

@@ -8,14 +8,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
+use crate::cache::Cache;
 use crate::command::{output, program, text};
+use crate::tree::Tree;
 
 /// Age at which the index of a suite is fetched again before packages are looked up in it.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+/// The key that signs bookworm, which the test images are made of as well.
+const FIRST_KEY: &str = include_str!("../../tests/images/files/debian-bookworm.asc");
+
+/// The suite that [`FIRST_KEY`] is for.
+const FIRST_SUITE: &str = "bookworm";
+
+/// Where the package of all keys has them.
+const KEYRING: &str = "usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Where packages come from when the host's own apt knows no Debian.
 const ARCHIVE: &str = "http://deb.debian.org/debian/";
@@ -26,15 +35,29 @@ pub(crate) struct Apt {
 }
 
 impl Apt {
-    /// Opens the suite; its state is kept in `directory`, its index is fetched if it is not fresh.
-    pub(crate) fn open(directory: PathBuf, suite: &str) -> Result<Self> {
-        ensure!(Path::new(KEYRING).exists(), "`{KEYRING}` is missing: install debian-archive-keyring");
-        let apt = Self { directory };
+    /// Opens a suite; its index is fetched if it is not fresh.
+    pub(crate) fn open(cache: &Cache, suite: &str) -> Result<Self> {
+        let key = cache.path("bookworm.asc");
+        fs::write(&key, FIRST_KEY)?;
+        let first = Self::open_with(cache, FIRST_SUITE, &key)?;
+        if suite == FIRST_SUITE {
+            return Ok(first);
+        }
+        // What the host has of this package may be older than the suite, or it may be no Debian.
+        let keys = cache.part("keyring", &[FIRST_KEY], |part| {
+            first.download(&["debian-archive-keyring".to_owned()], part)?;
+            Tree::create(part.join("tree"))?.unpack(part)
+        })?;
+        Self::open_with(cache, suite, &keys.join("tree").join(KEYRING))
+    }
+
+    fn open_with(cache: &Cache, suite: &str, key: &Path) -> Result<Self> {
+        let apt = Self { directory: cache.path(&format!("apt-{suite}")) };
         for part in ["lists/partial", "archives/partial", "etc"] {
             fs::create_dir_all(apt.directory.join(part))?;
         }
         fs::write(apt.directory.join("status"), "")?;
-        fs::write(apt.directory.join("sources.list"), sources(&mirror(), suite))?;
+        fs::write(apt.directory.join("sources.list"), sources(&mirror(), suite, key))?;
         fs::write(apt.directory.join("apt.conf"), configuration(&apt.directory, suite, check_valid_until()))?;
         let stamp = apt.directory.join("stamp");
         let age = fs::metadata(&stamp).and_then(|file| file.modified()).map(|time| SystemTime::now().duration_since(time));
@@ -113,10 +136,10 @@ fn check_valid_until() -> bool {
     !dumped.contains("\"false\"")
 }
 
-fn sources(mirror: &str, suite: &str) -> String {
+fn sources(mirror: &str, suite: &str, key: &Path) -> String {
     // Backports are built upon their release and may depend on it.
     let release = suite.strip_suffix("-backports");
-    let line = |suite: &str| format!("deb [signed-by={KEYRING} arch=amd64] {mirror} {suite} main\n");
+    let line = |suite: &str| format!("deb [signed-by={} arch=amd64] {mirror} {suite} main\n", key.display());
     release.map(line).into_iter().chain([line(suite)]).collect()
 }
 
@@ -156,10 +179,10 @@ mod tests {
 
     #[test]
     fn backports_come_with_their_release() {
-        let text = sources("http://m/", "trixie-backports");
+        let text = sources("http://m/", "trixie-backports", Path::new("/key"));
         assert_eq!(text.lines().count(), 2);
         assert!(text.contains("http://m/ trixie main") && text.contains("http://m/ trixie-backports main"));
-        assert_eq!(sources("http://m/", "sid").lines().count(), 1);
+        assert_eq!(sources("http://m/", "sid", Path::new("/key")).lines().count(), 1);
     }
 
     #[test]

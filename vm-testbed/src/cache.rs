@@ -1,14 +1,25 @@
 //! The folder where everything is kept that can be made again: `target/vm-testbed`.
 //!
 //! A part (a kernel, a userland…) is a folder whose name ends in a hash of all that went into it. It is made beside its place
-//! and renamed when complete, so that a part that exists is whole, and one that nobody asks for any more is only space.
+//! and renamed when complete, so that a part that exists is whole. Its predecessor is removed then: a guest that still uses
+//! that one has its files open.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
+
+/// Beginning of the names of folders for runs.
+const RUN: &str = "run-";
+
+/// Age at which such a folder is nobody's any more: longer than any run.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Hexadecimal digits of a hash.
+const DIGITS: usize = 12;
 
 /// The cache, and who may change it.
 pub(crate) struct Cache {
@@ -43,12 +54,38 @@ impl Cache {
         if place.exists() {
             return Ok(place);
         }
+        self.remove_predecessors(name)?;
         let unfinished = self.path(&format!("{name}.new"));
         remove(&unfinished)?;
         fs::create_dir_all(&unfinished)?;
         make(&unfinished).with_context(|| format!("prepare {name}"))?;
         fs::rename(&unfinished, &place).with_context(|| format!("complete `{}`", place.display()))?;
         Ok(place)
+    }
+}
+
+impl Cache {
+    fn remove_predecessors(&self, name: &str) -> Result<()> {
+        for entry in fs::read_dir(&self.root)?.flatten() {
+            let file = entry.file_name();
+            let rest = file.to_str().and_then(|file| file.strip_prefix(name)?.strip_prefix('-'));
+            if rest.is_some_and(|rest| rest.len() == DIGITS && rest.chars().all(|c| c.is_ascii_hexdigit())) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a folder for one run, and removes what interrupted runs have left.
+    pub(crate) fn work(&self) -> Result<tempfile::TempDir> {
+        for entry in fs::read_dir(&self.root)?.flatten() {
+            let age = entry.metadata().and_then(|folder| folder.modified()).map(|time| time.elapsed());
+            let is_old = matches!(age, Ok(Ok(age)) if age > ABANDONED);
+            if is_old && entry.file_name().to_string_lossy().starts_with(RUN) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(tempfile::Builder::new().prefix(RUN).tempdir_in(&self.root)?)
     }
 }
 
@@ -62,14 +99,14 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Twelve hexadecimal digits that depend on every ingredient and on where one ends and the next begins.
+/// Hexadecimal digits that depend on every ingredient and on where one ends and the next begins.
 pub(crate) fn hash(ingredients: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for ingredient in ingredients {
         hasher.update(ingredient.len().to_le_bytes());
         hasher.update(ingredient.as_bytes());
     }
-    hex::encode(&hasher.finalize()[..6])
+    hex::encode(&hasher.finalize()[..DIGITS / 2])
 }
 
 #[cfg(test)]
@@ -85,7 +122,10 @@ mod tests {
         assert!(first.join("made").exists());
         let again = cache.part("kernel", &["a", "b"], |_| panic!("it is there")).unwrap();
         assert_eq!(again, first);
+        cache.part("kernel-7", &[], make).unwrap();
         assert_ne!(cache.part("kernel", &["ab"], make).unwrap(), first);
+        assert!(!first.exists(), "the predecessor is still there");
+        cache.part("kernel-7", &[], |_| panic!("it has another name")).unwrap();
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl Emulator {
         let packages: Vec<_> = wanted.packages.iter().map(String::as_str).collect();
         let ingredients: Vec<_> = std::iter::once(wanted.suite.as_str()).chain(packages.iter().copied()).collect();
         let part = cache.part("emulator", &ingredients, |part| {
-            let apt = Apt::open(cache.path(&format!("apt-{}", wanted.suite)), &wanted.suite)?;
+            let apt = Apt::open(cache, &wanted.suite)?;
             let archives = part.join("archives");
             apt.download_with_dependencies(&packages, &archives)?;
             fs::write(part.join("versions"), apt::versions(&archives)?.join("\n"))?;

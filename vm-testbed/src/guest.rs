@@ -66,7 +66,7 @@ impl Parts {
 
     pub(crate) fn choose_accelerator(&self, cache: &Cache, wanted: &Wanted) -> Result<Choice> {
         accelerator::choose(wanted.accelerator, cache, || {
-            let work = tempfile::tempdir_in(cache.path(""))?;
+            let work = cache.work()?;
             self.session(Accelerator::Kvm, wanted, work.path()).probe()
         })
     }
@@ -112,7 +112,7 @@ pub(crate) struct Finished {
 pub(crate) fn run(cache: &Cache, parts: &Parts, wanted: &Wanted, mut files: Files, how: &Use) -> Result<Finished> {
     let accelerator = parts.choose_accelerator(cache, wanted)?.accelerator;
     files.environment.push((SLOWNESS.to_owned(), accelerator.slowness().to_string()));
-    let work = tempfile::Builder::new().prefix("run-").tempdir_in(cache.path(""))?;
+    let work = cache.work()?;
     let tools = &parts.userland.tree;
     let (files, shares) = {
         let _lock = cache.lock()?;

@@ -91,11 +91,11 @@ pub(crate) struct Cell {
     pub(crate) cgroup: Cgroups,
     #[serde(default)]
     pub(crate) systemd: bool,
-    /// Only tests whose name contains this.
-    pub(crate) filter: Option<String>,
-    /// Part of the subset that is run for every change.
+    /// Only tests whose name contains one of these; all, if there are none.
     #[serde(default)]
-    pub(crate) ci: bool,
+    pub(crate) only: Vec<String>,
+    /// The same for the subset that is run for every change, where this cell is part of it.
+    pub(crate) ci: Option<Vec<String>>,
 }
 
 impl Images {
@@ -147,7 +147,7 @@ mod tests {
         for set in images.userland.sets.keys() {
             assert!(!images.packages(&[set]).unwrap().is_empty());
         }
-        assert!(images.matrix.iter().any(|cell| cell.ci));
+        assert!(images.matrix.iter().any(|cell| cell.ci.is_some()));
         assert!(images.matrix.iter().any(|cell| cell.systemd));
     }
 

@@ -40,7 +40,7 @@ impl Kernel {
         let wanted = images.kernel(name)?;
         let ingredients = [wanted.suite.as_str(), &wanted.package, INIT];
         let part = cache.part(&format!("kernel-{name}"), &ingredients, |part| {
-            let apt = Apt::open(cache.path(&format!("apt-{}", wanted.suite)), &wanted.suite)?;
+            let apt = Apt::open(cache, &wanted.suite)?;
             let archives = part.join("archives");
             apt.download(&packages(&apt, &wanted.package)?, &archives)?;
             fs::write(part.join("versions"), apt::versions(&archives)?.join("\n"))?;

@@ -34,7 +34,13 @@ pub(crate) struct Selection {
 impl Selection {
     fn has(&self, cell: &Cell) -> bool {
         let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
-        (cell.ci || !self.ci) && is(&self.program, &cell.program) && is(&self.kernel, &cell.kernel)
+        (cell.ci.is_some() || !self.ci) && is(&self.program, &cell.program) && is(&self.kernel, &cell.kernel)
+    }
+
+    fn wants(&self, cell: &Cell, test: &str) -> bool {
+        let is_among = |parts: &[String]| parts.is_empty() || parts.iter().any(|part| test.contains(part));
+        let in_ci = !self.ci || cell.ci.as_deref().is_some_and(is_among);
+        in_ci && is_among(&cell.only) && self.filter.as_ref().is_none_or(|filter| test.contains(filter))
     }
 }
 
@@ -100,10 +106,7 @@ impl CellRun<'_> {
 
     fn run(&self, base: &Wanted, out: Option<&Path>) -> Result<Column> {
         let program = self.images.program(&self.cell.program)?;
-        let is_wanted = |test: &&String| {
-            let filters = [&self.cell.filter, &self.selection.filter];
-            filters.into_iter().flatten().all(|filter| test.contains(filter))
-        };
+        let is_wanted = |test: &&String| self.selection.wants(self.cell, test);
         let (excluded, tests): (Vec<_>, Vec<_>) =
             self.built.tests.iter().filter(is_wanted).cloned().partition(|test| program.not_applicable.contains_key(test));
         let (alone, together): (Vec<_>, Vec<_>) =
@@ -212,6 +215,25 @@ mod tests {
                         {\"target\":{\"name\":\"vm\",\"kind\":[\"test\"]},\"executable\":\"/target/deps/vm-1\"}\n";
         assert_eq!(executable(messages, "vm"), Some(PathBuf::from("/target/deps/vm-1")));
         assert_eq!(executable(messages, "e2e"), None);
+    }
+
+    #[test]
+    fn a_test_is_wanted_where_every_part_of_the_selection_has_it() {
+        let mut images = Images::load().unwrap();
+        let mut cell = images.matrix.remove(0);
+        (cell.only, cell.ci) = (vec![], Some(vec!["limits::".to_owned()]));
+        let wants = |cell: &Cell, ci, filter: Option<&str>, test: &str| {
+            let filter = filter.map(str::to_owned);
+            Selection { ci, program: None, kernel: None, filter }.wants(cell, test)
+        };
+        assert!(wants(&cell, false, None, "mounts::x"));
+        assert!(!wants(&cell, true, None, "mounts::x"));
+        assert!(wants(&cell, true, Some("x"), "limits::x"));
+        assert!(!wants(&cell, true, Some("y"), "limits::x"));
+        cell.ci = Some(vec![]);
+        assert!(wants(&cell, true, None, "mounts::x"));
+        cell.only = vec!["reboot::".to_owned()];
+        assert!(!wants(&cell, true, None, "mounts::x"));
     }
 
     #[test]

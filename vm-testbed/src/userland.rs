@@ -59,7 +59,7 @@ impl Userland {
         ingredients.extend(&packages);
         let name = std::iter::once("userland").chain(sets.iter().copied()).collect::<Vec<_>>().join("-");
         let part = cache.part(&name, &ingredients, |part| {
-            let apt = Apt::open(cache.path(&format!("apt-{suite}")), suite)?;
+            let apt = Apt::open(cache, suite)?;
             let archives = part.join("archives");
             apt.download_with_dependencies(&packages, &archives)?;
             fs::write(part.join("versions"), apt::versions(&archives)?.join("\n"))?;
