@@ -3,6 +3,7 @@
 //! The guest is killed: what its kernel has not handed to the disk is lost, what it has handed over is kept, in whatever order
 //! that was. Each test has a guest for itself.
 
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::guest::{self, Lighter, pull_the_plug};
@@ -66,7 +67,7 @@ fn when_the_last_byte_was_sent() {
 fn as_soon_as(seen: impl Fn(&Lighter) -> bool) {
     pulled_until(|content, lighter| {
         content.serve(|_, _, _| {});
-        let mut pull = lighter.command(["pull", IMAGE]).spawn().unwrap();
+        let mut pull = lighter.command(["pull", IMAGE]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         while !seen(lighter) {
             assert!(pull.try_wait().unwrap().is_none_or(|status| status.success()), "the pull has failed");
             std::thread::yield_now();

@@ -44,9 +44,18 @@ case $(cat /proc/cmdline) in
     status=$?
     ;;
 *)
+    # Through a pipe, as under cargo: a terminal would be drawn on. What still holds it afterwards is not waited for.
     stty -F /dev/ttyS2 raw -echo
-    setsid --wait /files/command </dev/null >/dev/ttyS2 2>&1
+    mkfifo /run/vm-output
+    cat /run/vm-output >/dev/ttyS2 &
+    copy=$!
+    setsid --wait /files/command </dev/null >/run/vm-output 2>&1
     status=$?
+    (
+        sleep 5
+        kill $copy
+    ) 2>/dev/null &
+    wait $copy
     ;;
 esac
 stage ended
