@@ -8,7 +8,9 @@ use crate::registry::{Content, IMAGE};
 fn without_nftables_a_network_is_refused_with_the_reason() {
     Content::make(guest::state().join("registry")).serve(|_, _, _| {});
     let lighter = Lighter::new(&guest::state().join("lighter"));
-    sh("modprobe -a overlay bridge veth; echo /bin/false > /proc/sys/kernel/modprobe; ! grep -q ^nf_tables /proc/modules");
+    sh(
+        "modprobe -a overlay bridge veth; echo /bin/false > /proc/sys/kernel/modprobe; ! grep -q ^nf_tables /proc/modules",
+    );
     let said = lighter.said(["run", "--rm", "--publish", "8080:80", IMAGE, "true"]);
     assert_eq!(said.code, 125, "{said:?}");
     assert!(said.stderr.contains("nf_tables") || said.stderr.contains("nftables"), "{said:?}");

@@ -33,8 +33,7 @@ impl Said {
 
 /// Runs `command` to its end.
 pub(crate) fn said(command: &mut Command) -> Said {
-    let Output { status, stdout, stderr } =
-        command.output().unwrap_or_else(|error| panic!("run {command:?}: {error}"));
+    let Output { status, stdout, stderr } = command.output().unwrap_or_else(|error| panic!("run {command:?}: {error}"));
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Said { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
 }

@@ -25,7 +25,10 @@ fn a_pull_onto_a_full_disk_fails_with_the_reason_and_works_when_there_is_room() 
     assert_eq!(lighter.said(["images", "--quiet"]).ok(), "", "half an image is listed");
     sh(&format!("mount -o remount,size=100M {root}"));
     lighter.said(["pull", IMAGE]).ok();
-    assert_eq!(lighter.said(["run", "--rm", "--network", "none", IMAGE, "sha256sum", "-c", "/sums"]).ok().lines().count(), 3);
+    assert_eq!(
+        lighter.said(["run", "--rm", "--network", "none", IMAGE, "sha256sum", "-c", "/sums"]).ok().lines().count(),
+        3
+    );
     // The monitor may still be on its way out.
     sh(&format!("umount --lazy {root}"));
 }

@@ -93,7 +93,9 @@ fn out_of_memory_ends_one_process_or_the_whole_group_as_asked() {
 fn swap_is_limited_to_what_memory_and_swap_are_apart() {
     let file = guest::state().join("swap");
     let path = file.display();
-    sh(&format!("dd if=/dev/zero of={path} bs=1M count=64 status=none; chmod 600 {path}; mkswap -q {path}; swapon {path}"));
+    sh(&format!(
+        "dd if=/dev/zero of={path} bs=1M count=64 status=none; chmod 600 {path}; mkswap -q {path}; swapon {path}"
+    ));
     let ended = Bundle::new(&["cat", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.swap.max"])
         .with("/linux/resources/memory", json!({"limit": 32 << 20, "swap": 48 << 20}))
         .run();

@@ -1,5 +1,7 @@
 #!/bin/busybox sh
-# The initramfs's /init: loads the numbered modules, mounts the root and the kernel's modules, hands over to the root's init.
+# shellcheck shell=dash
+# The initramfs's /init: loads the numbered modules, mounts the root, the kernel's modules and the files of this run, and
+# hands over to the root's init.
 #
 # The disks come in a fixed order: root, modules, files, output, state, shared folders.
 busybox() { /bin/busybox "$@"; }
@@ -13,12 +15,17 @@ for module in /modules/*; do
     [ ! -e "$module" ] || busybox insmod "$module"
 done
 tries=0
-while [ ! -b /dev/vdb ] && [ $tries -lt 200 ]; do
+while [ ! -b /dev/vdc ] && [ $tries -lt 200 ]; do
     busybox usleep 50000
     tries=$((tries + 1))
 done
-if ! busybox mount -t ext4 -o rw,noatime /dev/vda /root || ! busybox mount -t ext4 -o ro /dev/vdb /root/usr/lib/modules; then
-    echo "vm: no root disk" >/dev/ttyS1
+mount_all() {
+    busybox mount -t ext4 -o rw,noatime /dev/vda /root &&
+        busybox mount -t ext4 -o ro /dev/vdb /root/usr/lib/modules &&
+        busybox mount -t ext4 -o ro /dev/vdc /root/files
+}
+if ! mount_all; then
+    echo "vm: note: no root disk" >/dev/ttyS1
     busybox poweroff -f
 fi
 for directory in proc sys dev; do

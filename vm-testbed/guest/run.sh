@@ -13,8 +13,7 @@ stage system
 
 # Modules load by themselves where the kernel asks for them; these two it never asks for.
 modprobe -a br_netfilter tun 2>/dev/null
-mkdir -p /files /state /out
-mount -t ext4 -o ro /dev/vdc /files
+mkdir -p /state /out
 mount -t ext4 -o noatime /dev/vde /state || say "note: no state disk"
 # Each line: the device of a shared folder, or `-` for what is among the files, and its path, the same as on the host.
 while read -r device path; do

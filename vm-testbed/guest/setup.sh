@@ -44,9 +44,7 @@ hybrid)
     while read -r pid; do
         echo "$pid" >/sys/fs/cgroup/init/cgroup.procs
     done </sys/fs/cgroup/cgroup.procs 2>/dev/null
-    for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
-        echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control
-    done
+    sed 's/[^ ]*/+&/g' /sys/fs/cgroup/cgroup.controllers >/sys/fs/cgroup/cgroup.subtree_control
     ;;
 esac
 echo guest >/proc/sys/kernel/hostname

@@ -54,7 +54,11 @@ impl Accelerator {
 }
 
 /// Chooses; `boots` tries whether a kernel starts under KVM, and is asked once between two boots of this host.
-pub(crate) fn choose(wanted: Option<Accelerator>, cache: &Cache, boots: impl FnOnce() -> Result<bool>) -> Result<Choice> {
+pub(crate) fn choose(
+    wanted: Option<Accelerator>,
+    cache: &Cache,
+    boots: impl FnOnce() -> Result<bool>,
+) -> Result<Choice> {
     if let Some(accelerator) = wanted {
         return Ok(Choice { accelerator, why: "asked for".to_owned() });
     }

@@ -60,11 +60,13 @@ impl Apt {
         fs::write(apt.directory.join("sources.list"), sources(&mirror(), suite, key))?;
         fs::write(apt.directory.join("apt.conf"), configuration(&apt.directory, suite, check_valid_until()))?;
         let stamp = apt.directory.join("stamp");
-        let age = fs::metadata(&stamp).and_then(|file| file.modified()).map(|time| SystemTime::now().duration_since(time));
+        let age =
+            fs::metadata(&stamp).and_then(|file| file.modified()).map(|time| SystemTime::now().duration_since(time));
         if matches!(age, Ok(Ok(age)) if age < FRESH) {
             return Ok(apt);
         }
-        output(apt.command("apt-get").args(["-q", "update"])).with_context(|| format!("fetch the index of `{suite}`"))?;
+        output(apt.command("apt-get").args(["-q", "update"]))
+            .with_context(|| format!("fetch the index of `{suite}`"))?;
         fs::write(&stamp, "")?;
         Ok(apt)
     }
@@ -151,7 +153,8 @@ fn configuration(directory: &Path, suite: &str, check_valid_until: bool) -> Stri
          Dir::Cache \"{here}\";\nDir::Etc \"{here}/etc\";\nDir::Etc::sourcelist \"{here}/sources.list\";\n\
          Dir::Etc::sourceparts \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\nDir::Etc::preferences \"/dev/null\";\n\
          Dir::Etc::preferencesparts \"/dev/null\";\nDir::Etc::trustedparts \"/dev/null\";\n\
-         APT::Default-Release \"{suite}\";\nAPT::Architecture \"amd64\";\nAPT::Architectures {{\"amd64\";}};\nAPT::Install-Recommends \"0\";\n\
+         APT::Default-Release \"{suite}\";\nAPT::Architecture \"amd64\";\n\
+         APT::Architectures {{\"amd64\";}};\nAPT::Install-Recommends \"0\";\n\
          APT::Sandbox::User \"root\";\nAcquire::Languages \"none\";\nAcquire::Retries \"3\";\n\
          Acquire::Check-Valid-Until \"{check_valid_until}\";\n"
     )
@@ -187,7 +190,8 @@ mod tests {
 
     #[test]
     fn dependencies_are_names_without_versions_and_alternatives() {
-        let shown = "Package: x\nDepends: linux-image-6.1.0-1-cloud-amd64 (= 6.1.1-1), kmod, a | b, perl:any\nSize: 1\n";
+        let shown =
+            "Package: x\nDepends: linux-image-6.1.0-1-cloud-amd64 (= 6.1.1-1), kmod, a | b, perl:any\nSize: 1\n";
         assert_eq!(depends(shown), ["linux-image-6.1.0-1-cloud-amd64", "kmod", "a", "perl"]);
     }
 

@@ -141,7 +141,8 @@ impl GuestArgs {
         for folder in &self.share {
             files.share(folder)?;
         }
-        let own = PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?.into_string().ok()?)));
+        let own =
+            PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?.into_string().ok()?)));
         files.environment.extend(own);
         for pair in &self.env {
             let (name, value) = pair.split_once('=').with_context(|| format!("`{pair}` is not NAME=VALUE"))?;

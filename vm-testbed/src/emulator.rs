@@ -85,8 +85,19 @@ impl Machine<'_> {
         let (accel, cpu) = self.accelerator.arguments();
         let mut arguments: Vec<String> = [
             // q35 with PVH starts in a second; microvm under TCG does not start at all (2026-11, QEMU 10.0).
-            "-machine", "q35", "-accel", accel, "-cpu", cpu, "-nodefaults", "-no-user-config", "-display", "none",
-            "-no-reboot", "-device", "virtio-rng-pci",
+            "-machine",
+            "q35",
+            "-accel",
+            accel,
+            "-cpu",
+            cpu,
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-no-reboot",
+            "-device",
+            "virtio-rng-pci",
         ]
         .map(str::to_owned)
         .into();

@@ -15,6 +15,10 @@ use crate::command::{output, program, quoted};
 use crate::disk;
 use crate::tree::Tree;
 
+/// What the guest's init starts; `guest/init.sh`, which mounts the disk these are on, belongs to the kernel.
+const SETUP: &str = include_str!("../guest/setup.sh");
+const RUN: &str = include_str!("../guest/run.sh");
+
 /// First letter of the disks that hold shared folders: after root, modules, files, output and state.
 const FIRST_SHARE: u8 = b'f';
 
@@ -74,8 +78,10 @@ impl Files {
             copy(file, &place)?;
         }
         fs::write(stage.join("places"), self.places())?;
-        fs::write(stage.join("command"), self.script())?;
-        fs::set_permissions(stage.join("command"), PermissionsExt::from_mode(0o755))?;
+        for (name, text) in [("setup.sh", SETUP), ("run.sh", RUN), ("command", &self.script())] {
+            fs::write(stage.join(name), text)?;
+            fs::set_permissions(stage.join(name), PermissionsExt::from_mode(0o755))?;
+        }
         let image = work.join("files.disk");
         disk::from_folder(tools, &stage, &image, 0)?;
         cache::remove(&stage)?;
@@ -153,13 +159,16 @@ mod tests {
             fs::create_dir(target.path().join(folder)).unwrap();
         }
         let hash = "0123456789abcdef";
-        for name in [&format!("deps/root-{hash}"), "deps/x.d", "examples/launch", &format!("examples/launch-{hash}"), "lighter"] {
+        for name in
+            [&format!("deps/root-{hash}"), "deps/x.d", "examples/launch", &format!("examples/launch-{hash}"), "lighter"]
+        {
             touch(&target.path().join(name));
         }
         let mut files = Files::default();
         files.add_program(&target.path().join(format!("deps/root-{hash}")).display().to_string()).unwrap();
         let root = target.path().canonicalize().unwrap();
-        let names: Vec<_> = files.files.iter().map(|file| file.strip_prefix(&root).unwrap().to_str().unwrap()).collect();
+        let names: Vec<_> =
+            files.files.iter().map(|file| file.strip_prefix(&root).unwrap().to_str().unwrap()).collect();
         assert_eq!(names, [&format!("deps/root-{hash}"), "examples/launch", "lighter"]);
     }
 

@@ -144,7 +144,8 @@ pub(crate) fn run(cache: &Cache, parts: &Parts, wanted: &Wanted, mut files: File
     }
     let read = |path: PathBuf| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
     let console = read(session.console(outcome.boots));
-    let last_words = console.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
+    let last_words =
+        console.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
     Ok(Finished { output: read(session.output()), accelerator, last_words, outcome })
 }
 

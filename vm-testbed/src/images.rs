@@ -53,9 +53,23 @@ pub(crate) struct Program {
     /// It pulls the images that `tests/images/build.sh` makes, and uses the tools of the set `e2e`.
     #[serde(default)]
     pub(crate) needs_images: bool,
-    /// Names of tests that cannot work in a guest, with the reason.
+    /// Names of tests that cannot hold in any guest, with the reason.
     #[serde(default)]
     pub(crate) not_applicable: BTreeMap<String, String>,
+    /// Names of tests that can only hold where controllers are those of cgroup version 1.
+    #[serde(default)]
+    pub(crate) version_1: Vec<String>,
+}
+
+impl Program {
+    /// Returns why a test cannot hold in a guest with these cgroups, if it cannot.
+    pub(crate) fn why_not(&self, test: &str, cgroups: Cgroups) -> Option<String> {
+        let only_version_1 = || {
+            let is_one = cgroups == Cgroups::V2 && self.version_1.iter().any(|name| name == test);
+            is_one.then(|| "it is about the controllers of cgroup version 1".to_owned())
+        };
+        self.not_applicable.get(test).cloned().or_else(only_version_1)
+    }
 }
 
 /// Cgroup hierarchies of a guest.
@@ -166,6 +180,16 @@ mod tests {
         assert!(with("{ program = \"nosuch\", kernel = \"6.1\" }").unwrap_err().to_string().contains("`nosuch`"));
         assert!(with("{ program = \"vm\" }").is_err());
         assert!(Images::parse(&format!("unknown = 1\n{TEXT}")).is_err());
+    }
+
+    #[test]
+    fn a_test_of_version_1_applies_where_its_controllers_are() {
+        let text = "package = \"p\"\ntest = \"t\"\nversion_1 = [\"a\"]\n[not_applicable]\nb = \"two disks\"\n";
+        let program: Program = toml::from_str(text).unwrap();
+        assert!(program.why_not("a", Cgroups::V2).unwrap().contains("version 1"));
+        assert_eq!(program.why_not("a", Cgroups::Hybrid), None);
+        assert_eq!(program.why_not("b", Cgroups::Hybrid).as_deref(), Some("two disks"));
+        assert_eq!(program.why_not("c", Cgroups::V2), None);
     }
 
     proptest! {

@@ -71,7 +71,8 @@ fn packages(apt: &Apt, package: &str) -> Result<Vec<String>> {
 }
 
 fn is_part(name: &str) -> bool {
-    let digits_after = |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let digits_after =
+        |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     ["linux-image-", "linux-modules-", "linux-binary-"].into_iter().any(digits_after)
 }
 
@@ -145,7 +146,8 @@ fn early_modules(root: &Path, release: &str, tools: &Tree) -> Vec<PathBuf> {
         command.arg("-d").arg(root).args(["-S", release, "--show-depends", name]);
         // It fails for what this kernel has built in without saying so in modules.builtin.
         let shown = text(&mut command).unwrap_or_default();
-        let paths = shown.lines().filter_map(|line| line.strip_prefix("insmod ")).map(|path| PathBuf::from(path.trim()));
+        let paths =
+            shown.lines().filter_map(|line| line.strip_prefix("insmod ")).map(|path| PathBuf::from(path.trim()));
         for path in paths {
             if !files.contains(&path) {
                 files.push(path);
@@ -158,7 +160,8 @@ fn early_modules(root: &Path, release: &str, tools: &Tree) -> Vec<PathBuf> {
 /// Whether `image` starts by PVH, that is, could be unpacked; for `doctor`.
 pub(crate) fn is_unpacked(image: &Path) -> bool {
     let mut magic = [0; 4];
-    File::open(image).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic)).is_ok() && &magic == b"\x7fELF"
+    File::open(image).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic)).is_ok()
+        && &magic == b"\x7fELF"
 }
 
 #[cfg(test)]

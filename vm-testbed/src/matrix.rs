@@ -107,8 +107,13 @@ impl CellRun<'_> {
     fn run(&self, base: &Wanted, out: Option<&Path>) -> Result<Column> {
         let program = self.images.program(&self.cell.program)?;
         let is_wanted = |test: &&String| self.selection.wants(self.cell, test);
-        let (excluded, tests): (Vec<_>, Vec<_>) =
-            self.built.tests.iter().filter(is_wanted).cloned().partition(|test| program.not_applicable.contains_key(test));
+        let (excluded, tests): (Vec<_>, Vec<_>) = self
+            .built
+            .tests
+            .iter()
+            .filter(is_wanted)
+            .cloned()
+            .partition(|test| program.why_not(test, self.cell.cgroup).is_some());
         let (alone, together): (Vec<_>, Vec<_>) =
             tests.into_iter().partition(|test| ALONE.iter().any(|module| test.starts_with(module)));
         let parts = Parts::prepare(self.cache, self.images, &self.wanted(base, PROGRAM_LIMIT)?)?;
@@ -126,7 +131,7 @@ impl CellRun<'_> {
             accelerator = Some(finished.accelerator);
         }
         for test in excluded {
-            let why = program.not_applicable[&test].clone();
+            let why = program.why_not(&test, self.cell.cgroup).unwrap_or_default();
             results.insert(test, Verdict::NotApplicable(why));
         }
         let named = results.into_iter().map(|(test, verdict)| (format!("{}::{test}", self.cell.program), verdict));
@@ -190,7 +195,8 @@ fn build(wanted: &Program) -> Result<Built> {
     let mut command = cargo();
     command.args(["test", "--locked", "--no-run", "--message-format=json", "--package", &wanted.package]);
     let messages = text(command.args(["--test", &wanted.test]))?;
-    let path = executable(&messages, &wanted.test).with_context(|| format!("cargo builds no test `{}`", wanted.test))?;
+    let path =
+        executable(&messages, &wanted.test).with_context(|| format!("cargo builds no test `{}`", wanted.test))?;
     let listed = text(program(&path).args(["--list", "--ignored"]))?;
     let tests = listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect();
     fs::metadata(&path).with_context(|| format!("find `{}`", path.display()))?;
@@ -200,7 +206,8 @@ fn build(wanted: &Program) -> Result<Built> {
 /// Finds the program of the test `name` in cargo's messages (cargo(1), "--message-format").
 fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut tests = messages.filter(|message| message["target"]["name"] == name && message["target"]["kind"][0] == "test");
+    let mut tests =
+        messages.filter(|message| message["target"]["name"] == name && message["target"]["kind"][0] == "test");
     tests.find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 

@@ -211,7 +211,8 @@ fn watch(
                 });
             }
         }
-        if status.is_none() && !reboots && qemu.try_wait().context("wait for QEMU")?.is_some_and(|exit| !exit.success()) {
+        if status.is_none() && !reboots && qemu.try_wait().context("wait for QEMU")?.is_some_and(|exit| !exit.success())
+        {
             return Ok(Next::End(Ended::Died));
         }
     }

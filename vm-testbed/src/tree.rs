@@ -48,7 +48,8 @@ impl Tree {
 
     fn unpack_one(&self, archive: &Path) -> Result<()> {
         let mut reader = program("dpkg-deb");
-        let mut reader = reader.arg("--fsys-tarfile").arg(archive).stdout(Stdio::piped()).spawn().context("dpkg-deb")?;
+        let mut reader =
+            reader.arg("--fsys-tarfile").arg(archive).stdout(Stdio::piped()).spawn().context("dpkg-deb")?;
         let stream = reader.stdout.take().context("dpkg-deb has an output")?;
         let mut writer = program("tar");
         output(writer.arg("-x").arg("--keep-directory-symlink").arg("-C").arg(&self.root).stdin(stream))?;

@@ -12,14 +12,11 @@ use crate::disk;
 use crate::images::Images;
 use crate::tree::Tree;
 
-const SETUP: &str = include_str!("../guest/setup.sh");
-const RUN: &str = include_str!("../guest/run.sh");
-
-/// busybox's init: one set-up, one command, and pid 1 reaps what is left to it.
-const INITTAB: &str = "::sysinit:/vm/setup.sh\n::once:/vm/run.sh\n";
+/// busybox's init: one set-up, one command, and pid 1 reaps what is left to it. Our scripts come with each run's files.
+const INITTAB: &str = "::sysinit:/files/setup.sh\n::once:/files/run.sh\n";
 
 /// The command as a service; it may manage the cgroups below its own, as a container runtime's user expects.
-const UNIT: &str = "[Unit]\nAfter=basic.target dbus.service\n[Service]\nExecStart=/vm/run.sh\nDelegate=yes\n\
+const UNIT: &str = "[Unit]\nAfter=basic.target dbus.service\n[Service]\nExecStart=/files/run.sh\nDelegate=yes\n\
                     TasksMax=infinity\nOOMPolicy=continue\n[Install]\nWantedBy=multi-user.target\n";
 
 /// Units that only cost time in a machine that lives for minutes and has no console to log in at.
@@ -55,7 +52,7 @@ impl Userland {
     pub(crate) fn prepare(cache: &Cache, images: &Images, sets: &[&str]) -> Result<Self> {
         let packages = images.packages(sets)?;
         let suite = &images.userland.suite;
-        let mut ingredients = vec![suite.as_str(), SETUP, RUN, INITTAB, UNIT];
+        let mut ingredients = vec![suite.as_str(), INITTAB, UNIT];
         ingredients.extend(&packages);
         let name = std::iter::once("userland").chain(sets.iter().copied()).collect::<Vec<_>>().join("-");
         let part = cache.part(&name, &ingredients, |part| {
@@ -77,7 +74,7 @@ impl Userland {
 /// Does what is needed of the packages' scripts, and adds our own.
 fn finish(root: &Path, systemd: bool) -> Result<()> {
     for directory in
-        ["dev", "etc", "files", "out", "proc", "root", "run", "state", "sys", "tmp", "usr/lib/modules", "var/tmp", "vm"]
+        ["dev", "etc", "files", "out", "proc", "root", "run", "state", "sys", "tmp", "usr/lib/modules", "var/tmp"]
     {
         fs::create_dir_all(root.join(directory))?;
     }
@@ -95,11 +92,6 @@ fn finish(root: &Path, systemd: bool) -> Result<()> {
     fs::write(root.join("etc/hostname"), "guest\n")?;
     fs::write(root.join("etc/hosts"), "127.0.0.1 localhost guest\n")?;
     fs::write(root.join("etc/resolv.conf"), "")?;
-    for (name, text) in [("setup.sh", SETUP), ("run.sh", RUN)] {
-        let path = root.join("vm").join(name);
-        fs::write(&path, text)?;
-        fs::set_permissions(&path, PermissionsExt::from_mode(0o755))?;
-    }
     if systemd { finish_systemd(root) } else { finish_busybox(root) }
 }
 

@@ -84,7 +84,9 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Output {
     let stderr = collect(child.stderr.take().expect("stderr is piped"));
     let status = wait(&mut child, &shown, limit);
     let text = |output: mpsc::Receiver<String>| {
-        output.recv_timeout(patient(limit)).unwrap_or_else(|_| panic!("`{shown}` has ended but its output is still held open"))
+        output
+            .recv_timeout(patient(limit))
+            .unwrap_or_else(|_| panic!("`{shown}` has ended but its output is still held open"))
     };
     Output { stdout: text(stdout), stderr: text(stderr), command: shown, status }
 }
