@@ -59,16 +59,21 @@ pub(crate) struct Program {
     /// Names of tests that can only hold where controllers are those of cgroup version 1.
     #[serde(default)]
     pub(crate) version_1: Vec<String>,
+    /// Names of tests that need controllers in the hierarchy of version 2.
+    #[serde(default)]
+    pub(crate) version_2: Vec<String>,
 }
 
 impl Program {
     /// Returns why a test cannot hold in a guest with these cgroups, if it cannot.
     pub(crate) fn why_not(&self, test: &str, cgroups: Cgroups) -> Option<String> {
-        let only_version_1 = || {
-            let is_one = cgroups == Cgroups::V2 && self.version_1.iter().any(|name| name == test);
-            is_one.then(|| "it is about the controllers of cgroup version 1".to_owned())
+        let names = |tests: &[String]| tests.iter().any(|name| name == test);
+        let why = match cgroups {
+            Cgroups::V2 if names(&self.version_1) => Some("it is about the controllers of cgroup version 1"),
+            Cgroups::V1 | Cgroups::Hybrid if names(&self.version_2) => Some("it needs controllers of cgroup version 2"),
+            _ => None,
         };
-        self.not_applicable.get(test).cloned().or_else(only_version_1)
+        self.not_applicable.get(test).cloned().or_else(|| why.map(str::to_owned))
     }
 }
 
@@ -184,12 +189,13 @@ mod tests {
 
     #[test]
     fn a_test_of_version_1_applies_where_its_controllers_are() {
-        let text = "package = \"p\"\ntest = \"t\"\nversion_1 = [\"a\"]\n[not_applicable]\nb = \"two disks\"\n";
+        let text = "package = \"p\"\ntest = \"t\"\nversion_1 = [\"a\"]\nversion_2 = [\"d\"]\n[not_applicable]\nb = \"two disks\"\n";
         let program: Program = toml::from_str(text).unwrap();
         assert!(program.why_not("a", Cgroups::V2).unwrap().contains("version 1"));
         assert_eq!(program.why_not("a", Cgroups::Hybrid), None);
         assert_eq!(program.why_not("b", Cgroups::Hybrid).as_deref(), Some("two disks"));
         assert_eq!(program.why_not("c", Cgroups::V2), None);
+        assert!(program.why_not("d", Cgroups::V1).is_some() && program.why_not("d", Cgroups::V2).is_none());
     }
 
     proptest! {

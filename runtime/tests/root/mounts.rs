@@ -184,6 +184,8 @@ impl Shared {
         let directory = tempfile::tempdir().unwrap();
         let (path, none) = (directory.path(), None::<&str>);
         nix::mount::mount(Some(path), path, none, nix::mount::MsFlags::MS_BIND, none).unwrap();
+        // Out of the group it is born into where the root is shared: there it would see each mount below it twice.
+        nix::mount::mount(none, path, none, nix::mount::MsFlags::MS_PRIVATE, none).unwrap();
         nix::mount::mount(none, path, none, nix::mount::MsFlags::MS_SHARED, none).unwrap();
         Self(directory)
     }
