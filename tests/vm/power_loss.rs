@@ -67,7 +67,10 @@ fn when_the_last_byte_was_sent() {
 fn as_soon_as(seen: impl Fn(&Lighter) -> bool) {
     pulled_until(|content, lighter| {
         content.serve(|_, _, _| {});
-        let mut pull = lighter.command(["pull", IMAGE]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut command = lighter.command(["pull", IMAGE]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        #[expect(clippy::zombie_processes, reason = "the guest ends before the pull does")]
+        let mut pull = command.spawn().unwrap();
         while !seen(lighter) {
             assert!(pull.try_wait().unwrap().is_none_or(|status| status.success()), "the pull has failed");
             std::thread::yield_now();
