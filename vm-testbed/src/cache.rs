@@ -1,8 +1,8 @@
 //! The folder where everything is kept that can be made again: `target/vm-testbed`.
 //!
 //! A part (a kernel, a userland…) is a folder whose name ends in a hash of all that went into it. It is made beside its place
-//! and renamed when complete, so that a part that exists is whole. Its predecessor is removed then: a guest that still uses
-//! that one has its files open.
+//! and renamed when complete, so that a part that exists is whole. Predecessors are removed then if they are old: another build
+//! of this program may be using a younger one.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 /// Beginning of the names of folders for runs.
 const RUN: &str = "run-";
 
-/// Age at which such a folder is nobody's any more: longer than any run.
+/// Age at which a folder of a run, or a part that has a successor, is nobody's any more: longer than any run.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Hexadecimal digits of a hash.
@@ -69,7 +69,8 @@ impl Cache {
         for entry in fs::read_dir(&self.root)?.flatten() {
             let file = entry.file_name();
             let rest = file.to_str().and_then(|file| file.strip_prefix(name)?.strip_prefix('-'));
-            if rest.is_some_and(|rest| rest.len() == DIGITS && rest.chars().all(|c| c.is_ascii_hexdigit())) {
+            let is_other = rest.is_some_and(|rest| rest.len() == DIGITS && rest.chars().all(|c| c.is_ascii_hexdigit()));
+            if is_other && is_abandoned(&entry) {
                 remove(&entry.path())?;
             }
         }
@@ -79,14 +80,17 @@ impl Cache {
     /// Makes a folder for one run, and removes what interrupted runs have left.
     pub(crate) fn work(&self) -> Result<tempfile::TempDir> {
         for entry in fs::read_dir(&self.root)?.flatten() {
-            let age = entry.metadata().and_then(|folder| folder.modified()).map(|time| time.elapsed());
-            let is_old = matches!(age, Ok(Ok(age)) if age > ABANDONED);
-            if is_old && entry.file_name().to_string_lossy().starts_with(RUN) {
+            if is_abandoned(&entry) && entry.file_name().to_string_lossy().starts_with(RUN) {
                 remove(&entry.path())?;
             }
         }
         Ok(tempfile::Builder::new().prefix(RUN).tempdir_in(&self.root)?)
     }
+}
+
+fn is_abandoned(entry: &fs::DirEntry) -> bool {
+    let age = entry.metadata().and_then(|folder| folder.modified()).map(|time| time.elapsed());
+    matches!(age, Ok(Ok(age)) if age > ABANDONED)
 }
 
 /// Removes a folder with all that is in it, if it is there.
@@ -124,7 +128,11 @@ mod tests {
         assert_eq!(again, first);
         cache.part("kernel-7", &[], make).unwrap();
         assert_ne!(cache.part("kernel", &["ab"], make).unwrap(), first);
-        assert!(!first.exists(), "the predecessor is still there");
+        assert!(first.exists(), "somebody may still use it");
+        let old = std::time::SystemTime::now() - 2 * ABANDONED;
+        File::open(&first).unwrap().set_modified(old).unwrap();
+        cache.part("kernel", &["c"], make).unwrap();
+        assert!(!first.exists(), "the old predecessor is still there");
         cache.part("kernel-7", &[], |_| panic!("it has another name")).unwrap();
     }
 
