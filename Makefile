@@ -4,7 +4,7 @@
 E2E_THREADS ?= 4
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo demo-down test images check unit root-tests release bench bench-runtime clean-images
+.PHONY: help demo demo-down test images check unit root-tests test-vm test-vm-ci release bench bench-runtime clean-images
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +37,15 @@ unit:
 root-tests:
 	cargo test --workspace --locked --exclude lighter -- --ignored --test-threads=1
 	cargo test --package lighter --locked -- --ignored --test-threads=$(E2E_THREADS)
+
+test-vm: ## root tests and scenarios on each supported kernel, in QEMU (root; hours where KVM does not work)
+	@.ci/packages.sh vm
+	@$(MAKE) --no-print-directory images
+	cargo run --locked --package vm-testbed -- matrix
+
+test-vm-ci: ## the part of it that every change has to pass: one kernel, cgroup v2 (root; minutes)
+	@.ci/packages.sh vm
+	cargo run --locked --package vm-testbed -- matrix --ci
 
 release: ## one static, stripped binary: target/dist/lighter
 	@.ci/packages.sh release

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# packages.sh demo|images|test|release|bench   Installs with apt what that target needs and the host has not.
+# packages.sh demo|images|test|vm|release|bench   Installs with apt what that target needs and the host has not.
 #
 # Nothing is started or enabled: docker-registry, and the engines that tests/engines runs, whose packages bring services,
 # are unpacked into target/tools instead of being installed.
@@ -17,6 +17,7 @@ case ${1:-} in
 demo) wanted="$build curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt" ;;
 images) wanted=$images ;;
 test) wanted="$build $images $test $engines" ;;
+vm) wanted="$build $images binutils=strip util-linux=setpriv" ;; # all else is unpacked into target/vm-testbed
 release) wanted="$build musl-tools=musl-gcc binutils=readelf" ;;
 bench) wanted="$build $images iproute2=ip skopeo=skopeo umoci=umoci runc=runc crun=crun" ;; # podman and docker bring services
 *)
@@ -36,7 +37,7 @@ done
 # package=file, of packages that bring services
 registry='docker-registry=/usr/bin/docker-registry'
 case $1 in
-images | bench) services=$registry ;;
+images | vm | bench) services=$registry ;;
 test) services="$registry podman=/usr/bin/podman docker.io=/usr/sbin/dockerd containerd=/usr/bin/containerd
     containernetworking-plugins=/usr/lib/cni/host-local" ;;
 *) services='' ;;

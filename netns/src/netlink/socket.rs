@@ -36,16 +36,16 @@ pub(crate) struct Netlink {
 impl Netlink {
     /// Opens a conversation about links, addresses and routes (rtnetlink(7)) of this thread's network namespace.
     pub(crate) fn route() -> Result<Netlink, NetlinkError> {
-        Netlink::open(SockProtocol::NetlinkRoute)
+        Netlink::open(SockProtocol::NetlinkRoute, "open")
     }
 
     /// Opens a conversation about nftables and connection tracking of this thread's network namespace.
     pub(crate) fn netfilter() -> Result<Netlink, NetlinkError> {
-        Netlink::open(SockProtocol::NetlinkNetFilter)
+        Netlink::open(SockProtocol::NetlinkNetFilter, "open, for nftables,")
     }
 
-    fn open(protocol: SockProtocol) -> Result<Netlink, NetlinkError> {
-        let failed = |source: io::Error| NetlinkError::Socket { act: "open", source };
+    fn open(protocol: SockProtocol, act: &'static str) -> Result<Netlink, NetlinkError> {
+        let failed = |source: io::Error| NetlinkError::Socket { act, source };
         let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)
             .map_err(|errno| failed(errno.into()))?;
         turn_on(socket.as_fd(), Switch::ExtendedAck).map_err(failed)?;

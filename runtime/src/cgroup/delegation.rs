@@ -32,14 +32,16 @@ pub(super) fn enable_controllers(directory: &Path, root: &Path) {
         return;
     }
     let control = directory.join("cgroup.subtree_control");
-    // All or none: one by one if one is refused, as realtime tasks do to `cpu`. Tells whether we were in the way.
-    let enable = || {
-        let busy = |result: Result<(), CgroupError>| result.is_err_and(|error| error.errno() == Some(Errno::EBUSY));
-        write(&control, &missing.join(" ")).is_err()
-            && missing.iter().map(|one| busy(write(&control, one))).fold(false, |any, busy| any | busy)
-    };
-    if enable() && is_ours(directory, root) && move_to_leaf(directory).is_ok() {
-        let _missed_by_a_limit = enable();
+    let busy = |result: Result<(), CgroupError>| result.is_err_and(|error| error.errno() == Some(Errno::EBUSY));
+    // All or none: some alone would be taken while processes are in the way (`cpu`, `cpuset`, `pids`), and would make this
+    // the root of a threaded tree, where a leaf takes no process (cgroups(7)).
+    if busy(write(&control, &missing.join(" "))) && is_ours(directory, root) {
+        // What stands in the way of that is missed by a limit, and said there.
+        let _stays = move_to_leaf(directory);
+    }
+    if write(&control, &missing.join(" ")).is_err() {
+        // One by one if one is refused, as realtime tasks do to `cpu`.
+        missing.iter().for_each(|one| drop(write(&control, one)));
     }
 }
 

@@ -16,6 +16,8 @@ impl Shared {
     fn over(path: PathBuf) -> Self {
         let none = None::<&str>;
         mount(Some(&path), &path, none, MsFlags::MS_BIND, none).unwrap();
+        // Out of the group it is born into where the root is shared: there it would see each mount below it twice.
+        mount(none, &path, none, MsFlags::MS_PRIVATE, none).unwrap();
         mount(none, &path, none, MsFlags::MS_SHARED, none).unwrap();
         Self(path)
     }

@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::eventually;
+use super::eventually::patient;
 
 /// Returns a command without input, in the namespaces of the calling thread.
 #[expect(clippy::disallowed_methods, reason = "tests look at the host with the tools that people use")]
@@ -83,7 +84,9 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Output {
     let stderr = collect(child.stderr.take().expect("stderr is piped"));
     let status = wait(&mut child, &shown, limit);
     let text = |output: mpsc::Receiver<String>| {
-        output.recv_timeout(limit).unwrap_or_else(|_| panic!("`{shown}` has ended but its output is still held open"))
+        output
+            .recv_timeout(patient(limit))
+            .unwrap_or_else(|_| panic!("`{shown}` has ended but its output is still held open"))
     };
     Output { stdout: text(stdout), stderr: text(stderr), command: shown, status }
 }

@@ -1,0 +1,68 @@
+//! Hosts as they happen to be: full, with a clock that jumps, with a data root on a file system that is none of the usual.
+
+use std::sync::Once;
+use std::time::{Duration, Instant};
+
+use crate::guest::{self, Lighter, sh};
+use crate::registry::{Content, IMAGE};
+
+/// lighter with a data root of its own, and the registry for it.
+fn lighter(name: &str) -> Lighter {
+    static SERVED: Once = Once::new();
+    SERVED.call_once(|| Content::make(guest::state().join("registry")).serve(|_, _, _| {}));
+    Lighter::new(&guest::state().join(name))
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn a_pull_onto_a_full_disk_fails_with_the_reason_and_works_when_there_is_room() {
+    let lighter = lighter("full");
+    let root = lighter.root.display().to_string();
+    sh(&format!("mount -t tmpfs -o size=5M full {root}"));
+    let said = lighter.said(["pull", IMAGE]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.stderr.to_lowercase().contains("no space left"), "{said:?}");
+    assert_eq!(lighter.said(["images", "--quiet"]).ok(), "", "half an image is listed");
+    sh(&format!("mount -o remount,size=100M {root}"));
+    lighter.said(["pull", IMAGE]).ok();
+    assert_eq!(
+        lighter.said(["run", "--rm", "--network", "none", IMAGE, "sha256sum", "-c", "/sums"]).ok().lines().count(),
+        3
+    );
+    // The monitor may still be on its way out.
+    sh(&format!("umount --lazy {root}"));
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn a_clock_that_jumps_changes_nothing_for_what_runs() {
+    let lighter = lighter("clock");
+    lighter.said(["run", "-d", "--name", "box", "--network", "none", IMAGE, "sleep", "1000"]).ok();
+    for jump in ["+ 2 days", "- 4 days", "+ 2 days"] {
+        sh(&format!("date --set \"$(date --iso-8601=seconds) {jump}\""));
+        assert_eq!(lighter.said(["ps", "--format", "{{.Names}}"]).ok(), "box", "after {jump}");
+        assert_eq!(lighter.said(["exec", "box", "echo", "here"]).ok(), "here", "after {jump}");
+    }
+    let started = Instant::now();
+    // `sleep` as pid 1 takes no SIGTERM, so this lasts as long as the grace does.
+    lighter.said(["stop", "--time", "1", "box"]).ok();
+    assert!(started.elapsed() < Duration::from_secs(60), "it took {:?} to stop", started.elapsed());
+    lighter.said(["rm", "box"]).ok();
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn a_data_root_on_overlay_is_refused_with_the_reason() {
+    let folder = guest::state().join("below");
+    let below = folder.display();
+    sh(&format!(
+        "mkdir -p {below}/lower {below}/upper {below}/work {below}/merged; \
+         mount -t overlay -o lowerdir={below}/lower,upperdir={below}/upper,workdir={below}/work none {below}/merged"
+    ));
+    drop(lighter("unused"));
+    let lighter = Lighter::new(&folder.join("merged/root"));
+    let said = lighter.said(["run", "--rm", "--network", "none", IMAGE, "echo", "runs"]);
+    sh(&format!("umount {below}/merged"));
+    assert_eq!(said.code, 125, "{said:?}");
+    assert!(said.stderr.contains("overlay"), "{said:?}");
+}

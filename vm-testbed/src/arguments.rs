@@ -1,0 +1,177 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::accelerator::Accelerator;
+use crate::files::Files;
+use crate::guest::Wanted;
+use crate::images::Cgroups;
+use crate::matrix::Selection;
+
+/// Variables of ours that test programs know about.
+const PASSED_ON: [&str; 3] = ["RUST_BACKTRACE", "RUST_TEST_THREADS", "TERM"];
+
+/// Boots stock Debian kernels in QEMU and runs programs inside
+#[derive(clap::Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Verb {
+    /// Run a program in a guest as root; ends with its status (124: timed out, 125: the guest died)
+    Run(RunArgs),
+    /// Run the test programs of images.toml in the guests it names; ends with 1 unless all has passed
+    Matrix(MatrixArgs),
+    /// Work in a guest
+    Shell(GuestArgs),
+    /// Fill the cache for a guest, and list its packages with their versions
+    Prepare(GuestArgs),
+    /// Say how guests are run here, and why
+    Doctor(GuestArgs),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) guest: GuestArgs,
+    /// Word to add at the end of the arguments: with Rust's tests, run those whose name contains it
+    #[arg(long)]
+    pub(crate) filter: Option<String>,
+    /// The program and its arguments; a path is copied into the guest, a bare name is the guest's own
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) program: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct MatrixArgs {
+    #[command(flatten)]
+    pub(crate) guest: GuestArgs,
+    /// Only the subset marked `ci`
+    #[arg(long)]
+    ci: bool,
+    /// Only this program, by its name in images.toml
+    #[arg(long)]
+    program: Option<String>,
+    /// Only guests with this kernel
+    #[arg(long)]
+    only_kernel: Option<String>,
+    /// Only tests whose name contains this
+    #[arg(long)]
+    filter: Option<String>,
+}
+
+impl MatrixArgs {
+    pub(crate) fn selection(&self) -> Selection {
+        let (program, kernel, filter) = (self.program.clone(), self.only_kernel.clone(), self.filter.clone());
+        Selection { ci: self.ci, program, kernel, filter }
+    }
+}
+
+#[derive(clap::Args)]
+pub(crate) struct GuestArgs {
+    /// Kernel, by its name in images.toml
+    #[arg(long, default_value = "6.1")]
+    kernel: String,
+    /// Cgroup hierarchies of the guest
+    #[arg(long, value_enum, default_value_t)]
+    cgroup: Cgroups,
+    /// Have systemd as pid 1, not busybox
+    #[arg(long)]
+    systemd: bool,
+    /// Set of packages to add to the guest, by its name in images.toml
+    #[arg(long, value_name = "SET")]
+    with: Vec<String>,
+    /// Processors
+    #[arg(long, default_value_t = 2)]
+    cpus: u32,
+    /// Memory, in MiB
+    #[arg(long, default_value_t = 2048)]
+    memory: u32,
+    /// Seconds after which the guest is killed
+    #[arg(long, default_value_t = 900)]
+    timeout: u64,
+    /// How to run the guest's instructions (default: kvm if a kernel starts under it)
+    #[arg(long, value_enum)]
+    accel: Option<Accelerator>,
+    /// Folder that the guest sees at the same path, read-only
+    #[arg(long, value_name = "DIR")]
+    share: Vec<PathBuf>,
+    /// File that the guest sees at the same path, read-only
+    #[arg(long, value_name = "FILE")]
+    file: Vec<PathBuf>,
+    /// Variable of the program's environment
+    #[arg(long, value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// Folder for logs and for what the program leaves in /out
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Keep the guest's root over a crash or reboot, not only /state
+    #[arg(long)]
+    keep_root: bool,
+}
+
+impl GuestArgs {
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            kernel: self.kernel.clone(),
+            cgroups: self.cgroup,
+            systemd: self.systemd,
+            sets: self.with.clone(),
+            cpus: self.cpus,
+            memory: self.memory,
+            limit: Duration::from_secs(self.timeout),
+            accelerator: self.accel,
+            keeps_root: self.keep_root,
+        }
+    }
+
+    /// Returns what the guest is given, without a program.
+    pub(crate) fn files(&self) -> Result<Files> {
+        let mut files = Files::default();
+        files.working_directory = std::env::current_dir()?;
+        for file in &self.file {
+            files.add(file)?;
+        }
+        for folder in &self.share {
+            files.share(folder)?;
+        }
+        let own =
+            PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?.into_string().ok()?)));
+        files.environment.extend(own);
+        for pair in &self.env {
+            let (name, value) = pair.split_once('=').with_context(|| format!("`{pair}` is not NAME=VALUE"))?;
+            files.environment.push((name.to_owned(), value.to_owned()));
+        }
+        Ok(files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_of_the_program_are_its_own() {
+        let cli = Cli::parse_from(["vm-testbed", "run", "--cgroup", "hybrid", "--", "/bin/t", "--ignored", "--kernel"]);
+        let Verb::Run(run) = cli.verb else { panic!("another verb") };
+        assert_eq!(run.program, ["/bin/t", "--ignored", "--kernel"]);
+        assert_eq!(run.guest.cgroup, Cgroups::Hybrid);
+        // As cargo calls a runner.
+        let cli = Cli::parse_from(["vm-testbed", "run", "--", "/target/deps/root-1", "name"]);
+        assert!(matches!(cli.verb, Verb::Run(run) if run.program.len() == 2));
+    }
+}

@@ -1,0 +1,203 @@
+//! What a guest is given of the host, at the same paths as here.
+//!
+//! Single files go together on one disk that is made for each run; a shared folder has a disk of its own, which is kept until
+//! the folder changes. The guest mounts each at its path, read-only.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cache::{self, Cache};
+use crate::command::{output, program, quoted};
+use crate::disk;
+use crate::tree::Tree;
+
+/// What the guest's init starts; `guest/init.sh`, which mounts the disk these are on, belongs to the kernel.
+const SETUP: &str = include_str!("../guest/setup.sh");
+const RUN: &str = include_str!("../guest/run.sh");
+
+/// First letter of the disks that hold shared folders: after root, modules, files, output and state.
+const FIRST_SHARE: u8 = b'f';
+
+/// A program to run inside, and what it needs.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    /// The program and its arguments.
+    pub(crate) command: Vec<String>,
+    pub(crate) working_directory: PathBuf,
+    pub(crate) environment: Vec<(String, String)>,
+    files: BTreeSet<PathBuf>,
+    shares: Vec<PathBuf>,
+}
+
+impl Files {
+    pub(crate) fn add(&mut self, path: &Path) -> Result<()> {
+        let path = path.canonicalize().with_context(|| format!("find `{}`", path.display()))?;
+        if !path.is_file() {
+            bail!("`{}` is no file; folders are shared as such", path.display());
+        }
+        self.files.insert(path);
+        Ok(())
+    }
+
+    pub(crate) fn share(&mut self, folder: &Path) -> Result<()> {
+        let folder = folder.canonicalize().with_context(|| format!("find `{}`", folder.display()))?;
+        if !folder.is_dir() {
+            bail!("`{}` is no folder", folder.display());
+        }
+        self.shares.push(folder);
+        Ok(())
+    }
+
+    /// Adds the program, and, of a test that cargo built, what cargo builds for tests to use: the programs and examples
+    /// of the same build.
+    pub(crate) fn add_program(&mut self, program: &str) -> Result<()> {
+        let path = Path::new(program);
+        self.add(path)?;
+        let path = path.canonicalize()?;
+        if let Some(deps) = path.parent().filter(|parent| parent.ends_with("deps")) {
+            for folder in [deps.join(".."), deps.join("../examples")] {
+                for program in programs(&folder) {
+                    self.add(&program)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the disks: of files first, then of shared folders.
+    pub(crate) fn disks(&self, cache: &Cache, tools: &Tree, work: &Path) -> Result<(PathBuf, Vec<PathBuf>)> {
+        let stage = work.join("files");
+        fs::create_dir_all(stage.join("tree"))?;
+        for file in &self.files {
+            let place = stage.join("tree").join(file.strip_prefix("/").unwrap_or(file));
+            fs::create_dir_all(place.parent().unwrap_or(&stage))?;
+            copy(file, &place)?;
+        }
+        fs::write(stage.join("places"), self.places())?;
+        for (name, text) in [("setup.sh", SETUP), ("run.sh", RUN), ("command", &self.script())] {
+            fs::write(stage.join(name), text)?;
+            fs::set_permissions(stage.join(name), PermissionsExt::from_mode(0o755))?;
+        }
+        let image = work.join("files.disk");
+        disk::from_folder(tools, &stage, &image, 0)?;
+        cache::remove(&stage)?;
+        let shares = self.shares.iter().map(|folder| share(cache, tools, folder)).collect::<Result<_>>()?;
+        Ok((image, shares))
+    }
+
+    /// Lines of a device and a path, read by `guest/run.sh`.
+    fn places(&self) -> String {
+        let files = self.files.iter().map(|file| format!("- {}\n", file.display()));
+        let shares = self.shares.iter().zip(FIRST_SHARE..);
+        let shares = shares.map(|(folder, letter)| format!("vd{} {}\n", char::from(letter), folder.display()));
+        files.chain(shares).collect()
+    }
+
+    fn script(&self) -> String {
+        let directory = quoted(&self.working_directory.display().to_string());
+        let mut script = format!("#!/bin/sh\nmkdir -p {directory}\ncd {directory} || exit 126\n");
+        for (name, value) in &self.environment {
+            script.push_str(&format!("export {name}={}\n", quoted(value)));
+        }
+        let words: Vec<_> = self.command.iter().map(|word| quoted(word)).collect();
+        script.push_str(&format!("exec {}\n", words.join(" ")));
+        script
+    }
+}
+
+/// Copies a file, a program without what debuggers want: runtimes copy themselves each time a container starts.
+fn copy(file: &Path, place: &Path) -> Result<()> {
+    let mut strip = program("strip");
+    if output(strip.arg("-o").arg(place).arg(file)).is_err() {
+        // No program, or a host without strip.
+        fs::copy(file, place).with_context(|| format!("copy `{}`", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Programs of a build's folder that have no hash in their name: those with one are what cargo works with.
+fn programs(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_program = |entry: &fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let executable = entry.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+        executable && !name.contains('.') && !has_hash(&name)
+    };
+    entries.filter(is_program).map(|entry| entry.path()).collect()
+}
+
+/// `launch-8a55bbb4b7ee4d11`
+fn has_hash(name: &str) -> bool {
+    let is_hash = |text: &str| text.len() == 16 && text.chars().all(|c| c.is_ascii_hexdigit());
+    name.rsplit_once('-').is_some_and(|(_, hash)| is_hash(hash))
+}
+
+fn share(cache: &Cache, tools: &Tree, folder: &Path) -> Result<PathBuf> {
+    let name = format!("share-{}", cache::hash(&[&folder.display().to_string()]));
+    let fingerprint = disk::fingerprint(folder)?;
+    let part = cache.part(&name, &[&fingerprint], |part| disk::from_folder(tools, folder, &part.join("disk"), 0))?;
+    Ok(part.join("disk"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touch(path: &Path) {
+        fs::write(path, "").unwrap();
+        fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn a_test_of_cargo_brings_the_programs_it_was_built_with() {
+        let target = tempfile::tempdir().unwrap();
+        for folder in ["deps", "examples"] {
+            fs::create_dir(target.path().join(folder)).unwrap();
+        }
+        let hash = "0123456789abcdef";
+        for name in
+            [&format!("deps/root-{hash}"), "deps/x.d", "examples/launch", &format!("examples/launch-{hash}"), "lighter"]
+        {
+            touch(&target.path().join(name));
+        }
+        let mut files = Files::default();
+        files.add_program(&target.path().join(format!("deps/root-{hash}")).display().to_string()).unwrap();
+        let root = target.path().canonicalize().unwrap();
+        let names: Vec<_> =
+            files.files.iter().map(|file| file.strip_prefix(&root).unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, [&format!("deps/root-{hash}"), "examples/launch", "lighter"]);
+    }
+
+    #[test]
+    fn places_name_the_disk_and_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(&folder.path().join("file"));
+        let mut files = Files::default();
+        files.add(&folder.path().join("file")).unwrap();
+        files.share(folder.path()).unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        assert_eq!(files.places(), format!("- {0}/file\nvdf {0}\n", root.display()));
+    }
+
+    #[test]
+    fn the_command_is_quoted_and_starts_where_it_would_here() {
+        let files = Files {
+            command: ["/bin/test", "--exact", "a b"].map(str::to_owned).into(),
+            working_directory: "/work".into(),
+            environment: vec![("X".into(), "$y".into())],
+            ..Files::default()
+        };
+        let expected = "#!/bin/sh\nmkdir -p /work\ncd /work || exit 126\nexport X='$y'\nexec /bin/test --exact 'a b'\n";
+        assert_eq!(files.script(), expected);
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_by_name() {
+        let said = Files::default().add(Path::new("/no/such/file")).unwrap_err().to_string();
+        assert!(said.contains("/no/such/file"), "{said}");
+    }
+}

@@ -1,0 +1,258 @@
+//! Every program of `images.toml` in every guest it is meant for.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::cache::Cache;
+use crate::command::{output, program, text};
+use crate::files::Files;
+use crate::guest::{self, Finished, Parts, Use, Wanted};
+use crate::images::{Cell, Images, Program};
+use crate::report::{self, Column, Report, Verdict};
+use crate::session::Ended;
+
+/// Modules whose tests end or cripple the guest they run in, so that each needs one of its own.
+const ALONE: [&str; 3] = ["bare::", "power_loss::", "reboot::"];
+
+/// Time for all tests of a program in one guest, and for one that has a guest for itself.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
+const ALONE_LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// Which part of the matrix.
+pub(crate) struct Selection {
+    pub(crate) ci: bool,
+    pub(crate) program: Option<String>,
+    pub(crate) kernel: Option<String>,
+    pub(crate) filter: Option<String>,
+}
+
+impl Selection {
+    fn has(&self, cell: &Cell) -> bool {
+        let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+        (cell.ci.is_some() || !self.ci) && is(&self.program, &cell.program) && is(&self.kernel, &cell.kernel)
+    }
+
+    fn wants(&self, cell: &Cell, test: &str) -> bool {
+        let is_among = |parts: &[String]| parts.is_empty() || parts.iter().any(|part| test.contains(part));
+        let in_ci = !self.ci || cell.ci.as_deref().is_some_and(is_among);
+        in_ci && is_among(&cell.only) && self.filter.as_ref().is_none_or(|filter| test.contains(filter))
+    }
+}
+
+/// A test program that is built.
+struct Built {
+    path: PathBuf,
+    tests: Vec<String>,
+}
+
+/// Runs what is selected; `base` says what is the same for all guests. Logs go below `out`, if that is given.
+pub(crate) fn run(
+    cache: &Cache,
+    images: &Images,
+    selection: &Selection,
+    base: &Wanted,
+    out: Option<&Path>,
+) -> Result<Report> {
+    let cells: Vec<_> = images.matrix.iter().filter(|cell| selection.has(cell)).collect();
+    if cells.is_empty() {
+        bail!("no guest of images.toml is selected");
+    }
+    let mut built = BTreeMap::new();
+    for cell in &cells {
+        if !built.contains_key(cell.program.as_str()) {
+            built.insert(cell.program.as_str(), build(images.program(&cell.program)?)?);
+        }
+    }
+    let mut report = Report::default();
+    for cell in cells {
+        let run = CellRun { cache, images, cell, selection, built: &built[cell.program.as_str()] };
+        let out = out.map(|out| out.join(run.name().replace(' ', "-")));
+        report.columns.push(run.run(base, out.as_deref())?);
+    }
+    Ok(report)
+}
+
+struct CellRun<'a> {
+    cache: &'a Cache,
+    images: &'a Images,
+    cell: &'a Cell,
+    selection: &'a Selection,
+    built: &'a Built,
+}
+
+impl CellRun<'_> {
+    /// "runtime 6.1 v2 systemd"
+    fn name(&self) -> String {
+        let init = if self.cell.systemd { " systemd" } else { "" };
+        format!("{} {} {}{init}", self.cell.program, self.cell.kernel, self.cell.cgroup.name())
+    }
+
+    fn wanted(&self, base: &Wanted, limit: Duration) -> Result<Wanted> {
+        let mut wanted = base.clone();
+        wanted.kernel = self.cell.kernel.clone();
+        wanted.cgroups = self.cell.cgroup;
+        wanted.systemd = self.cell.systemd;
+        wanted.limit = limit;
+        if self.images.program(&self.cell.program)?.needs_images {
+            wanted.sets.push("e2e".to_owned());
+        }
+        Ok(wanted)
+    }
+
+    fn run(&self, base: &Wanted, out: Option<&Path>) -> Result<Column> {
+        let program = self.images.program(&self.cell.program)?;
+        let is_wanted = |test: &&String| self.selection.wants(self.cell, test);
+        let (excluded, tests): (Vec<_>, Vec<_>) = self
+            .built
+            .tests
+            .iter()
+            .filter(is_wanted)
+            .cloned()
+            .partition(|test| program.why_not(test, self.cell.cgroup).is_some());
+        let (alone, together): (Vec<_>, Vec<_>) =
+            tests.into_iter().partition(|test| ALONE.iter().any(|module| test.starts_with(module)));
+        let parts = Parts::prepare(self.cache, self.images, &self.wanted(base, PROGRAM_LIMIT)?)?;
+        let started = Instant::now();
+        let mut results = BTreeMap::new();
+        let mut accelerator = None;
+        let groups = alone.into_iter().map(|test| (vec![test], ALONE_LIMIT));
+        let groups = std::iter::once((together, PROGRAM_LIMIT)).chain(groups).filter(|(tests, _)| !tests.is_empty());
+        for (number, (tests, limit)) in groups.enumerate() {
+            let how = Use { out: out.map(|out| out.join(number.to_string())), ..Use::default() };
+            let wanted = self.wanted(base, limit)?;
+            let finished = guest::run(self.cache, &parts, &wanted, self.files(program, &tests)?, &how)?;
+            crate::summarise(&parts, &wanted, &finished);
+            results.extend(verdicts(&finished, &tests));
+            accelerator = Some(finished.accelerator);
+        }
+        for test in excluded {
+            let why = program.why_not(&test, self.cell.cgroup).unwrap_or_default();
+            results.insert(test, Verdict::NotApplicable(why));
+        }
+        let named = results.into_iter().map(|(test, verdict)| (format!("{}::{test}", self.cell.program), verdict));
+        Ok(Column {
+            guest: self.name(),
+            accelerator: accelerator.map_or("none", |accelerator| accelerator.name()).to_owned(),
+            versions: [&parts.kernel.versions, &parts.emulator.versions, &parts.userland.versions]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+            seconds: started.elapsed().as_secs_f64(),
+            results: named.collect(),
+        })
+    }
+
+    fn files(&self, program: &Program, tests: &[String]) -> Result<Files> {
+        let mut files = Files::default();
+        files.working_directory = workspace();
+        let path = self.built.path.display().to_string();
+        files.add_program(&path)?;
+        if program.needs_images {
+            let images = workspace().join("target/images");
+            if !images.join("key").exists() {
+                bail!("`{}` is missing: run tests/images/build.sh", images.display());
+            }
+            files.share(&images)?;
+            files.share(&workspace().join("tests/projects"))?;
+            files.share(&workspace().join("examples"))?;
+        }
+        files.command = vec![path, "--ignored".into(), "--test-threads=1".into(), "--exact".into()];
+        files.command.extend(tests.iter().cloned());
+        Ok(files)
+    }
+}
+
+fn verdicts(finished: &Finished, tests: &[String]) -> BTreeMap<String, Verdict> {
+    let outcome = &finished.outcome;
+    let ending = match outcome.ended {
+        Ended::Exit(status) => format!("the program ended with {status}"),
+        Ended::TimedOut => "the time was over".to_owned(),
+        Ended::Died => format!("the guest ended: {}", finished.last_words),
+    };
+    report::results(&finished.output, tests, &outcome.not_applicable, &ending)
+}
+
+/// The checkout.
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/")).to_owned()
+}
+
+/// Builds a test program with all it uses, and lists its tests that need root.
+fn build(wanted: &Program) -> Result<Built> {
+    let cargo = || {
+        let mut cargo = program("cargo");
+        cargo.current_dir(workspace());
+        cargo
+    };
+    // The runtime's tests run its examples.
+    output(cargo().args(["build", "--locked", "--package", "lighter-runtime", "--examples"]))?;
+    let mut command = cargo();
+    command.args(["test", "--locked", "--no-run", "--message-format=json", "--package", &wanted.package]);
+    let messages = text(command.args(["--test", &wanted.test]))?;
+    let path =
+        executable(&messages, &wanted.test).with_context(|| format!("cargo builds no test `{}`", wanted.test))?;
+    let listed = text(program(&path).args(["--list", "--ignored"]))?;
+    let tests = listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect();
+    fs::metadata(&path).with_context(|| format!("find `{}`", path.display()))?;
+    Ok(Built { path, tests })
+}
+
+/// Finds the program of the test `name` in cargo's messages (cargo(1), "--message-format").
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut tests =
+        messages.filter(|message| message["target"]["name"] == name && message["target"]["kind"][0] == "test");
+    tests.find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_of_a_test_is_found_in_cargos_messages() {
+        let messages = "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"vm\",\"kind\":[\"lib\"]},\"executable\":null}\n\
+                        not json\n\
+                        {\"target\":{\"name\":\"vm\",\"kind\":[\"test\"]},\"executable\":\"/target/deps/vm-1\"}\n";
+        assert_eq!(executable(messages, "vm"), Some(PathBuf::from("/target/deps/vm-1")));
+        assert_eq!(executable(messages, "e2e"), None);
+    }
+
+    #[test]
+    fn a_test_is_wanted_where_every_part_of_the_selection_has_it() {
+        let mut images = Images::load().unwrap();
+        let mut cell = images.matrix.remove(0);
+        (cell.only, cell.ci) = (vec![], Some(vec!["limits::".to_owned()]));
+        let wants = |cell: &Cell, ci, filter: Option<&str>, test: &str| {
+            let filter = filter.map(str::to_owned);
+            Selection { ci, program: None, kernel: None, filter }.wants(cell, test)
+        };
+        assert!(wants(&cell, false, None, "mounts::x"));
+        assert!(!wants(&cell, true, None, "mounts::x"));
+        assert!(wants(&cell, true, Some("x"), "limits::x"));
+        assert!(!wants(&cell, true, Some("y"), "limits::x"));
+        cell.ci = Some(vec![]);
+        assert!(wants(&cell, true, None, "mounts::x"));
+        cell.only = vec!["reboot::".to_owned()];
+        assert!(!wants(&cell, true, None, "mounts::x"));
+    }
+
+    #[test]
+    fn a_selection_is_the_intersection_of_its_parts() {
+        let images = Images::load().unwrap();
+        let count = |ci, program: Option<&str>| {
+            let selection = Selection { ci, program: program.map(str::to_owned), kernel: None, filter: None };
+            images.matrix.iter().filter(|cell| selection.has(cell)).count()
+        };
+        assert_eq!(count(false, None), images.matrix.len());
+        assert!(count(true, None) < count(false, None));
+        assert!(count(true, Some("runtime")) <= count(true, None));
+        assert_eq!(count(false, Some("nosuch")), 0);
+    }
+}
