@@ -23,7 +23,9 @@ pub(super) fn hide(root: &RootDirectory, paths: &[PathBuf]) -> Result<(), InitEr
         if is_directory(&place)? {
             // One empty file system for all: making another costs more than all the rest of it.
             match &empty {
-                Some(empty) => place.bind(OwnedFd::as_fd(empty), false, Attributes::default(), Attributes::default())?,
+                Some(empty) => {
+                    place.bind(OwnedFd::as_fd(empty), false, Attributes::default(), Attributes::default())?
+                }
                 None => {
                     hide_directory(&place)?;
                     empty = Some(root.open_path(path, OFlag::O_PATH).act_on("open", path)?);
