@@ -24,7 +24,7 @@ fi
 
 lighter=${LIGHTER:-$root/target/dist/lighter}
 scratch=$(mktemp -d /tmp/lighter-bench-XXXXXX)
-trap 'rm -rf "$scratch"; rmdir /sys/fs/cgroup/lighter-bench 2>/dev/null || true' EXIT
+trap '[ -n "${KEEP:-}" ] || rm -rf "$scratch"; rmdir /sys/fs/cgroup/lighter-bench 2>/dev/null || true' EXIT
 mkdir -p "$scratch/bundle/rootfs/bin" /sys/fs/cgroup/lighter-bench
 cp /bin/busybox "$scratch/bundle/rootfs/bin/busybox"
 ln -s busybox "$scratch/bundle/rootfs/bin/true"
@@ -84,9 +84,12 @@ lighter, scratch = sys.argv[1:]
 
 def most(*arguments):
     """The most memory, in KiB, that one call and its children had at once; busybox, as what it starts with is counted too."""
-    done = subprocess.run(["/bin/busybox", "time", "-v", *arguments], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
-    return next(line.split()[-1] for line in done.stderr.splitlines() if "Maximum resident" in line)
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    # A file: a container that was only created would hold a pipe open.
+    with open(f"{scratch}/time", "w+") as report:
+        subprocess.run(["/bin/busybox", "time", "-v", *arguments], **quiet, stderr=report, check=True)
+        report.seek(0)
+        return next(line.split()[-1] for line in report if "Maximum resident" in line)
 
 runtime = [lighter, "runtime", "--root", f"{scratch}/state-memory"]
 print("\n## Most memory of one call\n\n| | KiB |\n|---|---:|")

@@ -28,7 +28,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Command, FromArgMatches, Parser, Subcommand};
 use lighter_engine::runtime::cgroup::Driver;
 use lighter_engine::runtime::oci::{DEFAULT_ROOT, OciError, Root};
 use lighter_engine::runtime::{sealed, trace};
@@ -162,12 +162,43 @@ pub(crate) fn main(argv: Vec<OsString>) -> ExitCode {
     if argv.iter().any(|word| CLONING.iter().any(|verb| word == verb)) && nix::unistd::geteuid().is_root() {
         let _tried_again = sealed::ensure();
     }
-    match RuntimeCli::try_parse_from(argv) {
-        Ok(cli) => run(cli.args),
+    match parse(argv) {
+        Ok(args) => run(args),
         Err(error) => {
             let _ = error.print(); // nobody to tell that telling failed
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(error::FAILED))
         }
+    }
+}
+
+/// Reads the command line by the grammar of its verb alone: that of all verbs takes longer to build than most of them to run.
+///
+/// What does not fit is read again by the whole grammar, which knows what to say about it.
+fn parse(argv: Vec<OsString>) -> Result<RuntimeArgs, clap::Error> {
+    let verb = argv.iter().filter_map(|word| word.to_str()).find_map(grammar);
+    let fitting = verb.and_then(|verb| {
+        let command = Command::new("lighter-runc").subcommand_required(true).subcommand(verb);
+        let matches = RuntimeOptions::augment_args(command).try_get_matches_from(&argv).ok()?;
+        RuntimeArgs::from_arg_matches(&matches).ok()
+    });
+    match fitting {
+        Some(args) => Ok(args),
+        None => RuntimeCli::try_parse_from(argv).map(|cli| cli.args),
+    }
+}
+
+/// Returns the grammar of a verb that engines call for every container.
+fn grammar(verb: &str) -> Option<Command> {
+    let command = Command::new(verb.to_owned());
+    match verb {
+        "create" => Some(create::CreateArgs::augment_args(command)),
+        "start" => Some(start::StartArgs::augment_args(command)),
+        "run" => Some(run::RunArgs::augment_args(command)),
+        "exec" => Some(exec::ExecArgs::augment_args(command)),
+        "state" => Some(state::StateArgs::augment_args(command)),
+        "kill" => Some(kill::KillArgs::augment_args(command)),
+        "delete" => Some(delete::DeleteArgs::augment_args(command)),
+        _ => None,
     }
 }
 
@@ -267,6 +298,26 @@ mod tests {
         assert_eq!(in_lower_case(text), "execute `/Bin`: permission denied (os error 13)");
         assert_eq!(in_lower_case("execute `a`: Not of the kernel"), "execute `a`: Not of the kernel");
         assert_eq!(in_lower_case(": (os error "), ": (os error ");
+    }
+
+    #[test]
+    fn the_short_way_and_the_whole_grammar_read_the_same() {
+        let argv = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for line in [
+            "lighter-runc --root /r --log /l --log-format json create --bundle /b --pid-file /p box",
+            "lighter-runc --systemd-cgroup kill --all box 9",
+            "lighter-runc --root create delete --force box",
+            "lighter-runc exec --env A=b box run --all",
+        ] {
+            let short = parse(argv(line)).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let whole = RuntimeCli::try_parse_from(argv(line)).unwrap_or_else(|error| panic!("{line}: {error}")).args;
+            assert_eq!((short.options.root, short.options.log), (whole.options.root, whole.options.log), "{line}");
+            assert_eq!(std::mem::discriminant(&short.verb), std::mem::discriminant(&whole.verb), "{line}");
+        }
+        for line in ["lighter-runc", "lighter-runc start", "lighter-runc state box more", "lighter-runc create --help"]
+        {
+            assert!(parse(argv(line)).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -115,8 +115,8 @@ impl Channel {
 
     /// Waits for a report; `None` when the other end was closed.
     pub(crate) fn receive(&self) -> io::Result<Option<(Report, Option<OwnedFd>)>> {
-        let mut buffer = vec![0; MESSAGE_BYTES];
         loop {
+            let mut buffer = self.buffer();
             return match sys::socket::receive(self.0.as_fd(), &mut buffer) {
                 Ok((0, _)) | Err(Errno::ECONNRESET) => Ok(None),
                 Ok((length, terminal)) => Ok(Some((serde_json::from_slice(&buffer[..length])?, terminal))),
@@ -126,6 +126,12 @@ impl Channel {
         }
     }
 
+    /// Waits for the next message, and returns room for it; a message is no longer than a page most of the time.
+    fn buffer(&self) -> Vec<u8> {
+        let length = sys::socket::next_length(self.0.as_fd()).unwrap_or(MESSAGE_BYTES);
+        vec![0; length.clamp(1, MESSAGE_BYTES)]
+    }
+
     /// Lets init go on; `state` is the container's, for hooks: not empty, an empty message would be the end.
     pub(crate) fn go(&self, state: &[u8]) -> io::Result<()> {
         Ok(sys::socket::send(self.0.as_fd(), state, None)?)
@@ -133,8 +139,8 @@ impl Channel {
 
     /// Waits until init may go on; `None` when the other end is gone.
     pub(super) fn wait(&self) -> Option<Vec<u8>> {
-        let mut buffer = vec![0; MESSAGE_BYTES];
         loop {
+            let mut buffer = self.buffer();
             match sys::socket::receive(self.0.as_fd(), &mut buffer) {
                 Ok((0, _)) => return None,
                 Ok((length, _)) => {

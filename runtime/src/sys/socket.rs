@@ -7,7 +7,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, accept4, recvmsg,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, accept4, recv, recvmsg,
     sendmsg, socketpair,
 };
 
@@ -30,6 +30,11 @@ pub(crate) fn accept(socket: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
     let connected = accept4(socket.as_raw_fd(), SockFlag::SOCK_CLOEXEC)?;
     // SAFETY: the kernel has just returned `connected` as a new descriptor, which nothing else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(connected) })
+}
+
+/// Waits for the next message and returns its length, 0 when the other side is gone; the message stays.
+pub(crate) fn next_length(socket: BorrowedFd<'_>) -> nix::Result<usize> {
+    recv(socket.as_raw_fd(), &mut [], MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC)
 }
 
 /// Receives one message into `buffer`: its length, 0 when the other side is gone, and its descriptor.

@@ -23,7 +23,7 @@ fn broken() -> Vec<(&'static str, Value, &'static str)> {
         ("/hostname", json!("a\nb"), "hostname"),
         ("/mounts", mount(json!({"destination": "/..", "type": "tmpfs"})), "mounts[1].destination"),
         ("/mounts", mount(json!({"destination": "/x"})), "mounts[1].type"),
-        ("/mounts", mount(json!({"destination": "/x", "type": "tmpfs", "options": ["remount"]})), "mounts[1].options"),
+        ("/mounts", mount(json!({"destination": "/x", "type": "tmpfs", "options": ["remount"]})), "`mounts[1]`"),
         ("/mounts", mount(json!({"destination": "/proc/self", "type": "tmpfs"})), "mounts[1].destination"),
         ("/linux/namespaces", namespaces(json!({"type": "pid"})), "linux.namespaces"),
         ("/linux/namespaces", namespaces(json!({"type": "user"})), "linux.uidMappings"),

@@ -144,7 +144,11 @@ impl Criu {
 
     fn send(&self, message: &Message) -> Result<(), CriuError> {
         let sent = self.socket().and_then(|socket| Ok(sys::socket::send(socket, &message.encode(), None)?));
-        sent.map_err(|source| CriuError::Talk { act: self.act, source })
+        match sent {
+            // It has ended: receiving tells, and its log why.
+            Err(source) if is_gone(&source) => Ok(()),
+            result => result.map_err(|source| CriuError::Talk { act: self.act, source }),
+        }
     }
 
     fn receive(&self, log: &Path) -> Result<(Response, Option<OwnedFd>), CriuError> {
@@ -153,6 +157,7 @@ impl Criu {
         let (length, terminal) = loop {
             match self.socket().and_then(|socket| Ok(sys::socket::receive(socket, &mut buffer)?)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_gone(&error) => break (0, None),
                 result => break result.map_err(failed)?,
             }
         };
@@ -182,6 +187,11 @@ impl Criu {
         // It ends with the socket; how is of no interest, as its answer was.
         let _status = self.child.wait();
     }
+}
+
+/// ECONNRESET: it ended without having read all that it was sent.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 impl Drop for Criu {
