@@ -24,8 +24,11 @@ fi
 
 lighter=${LIGHTER:-$root/target/dist/lighter}
 scratch=$(mktemp -d /tmp/lighter-bench-XXXXXX)
-trap '[ -n "${KEEP:-}" ] || rm -rf "$scratch"; rmdir /sys/fs/cgroup/lighter-bench 2>/dev/null || true' EXIT
-mkdir -p "$scratch/bundle/rootfs/bin" /sys/fs/cgroup/lighter-bench
+# Where they all keep their state by default: in memory.
+state=$(mktemp -d /run/lighter-bench-XXXXXX)
+trap 'rm -rf "$scratch" "$state"; rmdir /sys/fs/cgroup/lighter-bench/keep /sys/fs/cgroup/lighter-bench 2>/dev/null || true' EXIT
+# `keep` keeps the cgroup above them: who removes what became empty would have to make it again, and others would miss it.
+mkdir -p "$scratch/bundle/rootfs/bin" /sys/fs/cgroup/lighter-bench/keep
 cp /bin/busybox "$scratch/bundle/rootfs/bin/busybox"
 ln -s busybox "$scratch/bundle/rootfs/bin/true"
 cc -O2 -static -Wall -Wextra -o "$scratch/floor" "$here/floor.c"
@@ -50,7 +53,7 @@ PYTHON
 
 lifecycle() {
     local command=$1 name=$2
-    echo "$command --root $scratch/state-$name create --bundle $scratch/$name $name && $command --root $scratch/state-$name start $name && $command --root $scratch/state-$name delete --force $name"
+    echo "$command --root $state/$name create --bundle $scratch/$name $name && $command --root $state/$name start $name && $command --root $state/$name delete --force $name"
 }
 floor="$scratch/floor $scratch/bundle/rootfs /sys/fs/cgroup/lighter-bench/floor"
 contestants=(--contestant lighter '' "$(lifecycle "$lighter runtime" lighter)" '' --contestant 'the kernel alone' '' "$floor" '')
@@ -77,21 +80,20 @@ export BENCH_RESULT=$scratch/result.md
 } >"$BENCH_RESULT"
 python3 "$here/../measure.py" --rounds "$rounds" --title 'create, start, delete of a bundle that runs true' "${contestants[@]}"
 
-python3 - "$lighter" "$scratch" >>"$BENCH_RESULT" <<'PYTHON'
+python3 - "$lighter" "$scratch" "$state" >>"$BENCH_RESULT" <<'PYTHON'
 import subprocess, sys, time
 from concurrent.futures import ThreadPoolExecutor
-lighter, scratch = sys.argv[1:]
+lighter, scratch, state = sys.argv[1:]
 
 def most(*arguments):
-    """The most memory, in KiB, that one call and its children had at once; busybox, as what it starts with is counted too."""
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    # A file: a container that was only created would hold a pipe open.
-    with open(f"{scratch}/time", "w+") as report:
-        subprocess.run(["/bin/busybox", "time", "-v", *arguments], **quiet, stderr=report, check=True)
-        report.seek(0)
-        return next(line.split()[-1] for line in report if "Maximum resident" in line)
+    """The most memory, in KiB, that one call and its children had at once; by GNU time, which counts in KiB."""
+    report = f"{scratch}/time"
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(["/usr/bin/time", "--format", "%M", "--output", report, *arguments], **quiet, check=True)
+    with open(report) as file:
+        return file.read().strip()
 
-runtime = [lighter, "runtime", "--root", f"{scratch}/state-memory"]
+runtime = [lighter, "runtime", "--root", f"{state}/memory"]
 print("\n## Most memory of one call\n\n| | KiB |\n|---|---:|")
 print(f"| create | {most(*runtime, 'create', '--bundle', f'{scratch}/lighter', 'memory')} |")
 print(f"| start | {most(*runtime, 'start', 'memory')} |")
@@ -102,7 +104,7 @@ def caller(number):
     for turn in range(number, 100, 8):
         name = f"many-{turn}"
         for verb in (["create", "--bundle", f"{scratch}/caller-{number}"], ["start"], ["delete", "--force"]):
-            done = subprocess.run([lighter, "runtime", "--root", f"{scratch}/state-many", *verb, name],
+            done = subprocess.run([lighter, "runtime", "--root", f"{state}/many", *verb, name],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
             failures += done.returncode != 0
     return failures

@@ -29,6 +29,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use attach::Attachment;
+pub(crate) use create::Made;
 pub use error::CgroupError;
 pub(crate) use hierarchy::{Hierarchy, Kind};
 pub use oom::OomWatch;

@@ -144,6 +144,9 @@ impl Planned<'_> {
         let joins = joins::open(&plan)?;
         let (mut placement, mut warnings) = Placement::prepare(&plan, launch.spec.annotations().as_ref())?;
         let (child, channel) = clone_init(&plan, &joins, &launch)?;
+        warnings.extend(placement.limit(&plan).inspect_err(|_| {
+            end(&child);
+        })?);
         let annotations = launch.spec.annotations().clone();
         let subject = Subject { version: launch.spec.version(), id: launch.id, bundle: launch.bundle, annotations };
         let (terminal, said) = wait_until_ready(&child, &channel, |stage| {

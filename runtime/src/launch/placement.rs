@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::LaunchError;
-use crate::cgroup::{Cgroup, Description, Unit};
+use crate::cgroup::{Cgroup, Description, Made, Unit};
 use crate::plan::ContainerPlan;
 use crate::trace::{self, Effect};
 
@@ -11,11 +11,12 @@ use crate::trace::{self, Effect};
 #[derive(Debug)]
 pub(crate) struct Placement {
     cgroup: Option<Cgroup>,
+    made: Made,
     unit: Option<(Unit, Description)>,
 }
 
 impl Placement {
-    /// Makes and limits the cgroup; one that systemd is to make is only described.
+    /// Makes the cgroup; one that systemd is to make is only described.
     ///
     /// Returns what the user should know as well.
     pub(crate) fn prepare(
@@ -26,18 +27,26 @@ impl Placement {
         if let Some(unit) = &plan.unit {
             let description = unit.describe(Some(&plan.resources), annotations.unwrap_or(&none))?;
             // Nothing is to be taken back until there is a process to make a unit around.
-            return Ok((Self { cgroup: None, unit: Some((unit.clone(), description)) }, Vec::new()));
+            let placement = Self { cgroup: None, made: Made::default(), unit: Some((unit.clone(), description)) };
+            return Ok((placement, Vec::new()));
         }
         let made = plan.cgroup.create()?;
-        let placement = Self { cgroup: Some(plan.cgroup.clone()), unit: None };
-        let mut warnings: Vec<String> = made.warning().into_iter().collect();
+        let warnings = made.warning().into_iter().collect();
+        Ok((Self { cgroup: Some(plan.cgroup.clone()), made, unit: None }, warnings))
+    }
+
+    /// Limits the cgroup that [`prepare`](Self::prepare) made, while init sets itself up in there: nothing of the
+    /// container runs yet, and the check of a device filter alone takes the kernel as long as half of the mounts.
+    pub(crate) fn limit(&self, plan: &ContainerPlan) -> Result<Vec<String>, LaunchError> {
+        if self.unit.is_some() {
+            return Ok(Vec::new());
+        }
         let mut resources = plan.resources.clone();
-        if plan.devices_implied && !plan.cgroup.can_restrict_devices(&made) {
+        if plan.devices_implied && !plan.cgroup.can_restrict_devices(&self.made) {
             // Nobody asked for rules: what everybody may do without cgroups is what this container may.
             resources.set_devices(None);
         }
-        warnings.extend(plan.cgroup.limit(&resources, &made)?);
-        Ok((placement, warnings))
+        Ok(plan.cgroup.limit(&resources, &self.made)?)
     }
 
     /// Lets systemd make the cgroup around `pid`, which waits; does nothing where there is one already.
