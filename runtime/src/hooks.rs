@@ -83,6 +83,13 @@ pub enum HookError {
     },
 }
 
+impl HookError {
+    /// Returns the error with its cause, where only a text can be handed on.
+    pub(crate) fn told(&self) -> String {
+        std::error::Error::source(self).map_or_else(|| self.to_string(), |source| format!("{self}: {source}"))
+    }
+}
+
 /// Checks the hooks of a spec.
 pub(crate) fn plan(hooks: Option<&oci_spec::runtime::Hooks>) -> Result<Hooks, PlanError> {
     let Some(hooks) = hooks else { return Ok(Hooks::default()) };

@@ -6,32 +6,23 @@ use std::process::ExitCode;
 use lighter_engine::Exec;
 use lighter_engine::runtime::oci::{ExecOptions, load_process};
 
+use super::handed::HandedArgs;
 use super::process::ProcessArgs;
-use super::{NOT_STARTED, RuntimeContext, bundle, failed};
+use super::{NOT_STARTED, RuntimeContext, failed};
 use crate::error::Failure;
 use crate::session;
 
 /// Run one more process in a container
 #[derive(clap::Args)]
 pub(super) struct ExecArgs {
-    /// Unix socket that receives the master side of the process's terminal
-    #[arg(long, value_name = "SOCKET")]
-    console_socket: Option<PathBuf>,
-    /// Unix socket that receives a pidfd of it
-    #[arg(long, value_name = "SOCKET")]
-    pidfd_socket: Option<PathBuf>,
-    /// File to write its pid to
-    #[arg(long, value_name = "FILE")]
-    pid_file: Option<PathBuf>,
+    #[command(flatten)]
+    handed: HandedArgs,
     /// Return once it runs
     #[arg(short, long)]
     detach: bool,
     /// File that describes the process as `config.json` does, instead of options and arguments
     #[arg(short, long, value_name = "FILE")]
     process: Option<PathBuf>,
-    /// Hand this many descriptors after standard error on to it
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    preserve_fds: u32,
     /// Cgroup below the container's to run it in
     #[arg(long, value_name = "PATH")]
     cgroup: Option<String>,
@@ -59,10 +50,10 @@ pub(super) fn run(ctx: &RuntimeContext, args: &ExecArgs) -> Result<ExitCode, Fai
 
 fn start(ctx: &RuntimeContext, args: &ExecArgs) -> Result<Exec, Failure> {
     let options = ExecOptions {
-        console_socket: args.console_socket.clone(),
-        pidfd_socket: args.pidfd_socket.clone(),
-        pid_file: args.pid_file.clone(),
-        preserve_fds: bundle::preserved(args.preserve_fds)?,
+        console_socket: args.handed.console_socket.clone(),
+        pidfd_socket: args.handed.pidfd_socket.clone(),
+        pid_file: args.handed.pid_file.clone(),
+        preserve_fds: args.handed.preserved()?,
         cgroup: args.cgroup.clone(),
         ignore_paused: args.ignore_paused,
         attended: !args.detach,

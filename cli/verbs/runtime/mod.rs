@@ -8,6 +8,7 @@ mod delete;
 mod events;
 mod exec;
 mod features;
+mod handed;
 mod kill;
 mod list;
 mod log;

@@ -161,7 +161,7 @@ fn take_off(
     (hooks, state): (&[HookPlan], &[u8]),
     agents: &mut Vec<Connection>,
 ) -> Result<Infallible, InitError> {
-    hooks::run_all(hooks, state, None).map_err(|error| InitError::refused(chain(&error)))?;
+    hooks::run_all(hooks, state, None).map_err(|error| InitError::refused(error.told()))?;
     let agent = agents.pop();
     if !reaper {
         return become_program(plan, env, capabilities, agent);
@@ -186,11 +186,7 @@ fn wait_for(start: &ContainerStart<'_>, stage: Stage) -> Result<Vec<u8>, InitErr
 fn run_hooks(start: &ContainerStart<'_>) -> Result<(), InitError> {
     let state = wait_for(start, Stage::Mounted)?;
     let hooks = &start.plan.hooks.create_container;
-    hooks::run_all(hooks, &state, None).map_err(|error| InitError::refused(chain(&error)))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+    hooks::run_all(hooks, &state, None).map_err(|error| InitError::refused(error.told()))
 }
 
 /// Gives up everything the program shall not have, and becomes it.

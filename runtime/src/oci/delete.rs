@@ -65,7 +65,7 @@ impl Container {
         let state = self.subject().state(ContainerState::Stopped, None);
         let bundle: &Path = &self.record.bundle;
         let failed = hooks::run_each(&self.record.hooks.poststop, &state, Some(bundle).filter(|path| path.is_dir()));
-        failed.iter().map(|error| format!("after it was deleted: {}", chain(error))).collect()
+        failed.iter().map(|error| format!("after it was deleted: {}", error.told())).collect()
     }
 
     /// Kills its processes and waits until the first has ended.
@@ -79,8 +79,4 @@ impl Container {
             _ => Ok(()),
         }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

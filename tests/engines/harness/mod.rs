@@ -13,6 +13,8 @@ mod images;
 mod podman;
 #[path = "../../e2e/harness/processes.rs"]
 mod processes;
+#[path = "../../runtime/harness/scratch.rs"]
+mod scratch;
 mod terminal;
 mod world;
 

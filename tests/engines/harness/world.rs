@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 
+use super::scratch::{mounts, unused};
 use super::{eventually, images, processes, run, tool};
 
 /// Time the kernel may take to finish what the removal of a container began.
@@ -32,7 +32,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        let (name, directory) = unused();
+        let (name, directory) = unused("engines");
         fs::create_dir_all(&directory).expect("the scratch folder is ours");
         let namespaces = Namespaces::enter();
         run(tool("ip", ["link", "set", "lo", "up"]), &directory).ok();
@@ -124,24 +124,6 @@ impl Drop for World {
             fs::remove_dir_all(&self.directory).expect("the scratch folder is ours");
         }
     }
-}
-
-/// Returns a name that no test has, nor one that failed earlier and was kept, and its directory.
-fn unused() -> (String, PathBuf) {
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let name = format!("engines-{}-{:03}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("engines").join(&name);
-        if !directory.exists() {
-            return (name, directory);
-        }
-    }
-}
-
-/// The mounts of the calling thread's namespace, without the numbers that differ from namespace to namespace.
-fn mounts() -> BTreeSet<String> {
-    let text = fs::read_to_string("/proc/thread-self/mountinfo").expect("procfs is mounted");
-    text.lines().map(|line| line.split(' ').skip(3).collect::<Vec<_>>().join(" ")).collect()
 }
 
 /// Collects the folders below `folder` that are named by a container: an id as docker and podman give it, or a name that

@@ -11,6 +11,7 @@ mod eventually;
 #[path = "../../e2e/harness/processes.rs"]
 mod processes;
 mod rootfs;
+mod scratch;
 mod sys;
 mod world;
 
