@@ -22,11 +22,19 @@ pub(super) enum LogFormat {
 pub(super) struct Log {
     path: Option<PathBuf>,
     format: LogFormat,
+    debug: bool,
 }
 
 impl Log {
-    pub(super) fn new(path: Option<PathBuf>, format: LogFormat) -> Self {
-        Self { path, format }
+    pub(super) fn new(path: Option<PathBuf>, format: LogFormat, debug: bool) -> Self {
+        Self { path, format, debug }
+    }
+
+    /// Says what only those want to know who look for a fault.
+    pub(super) fn debug(&self, text: &str) {
+        if self.debug {
+            self.append("debug", text);
+        }
     }
 
     /// Says why the call failed.

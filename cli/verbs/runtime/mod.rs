@@ -76,7 +76,7 @@ struct RuntimeOptions {
     /// File that each step is appended to, with its time: a JSON object a line
     #[arg(long, value_name = "FILE", help_heading = "Runtime options")]
     trace: Option<PathBuf>,
-    /// Write more to the log
+    /// Write to the log as well what was called and how it ended
     #[arg(long, help_heading = "Runtime options")]
     debug: bool,
     /// Make cgroups by way of systemd; `cgroupsPath` is then `slice:prefix:name`
@@ -144,17 +144,17 @@ impl RuntimeContext {
 
 /// Takes the arguments of a call that is one of the runtime: by the program's name, or by its first word.
 ///
-/// The name is put in front of them; everything else of lighter is left alone, as engines call often.
+/// What it was called by is put in front of them; everything else of lighter is left alone, as engines call often.
 pub(crate) fn arguments(argv: &[OsString]) -> Option<Vec<OsString>> {
     let name = argv.first().and_then(|path| Path::new(path).file_name()).unwrap_or_default();
-    let skipped = if name == "runc" || name == "lighter-runc" {
-        1
+    let (called, skipped) = if name == "runc" || name == "lighter-runc" {
+        (name.to_owned(), 1)
     } else if argv.get(1).is_some_and(|verb| verb == "runtime") {
-        2
+        (OsString::from("lighter runtime"), 2)
     } else {
         return None;
     };
-    Some([OsString::from("lighter-runc")].into_iter().chain(argv.iter().skip(skipped).cloned()).collect())
+    Some([called].into_iter().chain(argv.iter().skip(skipped).cloned()).collect())
 }
 
 /// Runs the runtime with its own arguments.
@@ -206,11 +206,15 @@ fn grammar(verb: &str) -> Option<Command> {
 /// Does what was asked.
 pub(crate) fn run(args: RuntimeArgs) -> ExitCode {
     let RuntimeArgs { options, verb } = args;
-    let log = Log::new(options.log, options.log_format);
+    let log = Log::new(options.log, options.log_format, options.debug);
+    log.debug(&format!("called as {:?}", std::env::args_os().collect::<Vec<_>>()));
     let driver = if options.systemd_cgroup { Driver::Systemd } else { Driver::Cgroupfs };
     let context = RuntimeContext { root: Root::new(&options.root), driver, log };
     match dispatch(&context, verb, options.trace.as_deref()) {
-        Ok(code) => code,
+        Ok(code) => {
+            context.log.debug("done");
+            code
+        }
         Err(failure) => {
             context.log.fail(&failure);
             failure.exit_code()
@@ -324,10 +328,10 @@ mod tests {
     #[test]
     fn a_call_of_the_runtime_is_known_by_name_or_first_word() {
         let argv = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
-        let expected = Some(argv(&["lighter-runc", "state", "box"]));
-        assert_eq!(arguments(&argv(&["/usr/bin/runc", "state", "box"])), expected);
-        assert_eq!(arguments(&argv(&["lighter-runc", "state", "box"])), expected);
-        assert_eq!(arguments(&argv(&["lighter", "runtime", "state", "box"])), expected);
+        let read = |called: &str| Some(argv(&[called, "state", "box"]));
+        assert_eq!(arguments(&argv(&["/usr/bin/runc", "state", "box"])), read("runc"));
+        assert_eq!(arguments(&argv(&["lighter-runc", "state", "box"])), read("lighter-runc"));
+        assert_eq!(arguments(&argv(&["lighter", "runtime", "state", "box"])), read("lighter runtime"));
         assert_eq!(arguments(&argv(&["lighter", "run", "runtime"])), None);
         assert_eq!(arguments(&[]), None);
     }
