@@ -70,9 +70,11 @@ impl Container {
 
     /// Kills its processes and waits until the first has ended.
     fn end(&self) -> Result<(), OciError> {
-        let init = self.open_init()?;
-        self.end_all();
-        let Some(init) = init else { return Ok(()) };
+        let Some(init) = self.open_init()? else {
+            self.end_all();
+            return Ok(());
+        };
+        self.end_with(&init);
         let mut fds = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
         match poll(&mut fds, PATIENCE_MS) {
             Ok(0) => Err(OciError::Status { act: "delete", id: self.record.id.clone(), status: Status::Running }),

@@ -1,6 +1,6 @@
 //! `kill`: a signal to a container (runtime-spec, runtime.md, "Kill").
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::signal::{self, Signal};
@@ -44,8 +44,7 @@ impl Root {
 impl Container {
     fn signal_all(&self, number: i32) -> Result<(), OciError> {
         if number == libc::SIGKILL {
-            self.cgroup().kill_all()?;
-            return Ok(self.cgroup().thaw()?);
+            return Ok(self.cgroup().kill_all()?);
         }
         let signal = Signal::try_from(number)
             .map_err(|_| OciError::Options(format!("{number} is no signal that can be sent to all processes")))?;
@@ -67,9 +66,15 @@ impl Container {
     /// Kills whatever is left of it, without a word.
     pub(super) fn end_all(&self) {
         if let Ok(Some(init)) = self.open_init() {
-            let _gone = process::kill(init.as_fd(), libc::SIGKILL);
+            self.end_with(&init);
+        } else {
+            let _gone = self.cgroup().kill_all();
         }
+    }
+
+    /// As [`end_all`](Self::end_all), with its first process at hand.
+    pub(super) fn end_with(&self, init: &OwnedFd) {
+        let _gone = process::kill(init.as_fd(), libc::SIGKILL);
         let _gone = self.cgroup().kill_all();
-        let _gone = self.cgroup().thaw();
     }
 }
