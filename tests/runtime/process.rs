@@ -105,6 +105,16 @@ fn the_groups_are_the_additional_gids_alone() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_user_may_open_the_standard_streams_again() {
+    let user = json!({"uid": 1000, "gid": 2000});
+    let container = Container::new(|config| config.script("echo again > /dev/stdout").set("/process/user", user));
+    // By a pipe of root, as engines read.
+    let output = container.of_bundle("run").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "again\n", "{output:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
 fn the_umask_is_the_users() {
     let user = json!({"uid": 0, "gid": 0, "umask": 0o027});
     assert_eq!(inside(|config| config.script("umask").set("/process/user", user)), "0027");

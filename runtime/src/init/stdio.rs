@@ -11,7 +11,12 @@ use crate::launch::Stdio;
 
 /// Puts the standard streams at 0, 1 and 2. A terminal is connected elsewhere.
 pub(super) fn connect(stdio: &Stdio, uid: Uid) -> Result<(), InitError> {
-    let Stdio::Fds { stdin, stdout, stderr } = stdio else { return reopen_null() };
+    let Stdio::Fds { stdin, stdout, stderr } = stdio else {
+        for stream in [std::io::stdin().as_fd(), std::io::stdout().as_fd(), std::io::stderr().as_fd()] {
+            hand_over(stream, uid)?;
+        }
+        return reopen_null();
+    };
     // Copies above 2 first: one of the three may stand where another is to be put.
     let copy = |stream: &std::os::fd::OwnedFd| stream.try_clone().act("copy a standard stream");
     let (stdin, stdout, stderr) = (copy(stdin)?, copy(stdout)?, copy(stderr)?);
@@ -55,12 +60,13 @@ pub(super) fn replace(stdin: BorrowedFd<'_>, stdout: BorrowedFd<'_>, stderr: Bor
     dup2_stderr(stderr).act("connect standard error")
 }
 
-/// Gives a pipe of ours to the container's user, who may open it again as `/dev/stdout`.
+/// Gives a pipe to the container's user, who may open it again as `/dev/stdout`: servers do so for their logs.
 ///
 /// Pipes of root only: what the caller was given by somebody else (a file, `/dev/null`, a terminal, a
 /// user's pipe) keeps its owner.
 fn hand_over(stream: BorrowedFd<'_>, uid: Uid) -> Result<(), InitError> {
-    let stat = fstat(stream).act("look at a standard stream")?;
+    // A caller may leave a stream closed.
+    let Ok(stat) = fstat(stream) else { return Ok(()) };
     let is_pipe = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFIFO;
     if is_pipe && stat.st_uid == 0 && !uid.is_root() {
         fchown(stream, Some(uid), None).act("give a pipe to the container's user")?;

@@ -5,7 +5,9 @@ use std::os::fd::OwnedFd;
 /// Standard streams.
 #[derive(Debug)]
 pub enum Stdio {
-    /// The caller's own, untouched.
+    /// The caller's own.
+    ///
+    /// A pipe or FIFO of root is given to the container's user, as below.
     Inherit,
     /// These.
     ///
