@@ -23,6 +23,7 @@ pub(crate) fn pump(mut exec: Exec, forwarded: &[Signal]) -> Result<i32, Failure>
     let _raw = exec.terminal.as_ref().and_then(|_| super::terminal::raw());
     let mut outputs = Vec::new();
     let tty = exec.terminal.take();
+    resize(tty.as_ref());
     if let Some(master) = &tty {
         detach(copy(io::stdin(), File::from(master.try_clone()?)));
         outputs.push(copy(File::from(master.try_clone()?), io::stdout()));

@@ -66,3 +66,10 @@ fn a_size_without_a_terminal_is_ignored() {
 fn there_is_no_terminal_by_default() {
     assert_eq!(inside(|config| config.script("[ -t 0 ] || [ -t 1 ] || [ -t 2 ] || echo none")), "none");
 }
+
+#[test]
+#[ignore = "needs root"]
+fn who_runs_a_container_in_the_foreground_serves_its_terminal() {
+    let container = Container::new(|config| config.script("tty").set("/process/terminal", json!(true)));
+    assert!(container.run().ok().text().starts_with("/dev/pts/"));
+}

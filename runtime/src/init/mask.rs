@@ -23,9 +23,7 @@ pub(super) fn hide(root: &RootDirectory, paths: &[PathBuf]) -> Result<(), InitEr
         if is_directory(&place)? {
             // One empty file system for all: making another costs more than all the rest of it.
             match &empty {
-                Some(empty) => {
-                    place.bind(OwnedFd::as_fd(empty), false, Attributes::default(), Attributes::default())?
-                }
+                Some(empty) => place.mount_again(("tmpfs", "tmpfs"), &empty_options(), OwnedFd::as_fd(empty))?,
                 None => {
                     hide_directory(&place)?;
                     empty = Some(root.open_path(path, OFlag::O_PATH).act_on("open", path)?);
@@ -79,12 +77,15 @@ fn is_directory(place: &Place<'_>) -> Result<bool, InitError> {
 
 /// Covers a directory with an empty, read-only file system.
 fn hide_directory(place: &Place<'_>) -> Result<(), InitError> {
-    let options = MountOptions {
+    place.mount_filesystem("tmpfs", "tmpfs", &empty_options())
+}
+
+fn empty_options() -> MountOptions {
+    MountOptions {
         attributes: Attributes { set: mount_options::RDONLY, ..Attributes::default() },
         data: vec![("nr_inodes".to_owned(), Some("1".to_owned())), ("mode".to_owned(), Some("755".to_owned()))],
         ..MountOptions::default()
-    };
-    place.mount_filesystem("tmpfs", "tmpfs", &options)
+    }
 }
 
 /// Opens the container's `/dev/null` and makes certain it is that device: an image or a volume could have

@@ -72,6 +72,19 @@ impl<'a> Place<'a> {
         self.change_mounted(Attributes { set: 0, clear: 0, ..options.attributes }, options.recursive)
     }
 
+    /// Mounts a file system of type `fstype` that is mounted elsewhere, at `mounted`, here as well: as good as a new one of
+    /// these options, and told as one.
+    pub(super) fn mount_again(
+        &self,
+        (fstype, source): (&str, &str),
+        options: &MountOptions,
+        mounted: BorrowedFd<'_>,
+    ) -> Result<(), InitError> {
+        let effect = || Effect::mount(self.path, (fstype, source), options);
+        let none = Attributes::default();
+        trace::step(effect, || self.bind_open(mounted, false, none, none))
+    }
+
     /// Mounts what `source` holds here once more.
     pub(super) fn bind(
         &self,

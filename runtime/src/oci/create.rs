@@ -144,7 +144,10 @@ impl Container {
         let mut created = planned.create()?;
         self.record.init = Some(created.init.process());
         self.record.write(&self.directory)?;
-        if let (Some(path), Some(terminal)) = (&options.console_socket, created.terminal.take()) {
+        // Taken only if it is sent: it is the caller's who attends.
+        if let Some(path) = &options.console_socket
+            && let Some(terminal) = created.terminal.take()
+        {
             console::send(path, &terminal)?;
         }
         if let Some(path) = &options.pidfd_socket {
