@@ -14,14 +14,20 @@ pub(crate) const SERVICE: &str = "com.docker.compose.service";
 pub(crate) const NUMBER: &str = "com.docker.compose.container-number";
 
 /// Returns the containers that `name` means; several if it is a service with replicas.
+///
+/// A service comes before the beginning of an id: `db`, `cache` or `feed` are words that ids can begin with.
 pub(crate) fn find(ctx: &Context, engine: &Engine, name: &str) -> Result<Vec<Container>, Failure> {
-    match engine.find(name) {
-        Ok(container) => Ok(vec![container]),
-        Err(FindError::NotFound(_)) => {
-            let replicas = replicas(ctx, engine, name)?;
-            if replicas.is_empty() { Err(no_such(ctx, name)) } else { Ok(replicas) }
-        }
-        Err(error) => Err(error.into()),
+    match engine.find_whole(name) {
+        Err(FindError::NotFound(_)) => {}
+        whole => return Ok(vec![whole?]),
+    }
+    let replicas = replicas(ctx, engine, name)?;
+    if !replicas.is_empty() {
+        return Ok(replicas);
+    }
+    match engine.find_abbreviated(name) {
+        Err(FindError::NotFound(_)) => Err(no_such(ctx, name)),
+        abbreviated => Ok(vec![abbreviated?]),
     }
 }
 

@@ -60,12 +60,26 @@ impl Engine {
 
     /// Returns the container with this name, id, or unique beginning of an id.
     pub fn find(&self, name: &str) -> Result<Container, FindError> {
-        let not_found = || FindError::NotFound(name.to_owned());
-        if id::is_name(name)
-            && let Some(id) = self.id_of_name(name)?
-        {
-            return self.load(&id)?.ok_or_else(not_found);
+        match self.find_whole(name) {
+            Err(FindError::NotFound(_)) => self.find_abbreviated(name),
+            found => found,
         }
+    }
+
+    /// Returns the container with this name or whole id.
+    pub fn find_whole(&self, name: &str) -> Result<Container, FindError> {
+        let id = match id::is_name(name) {
+            true => self.id_of_name(name)?,
+            false => None,
+        };
+        let id = id.unwrap_or_else(|| name.to_owned());
+        let found = if id::is_id(&id) { self.load(&id)? } else { None };
+        found.ok_or_else(|| FindError::NotFound(name.to_owned()))
+    }
+
+    /// Returns the only container whose id begins like this.
+    pub fn find_abbreviated(&self, name: &str) -> Result<Container, FindError> {
+        let not_found = || FindError::NotFound(name.to_owned());
         let mut candidates: Vec<String> =
             self.container_ids()?.into_iter().filter(|id| !name.is_empty() && id.starts_with(name)).collect();
         match candidates.len() {

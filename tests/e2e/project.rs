@@ -45,6 +45,18 @@ fn up_again_changes_nothing_and_needs_no_registry() {
 
 #[test]
 #[ignore = "needs root"]
+fn the_name_of_a_service_comes_before_the_beginning_of_an_id() {
+    let project = Scenario::new("a service called `db` must be found whatever ids there are");
+    let id = project.run(["create", "busybox:1", "true"]).ok().text().to_owned();
+    let service = &id[..2];
+    let file = format!("services: {{'{service}': {{image: 'busybox:1', command: sleep 60, init: true}}}}");
+    project.file("compose.yaml", &file).run(["up", "-d"]).ok();
+    assert_eq!(project.run(["exec", service, "printf", "there"]).ok().text(), "there");
+    project.run(["rm", &id[..20]]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_foreground_up_shows_prefixed_logs_and_stops_on_sigint() {
     let project = Scenario::new("Ctrl-C must stop the project in order");
     let up = project.file("compose.yaml", TWO).start(["up"]);
