@@ -15,6 +15,7 @@ mod files;
 mod find;
 mod image;
 mod index;
+mod known;
 mod layers;
 mod lease;
 mod remove;
@@ -25,6 +26,7 @@ pub use error::StoreError;
 
 pub(crate) use blobs::{Blobs, FileSource, Ingest};
 pub(crate) use index::{Entry, EntryPlatform};
+pub(crate) use known::Known;
 pub(crate) use layers::{LayerIds, Layers, NewLayer};
 pub(crate) use lease::{Lease, Needs};
 pub(crate) use write::Listed;
@@ -39,6 +41,7 @@ use oci_spec::image::ImageConfiguration;
 use self::index::Index;
 use crate::digest::Digest;
 pub use crate::manifest::Healthcheck;
+use crate::platform::Platform;
 use crate::reference::Reference;
 
 /// The file that makes a directory an OCI image layout (image-layout.md, "oci-layout file").
@@ -80,6 +83,13 @@ impl Image {
     /// Returns a name for messages: the first reference, else the short id.
     pub fn name(&self) -> String {
         self.references.first().map_or_else(|| self.id.short().to_owned(), Reference::familiar)
+    }
+
+    /// Tells whether it is made for a platform, or for a lower variant of it.
+    pub fn runs_on(&self, platform: &Platform) -> bool {
+        let (os, architecture) = (self.config.os().to_string(), self.config.architecture().to_string());
+        let variant = self.config.variant().clone().filter(|variant| !variant.is_empty());
+        platform.accepts(&Platform { os, architecture, variant }).is_some()
     }
 }
 

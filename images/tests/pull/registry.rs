@@ -30,6 +30,7 @@ pub(crate) enum Fault {
 /// A request as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) range: Option<String>,
     pub(crate) authorization: Option<String>,
@@ -134,8 +135,9 @@ impl Registry {
 fn read_request(stream: &TcpStream) -> std::io::Result<Asked> {
     let mut lines = BufReader::new(stream).lines();
     let first = lines.next().transpose()?.unwrap_or_default();
-    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-    let mut asked = Asked { path, range: None, authorization: None };
+    let mut words = first.split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let mut asked = Asked { method, path, range: None, authorization: None };
     for line in lines {
         let line = line?;
         match line.split_once(": ") {
@@ -187,6 +189,9 @@ fn serve(
         &format!("Content-Type: {media_type}\r\nDocker-Content-Digest: {digest}{range}"),
         total - start,
     )?;
+    if asked.method == "HEAD" {
+        return Ok(());
+    }
     let end = if let Some(Fault::CutAt(bytes)) = fault { (start + bytes).min(total) } else { total };
     stream.write_all(&body[start..end])
 }
