@@ -80,6 +80,13 @@ impl Connection {
 
     /// Sends the request, as whom the place wants, and returns the answer if it is a success.
     pub(super) async fn exchange(&self, request: &Request) -> Result<Response, Failure> {
+        match self.try_exchange(request).await {
+            Err(failure) => Err(self.identity.attribute(failure).await),
+            answer => answer,
+        }
+    }
+
+    async fn try_exchange(&self, request: &Request) -> Result<Response, Failure> {
         let url = self.url(&request.target)?;
         let is_ours = self.is_same_origin(&url);
         let header = if is_ours { self.identity.header().await } else { None };

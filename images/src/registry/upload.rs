@@ -145,9 +145,14 @@ impl Remote {
             let Some(pause) = tries.pause_after(&failure) else { return Err(failure) };
             self.tell(connection, &failure, Some(pause));
             sleep(pause).await;
-            match upload.find_out(connection).await {
-                Ok(()) if upload.offset > before => tries.reset(),
-                Ok(()) if upload.offset > 0 => {}
+            let find_out = async |connection: &Connection| upload.find_out(connection).await;
+            match self.persist(connection, find_out).await {
+                Ok((location, offset)) if offset > 0 => {
+                    upload = Upload { location, offset, ..upload };
+                    if offset > before {
+                        tries.reset();
+                    }
+                }
                 // The registry has none of it, has forgotten it, or does not say.
                 _ => match self.persist(connection, begin).await? {
                     Begun::Mounted => return Ok(Pushed::Mounted),
@@ -200,13 +205,12 @@ impl Upload {
         connection.exchange(&request).await.map(drop)
     }
 
-    /// Asks how much of it the registry has.
-    async fn find_out(&mut self, connection: &Connection) -> Result<(), Failure> {
+    /// Asks where the upload goes on, and how many bytes of it the registry has.
+    async fn find_out(&self, connection: &Connection) -> Result<(Url, u64), Failure> {
         let request = Request::new(Method::GET, Target::Url(self.location.clone()));
         let response = connection.exchange(&request).await?;
-        self.location = connection.location(&response)?;
-        self.offset = has(&response).ok_or_else(|| Failure::Protocol("does not say what it has".to_owned()))?;
-        Ok(())
+        let offset = has(&response).ok_or_else(|| Failure::Protocol("does not say what it has".to_owned()))?;
+        Ok((connection.location(&response)?, offset))
     }
 }
 

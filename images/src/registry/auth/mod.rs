@@ -55,6 +55,14 @@ struct State {
     identity_token: Option<String>,
 }
 
+impl State {
+    /// Returns the header, unless it has run out.
+    fn valid(&self) -> Option<&HeaderValue> {
+        let (value, until) = self.presented.as_ref()?;
+        until.is_none_or(|until| Instant::now() < until).then_some(value)
+    }
+}
+
 impl Identity {
     pub(super) fn new(source: Source, scopes: Vec<String>, token_servers: Vec<String>, notices: Notices) -> Identity {
         Identity { source, scopes, token_servers, notices, state: Mutex::default() }
@@ -62,9 +70,7 @@ impl Identity {
 
     /// Returns the Authorization header to send, if the place has asked for one and it has not run out.
     pub(super) async fn header(&self) -> Option<HeaderValue> {
-        let state = self.state.lock().await;
-        let (value, until) = state.presented.as_ref()?;
-        until.is_none_or(|until| Instant::now() < until).then(|| value.clone())
+        self.state.lock().await.valid().cloned()
     }
 
     /// Returns the identity token that a token server gave, if any.
@@ -81,7 +87,7 @@ impl Identity {
         refused: Option<&HeaderValue>,
     ) -> Result<(), Failure> {
         let mut state = self.state.lock().await;
-        if state.presented.as_ref().is_some_and(|(value, _)| Some(value) != refused) {
+        if state.valid().is_some_and(|value| Some(value) != refused) {
             return Ok(()); // another request of ours has renewed it meanwhile
         }
         let found = self.look_up(&mut state);
@@ -90,7 +96,7 @@ impl Identity {
             (Challenge::Basic, Some(Found { credential: Credential::Password { user, password }, .. })) => {
                 (secret("Basic", &STANDARD.encode(format!("{user}:{password}")))?, None)
             }
-            (Challenge::Basic, _) => return Err(Failure::Denied(": login is needed".to_owned())),
+            (Challenge::Basic, _) => return Err(Failure::Denied(String::new())),
             (Challenge::Bearer { realm, service }, found) => {
                 let wanted = Wanted {
                     realm: &realm,
@@ -100,16 +106,24 @@ impl Identity {
                 };
                 let credential = found.as_ref().map(|found| &found.credential);
                 let credential = credential.filter(|_| self.may_send_to(&wanted, endpoint));
-                let token = token::fetch(clients, &wanted, credential).await.map_err(|error| whose(error, found))?;
+                let token = token::fetch(clients, &wanted, credential).await?;
                 state.identity_token = token.identity.or(state.identity_token.take());
                 (secret("Bearer", &token.bearer)?, Some(token.until))
             }
         };
         if refused == Some(&presented.0) {
-            return Err(whose(Failure::Denied(String::new()), &found));
+            return Err(Failure::Denied(String::new()));
         }
         state.presented = Some(presented);
         Ok(())
+    }
+
+    /// Adds to a refusal who was refused, if the place has asked.
+    pub(super) async fn attribute(&self, failure: Failure) -> Failure {
+        match &self.state.lock().await.found {
+            Some(found) => whose(failure, found),
+            None => failure,
+        }
     }
 
     /// Looks the credential up, once. What is broken is told, and then we are nobody: the image may be public.
@@ -145,6 +159,7 @@ fn whose(failure: Failure, found: &Option<Found>) -> Failure {
             let place = place.as_ref().map_or(String::new(), |place| format!(" of {place}"));
             Failure::Denied(format!("{text} to {user}{place}"))
         }
+        (Failure::Denied(text), None) => Failure::Denied(format!("{text}; nobody is logged in there")),
         (failure, _) => failure,
     }
 }
@@ -155,4 +170,26 @@ fn secret(scheme: &str, text: &str) -> Result<HeaderValue, Failure> {
         .map_err(|_| Failure::Protocol("the token has characters that no header may have".to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_header_that_has_run_out_is_none() {
+        let value = secret("Bearer", "x").unwrap();
+        let state = |until| State { presented: Some((value.clone(), until)), ..State::default() };
+        let now = Instant::now();
+        assert!(state(None).valid().is_some() && state(Some(now + Duration::from_secs(60))).valid().is_some());
+        assert!(state(Some(now)).valid().is_none() && State::default().valid().is_none());
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_have_is_refused_without_repeating_it() {
+        let error = secret("Bearer", "sentinel\n").unwrap_err().to_string();
+        assert!(!error.contains("sentinel"), "{error}");
+    }
 }
