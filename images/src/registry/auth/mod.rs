@@ -157,7 +157,7 @@ fn whose(failure: Failure, found: &Option<Found>) -> Failure {
         (Failure::Denied(text), Some(Found { credential, place })) => {
             let user = credential.user().map_or("the token".to_owned(), |user| format!("user `{user}`"));
             let place = place.as_ref().map_or(String::new(), |place| format!(" of {place}"));
-            Failure::Denied(format!("{text} to {user}{place}"))
+            Failure::Denied(format!(" to {user}{place}{text}"))
         }
         (Failure::Denied(text), None) => Failure::Denied(format!("{text}; nobody is logged in there")),
         (failure, _) => failure,
