@@ -35,7 +35,7 @@ impl Quay {
 
     /// Puts an image into the store under a name of the target, without asking that.
     fn take(&self, rest: &str) {
-        pull(&self.scene.store, &self.name(rest), &self.scene.options, &Silent).unwrap();
+        pull(&self.scene.store, &self.name(rest), &self.scene.options, &Silent).expect("the mirror has it");
     }
 
     fn push(&self, rest: &str, all_tags: bool, progress: &dyn Progress) -> Result<Vec<Pushed>, PushError> {
