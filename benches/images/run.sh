@@ -10,7 +10,7 @@
 #   push    to a registry that has none of it
 #   memory  the most that one `pull` had in memory at once
 #
-# Whatever is not installed is left out and named in the result. Everything happens in a network and a mount namespace of its
+# Whatever is not installed is left out and named in the result. All stores are on a tmpfs. Everything happens in a network and a mount namespace of its
 # own and in one scratch folder; afterwards nothing of it is left.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -23,7 +23,7 @@ if [ "${BENCH_INSIDE:-}" != yes ]; then
     BENCH_INSIDE=yes exec unshare --net --mount --propagation private "$0" "$rounds"
 fi
 
-port=5000
+port=5000 BENCH_STORE=memory
 # shellcheck source=benches/peers.sh
 . "$root/benches/peers.sh"
 
