@@ -115,7 +115,8 @@ fn hints_for(text: &str) -> Vec<String> {
     const HINTS: [(&str, &str); 3] = [
         (
             "mount overlay",
-            "overlayfs needs its module, and does not work on top of overlayfs: put --root on another file system",
+            "overlayfs needs its module, and does not work on top of overlayfs, as the root of a container is: \
+             put --root on another file system, a volume, or a tmpfs for one job",
         ),
         ("is in use by container", "remove that container, or choose another name"),
         ("address pools", "remove networks that are not used any more: lighter network ls"),
