@@ -29,10 +29,29 @@ fn lighter_runs_in_a_privileged_container_with_its_data_on_a_volume() {
 
 #[test]
 #[ignore = "needs root"]
-fn a_data_root_on_overlay_is_refused_with_what_helps() {
-    let host = Scenario::new("the root of a container cannot hold another's writable layer");
-    let run = "lighter run --rm --network none busybox:1 true";
-    host.run(inside(&host, &[], run)).code(125).says(["overlay", "a tmpfs for one job"]);
-    host.run(inside(&host, &["--tmpfs", "/var/lib/lighter"], run)).ok();
+fn on_overlay_the_layers_are_copied_and_show_what_overlay_would() {
+    let host = Scenario::new("a job has no volume: its root is overlay, which takes no writable layer of another");
+    let listing = "find / -xdev -path /proc -prune -o -path /sys -prune -o -path /dev -prune -o -path /etc -prune -o \
+                   -exec stat -c '%n %F %a %u %g %h %s %Y' {} + | grep -v '^/ ' | sort | sed 's/directory \\(.*\\) [0-9]* [0-9]* /directory \\1 /'";
+    let stacked = host.run(["run", "--rm", "--network", "none", "torture:1", "sh", "-c", listing]).ok().stdout;
+    assert!(stacked.lines().count() > 100, "{stacked}");
+    let script = format!("lighter run --rm --network none torture:1 sh -c \"$LISTING\"");
+    let copied = host.run(inside(&host, &["--env", &format!("LISTING={listing}")], &script)).ok();
+    assert_eq!(copied.stdout, stacked);
+    assert_eq!(copied.stderr.matches("copied").count(), 1, "{copied}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_container_on_a_copy_keeps_what_it_wrote() {
+    let host = Scenario::new("the copy is the container's own, and is made once");
+    let script = "
+        lighter run --name box --network none busybox:1 sh -c 'echo kept >> /file; rm -f /bin/vi; cat /file' 2> /first
+        grep -q copied /first
+        lighter start --attach box > /second 2>&1
+        test \"$(cat /second)\" = \"$(printf 'kept\\nkept')\"
+        lighter rm box
+        test -z \"$(ls /var/lib/lighter/containers)\"";
+    host.run(inside(&host, &[], script)).ok();
     host.leaves_nothing();
 }
