@@ -35,8 +35,8 @@ fn on_overlay_the_layers_are_copied_and_show_what_overlay_would() {
                    -exec stat -c '%n %F %a %u %g %h %s %Y' {} + | grep -v '^/ ' | sort | sed 's/directory \\(.*\\) [0-9]* [0-9]* /directory \\1 /'";
     let stacked = host.run(["run", "--rm", "--network", "none", "torture:1", "sh", "-c", listing]).ok().stdout;
     assert!(stacked.lines().count() > 100, "{stacked}");
-    let script = format!("lighter run --rm --network none torture:1 sh -c \"$LISTING\"");
-    let copied = host.run(inside(&host, &["--env", &format!("LISTING={listing}")], &script)).ok();
+    let script = "lighter run --rm --network none torture:1 sh -c \"$LISTING\"";
+    let copied = host.run(inside(&host, &["--env", &format!("LISTING={listing}")], script)).ok();
     assert_eq!(copied.stdout, stacked);
     assert_eq!(copied.stderr.matches("copied").count(), 1, "{copied}");
 }
