@@ -15,6 +15,7 @@ mod images;
 mod isolation;
 mod login;
 mod migrate;
+mod nested;
 mod network;
 mod project;
 mod pull_failures;

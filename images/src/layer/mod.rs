@@ -11,4 +11,5 @@ mod unpack;
 pub(crate) use compression::Compression;
 pub use pipeline::CorruptBlob;
 pub(crate) use pipeline::{Expected, Job, Outcome, PipelineError, Source, run, verify};
-pub(crate) use unpack::{Below, Unpacked};
+pub use unpack::Copied;
+pub(crate) use unpack::{Below, Unpacked, flatten};

@@ -10,6 +10,7 @@
 //! ```
 
 mod blobs;
+mod copy;
 mod error;
 mod files;
 mod find;
@@ -22,6 +23,7 @@ mod remove;
 mod sweep;
 mod write;
 
+pub use crate::layer::Copied;
 pub use error::StoreError;
 
 pub(crate) use blobs::{Blobs, FileSource, Ingest};
