@@ -66,13 +66,15 @@ impl Transfer<'_> {
     /// Gets the rest from one place, over as many connections as it takes while there is progress.
     async fn from(&mut self, connection: &Connection) -> Result<Result<(), Unwanted>, Failure> {
         let path = self.remote.path(&format!("blobs/{}", self.digest));
-        let mut tries = Tries::default();
+        let (mut tries, begun) = (Tries::default(), self.offset);
         while self.offset < self.size {
             let before = self.offset;
             let request = Request::get(path.clone()).beginning_at(self.offset);
             let failure = match self.once(connection, &request).await {
                 Ok(Ok(())) => return Ok(Ok(())),
                 Ok(Err(unwanted)) => return Ok(Err(unwanted)),
+                // It was there a moment ago: a registry that is started anew comes back.
+                Err(Failure::Unreachable(cause)) if self.offset > begun => Failure::Broken(cause),
                 Err(failure) => failure,
             };
             if self.offset > before {

@@ -211,7 +211,7 @@ pub(super) async fn checked(response: Response) -> Result<Response, Failure> {
         StatusCode::NOT_FOUND => Failure::NotFound(Missing::Content),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Denied(message),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            Failure::Busy { status: status.as_u16(), after }
+            Failure::Busy { status: status.as_u16(), after, who: String::new() }
         }
         _ => Failure::Status { status: status.as_u16(), message },
     })

@@ -211,7 +211,11 @@ impl Remote {
 
     /// Lists the repository's tags, as the registry sorts them.
     pub(super) async fn tags(&self) -> Result<Vec<String>, RegistryError> {
-        let ask = async |connection: &Connection| tags::list(connection, self.path("tags/list")).await;
+        let ask = async |connection: &Connection| match tags::list(connection, self.path("tags/list")).await {
+            // There is no list without a repository.
+            Err(Failure::NotFound(_)) => Err(Failure::NotFound(Missing::Repository)),
+            result => result,
+        };
         self.by_any(ask).await.map_err(|failures| failures.conclude(&self.reference, None))
     }
 

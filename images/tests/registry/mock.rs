@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     Endless,
     /// Forget the token that is in use, so that this request and all later ones need another.
     Expire,
+    /// Answer well, with this header line too.
+    Header(String),
     /// Begin an upload that goes on at this address.
     Elsewhere(String),
 }
@@ -314,12 +316,9 @@ fn serve(
     } else {
         (200, String::new())
     };
-    head(
-        stream,
-        status,
-        &format!("Content-Type: {media_type}\r\nDocker-Content-Digest: {digest}{range}"),
-        total - start,
-    )?;
+    let more = if let Some(Fault::Header(line)) = &fault { format!("\r\n{line}") } else { String::new() };
+    let headers = format!("Content-Type: {media_type}\r\nDocker-Content-Digest: {digest}{range}{more}");
+    head(stream, status, &headers, total - start)?;
     if asked.method == "HEAD" {
         return Ok(());
     }
