@@ -120,7 +120,11 @@ impl Resolver<'_> {
         }
         let bytes = match self.store.blobs().read(&digest, LARGEST_CONFIG) {
             Some(bytes) => bytes,
-            None => self.fetch(&digest, size)?,
+            None => match self.fetch(&digest, size) {
+                // A mirror may be wrong where the registry is right.
+                Err(PullError::Corrupt { .. }) if self.session.distrust(&digest) => self.fetch(&digest, size)?,
+                result => result?,
+            },
         };
         check_size(descriptor, &digest, bytes.len() as u64, self.reference)?;
         let (config, _) = manifest::parse_config(&bytes, &digest)?;

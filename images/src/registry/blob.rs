@@ -35,12 +35,12 @@ pub(super) async fn stream(remote: &Remote, wanted: &Wanted, pieces: &PieceSende
     let Wanted { digest, offset, size } = wanted;
     let mut transfer = Transfer { remote, digest, offset: *offset, size: *size, pieces };
     let mut failures = Failures::default();
-    for (index, connection) in remote.order() {
+    for (index, connection) in remote.order_for(digest) {
         if failures.is_hopeless(&connection.endpoint) {
             continue;
         }
         match transfer.from(connection).await {
-            Ok(Ok(())) => return remote.prefer(index),
+            Ok(Ok(())) => return remote.served(digest, index),
             Ok(Err(Unwanted)) => return,
             Err(failure) => {
                 remote.tell(connection, &failure, None);

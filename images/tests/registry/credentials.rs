@@ -4,11 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use lighter_images::progress::{Event, Progress};
+use lighter_images::progress::{Event, Progress, Silent};
 use lighter_images::pull::pull;
 use lighter_images::push::{PushOptions, push};
 use lighter_images::registry::{Credential, CredentialStore, Place, RegistryConfig, login, logout};
-use lighter_images::{Slots, progress::Silent};
 
 use crate::image::publish;
 use crate::mock::{Fault, Registry};
@@ -240,7 +239,7 @@ fn an_upload_that_goes_on_at_another_host_takes_no_login_along() {
     let auth = BASIC.trim_start_matches("Basic ");
     scene.keep(&format!(r#"{{"auths": {{"{}": {{"auth": "{auth}"}}}}}}"#, target.address));
     target.fail("/blobs/uploads/", &vec![Fault::Elsewhere(elsewhere.address.clone()); 3]);
-    let options = PushOptions { access: scene.options.access.clone(), uploads: Slots::new(2) };
+    let options = PushOptions { access: scene.options.access.clone(), ..PushOptions::default() };
     // The other host knows nothing of the uploads, so they begin again; what matters is what it was told.
     push(&scene.store, &name, false, &options, &Silent).unwrap();
     let seen = elsewhere.asked("/upload/");

@@ -341,3 +341,21 @@ fn the_pages_of_a_list_of_tags_are_followed_on_their_own_host_only() {
     let error = shown(&tags("c").unwrap_err());
     assert_eq!(error, format!("no such repository `{}`", scene.name("c")));
 }
+
+#[test]
+#[ignore = "needs root"]
+fn a_blob_that_a_mirror_has_wrong_comes_from_the_registry() {
+    let mut scene = Scene::new();
+    let mirror = Registry::start();
+    for registry in [&scene.registry, &mirror] {
+        publish(registry, "a", "1", &two_layers());
+    }
+    let digest = two_layers()[1].digest();
+    mirror.serve(&format!("/v2/a/blobs/{digest}"), "application/octet-stream", &vec![0; two_layers()[1].blob.len()]);
+    let address = scene.registry.address.clone();
+    scene.configure(&address, &[&format!("http://{}", mirror.address)]);
+    let image = scene.pull("a:1").unwrap();
+    assert_eq!(fs::read(scene.store.layers(&image).unwrap()[0].join("usr/noise")).unwrap(), noise(300_000));
+    assert_eq!((mirror.asked(digest.as_str()).len(), scene.registry.asked(digest.as_str()).len()), (1, 1));
+    assert_eq!(scene.registry.asked("").len(), 1, "for all else the mirror will do");
+}
