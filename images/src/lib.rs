@@ -9,7 +9,10 @@
 //!                                          one pipeline of threads per layer; the reference is written last
 //! ```
 
+mod content;
+pub mod derive;
 pub mod digest;
+mod install;
 mod layer;
 mod manifest;
 pub mod platform;

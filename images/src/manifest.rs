@@ -9,7 +9,7 @@ mod index;
 
 pub(crate) use config::{chain, parse_config, rootfs_digests};
 pub use document::ManifestError;
-pub(crate) use document::{Document, Media, descriptor_digest};
+pub(crate) use document::{Document, Media, OCI_CONFIG, OCI_MANIFEST, descriptor_digest};
 pub(crate) use index::select;
 
 pub use config::Healthcheck;

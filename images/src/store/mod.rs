@@ -10,6 +10,7 @@
 //! ```
 
 mod blobs;
+mod enter;
 mod error;
 mod files;
 mod find;
@@ -17,16 +18,22 @@ mod image;
 mod index;
 mod layers;
 mod lease;
+mod prune;
 mod remove;
 mod sweep;
+mod tag;
+mod usage;
 mod write;
 
 pub use error::StoreError;
+pub use prune::Pruned;
+pub use usage::{ImageUsage, Usage};
 
 pub(crate) use blobs::{Blobs, FileSource, Ingest};
 pub(crate) use index::{Entry, EntryPlatform};
 pub(crate) use layers::{LayerIds, Layers, NewLayer};
 pub(crate) use lease::{Lease, Needs};
+pub(crate) use enter::Assembled;
 pub(crate) use write::Listed;
 
 use std::fmt;
@@ -72,6 +79,8 @@ pub struct Image {
     pub size: u64,
     /// The layers' keys, bottom first.
     pub layers: Vec<LayerKey>,
+    /// Bytes of the regular files of each of `layers`.
+    pub layer_sizes: Vec<u64>,
     /// Which of `layers` is the topmost one that says what its root directory is like.
     root_layer: Option<usize>,
 }
