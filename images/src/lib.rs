@@ -9,6 +9,7 @@
 //!                                          one pipeline of threads per layer; the reference is written last
 //! ```
 
+pub mod archive;
 mod content;
 pub mod derive;
 pub mod digest;

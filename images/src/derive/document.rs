@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::DeriveError;
 use crate::digest::Digest;
 use crate::layer::Compression;
-use crate::manifest::{ManifestError, OCI_CONFIG, OCI_MANIFEST, descriptor_digest};
+use crate::manifest::{self, ManifestError, descriptor, descriptor_digest};
 use crate::platform::Platform;
 use crate::store::{Assembled, Image, Store};
 
@@ -52,12 +52,12 @@ pub(super) fn derived(
     }
     let (manifest, _) = store.manifest(&base.manifest)?;
     let mut layers = Vec::new();
-    for descriptor in manifest.layers() {
-        let digest = descriptor_digest(descriptor)?;
-        let media_type = descriptor.media_type().to_string();
+    for layer in manifest.layers() {
+        let digest = descriptor_digest(layer)?;
+        let media_type = layer.media_type().to_string();
         // A manifest of the OCI form has layers of the OCI form; the blobs are the same.
         let compression = Compression::of(&media_type).ok_or(ManifestError::Media { digest: digest.clone(), media_type })?;
-        layers.push(self::descriptor(compression.media_type(), &digest, descriptor.size()));
+        layers.push(descriptor(compression.media_type(), &digest, layer.size()));
     }
     assembled(config, layers, description, layer)
 }
@@ -94,13 +94,8 @@ fn assembled(
     }
     push(&mut config["history"], history(description, layer.is_none()));
     let config = config.to_string().into_bytes();
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": descriptor(OCI_CONFIG, &Digest::of(&config), config.len() as u64),
-        "layers": layers,
-    });
-    Ok(Assembled::new(config, manifest.to_string().into_bytes())?)
+    let manifest = manifest::image(&config, layers);
+    Ok(Assembled::new(config, manifest)?)
 }
 
 fn history(description: &Description, is_empty: bool) -> Value {
@@ -127,9 +122,4 @@ fn push(list: &mut Value, value: Value) {
         Some(list) => list.push(value),
         None => *list = json!([value]),
     }
-}
-
-/// Makes a descriptor (OCI image-spec, descriptor.md).
-pub(crate) fn descriptor(media_type: &str, digest: &Digest, size: u64) -> Value {
-    json!({"mediaType": media_type, "digest": digest, "size": size})
 }

@@ -46,10 +46,11 @@ use oci_spec::image::ImageConfiguration;
 use self::index::Index;
 use crate::digest::Digest;
 pub use crate::manifest::Healthcheck;
+use crate::platform::Platform;
 use crate::reference::Reference;
 
 /// The file that makes a directory an OCI image layout (image-layout.md, "oci-layout file").
-const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(crate) const LAYOUT_FILE: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// A handle on the store under one root directory; cheap to clone.
 #[derive(Debug, Clone)]
@@ -86,6 +87,11 @@ pub struct Image {
 }
 
 impl Image {
+    /// Returns the platform it runs on.
+    pub fn platform(&self) -> Platform {
+        Platform::of(&self.config)
+    }
+
     /// Returns a name for messages: the first reference, else the short id.
     pub fn name(&self) -> String {
         self.references.first().map_or_else(|| self.id.short().to_owned(), Reference::familiar)
@@ -140,7 +146,7 @@ impl Store {
             return Ok(());
         }
         let _lock = self.lock()?;
-        files::replace(&layout, LAYOUT)?;
+        files::replace(&layout, LAYOUT_FILE)?;
         if index.exists() { Ok(()) } else { Index::empty().write(&self.images) }
     }
 
