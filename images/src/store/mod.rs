@@ -10,6 +10,7 @@
 //! ```
 
 mod blobs;
+mod check;
 mod enter;
 mod error;
 mod files;
@@ -20,13 +21,16 @@ mod layers;
 mod lease;
 mod prune;
 mod remove;
+mod repair;
 mod sweep;
 mod tag;
 mod usage;
 mod write;
 
+pub use check::{Fault, Leftover, Report};
 pub use error::StoreError;
 pub use prune::Pruned;
+pub use repair::Repaired;
 pub use usage::{ImageUsage, Usage};
 
 pub(crate) use blobs::{Blobs, FileSource, Ingest};
@@ -194,6 +198,15 @@ impl Store {
     /// that directory copies them from here.
     pub fn root_directory(&self, image: &Image) -> Option<PathBuf> {
         image.root_layer.and_then(|position| image.layers.get(position)).map(|key| self.layers.files_of(&key.0))
+    }
+
+    /// Runs `f` while nobody else changes the store. `f` only looks: what changes the store takes the same lock.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] if the lock cannot be had.
+    pub fn locked<T>(&self, f: impl FnOnce(&Store) -> T) -> Result<T, StoreError> {
+        let _lock = self.lock()?;
+        Ok(f(self))
     }
 
     fn lock(&self) -> Result<Flock<File>, StoreError> {
