@@ -76,6 +76,17 @@ pub(crate) enum Verb {
     Pull(verbs::pull::PullArgs),
     Images(verbs::images::ImagesArgs),
     Rmi(verbs::rmi::RmiArgs),
+    Tag(verbs::tag::TagArgs),
+    History(verbs::history::HistoryArgs),
+    Save(verbs::save::SaveArgs),
+    Load(verbs::load::LoadArgs),
+    Import(verbs::import::ImportArgs),
+    Export(verbs::export::ExportArgs),
+    Commit(verbs::commit::CommitArgs),
+    #[command(subcommand)]
+    Image(verbs::image::ImageVerb),
+    #[command(subcommand)]
+    System(verbs::system::SystemVerb),
     #[command(subcommand)]
     Volume(verbs::volume::VolumeVerb),
     #[command(subcommand)]
