@@ -79,6 +79,17 @@ pub(crate) enum Verb {
     Logout(verbs::logout::LogoutArgs),
     Images(verbs::images::ImagesArgs),
     Rmi(verbs::rmi::RmiArgs),
+    Tag(verbs::tag::TagArgs),
+    History(verbs::history::HistoryArgs),
+    Save(verbs::save::SaveArgs),
+    Load(verbs::load::LoadArgs),
+    Import(verbs::import::ImportArgs),
+    Export(verbs::export::ExportArgs),
+    Commit(verbs::commit::CommitArgs),
+    #[command(subcommand)]
+    Image(verbs::image::ImageVerb),
+    #[command(subcommand)]
+    System(verbs::system::SystemVerb),
     #[command(subcommand)]
     Volume(verbs::volume::VolumeVerb),
     #[command(subcommand)]
