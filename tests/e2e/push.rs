@@ -76,6 +76,26 @@ fn manifests_of_both_families_and_all_compressions_go_round_unchanged() {
 
 #[test]
 #[ignore = "needs root"]
+fn an_image_that_was_made_or_named_here_is_pushed_as_any_other() {
+    let host = Scenario::new("a push asks where to, not where from");
+    let _registry = Registry::writable(5001, host.directory(), "");
+    host.run(["pull", "busybox:1"]).ok();
+    host.run(["tag", "busybox:1", "127.0.0.1:5001/team/named:1"]).ok();
+    host.run(["push", "127.0.0.1:5001/team/named:1"]).ok();
+    host.run(["run", "--name", "maker", "busybox:1", "touch", "/made"]).ok();
+    host.run(["commit", "maker", "127.0.0.1:5001/team/made:1"]).ok();
+    host.run(["rm", "maker"]).ok();
+    host.run(["push", "127.0.0.1:5001/team/made:1"]).ok().says([": mounted from team/named", ": pushed"]);
+    for name in ["127.0.0.1:5001/team/named:1", "127.0.0.1:5001/team/made:1"] {
+        host.run(["rmi", name]).ok();
+    }
+    host.run(["run", "--rm", "127.0.0.1:5001/team/made:1", "test", "-e", "/made"]).ok();
+    let digests = ["named", "made"].map(|name| inspect(&format!("5001/team/{name}:1"))["Digest"].clone());
+    assert_ne!(digests[0], digests[1]);
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_push_that_is_cut_is_finished_and_one_that_cannot_be_leaves_no_tag() {
     let host = Scenario::new("bad connections cost time, not images");
     let _registry = Registry::writable(5001, host.directory(), "  secret: test\n");

@@ -37,8 +37,8 @@ impl Resolved {
     }
 }
 
-/// What a resolution needs.
-pub(super) struct Resolver<'a> {
+/// What one pull works with.
+pub(super) struct Errand<'a> {
     pub(super) store: &'a Store,
     pub(super) session: &'a Session,
     pub(super) reference: &'a Reference,
@@ -52,7 +52,7 @@ struct Read {
     bytes: Vec<u8>,
 }
 
-impl Resolver<'_> {
+impl Errand<'_> {
     /// Finds the reference's image for `wanted`.
     pub(super) fn resolve(&self, wanted: &Platform) -> Result<Resolved, PullError> {
         let (served, top) = match self.unchanged(wanted)? {

@@ -91,7 +91,8 @@ impl Connection {
         let is_ours = self.is_same_origin(&url);
         let header = if is_ours { self.identity.header().await } else { None };
         let response = self.send(request, url.clone(), header.clone()).await?;
-        if response.status() != StatusCode::UNAUTHORIZED || !is_ours {
+        // What a host behind a redirect wants to see is none of its business.
+        if response.status() != StatusCode::UNAUTHORIZED || !is_ours || !self.is_same_origin(response.url()) {
             return checked(response).await;
         }
         let challenges = challenges(response.headers());

@@ -153,15 +153,18 @@ impl Identity {
 
 /// Adds to a refusal who was refused.
 fn whose(failure: Failure, found: &Option<Found>) -> Failure {
-    let who = found.as_ref().map_or("; nobody is logged in there".to_owned(), |Found { credential, place }| {
+    let who = found.as_ref().map(|Found { credential, place }| {
         let user = credential.user().map_or("the token".to_owned(), |user| format!("user `{user}`"));
         let place = place.as_ref().map_or(String::new(), |place| format!(" of {place}"));
-        format!(" to {user}{place}")
+        user + &place
     });
-    match (failure, found) {
-        (Failure::Denied(text), Some(_)) => Failure::Denied(format!("{who}{text}")),
-        (Failure::Denied(text), None) => Failure::Denied(format!("{text}{who}")),
-        (Failure::Busy { status, after, .. }, _) => Failure::Busy { status, after, who },
+    match (failure, who) {
+        (Failure::Denied(text), Some(who)) => Failure::Denied(format!(" to {who}{text}")),
+        (Failure::Denied(text), None) => Failure::Denied(format!("{text}; nobody is logged in there")),
+        (Failure::Busy { status, after, .. }, who) => {
+            let who = who.map_or(" (nobody is logged in there)".to_owned(), |who| format!(" (asked as {who})"));
+            Failure::Busy { status, after, who }
+        }
         (failure, _) => failure,
     }
 }
