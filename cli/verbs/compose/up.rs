@@ -139,7 +139,8 @@ fn plan(
     }
     let services =
         selection::select(project, &options.services, !options.no_deps).map_err(|fault| outcome::fault(*fault))?;
-    pull::missing(ctx, engine, project, &services, &Pulling { policy: args.pull, quiet: args.quiet_pull })?;
+    let pulling = Pulling { services: &services, policy: args.pull, quiet: args.quiet_pull };
+    pull::missing(ctx, engine, project, &pulling)?;
     let images = images::find(project, &services, engine).map_err(|error| match error {
         ImagesError::Missing(fault) => outcome::fault(*fault),
         other => other.into(),
