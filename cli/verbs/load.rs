@@ -45,9 +45,7 @@ fn input(args: &LoadArgs) -> Result<Input, Failure> {
             let file = File::open(path);
             Ok(Input::File(file.map_err(|error| Failure::text(format!("open `{}`: {error}", path.display())))?))
         }
-        None if io::stdin().is_terminal() => {
-            Err(Failure::text("there is no archive to read: use -i FILE, or a pipe"))
-        }
+        None if io::stdin().is_terminal() => Err(Failure::text("there is no archive to read: use -i FILE, or a pipe")),
         None => {
             let stdin = nix::unistd::dup(io::stdin()).map_err(io::Error::from);
             Ok(Input::File(stdin.map_err(|error| Failure::text(format!("open stdin: {error}")))?.into()))

@@ -119,7 +119,11 @@ fn configuration(image: &Value, spec: &ContainerSpec) -> Map<String, Value> {
         ("StopSignal", json!(spec.stop_signal), spec.stop_signal.is_none()),
     ];
     for (name, value, is_absent) in fields {
-        if is_absent { config.remove(name) } else { config.insert(name.to_owned(), value) };
+        if is_absent {
+            config.remove(name)
+        } else {
+            config.insert(name.to_owned(), value)
+        };
     }
     match (&spec.health, config.contains_key("Healthcheck")) {
         (Some(check), _) => _ = config.insert("Healthcheck".to_owned(), healthcheck(check)),
@@ -179,6 +183,8 @@ mod tests {
     #[test]
     fn mount_points_are_paths_below_the_root() {
         let places = placeholders();
-        assert!(places.contains(&b"proc"[..]) && places.contains(&b"dev/shm"[..]) && places.contains(&b"etc/hosts"[..]));
+        assert!(
+            places.contains(&b"proc"[..]) && places.contains(&b"dev/shm"[..]) && places.contains(&b"etc/hosts"[..])
+        );
     }
 }

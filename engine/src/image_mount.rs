@@ -66,8 +66,7 @@ impl Engine {
         if rootfs::is_mounted(&mount.path) {
             return Ok(mount);
         }
-        let failed =
-            |source| ImageMountError::Mount { act: "mount an image on", path: mount.path.clone(), source };
+        let failed = |source| ImageMountError::Mount { act: "mount an image on", path: mount.path.clone(), source };
         let directory = self.layout.image_mounts().join(image.id.hex());
         durable::remove_tree(&directory)?;
         let (top, bottom) = (directory.join("top"), directory.join("bottom"));

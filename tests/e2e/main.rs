@@ -6,12 +6,15 @@
 
 mod harness;
 
+mod archive;
+mod commit;
 mod containers;
 mod dependencies;
 mod explain;
 mod grammar;
 mod hits;
 mod images;
+mod interruptions;
 mod isolation;
 mod migrate;
 mod network;
@@ -19,4 +22,5 @@ mod project;
 mod pull_failures;
 mod refusals;
 mod servers;
+mod store;
 mod torture;

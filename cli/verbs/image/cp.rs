@@ -17,7 +17,8 @@ pub(crate) struct CpArgs {
 
 pub(crate) fn run(ctx: &Context, args: &CpArgs) -> Result<(), Failure> {
     let engine = ctx.engine()?;
-    let malformed = || Failure::text(format!("`{}`: use IMAGE:/PATH, with the path from the image's root", args.source));
+    let malformed =
+        || Failure::text(format!("`{}`: use IMAGE:/PATH, with the path from the image's root", args.source));
     // The first `:/`: the colons of a registry's port and of a tag are followed by something else, and paths have any.
     let (name, path) = args.source.split_once(":/").filter(|(name, _)| !name.is_empty()).ok_or_else(malformed)?;
     let image = engine.images().find(name)?.ok_or_else(|| super::no_such(name))?;

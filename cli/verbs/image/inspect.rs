@@ -44,9 +44,7 @@ fn find(
 ) -> Result<Image, Failure> {
     let image = engine.images().find(name)?.ok_or_else(|| super::no_such(name))?;
     match platform.filter(|wanted| **wanted != image.platform()) {
-        Some(wanted) => {
-            Err(Failure::text(format!("image `{name}` is of platform {}, not {wanted}", image.platform())))
-        }
+        Some(wanted) => Err(Failure::text(format!("image `{name}` is of platform {}, not {wanted}", image.platform()))),
         None => Ok(image),
     }
 }

@@ -53,7 +53,8 @@ pub(crate) fn unmount(ctx: &Context, args: &UnmountArgs) -> Result<(), Failure> 
     let engine = ctx.engine()?;
     let mounted = engine.mounted_images()?;
     let mut failures = Vec::new();
-    let all = if args.all { mounted.iter().map(|mount| mount.image.to_string()).collect() } else { args.images.clone() };
+    let all =
+        if args.all { mounted.iter().map(|mount| mount.image.to_string()).collect() } else { args.images.clone() };
     for name in &all {
         let done = find(&engine, &mounted, name).and_then(|id| {
             engine.unmount_image(&id)?;

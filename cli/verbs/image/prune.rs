@@ -26,7 +26,8 @@ pub(crate) struct ImagePruneArgs {
 pub(crate) fn run(ctx: &Context, args: &ImagePruneArgs) -> Result<(), Failure> {
     let engine = ctx.engine()?;
     let filter = Filter::parse(&args.filter, PRUNING, engine.images())?;
-    let what = if args.all { "all images without at least one container associated to them" } else { "all dangling images" };
+    let what =
+        if args.all { "all images without at least one container associated to them" } else { "all dangling images" };
     if !args.force && !confirm::ask(&ctx.ui, &format!("WARNING! This will remove {what}."))? {
         return Ok(());
     }
@@ -50,7 +51,9 @@ pub(crate) fn prune(engine: &Engine, all: bool, filter: &Filter) -> Result<Prune
     };
     let pruned = engine.images().prune(&is_unwanted)?;
     match users.into_inner() {
-        Some(None) => Err(engine.image_users().err().map_or_else(|| Failure::text("look for users of images"), Failure::from)),
+        Some(None) => {
+            Err(engine.image_users().err().map_or_else(|| Failure::text("look for users of images"), Failure::from))
+        }
         _ => Ok(pruned),
     }
 }

@@ -35,7 +35,9 @@ fn show(ctx: &Context, checked: &Checked, quiet: bool) -> Result<(), Failure> {
     if !quiet {
         images.leftovers.iter().try_for_each(|leftover| ctx.ui.line(format!("left over: {leftover}")))?;
         let foreign = images.foreign.iter();
-        foreign.clone().try_for_each(|name| ctx.ui.line(format!("not checked: `{name}`, which another tool put here")))?;
+        foreign
+            .clone()
+            .try_for_each(|name| ctx.ui.line(format!("not checked: `{name}`, which another tool put here")))?;
     }
     let faults = images.faults.iter().map(ToString::to_string).chain(checked.faults.iter().cloned());
     faults.clone().try_for_each(|fault| ctx.ui.line(format!("damaged: {fault}")))?;

@@ -21,13 +21,8 @@ pub(crate) struct DfArgs {
     format: Format,
 }
 
-const SUMMARY: [(&str, &str); 5] = [
-    ("TYPE", "Type"),
-    ("TOTAL", "TotalCount"),
-    ("ACTIVE", "Active"),
-    ("SIZE", "Size"),
-    ("RECLAIMABLE", "Reclaimable"),
-];
+const SUMMARY: [(&str, &str); 5] =
+    [("TYPE", "Type"), ("TOTAL", "TotalCount"), ("ACTIVE", "Active"), ("SIZE", "Size"), ("RECLAIMABLE", "Reclaimable")];
 
 const IMAGES: [(&str, &str); 8] = [
     ("REPOSITORY", "Repository"),
@@ -77,8 +72,7 @@ pub(crate) fn run(ctx: &Context, args: &DfArgs) -> Result<(), Failure> {
             ctx.ui.line("Build cache usage: 0B")
         }
         format => {
-            let object =
-                json!({"Images": images, "Containers": containers, "Volumes": volumes, "BuildCache": Vec::<Value>::new()});
+            let object = json!({"Images": images, "Containers": containers, "Volumes": volumes, "BuildCache": Vec::<Value>::new()});
             ctx.ui.line(format::render(format, &[], &[object])?)
         }
     }
@@ -157,6 +151,8 @@ fn container_rows(observed: &Observed) -> Vec<Value> {
 
 fn volume_rows(observed: &Observed) -> Vec<Value> {
     let rows = observed.volumes.iter();
-    rows.map(|(volume, size, links)| json!({"Name": volume.name, "Links": links.to_string(), "Size": quantity::size(*size)}))
-        .collect()
+    rows.map(
+        |(volume, size, links)| json!({"Name": volume.name, "Links": links.to_string(), "Size": quantity::size(*size)}),
+    )
+    .collect()
 }

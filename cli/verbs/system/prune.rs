@@ -56,13 +56,14 @@ pub(crate) fn run(ctx: &Context, args: &PruneArgs) -> Result<(), Failure> {
 }
 
 fn warning(args: &PruneArgs) -> String {
-    let images = if args.all {
-        "all images without at least one container associated to them"
-    } else {
-        "all dangling images"
-    };
+    let images =
+        if args.all { "all images without at least one container associated to them" } else { "all dangling images" };
     let volumes = if args.volumes { "  - all anonymous volumes not used by at least one container\n" } else { "" };
-    let filters = if args.filter.is_empty() { String::new() } else { format!("\nItems to be pruned will be filtered with: {}", args.filter.join(", ")) };
+    let filters = if args.filter.is_empty() {
+        String::new()
+    } else {
+        format!("\nItems to be pruned will be filtered with: {}", args.filter.join(", "))
+    };
     format!(
         "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n{volumes}  - {images}\n{filters}"
     )
@@ -100,9 +101,8 @@ impl Conditions {
 }
 
 fn containers(ctx: &Context, engine: &Engine, conditions: &Conditions) -> Result<u64, Failure> {
-    let fits = |one: &Container| {
-        !one.state.status.is_active() && conditions.fit(one.state.created_at, |name| one.label(name))
-    };
+    let fits =
+        |one: &Container| !one.state.status.is_active() && conditions.fit(one.state.created_at, |name| one.label(name));
     let (mut bytes, mut removed) = (0, Vec::new());
     for container in engine.containers()?.into_iter().filter(fits) {
         let size = engine.container_size(&container).unwrap_or(0);

@@ -8,12 +8,12 @@ use std::fmt;
 use std::fs;
 use std::io;
 
+use super::Store;
 use super::error::StoreError;
 use super::files;
 use super::index::{Entry, Index};
 use super::layers::{DELETED, LayerIds, STAGING};
 use super::lease::{self, Living, Needs};
-use super::Store;
 use crate::digest::Digest;
 use crate::manifest;
 
@@ -145,7 +145,8 @@ impl Store {
             }
         }
         // While an image cannot be read, it might need anything.
-        let knows_all = report.foreign.is_empty() && !report.faults.iter().any(|fault| matches!(fault, Fault::Image { .. }));
+        let knows_all =
+            report.foreign.is_empty() && !report.faults.iter().any(|fault| matches!(fault, Fault::Image { .. }));
         report.leftovers = self.leftovers(&living, knows_all.then_some(&wanted.needs))?;
         report.faults.sort();
         Ok(report)

@@ -34,10 +34,10 @@ pub use repair::Repaired;
 pub use usage::{ImageUsage, Usage};
 
 pub(crate) use blobs::{Blobs, FileSource, Ingest};
+pub(crate) use enter::Assembled;
 pub(crate) use index::{Entry, EntryPlatform};
 pub(crate) use layers::{LayerIds, Layers, NewLayer};
 pub(crate) use lease::{Lease, Needs};
-pub(crate) use enter::Assembled;
 pub(crate) use write::Listed;
 
 use std::fmt;

@@ -8,9 +8,9 @@ use std::fmt;
 use super::check::{Fault, Report};
 use super::error::{Context, StoreError};
 use super::files;
-use super::lease::Needs;
 use super::index::{Entry, Index};
 use super::layers::LayerIds;
+use super::lease::Needs;
 use super::{Removed, Store};
 use crate::digest::Digest;
 use crate::install::{InstallError, Installation, LocalLayer};
@@ -82,9 +82,7 @@ impl Store {
         self.unpack_missing(progress, &mut done)?;
         let lock = self.lock()?;
         let mut index = Index::read(&self.images)?;
-        let is_lost = |entry: &Entry| {
-            entry.id().is_some_and(|id| !is_in_use(&id)) && !self.is_whole(entry)
-        };
+        let is_lost = |entry: &Entry| entry.id().is_some_and(|id| !is_in_use(&id)) && !self.is_whole(entry);
         let lost: Vec<Entry> = index.manifests.iter().filter(|entry| is_lost(entry)).cloned().collect();
         if !lost.is_empty() {
             index.manifests.retain(|entry| !lost.contains(entry));
@@ -110,7 +108,9 @@ impl Store {
             // What the report says is missing may be there in part: it is made anew.
             missing.iter().try_for_each(|layer| self.clear_layer(&chain[layer.position]))?;
             match Installation::new(self, &lease, &listed, progress).install(&chain, &missing) {
-                Ok(()) => done.extend(missing.iter().map(|layer| Repaired::Layer(chain[layer.position].diff_id.clone()))),
+                Ok(()) => {
+                    done.extend(missing.iter().map(|layer| Repaired::Layer(chain[layer.position].diff_id.clone())))
+                }
                 Err(InstallError::Store(error)) => return Err(error),
                 // Then the image is not whole.
                 Err(InstallError::Corrupt { .. } | InstallError::Layer { .. }) => {}
