@@ -133,7 +133,9 @@ fn listed(directory: &Path, layer: &str) -> Vec<String> {
         .lines()
         .map(|line| {
             let words: Vec<_> = line.split_whitespace().collect();
-            [&words[..3], &words[5..]].concat().join(" ")
+            // What mode a mark has says nothing.
+            let mode = if line.contains("/.wh.") { "mark" } else { words[0] };
+            [&[mode], &words[1..3], &words[5..]].concat().join(" ")
         })
         .filter(|line| !line.ends_with(" ./"))
         .collect();

@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 
 use super::error::{ArchiveError, read};
 use crate::content::Content;
-use crate::layer::{Compression, Entry, Kind, Reader};
+use crate::layer::{Compression, Entry, Kind, Reader, clean};
 use crate::store::Store;
 
 /// Most entries of an archive; an image has a few for each layer.
@@ -148,19 +148,6 @@ fn keep<R: BufRead>(store: &Store, reader: &mut Reader<R>) -> Result<Content, Ar
     Content::whole(file).map_err(read("keep"))
 }
 
-/// Cleans a name: no leading or doubled slashes, no `.`, and `..` stops at the top.
-fn clean(path: &[u8]) -> Vec<u8> {
-    let mut components: Vec<&[u8]> = Vec::new();
-    for component in path.split(|byte| *byte == b'/') {
-        match component {
-            b"" | b"." => {}
-            b".." => drop(components.pop()),
-            _ => components.push(component),
-        }
-    }
-    components.join(&b'/')
-}
-
 /// Returns the name that a symbolic link at `name` points to.
 fn resolve(name: &[u8], link: &[u8]) -> Vec<u8> {
     clean(&[name, b"/../", link].concat())
@@ -168,7 +155,18 @@ fn resolve(name: &[u8], link: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_link_points_to_a_name_of_the_archive(name in "[a-z./]{0,20}", link in "[a-z./]{0,20}") {
+            let target = resolve(name.as_bytes(), link.as_bytes());
+            let mut components = target.split(|byte| *byte == b'/');
+            prop_assert!(target.is_empty() || components.all(|one| !matches!(one, b"" | b"." | b"..")));
+        }
+    }
 
     #[test]
     fn links_are_looked_up_within_the_archive() {

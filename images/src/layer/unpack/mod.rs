@@ -17,6 +17,7 @@ mod walk;
 
 pub(crate) use attributes::restorable_xattrs;
 pub(crate) use below::Below;
+pub(crate) use path::clean;
 pub(crate) use tree::{is_opaque, is_whiteout, kind, open_directory, status};
 
 use std::io::{self, BufRead};
