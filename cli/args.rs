@@ -74,6 +74,9 @@ pub(crate) enum Verb {
     Inspect(verbs::inspect::InspectArgs),
     Port(verbs::port::PortArgs),
     Pull(verbs::pull::PullArgs),
+    Push(verbs::push::PushArgs),
+    Login(verbs::login::LoginArgs),
+    Logout(verbs::logout::LogoutArgs),
     Images(verbs::images::ImagesArgs),
     Rmi(verbs::rmi::RmiArgs),
     Tag(verbs::tag::TagArgs),
@@ -101,7 +104,7 @@ impl Verb {
     /// Returns whether the verb touches containers, images or the network.
     pub(crate) fn needs_root(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Completion(_) | Self::Man(_) => false,
+            Self::Config(_) | Self::Completion(_) | Self::Man(_) | Self::Login(_) | Self::Logout(_) => false,
             // Some of its verbs do, and say so themselves.
             Self::Runtime(_) => false,
             Self::Compose(args) => !matches!(args.verb, verbs::compose::ComposeVerb::Config(_)),

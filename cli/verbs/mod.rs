@@ -14,12 +14,15 @@ pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod load;
+pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod network;
 pub(crate) mod port;
 pub(crate) mod ps;
 pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod rmi;
@@ -63,6 +66,9 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Inspect(args) => done(inspect::run(ctx, &args)),
         Verb::Port(args) => done(port::run(ctx, &args)),
         Verb::Pull(args) => done(pull::run(ctx, &args)),
+        Verb::Push(args) => done(push::run(ctx, &args)),
+        Verb::Login(args) => done(login::run(ctx, &args)),
+        Verb::Logout(args) => done(logout::run(ctx, &args)),
         Verb::Images(args) => done(images::run(ctx, &args)),
         Verb::Rmi(args) => done(rmi::run(ctx, &args)),
         Verb::Tag(args) => done(tag::run(ctx, &args)),

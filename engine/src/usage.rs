@@ -18,12 +18,13 @@ use crate::{Container, Engine, Volume};
 const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
 impl Engine {
-    /// Returns how many bytes a container's own files take: what it has changed, and its logs.
+    /// Returns how many bytes a container's own files take: what it has changed (or a copy of everything), and its logs.
     ///
     /// # Errors
     /// A directory cannot be read; one that is gone counts as nothing.
     pub fn container_size(&self, container: &Container) -> io::Result<u64> {
-        Ok(size(&container.paths.upper())? + size(&container.paths.logs())?)
+        let paths = &container.paths;
+        [paths.upper(), paths.copy(), paths.logs()].iter().map(|path| size(path)).sum()
     }
 
     /// Returns how many bytes a volume's content takes.

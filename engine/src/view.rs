@@ -54,6 +54,9 @@ impl Engine {
             let root = File::open(container.paths.rootfs()).map_err(failed(name))?;
             return Ok(f(root.into()));
         }
+        if container.paths.copy().exists() {
+            return Ok(f(File::open(container.paths.copy()).map_err(failed(name))?.into()));
+        }
         let source = &container.spec.image;
         let image = self.images.find(&source.id)?.ok_or_else(|| ViewError::NoImage(source.reference.clone()))?;
         let root = self.images.root_directory(&image);

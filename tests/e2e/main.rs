@@ -17,6 +17,7 @@ mod images;
 mod interruptions;
 mod isolation;
 mod migrate;
+mod nested;
 mod network;
 mod project;
 mod pull_failures;

@@ -15,4 +15,5 @@ pub(crate) use diff::{Selection, write as write_directory};
 pub use pipeline::CorruptBlob;
 pub(crate) use pipeline::{Expected, Job, Outcome, PipelineError, Source, run, verify};
 pub(crate) use tar::{Entry, Kind, Reader, Timestamp, Writer};
-pub(crate) use unpack::{Below, Unpacked, clean};
+pub use unpack::Copied;
+pub(crate) use unpack::{Below, Unpacked, clean, flatten};

@@ -11,12 +11,14 @@
 
 mod blobs;
 mod check;
+mod copy;
 mod enter;
 mod error;
 mod files;
 mod find;
 mod image;
 mod index;
+mod known;
 mod layers;
 mod lease;
 mod prune;
@@ -27,6 +29,7 @@ mod tag;
 mod usage;
 mod write;
 
+pub use crate::layer::Copied;
 pub use check::{Fault, Leftover, Report};
 pub use error::StoreError;
 pub use prune::Pruned;
@@ -36,6 +39,7 @@ pub use usage::{ImageUsage, Usage};
 pub(crate) use blobs::{Blobs, FileSource, Ingest};
 pub(crate) use enter::Assembled;
 pub(crate) use index::{Entry, EntryPlatform};
+pub(crate) use known::Known;
 pub(crate) use layers::{LayerIds, Layers, NewLayer};
 pub(crate) use lease::{Lease, Needs};
 pub(crate) use write::Listed;
@@ -99,6 +103,13 @@ impl Image {
     /// Returns a name for messages: the first reference, else the short id.
     pub fn name(&self) -> String {
         self.references.first().map_or_else(|| self.id.short().to_owned(), Reference::familiar)
+    }
+
+    /// Tells whether it is made for a platform, or for a lower variant of it.
+    pub fn runs_on(&self, platform: &Platform) -> bool {
+        let (os, architecture) = (self.config.os().to_string(), self.config.architecture().to_string());
+        let variant = self.config.variant().clone().filter(|variant| !variant.is_empty());
+        platform.accepts(&Platform { os, architecture, variant }).is_some()
     }
 }
 
