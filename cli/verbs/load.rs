@@ -16,7 +16,7 @@ pub(crate) struct LoadArgs {
     /// File to read instead of stdin
     #[arg(short, long, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// The platform to choose where an archive has several: `linux/arm64`
+    /// The platform to choose where an archive has several, and to demand: `linux/arm64`
     #[arg(long)]
     platform: Option<String>,
     #[command(flatten)]

@@ -31,6 +31,11 @@ impl Content {
         Ok(Content { file: Arc::new(file), offset: 0, length })
     }
 
+    /// Takes `length` bytes of a file from `offset` on.
+    pub(crate) fn new(file: Arc<File>, offset: u64, length: u64) -> Content {
+        Content { file, offset, length }
+    }
+
     /// Returns `length` bytes of it from `offset` on.
     pub(crate) fn slice(&self, offset: u64, length: u64) -> Content {
         Content { file: Arc::clone(&self.file), offset: self.offset + offset, length }

@@ -145,6 +145,12 @@ fn an_archive_goes_to_a_file_that_is_whole_or_to_a_pipe_and_never_to_a_terminal(
     fs::write(&archive, "before").expect("the directory is ours");
     host.run(["save", "--output", &archive.display().to_string(), "busybox:1", "nothing"]).code(1);
     assert_eq!(fs::read(&archive).expect("it is there"), b"before");
+    let mut piped = host.command(["save", "busybox:1"]).stdout(Stdio::piped()).spawn().expect("lighter runs");
+    drop(piped.stdout.take());
+    assert_eq!(piped.wait().expect("it is our child").code(), Some(141), "as of any program in a pipeline");
+    let folder = fs::read_dir(host.directory()).expect("the directory is ours").flatten();
+    let left: Vec<_> = folder.filter(|entry| entry.file_name().to_string_lossy().starts_with(".a.tar")).collect();
+    assert!(left.is_empty(), "{left:?}");
     let command = format!("{} save busybox:1", env!("CARGO_BIN_EXE_lighter"));
     let mut on_terminal = tool("script", ["--quiet", "--return", "--command", &command, "/dev/null"]);
     on_terminal.env("LIGHTER_ROOT", host.root());
