@@ -119,7 +119,7 @@ impl Context {
     pub(crate) fn push_options(&self, uploads: Option<usize>) -> Result<PushOptions, Failure> {
         let access = self.access()?;
         let uploads = uploads.or(access.config.max_concurrent_uploads).unwrap_or(DEFAULT_UPLOADS);
-        Ok(PushOptions { access, uploads: Slots::new(uploads) })
+        Ok(PushOptions { access, uploads: Slots::new(uploads), ..PushOptions::default() })
     }
 }
 

@@ -15,4 +15,5 @@ mod memory;
 mod namespaces;
 mod network;
 mod options;
+mod registry;
 mod terminal;
