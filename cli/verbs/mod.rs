@@ -14,6 +14,7 @@ pub(crate) mod network;
 pub(crate) mod port;
 pub(crate) mod ps;
 pub(crate) mod pull;
+pub(crate) mod registry;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod rmi;
@@ -58,6 +59,7 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Rmi(args) => done(rmi::run(ctx, &args)),
         Verb::Volume(verb) => done(volume::run(ctx, &verb)),
         Verb::Network(verb) => done(network::run(ctx, &verb)),
+        Verb::Registry(verb) => done(registry::run(ctx, &verb)),
         Verb::Runtime(args) => Ok(runtime::run(args)),
         Verb::Completion(args) => done(completion::run(ctx, &args)),
         Verb::Man(args) => done(man::run(ctx, &args)),

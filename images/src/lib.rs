@@ -17,5 +17,6 @@ pub mod progress;
 pub mod pull;
 pub mod reference;
 pub mod registry;
+pub mod serve;
 pub mod store;
 mod sys;

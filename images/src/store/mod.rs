@@ -10,6 +10,7 @@
 //! ```
 
 mod blobs;
+mod catalog;
 mod error;
 mod files;
 mod find;
@@ -18,15 +19,20 @@ mod index;
 mod layers;
 mod lease;
 mod remove;
+mod served;
 mod sweep;
+mod upload;
 mod write;
 
 pub use error::StoreError;
 
 pub(crate) use blobs::{Blobs, FileSource, Ingest};
+pub(crate) use catalog::{Catalog, Node, Repository, Served, Stamp};
 pub(crate) use index::{Entry, EntryPlatform};
 pub(crate) use layers::{LayerIds, Layers, NewLayer};
 pub(crate) use lease::{Lease, Needs};
+pub(crate) use served::Deleted;
+pub(crate) use upload::Upload;
 pub(crate) use write::Listed;
 
 use std::fmt;
