@@ -23,12 +23,7 @@ use crate::store::{Image, Store, StoreError};
 ///
 /// # Errors
 /// See [`PullError`]; layers that were unpacked stay.
-pub fn unpack(
-    store: &Store,
-    image: &Image,
-    options: &PullOptions,
-    progress: &dyn Progress,
-) -> Result<(), PullError> {
+pub fn unpack(store: &Store, image: &Image, options: &PullOptions, progress: &dyn Progress) -> Result<(), PullError> {
     if store.layers(image).is_ok() {
         return Ok(());
     }

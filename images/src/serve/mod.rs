@@ -12,7 +12,10 @@
 mod access;
 mod body;
 mod claims;
+mod connection;
 mod delete;
+mod dispatch;
+mod host;
 mod list;
 mod names;
 mod pages;
@@ -29,7 +32,8 @@ mod upload;
 mod uploads;
 
 pub use access::HtpasswdError;
-pub use server::{Access, Host, ServeError, ServeOptions, Server, TlsFiles};
+pub use host::{Access, Host};
+pub use server::{ServeError, ServeOptions, Server, TlsFiles};
 
 #[cfg(fuzzing)]
 pub(crate) use {access::fuzz_parse, range::fuzz_range, route::Route};

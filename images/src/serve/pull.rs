@@ -5,8 +5,11 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 
-use hyper::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE};
 use hyper::StatusCode;
+use hyper::header::{
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH, IF_RANGE,
+    RANGE,
+};
 
 use super::body::Body;
 use super::range;

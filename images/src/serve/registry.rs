@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::claims::Claims;
+use super::host::Host;
 use super::names;
 use super::reply::{Refusal, code};
-use super::server::Host;
 use super::uploads::Uploads;
 use crate::digest::Digest;
 use crate::reference::Reference;

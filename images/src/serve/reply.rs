@@ -79,7 +79,9 @@ impl Refusal {
     pub(super) fn into_response(self) -> Response<Body> {
         let text = json!({"errors": [{"code": self.code, "message": self.message}]}).to_string();
         let mut response = json_response(self.status, text);
-        response.headers_mut().extend(self.headers.into_iter().map(|(name, value)| (Some(name), value)).collect::<Vec<_>>());
+        response
+            .headers_mut()
+            .extend(self.headers.into_iter().map(|(name, value)| (Some(name), value)).collect::<Vec<_>>());
         response
     }
 }
@@ -87,9 +89,7 @@ impl Refusal {
 /// Paths of this host are none of a client's business, but why its push failed is.
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
-        let full = |error: &std::io::Error| {
-            matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
-        };
+        let full = |error: &std::io::Error| matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT));
         match &error {
             StoreError::File { source, .. } if full(source) => {
                 Refusal::new(StatusCode::INSUFFICIENT_STORAGE, code::UNKNOWN, "the registry's disk is full")

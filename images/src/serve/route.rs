@@ -93,9 +93,7 @@ impl Route {
             [name @ .., "blobs", "uploads"] | [name @ .., "blobs", "uploads", ""] => {
                 Ok(Route::Uploads { name: repository(name)? })
             }
-            [name @ .., "blobs", "uploads", id] => {
-                Ok(Route::Upload { name: repository(name)?, id: (*id).to_owned() })
-            }
+            [name @ .., "blobs", "uploads", id] => Ok(Route::Upload { name: repository(name)?, id: (*id).to_owned() }),
             [name @ .., "blobs", digest] => Ok(Route::Blob { name: repository(name)?, digest: content(digest)? }),
             [name @ .., "manifests", text] => {
                 let wanted = match text.contains(':') {

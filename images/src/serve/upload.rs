@@ -14,7 +14,7 @@ use super::registry::{Place, Registry};
 use super::reply::{Answer, CONTENT_DIGEST, Refusal, code, empty};
 use super::route::{Query, content};
 use super::uploads::Held;
-use super::{range, server::Shared};
+use super::{connection::Shared, range};
 use crate::digest::Digest;
 
 /// Largest blob that is taken, in bytes; beyond the largest layers that anybody ships, short of most disks.

@@ -3,10 +3,10 @@
 //! Runs in the shell command's process, under the store's lock. A pushed image is an entry like that of a pull, whose name is
 //! the one it was pushed by; whatever is no image of this host is an entry without a configuration.
 
+use super::Store;
 use super::error::StoreError;
 use super::index::{Entry, Index};
 use super::lease::{Lease, Needs};
-use super::Store;
 use crate::digest::Digest;
 use crate::reference::Reference;
 
@@ -73,7 +73,8 @@ impl Store {
         let is_it = |entry: &Entry| entry.answers_to(reference);
         let Some(first) = index.manifests.iter().find(|entry| is_it(entry)) else { return Ok(Deleted::Unknown) };
         let id = first.id();
-        let is_last = |id: &Digest| !index.manifests.iter().any(|entry| !is_it(entry) && entry.id().as_ref() == Some(id));
+        let is_last =
+            |id: &Digest| !index.manifests.iter().any(|entry| !is_it(entry) && entry.id().as_ref() == Some(id));
         if let Some(user) = id.filter(is_last).and_then(|id| in_use(&id)) {
             return Ok(Deleted::InUse(user));
         }
