@@ -10,6 +10,8 @@
 //! ```
 
 pub mod digest;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod layer;
 mod manifest;
 pub mod platform;

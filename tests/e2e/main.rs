@@ -18,5 +18,6 @@ mod network;
 mod project;
 mod pull_failures;
 mod refusals;
+mod serve;
 mod servers;
 mod torture;

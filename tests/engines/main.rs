@@ -14,4 +14,5 @@ mod memory;
 mod namespaces;
 mod network;
 mod options;
+mod registry;
 mod terminal;

@@ -12,3 +12,6 @@ pub(crate) use compression::Compression;
 pub use pipeline::CorruptBlob;
 pub(crate) use pipeline::{Expected, Job, Outcome, PipelineError, Source, run, verify};
 pub(crate) use unpack::{Below, Unpacked};
+
+#[cfg(fuzzing)]
+pub(crate) use {tar::Reader, unpack::unpack};

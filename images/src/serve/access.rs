@@ -167,7 +167,7 @@ fn refused(message: &str) -> Refusal {
 
 /// Reads any text both as a file and as a header.
 #[cfg(fuzzing)]
-pub(crate) fn fuzz_parse(text: &str) {
+pub(crate) fn fuzz_credentials(text: &str) {
     let _ = parse(text);
     if let Ok(header) = HeaderValue::from_str(text) {
         let _ = credentials(&header);

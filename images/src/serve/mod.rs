@@ -36,4 +36,9 @@ pub use host::{Access, Host};
 pub use server::{ServeError, ServeOptions, Server, TlsFiles};
 
 #[cfg(fuzzing)]
-pub(crate) use {access::fuzz_parse, range::fuzz_range, route::Route};
+pub(crate) use {
+    access::fuzz_credentials,
+    names::stored,
+    range::fuzz_range,
+    route::{Query, Route},
+};

@@ -75,6 +75,14 @@ impl Query {
     }
 }
 
+#[cfg(fuzzing)]
+impl Query {
+    /// Returns the store's names for a repository, as the query has them.
+    pub(crate) fn names(&self, name: &str) -> Option<Vec<String>> {
+        names::stored(name, self.upstream.as_deref())
+    }
+}
+
 impl Route {
     /// Reads a path.
     pub(crate) fn parse(path: &str) -> Result<Route, Refusal> {
