@@ -80,6 +80,37 @@ fn layout(image: &str) -> String {
     format!("oci:{}:{image}", Registry::images().join("layout").display())
 }
 
+/// A server's certificate for 127.0.0.1 and localhost, and the one that vouches for it.
+struct Certificates {
+    /// A folder with nothing but `ca.crt`, as skopeo wants it.
+    trusted: String,
+    ca: String,
+    certificate: String,
+    key: String,
+}
+
+impl Certificates {
+    #[track_caller]
+    fn new(host: &Scenario) -> Certificates {
+        let trusted = host.directory().join("trusted").display().to_string();
+        fs::create_dir_all(&trusted).expect("the scenario's directory is ours");
+        let path = |name: &str| host.directory().join(name).display().to_string();
+        let (ca, ca_key) = (format!("{trusted}/ca.crt"), path("ca.key"));
+        let (certificate, key) = (path("server.crt"), path("server.key"));
+        let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"];
+        let root = ["-subj", "/CN=a test's own", "-keyout", &ca_key, "-out", &ca];
+        run(tool("openssl", [&new[..], &root].concat()), LIMIT).ok();
+        let names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-addext", "basicConstraints=CA:FALSE"];
+        let leaf = ["-subj", "/CN=server", "-CA", &ca, "-CAkey", &ca_key, "-keyout", &key, "-out", &certificate];
+        run(tool("openssl", [&new[..], &names, &leaf].concat()), LIMIT).ok();
+        Certificates { trusted, ca, certificate, key }
+    }
+
+    fn options(&self) -> [&str; 4] {
+        ["--tls-cert", &self.certificate, "--tls-key", &self.key]
+    }
+}
+
 #[test]
 #[ignore = "needs root"]
 fn what_skopeo_pushes_is_an_image_that_runs_and_is_pulled_as_it_was() {
@@ -143,18 +174,13 @@ fn what_this_host_has_pulled_is_a_mirror_for_another() {
 #[ignore = "needs root"]
 fn tls_and_passwords_keep_others_out() {
     let host = Scenario::new("what is served to some is not served to all");
-    let path = |name: &str| host.directory().join(name).display().to_string();
-    let (certificate, key, users) = (path("ca.crt"), path("tls.key"), path("users"));
-    let subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
-    let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", &key, "-out", &certificate];
-    run(tool("openssl", [&new[..], &subject[..]].concat()), LIMIT).ok();
+    let (certificates, users) = (Certificates::new(&host), host.directory().join("users").display().to_string());
     fs::write(&users, USERS).expect("the scenario's directory is ours");
-    let served = Served::start(&host, &["--tls-cert", &certificate, "--tls-key", &key, "--htpasswd", &users]);
+    let served = Served::start(&host, &[&certificates.options()[..], &["--htpasswd", &users]].concat());
     let image = "docker://127.0.0.1:5001/team/busybox:1";
     let from = layout("busybox:1");
     let push = |credentials: &[&str]| {
-        let directory = host.directory().display().to_string();
-        let options = ["copy", "--quiet", "--dest-cert-dir", &directory];
+        let options = ["copy", "--quiet", "--dest-cert-dir", &certificates.trusted];
         skopeo(&[&options[..], credentials, &[&from, image]].concat())
     };
     let says = |output: Output| assert!(!output.succeeded() && output.stderr.contains("unauthorized"), "{output}");
@@ -168,13 +194,13 @@ fn tls_and_passwords_keep_others_out() {
         let url = "https://127.0.0.1:5001/v2/team/busybox/tags/list";
         run(tool("curl", [&all[..], options, &[url]].concat()), LIMIT).stdout
     };
-    assert_eq!(status(&["--cacert", &certificate, "--user", "ann:secret"]), "200");
-    assert_eq!(status(&["--cacert", &certificate]), "401");
+    assert_eq!(status(&["--cacert", &certificates.ca, "--user", "ann:secret"]), "200");
+    assert_eq!(status(&["--cacert", &certificates.ca]), "401");
     assert_eq!(status(&["--user", "ann:secret"]), "000", "nobody vouches for the certificate");
 
     // a user who is taken out is out at once
     fs::write(&users, "# nobody\n").expect("the scenario's directory is ours");
-    assert_eq!(status(&["--cacert", &certificate, "--user", "ann:secret"]), "401");
+    assert_eq!(status(&["--cacert", &certificates.ca, "--user", "ann:secret"]), "401");
     served.says(" ann GET /v2/team/busybox/tags/list 200");
     served.stop();
 }
@@ -183,16 +209,12 @@ fn tls_and_passwords_keep_others_out() {
 #[ignore = "needs root"]
 fn another_lighter_pulls_over_tls_with_a_ca_of_its_own() {
     let host = Scenario::new("a neighbour trusts the certificate that it is given");
-    let path = |name: &str| host.directory().join(name).display().to_string();
-    let (certificate, key) = (path("ca.crt"), path("tls.key"));
-    let subject = ["-subj", "/CN=host.lan", "-addext", "subjectAltName=DNS:localhost"];
-    let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", &key, "-out", &certificate];
-    run(tool("openssl", [&new[..], &subject[..]].concat()), LIMIT).ok();
+    let certificates = Certificates::new(&host);
     host.run(["pull", "busybox:1"]).ok();
-    let _served = Served::start(&host, &["--tls-cert", &certificate, "--tls-key", &key]);
+    let _served = Served::start(&host, &certificates.options());
     let config = "[registry.\"docker.io\"]\nmirrors = [\"https://localhost:5001\"]\n";
     let mut pull = elsewhere(&host, config, ["pull", "busybox:1"]);
-    pull.env("SSL_CERT_FILE", &certificate);
+    pull.env("SSL_CERT_FILE", &certificates.ca);
     host.finish(pull).ok();
 }
 
