@@ -14,5 +14,5 @@ mod memory;
 mod namespaces;
 mod network;
 mod options;
-mod registry;
+mod serve;
 mod terminal;

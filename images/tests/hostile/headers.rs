@@ -5,6 +5,9 @@ use tar::{EntryType, Header};
 use crate::archive::{new, record};
 use crate::ground::{Case, Ground, Layer, looks, refused, try_alone};
 
+/// What is odd about an archive's end, the archive, and the layer or the words of the error.
+type Ending<'a> = (&'a str, Vec<u8>, Result<&'a [&'a str], &'a str>);
+
 /// Returns a header of a file whose bytes are changed; its checksum is right.
 fn changed(at: usize, bytes: &'static [u8]) -> crate::archive::Archive {
     new().changed(
@@ -53,7 +56,7 @@ fn an_archive_ends_where_it_says_or_is_refused() {
     let ground = Ground::new();
     let whole = new().file("x", "content").0;
     let lie = |size: u64| new().changed(|archive| archive.file("x", ""), move |header| header.set_size(size));
-    let cases: Vec<(&str, Vec<u8>, Result<&[&str], &str>)> = vec![
+    let cases: Vec<Ending> = vec![
         ("nothing at all", Vec::new(), Ok(&[])),
         ("no end", whole.clone(), Ok(&["f x content"])),
         ("half an end", [&whole[..], &[0; 512]].concat(), Ok(&["f x content"])),

@@ -13,9 +13,9 @@ mod images;
 mod podman;
 #[path = "../../e2e/harness/processes.rs"]
 mod processes;
-mod registry;
 #[path = "../../runtime/harness/scratch.rs"]
 mod scratch;
+mod serve;
 mod terminal;
 mod world;
 
@@ -24,7 +24,7 @@ pub(crate) use containerd::Containerd;
 pub(crate) use engine::{Engine, Runtime};
 pub(crate) use eventually::eventually;
 pub(crate) use images::{BUSYBOX, REDIS};
-pub(crate) use registry::Registry;
+pub(crate) use serve::Registry;
 pub(crate) use terminal::Terminal;
 
 use std::time::Duration;
