@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::durable::{self, FileError};
 use crate::images::progress::Silent;
-use crate::images::pull::{self, PullError, PullOptions};
+use crate::images::store::InstallError;
 use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, MountKind};
 use crate::state::State;
@@ -43,7 +43,7 @@ pub enum CreateError {
     Volume(#[from] VolumeError),
     /// The image's layers could not be unpacked.
     #[error(transparent)]
-    Image(#[from] PullError),
+    Image(#[from] InstallError),
     /// The record could not be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -58,8 +58,8 @@ impl Engine {
     /// Anonymous volumes without a name get one.
     pub fn create(&self, mut spec: ContainerSpec) -> Result<Container, CreateError> {
         check(&spec)?;
-        if let Some(image) = self.images().find(&spec.image.id).map_err(PullError::from)? {
-            pull::unpack(self.images(), &image, &PullOptions::default(), &Silent)?;
+        if let Some(image) = self.images().find(&spec.image.id).map_err(InstallError::from)? {
+            self.images().complete(image, &Silent)?;
         }
         for mount in &mut spec.mounts {
             if let MountKind::Volume { name, anonymous: true, .. } = &mut mount.kind

@@ -72,7 +72,7 @@ pub fn archive(bytes: &[u8]) {
 pub fn compression(bytes: &[u8]) {
     let Some((first, blob)) = bytes.split_first() else { return };
     let compression = if first % 2 == 0 { Compression::Gzip } else { Compression::Zstd };
-    if let Ok(plain) = compression.reader(blob, blob.len() as u64) {
+    if let Ok(plain) = compression.bounded_reader(blob, blob.len() as u64) {
         let _ = io::copy(&mut plain.take(INFLATED), &mut io::sink());
     }
 }

@@ -49,17 +49,48 @@ impl Compression {
         }
     }
 
-    /// Returns a reader of the plain archive in `blob`, which has `size` bytes; data after the last gzip member or zstd frame
-    /// is an error, and so is more content than anybody packs into so few bytes.
-    pub(crate) fn reader<'a>(self, blob: impl BufRead + 'a, size: u64) -> io::Result<Box<dyn Read + 'a>> {
+    /// Bytes that [`Compression::sniff`] wants to see.
+    pub(crate) const LONGEST_MAGIC: usize = 6;
+
+    /// Tells the compression by a file's first bytes; what none begins like that is plain.
+    ///
+    /// # Errors
+    /// `Unsupported`, with the compression's name, for one that no layer can have.
+    pub(crate) fn sniff(start: &[u8]) -> io::Result<Compression> {
+        const OTHERS: [(&[u8], &str); 4] =
+            [(b"\xfd7zXZ\0", "xz"), (b"BZh", "bzip2"), (b"\x04\x22\x4d\x18", "lz4"), (b"PK\x03\x04", "zip")];
+        if let Some((_, name)) = OTHERS.iter().find(|(magic, _)| start.starts_with(magic)) {
+            let text = format!("compressed with {name}, which is not supported: use gzip, zstd or none");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        }
+        Ok(match start {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+            _ => Compression::None,
+        })
+    }
+
+    /// Returns the media type of a layer compressed like this (OCI image-spec, layer.md).
+    pub(crate) fn media_type(self) -> &'static str {
+        match self {
+            Compression::None => "application/vnd.oci.image.layer.v1.tar",
+            Compression::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
+            Compression::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
+        }
+    }
+
+    /// Returns a reader of the plain archive in `blob`, a layer of `size` bytes; more content than anybody packs into so few
+    /// bytes is an error.
+    pub(crate) fn bounded_reader<'a>(self, blob: impl BufRead + 'a, size: u64) -> io::Result<Box<dyn Read + 'a>> {
         let limit = size.saturating_mul(LARGEST_RATIO).clamp(HARMLESS, LARGEST);
-        Ok(match self.unbounded(blob)? {
+        Ok(match self.reader(blob)? {
             plain if self == Compression::None => plain,
             plain => Box::new(Bounded { plain, limit, left: limit }),
         })
     }
 
-    fn unbounded<'a>(self, blob: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    /// Returns a reader of what is in `blob`; data after the last gzip member or zstd frame is an error.
+    pub(crate) fn reader<'a>(self, blob: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Compression::None => Box::new(blob),
             Compression::Gzip => Box::new(MultiGzDecoder::new(blob)),
@@ -103,7 +134,7 @@ mod tests {
 
     fn inflate(compression: Compression, blob: &[u8]) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
-        compression.reader(blob, blob.len() as u64)?.read_to_end(&mut content)?;
+        compression.bounded_reader(blob, blob.len() as u64)?.read_to_end(&mut content)?;
         Ok(content)
     }
 
@@ -126,6 +157,18 @@ mod tests {
         assert!(bounded.by_ref().take(1000).read_to_end(&mut content).is_ok());
         let error = bounded.read(&mut [0]).unwrap_err().to_string();
         assert_eq!(error, "a layer of this size that inflates to more than 1000 bytes is refused");
+    }
+
+    #[test]
+    fn the_first_bytes_tell_and_what_layers_cannot_have_is_named() {
+        assert_eq!(Compression::sniff(&gzip(b"x")).unwrap(), Compression::Gzip);
+        assert_eq!(Compression::sniff(&zstd::encode_all(&b"x"[..], 1).unwrap()).unwrap(), Compression::Zstd);
+        assert_eq!(Compression::sniff(b"./\0\0\0\0").unwrap(), Compression::None);
+        assert_eq!(Compression::sniff(b"").unwrap(), Compression::None);
+        assert!(Compression::sniff(b"\xfd7zXZ\0").unwrap_err().to_string().contains("xz"));
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            assert_eq!(Compression::of(compression.media_type()), Some(compression));
+        }
     }
 
     #[test]

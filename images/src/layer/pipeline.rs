@@ -200,7 +200,7 @@ fn inflate(
     (blob, size): (PipeReader<Bytes>, u64),
     writer: PipeWriter<Vec<u8>>,
 ) -> io::Result<Digest> {
-    let mut plain = compression.reader(blob, size)?;
+    let mut plain = compression.bounded_reader(blob, size)?;
     let mut hasher = Sha256::new();
     loop {
         let mut piece = Vec::with_capacity(PIECE);

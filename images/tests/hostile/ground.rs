@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use lighter_images::digest::Digest;
 use lighter_images::progress::Silent;
-use lighter_images::pull::{PullError, PullOptions, unpack};
-use lighter_images::store::Store;
+use lighter_images::store::{InstallError, Store};
 
 use crate::archive::Archive;
 use crate::tree;
@@ -79,11 +78,10 @@ impl Ground {
         list(&self.root().join("images"), layers);
         let before = self.surroundings();
         let image = store.find(NAME).expect("the store is whole").expect("the image is listed");
-        let result = unpack(&store, &image, &PullOptions::default(), &Silent).map_err(|error| shown(&error));
+        let result = store.complete(image, &Silent).map_err(|error| shown(&error));
         assert_eq!(self.surroundings(), before, "something outside the layers has changed");
         match result {
-            Ok(()) => {
-                let image = store.find(NAME).expect("the store is whole").expect("the image is listed");
+            Ok(image) => {
                 let mut layers = store.layers(&image).expect("every layer is there");
                 layers.reverse();
                 Ok(layers)
@@ -217,7 +215,7 @@ fn list(images: &Path, layers: &[Layer]) {
 }
 
 /// The text a user sees: the error and its causes.
-fn shown(error: &PullError) -> String {
+fn shown(error: &InstallError) -> String {
     let (mut text, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {
         text = format!("{text}: {error}");
