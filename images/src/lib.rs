@@ -25,6 +25,7 @@ pub mod pull;
 pub mod push;
 pub mod reference;
 pub mod registry;
+pub mod remove_tree;
 pub mod serve;
 mod slots;
 pub mod store;

@@ -32,16 +32,8 @@ fn devices_are_made_and_never_opened() {
                 new().device("a", EntryType::Char, 1, 3).file("a/b", "x"),
                 refused("Not a directory"),
             ),
-            (
-                "overlayfs's mark",
-                new().device("a", EntryType::Char, 0, 0),
-                refused("how overlayfs marks a removed file"),
-            ),
-            (
-                "overlayfs's mark in the oldest form",
-                odd(257..265, &[0; 8]),
-                refused("how overlayfs marks a removed file"),
-            ),
+            ("overlayfs's mark", new().device("a", EntryType::Char, 0, 0), refused("marks a removed file")),
+            ("overlayfs's mark in the oldest form", odd(257..265, &[0; 8]), refused("marks a removed file")),
             ("a number that is none", odd(329..337, b"9999999\0"), refused("device number is out of range")),
             (
                 "a negative number",

@@ -2,7 +2,7 @@
 
 use tar::EntryType;
 
-use crate::archive::new;
+use crate::archive::{Archive, new};
 use crate::ground::{Ground, looks, refused, try_alone};
 
 #[test]
@@ -117,6 +117,44 @@ fn the_last_entry_of_a_name_counts() {
             ("one name in two spellings", new().file("a/b", "1").file("/./a//b", "2"), looks(&["d a", "f a/b 2"])),
             ("a pipe, then a file", new().fifo("a").file("a", "1"), looks(&["f a 1"])),
             ("a file below a pipe", new().fifo("a").file("a/b", "1"), refused("Not a directory")),
+        ],
+    );
+}
+
+/// Links on the way to the deepest directory; the kernel follows 40.
+const LINKS: usize = 30;
+
+/// Directories from one link to the next.
+const STEP: usize = 150;
+
+/// Nests directories deeper than any path is long, by way of links; `d` is the topmost.
+fn nested() -> Archive {
+    let long = |archive: Archive, name: &str| archive.long(EntryType::GNULongName, name.as_bytes());
+    let (mut archive, mut base) = (new(), String::new());
+    for number in 0..LINKS {
+        let mut path = base.clone();
+        for _ in 0..STEP {
+            path.push('d');
+            archive = long(archive, &path).dir("");
+            path.push('/');
+        }
+        archive = archive.long(EntryType::GNULongLink, path.as_bytes()).link(format!("l{number}"), "");
+        base = format!("l{number}/");
+    }
+    archive
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_tree_deeper_than_any_path_goes_when_it_is_refused_or_replaced() {
+    let ground = Ground::new();
+    let links = |archive: Archive| (0..LINKS).fold(archive, |archive, number| archive.file(format!("l{number}"), ""));
+    let files: Vec<String> = (0..LINKS).map(|number| format!("f l{number}")).chain(["f d x".to_owned()]).collect();
+    try_alone(
+        &ground,
+        vec![
+            ("refused", nested().file(".wh.", ""), refused("the whiteout names no entry")),
+            ("replaced", links(nested()).file("d", "x"), looks(&files)),
         ],
     );
 }

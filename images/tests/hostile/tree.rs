@@ -15,7 +15,10 @@ use crate::sys::xattr;
 /// the extended attributes. A directory that hides what is below is `D`, a removed file `w`.
 pub(crate) fn lines(root: &Path) -> Vec<String> {
     let mut lines = Vec::new();
-    walk(root, root, &mut |path, name| lines.push(line(path, name)));
+    walk(root, root, &mut |path, name| {
+        lines.push(line(path, name));
+        true
+    });
     lines.sort();
     lines
 }
@@ -24,13 +27,14 @@ pub(crate) fn lines(root: &Path) -> Vec<String> {
 pub(crate) fn snapshot(root: &Path, except: &[&Path]) -> BTreeMap<OsString, String> {
     let mut found = BTreeMap::new();
     walk(root, root, &mut |path, _| {
-        if except.iter().any(|except| path.starts_with(except)) {
-            return;
+        if except.contains(&path) {
+            return false;
         }
         let meta = fs::symlink_metadata(path).expect("nobody else is here");
         let times = (meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec());
         let owner = (meta.uid(), meta.gid(), meta.mode(), meta.nlink(), meta.len(), meta.ino(), times);
         found.insert(path.as_os_str().to_owned(), format!("{owner:?}"));
+        true
     });
     found
 }
@@ -38,16 +42,19 @@ pub(crate) fn snapshot(root: &Path, except: &[&Path]) -> BTreeMap<OsString, Stri
 /// Returns the paths of the files below `root`, relative to it.
 pub(crate) fn paths(root: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
-    walk(root, root, &mut |path, _| paths.push(path.strip_prefix(root).expect("it is below").to_owned()));
+    walk(root, root, &mut |path, _| {
+        paths.push(path.strip_prefix(root).expect("it is below").to_owned());
+        true
+    });
     paths
 }
 
-fn walk(root: &Path, directory: &Path, visit: &mut dyn FnMut(&Path, &[u8])) {
+/// Visits each file below `directory`; what is in a directory only if its visit says so.
+fn walk(root: &Path, directory: &Path, visit: &mut dyn FnMut(&Path, &[u8]) -> bool) {
     for entry in fs::read_dir(directory).expect("it is a directory of ours") {
         let path = entry.expect("it can be listed").path();
         let name = path.strip_prefix(root).expect("it is below").as_os_str().as_bytes().to_vec();
-        visit(&path, &name);
-        if fs::symlink_metadata(&path).expect("nobody else is here").is_dir() {
+        if visit(&path, &name) && fs::symlink_metadata(&path).expect("nobody else is here").is_dir() {
             walk(root, &path, visit);
         }
     }
