@@ -26,6 +26,7 @@ mod pull_faults;
 mod pull_policy;
 mod push;
 mod refusals;
+mod serve;
 mod servers;
 mod store;
 mod torture;

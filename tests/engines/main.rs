@@ -16,4 +16,5 @@ mod namespaces;
 mod network;
 mod options;
 mod registry;
+mod serve;
 mod terminal;
