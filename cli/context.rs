@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use lighter_engine::images::pull::PullOptions;
 use lighter_engine::images::registry::RegistryConfig;
+use lighter_engine::netns::Settings;
 use lighter_engine::{Engine, Layout};
 
 use crate::args::{Globals, ProjectArgs};
 use crate::error::Failure;
 use crate::ui::Ui;
 
-/// Where registries are configured, unless LIGHTER_CONFIG says otherwise.
+/// Where registries and the network are configured, unless LIGHTER_CONFIG says otherwise.
 const DEFAULT_CONFIG: &str = "/etc/lighter/config.toml";
 
 /// What the process was given besides its arguments.
@@ -67,7 +68,8 @@ impl Context {
         };
         let root = path(&self.globals.root, "LIGHTER_ROOT", Layout::DEFAULT_ROOT);
         let run = path(&self.globals.run, "LIGHTER_RUN", Layout::DEFAULT_RUN);
-        Ok(Engine::open(root, run)?)
+        let settings = Settings::load(self.config())?;
+        Ok(Engine::open(root, run)?.with_network(settings))
     }
 
     /// Opens the installation and first puts right what killed processes or a reboot have left.
@@ -77,10 +79,14 @@ impl Context {
         Ok(engine)
     }
 
+    /// Returns the file of what the host's owner has decided.
+    fn config(&self) -> &Path {
+        Path::new(self.variable("LIGHTER_CONFIG").unwrap_or(DEFAULT_CONFIG))
+    }
+
     /// Returns how to pull: registries and mirrors as configured.
     pub(crate) fn pull_options(&self) -> Result<PullOptions, Failure> {
-        let path = self.variable("LIGHTER_CONFIG").unwrap_or(DEFAULT_CONFIG);
-        let registries = RegistryConfig::load(Path::new(path))?;
+        let registries = RegistryConfig::load(self.config())?;
         Ok(PullOptions { registries, ..PullOptions::default() })
     }
 }

@@ -11,7 +11,7 @@ use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, MountKind};
 use crate::state::State;
 use crate::volume::VolumeError;
-use crate::{Container, Engine, id, volume};
+use crate::{Container, Engine, id, netns, volume};
 
 /// Why a container could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,9 @@ pub enum CreateError {
     /// A volume could not be made.
     #[error(transparent)]
     Volume(#[from] VolumeError),
+    /// Its fixed addresses could not be kept for it.
+    #[error(transparent)]
+    Network(#[from] netns::NetworkError),
     /// The record could not be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -73,6 +76,7 @@ impl Engine {
         let effect = || Effect::MakeDirectory { path: self.layout.container(&id).dir().display().to_string() };
         trace::step(effect, || self.write_record(&id, &spec))?;
         self.claim_name(&spec.name, &id)?;
+        self.keep_addresses(&id, &spec)?;
         let container = self.load(&id)?;
         Ok(container.expect("the record was written above, and the lock keeps others from deleting it"))
     }

@@ -7,4 +7,5 @@ mod firewall;
 mod lab;
 mod names;
 mod ports;
+mod reach;
 mod state;
