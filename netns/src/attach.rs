@@ -86,11 +86,13 @@ impl Host {
         let lock = self.lock()?;
         let claim = self.claim(spec, networks, &lock)?;
         let content = Content::of(&claim.leases, claim.record.as_slice());
-        let mut notes: Vec<String> = self.admit(&spec.container, &content, &lock)?.into_iter().collect();
+        let mut notes: Vec<String> = unpublished(spec, &claim).into_iter().collect();
+        if !content.is_empty() {
+            notes.extend(self.admit(&spec.container, &content, &lock)?);
+        }
         if claim.is_first {
             notes.extend(self.obstacles(&content)?);
         }
-        notes.extend(unpublished(spec, &claim));
         prepare_bridges(networks, claim.record.is_some())?;
         drop(lock);
         let interfaces = Interfaces { leases: &claim.leases, networks, publishes: claim.record.is_some() };

@@ -140,8 +140,9 @@ fn set_sysctl(name: &str, on: bool) -> Command {
 }
 
 fn switch_ipv6(link: &str, on: bool) -> Vec<Command> {
-    let deaf = on.then(|| set_sysctl(&format!("net.ipv6.conf.{link}.accept_ra"), false));
-    deaf.into_iter().chain([set_sysctl(&format!("net.ipv6.conf.{link}.disable_ipv6"), !on)]).collect()
+    let without = if on { ["dad_transmits", "router_solicitation_delay", "accept_ra"].as_slice() } else { &[] };
+    let off = without.iter().map(|switch| set_sysctl(&format!("net.ipv6.conf.{link}.{switch}"), false));
+    off.chain([set_sysctl(&format!("net.ipv6.conf.{link}.disable_ipv6"), !on)]).collect()
 }
 
 #[cfg(test)]
@@ -160,6 +161,8 @@ mod tests {
         let network = Network { id: "0123456789abcdef0123".into(), mtu: Some(1400), ..network(Families::Both) };
         let expected = [
             "ip link add lt-ababababab address 02:ab:cd:ef:01:23 mtu 1400 type bridge",
+            "sysctl -w net.ipv6.conf.lt-ababababab.dad_transmits=0",
+            "sysctl -w net.ipv6.conf.lt-ababababab.router_solicitation_delay=0",
             "sysctl -w net.ipv6.conf.lt-ababababab.accept_ra=0",
             "sysctl -w net.ipv6.conf.lt-ababababab.disable_ipv6=0",
             "ip address replace 172.18.0.1/24 dev lt-ababababab",

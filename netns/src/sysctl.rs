@@ -62,7 +62,13 @@ pub(crate) fn disable_ipv6(link: &str) -> Result<(), SysctlError> {
 
 /// Switches IPv6 on for a device, and its ear for router advertisements (RFC 4861, 6.3.4) off: whoever is on a container's
 /// network could else send traffic elsewhere (CVE-2020-13401).
+///
+/// Its addresses are not looked for at others (RFC 4862, 5.4): that takes a second or two, in which the host, without a link-local
+/// address it may use, cannot ask for the container that somebody's first packet is for.
 pub(crate) fn enable_ipv6(link: &str) -> Result<(), SysctlError> {
+    for switch in ["dad_transmits", "router_solicitation_delay"] {
+        set(&format!("net/ipv6/conf/{link}/{switch}"), false)?;
+    }
     set(&format!("net/ipv6/conf/{link}/accept_ra"), false)?;
     set(&format!("net/ipv6/conf/{link}/disable_ipv6"), false)
 }

@@ -33,6 +33,9 @@ impl Host {
         let (others, fixed) = (self.leases_of_network(&network.id)?, self.all_fixed()?);
         let taken = Taken { others: &others, fixed: &fixed };
         let interface = interface(wish, network, own);
+        if own.iter().any(|lease| lease.endpoint.interface == interface) {
+            return Err(AttachError::InterfaceTaken { container: container.to_owned(), interface });
+        }
         let lease = lease(container, wish, (network, &interface), &taken)
             .map_err(|source| AttachError::Address { network: network.name.clone(), source })?;
         self.write_lease(&lease, lock)?;

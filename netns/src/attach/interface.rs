@@ -1,5 +1,6 @@
 //! Makes a container's interfaces: veths, and inside its namespace addresses and the default routes. Without the lock.
 
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
@@ -9,8 +10,8 @@ use nix::poll::{PollTimeout, poll};
 use super::route::default_routes;
 use crate::bridge;
 use crate::netlink::{
-    Message, Neighbour, Netlink, NetlinkError, Port, Veth, add_address, create_neighbour, create_veth, link,
-    set_default_route, set_port_up, set_up,
+    HostAddress, Message, Neighbour, Netlink, NetlinkError, Port, Veth, add_address, addresses, create_neighbour,
+    create_veth, link, set_default_route, set_port_up, set_up,
 };
 use crate::state::Lease;
 use crate::{Driver, Endpoint, HostError, Network, namespace, sysctl};
@@ -78,6 +79,10 @@ impl Interfaces<'_> {
             wait_for(outside, &lease.host_interface)?;
             wait_for(inside, &lease.endpoint.interface)?;
             wait_for(outside, &lease.bridge)?;
+            if has_ipv6(&lease.endpoint) {
+                wait_for_ipv6(outside, &lease.bridge)?;
+                wait_for_ipv6(inside, &lease.endpoint.interface)?;
+            }
         }
         Ok(())
     }
@@ -100,10 +105,24 @@ fn device(lease: &Lease, network: &Network, (parent, netns): (u32, BorrowedFd<'_
     }
 }
 
-/// Waits until a device passes packets on, or long enough: it will then do so soon.
+/// Waits until a device passes packets on.
 fn wait_for(netlink: &mut Netlink, device: &str) -> Result<(), NetlinkError> {
+    wait_until(|| Ok(link(netlink, device)?.is_working))
+}
+
+/// Waits until a device may use its link-local IPv6 address, the last that the kernel gives it.
+fn wait_for_ipv6(netlink: &mut Netlink, device: &str) -> Result<(), NetlinkError> {
+    let index = link(netlink, device)?.index;
+    wait_until(|| {
+        let own = |one: &HostAddress| one.link == index && one.is_link_local() && !one.is_tentative;
+        Ok(addresses(netlink)?.iter().any(own))
+    })
+}
+
+/// Asks until the answer is yes, or long enough: it will then be soon.
+fn wait_until(mut is_done: impl FnMut() -> Result<bool, NetlinkError>) -> Result<(), NetlinkError> {
     for _ in 0..LONGEST_WAIT {
-        if link(netlink, device)?.is_working {
+        if is_done()? {
             break;
         }
         // Nothing to poll but time; to be woken early by a signal does no harm.
@@ -119,7 +138,7 @@ fn prepare_ipv6(leases: &[Lease]) -> Result<(), HostError> {
 }
 
 fn has_ipv6(endpoint: &Endpoint) -> bool {
-    endpoint.ipv6().is_some() || endpoint.link_local.iter().any(std::net::IpAddr::is_ipv6)
+    endpoint.ipv6().is_some() || endpoint.link_local.iter().any(IpAddr::is_ipv6)
 }
 
 /// Gives the interfaces their addresses and turns them on.

@@ -54,7 +54,11 @@ impl Host {
         let (container, interface) = (&lease.endpoint.container, &lease.endpoint.interface);
         let namespace = namespace::open(netns)?;
         let mut inside = namespace::inside(namespace.as_fd(), netns, Netlink::route)??;
-        unless_gone(inside.send(&[delete_link(interface)]))?;
+        // By the end whose name nobody else can have given.
+        unless_gone(match lease.is_bridged() {
+            true => Netlink::route()?.send(&[delete_link(&lease.host_interface)]),
+            false => inside.send(&[delete_link(interface)]),
+        })?;
         self.remove_lease(&lease.endpoint.network, container, lock)?;
         let rest = self.leases_of_container(container)?;
         self.retarget(container, &rest, lock)?;

@@ -16,6 +16,15 @@ pub(crate) struct HostAddress {
     pub(crate) link: u32,
     /// The address and the network it is in.
     pub(crate) network: IpNet,
+    /// Whether the kernel does not use it yet (RFC 4862, 2, "tentative address").
+    pub(crate) is_tentative: bool,
+}
+
+impl HostAddress {
+    /// Returns whether it is one of the link that IPv6 makes up by itself (RFC 4291, 2.5.6).
+    pub(crate) fn is_link_local(&self) -> bool {
+        matches!(self.network.addr(), IpAddr::V6(address) if address.is_unicast_link_local())
+    }
 }
 
 /// Writes `struct ifaddrmsg`.
@@ -73,5 +82,6 @@ fn read(body: &[u8]) -> Option<HostAddress> {
     let link = u32::from_ne_bytes(body.get(4..8)?.try_into().ok()?);
     // IFA_ADDRESS is the far end on a point-to-point link, and that is where its traffic goes.
     let (_, address) = attributes(body.get(8..)?).find(|(kind, _)| *kind == libc::IFA_ADDRESS)?;
-    Some(HostAddress { link, network: IpNet::new(read_address(address)?, *body.get(1)?).ok()? })
+    let network = IpNet::new(read_address(address)?, *body.get(1)?).ok()?;
+    Some(HostAddress { link, network, is_tentative: u32::from(*body.get(2)?) & libc::IFA_F_TENTATIVE != 0 })
 }

@@ -10,7 +10,7 @@ mod message;
 mod route;
 mod socket;
 
-pub(crate) use address::{add_address, addresses};
+pub(crate) use address::{HostAddress, add_address, addresses};
 pub(crate) use attribute::{Attributes, attributes};
 pub(crate) use conntrack::forget_udp;
 pub use error::NetlinkError;

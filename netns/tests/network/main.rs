@@ -6,6 +6,7 @@ mod containers;
 mod firewall;
 mod lab;
 mod names;
+mod options;
 mod ports;
 mod reach;
 mod state;
