@@ -15,6 +15,7 @@ mod images;
 mod isolation;
 mod migrate;
 mod network;
+mod networks;
 mod project;
 mod pull_failures;
 mod refusals;

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use datagrams::Datagrams;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{Backlog, listen};
+use nix::sys::socket::{Backlog, listen, setsockopt, sockopt};
 use streams::Streams;
 
 use crate::pools::same_family;
@@ -115,8 +115,9 @@ impl Door {
 }
 
 fn serve_streams(socket: OwnedFd) -> Kind {
-    let listens = Backlog::new(BACKLOG).and_then(|backlog| listen(&socket, backlog));
-    match listens {
+    // Inherited by its connections: once finished, they shall not keep the port from the monitor that comes next.
+    let shares = setsockopt(&socket, sockopt::ReuseAddr, &true);
+    match shares.and_then(|()| listen(&socket, Backlog::new(BACKLOG)?)) {
         Ok(()) => Kind::Streams(Streams::new(TcpListener::from(socket))),
         Err(_) => Kind::Held(Some(socket)),
     }
