@@ -9,4 +9,5 @@ mod names;
 mod options;
 mod ports;
 mod reach;
+mod resolvers;
 mod state;
