@@ -9,7 +9,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # package=what shows that it, or something as good, is there: a program, or a file
 build='gcc=cc libc6-dev=/usr/include/stdio.h'
 images='mmdebstrap=mmdebstrap python3=python3 zstd=zstd curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt'
-test='skopeo=skopeo umoci=umoci nftables=nft iproute2=ip redis-tools=redis-cli postgresql-client=psql bind9-dnsutils=dig
+test='skopeo=skopeo umoci=umoci nftables=nft iproute2=ip redis-tools=redis-cli postgresql-client=psql bind9-dnsutils=dig bind9-host=host
+    musl-tools=musl-gcc
     shellcheck=shellcheck busybox-static=/usr/share/doc/busybox-static'
 # What the engines need that tests/engines runs on lighter. tini is docker's init.
 engines='runc=runc conmon=conmon tini=tini-static iptables=iptables'
