@@ -20,6 +20,7 @@ mod login;
 mod migrate;
 mod nested;
 mod network;
+mod networks;
 mod project;
 mod pull_failures;
 mod pull_faults;
