@@ -1,9 +1,10 @@
-//! The plug is pulled during a pull. Afterwards every image that is listed is whole, and pulling again works.
+//! The plug is pulled while images come, go or are made, and while a project starts. Afterwards every image that is listed is
+//! whole, what is left over goes, and doing it again works.
 //!
 //! The guest is killed: what its kernel has not handed to the disk is lost, what it has handed over is kept, in whatever order
 //! that was. Each test has a guest for itself.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::guest::{self, Lighter, pull_the_plug};
@@ -27,7 +28,8 @@ fn whole(lighter: &Lighter) {
         let run = ["run", "--rm", "--network", "none", IMAGE, "sha256sum", "-c", "/sums"];
         lighter.said(run).ok().matches(": OK").count()
     };
-    if !lighter.said(["images", "--quiet"]).ok().is_empty() {
+    lighter.said(["system", "check"]).ok();
+    if !lighter.said(["images", "--quiet", IMAGE]).ok().is_empty() {
         assert_eq!(sums(lighter), 3, "an image was listed that is not whole");
     }
     lighter.said(["pull", IMAGE]).ok();
@@ -67,33 +69,42 @@ fn when_the_last_byte_was_sent() {
 fn as_soon_as(seen: impl Fn(&Lighter) -> bool) {
     pulled_until(|content, lighter| {
         content.serve(|_, _, _| {});
-        let mut command = lighter.command(["pull", IMAGE]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        #[expect(clippy::zombie_processes, reason = "the guest ends before the pull does")]
-        let mut pull = command.spawn().unwrap();
-        while !seen(lighter) {
-            assert!(pull.try_wait().unwrap().is_none_or(|status| status.success()), "the pull has failed");
-            std::thread::yield_now();
-        }
-        pull_the_plug();
+        unplug_during(lighter.command(["pull", IMAGE]), || seen(lighter));
     });
+}
+
+/// Runs a command, and pulls the plug as soon as `seen` holds.
+fn unplug_during(mut command: Command, seen: impl Fn() -> bool) -> ! {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    #[expect(clippy::zombie_processes, reason = "the guest ends before the command does")]
+    let mut running = command.spawn().unwrap();
+    while !seen() {
+        assert!(running.try_wait().unwrap().is_none_or(|status| status.success()), "the command has failed");
+        std::thread::yield_now();
+    }
+    pull_the_plug()
+}
+
+fn index(lighter: &Lighter) -> String {
+    std::fs::read_to_string(lighter.root.join("images/index.json")).unwrap_or_default()
+}
+
+/// Tells whether a layer, or a container, has got its name.
+fn is_there(lighter: &Lighter, folder: &str) -> bool {
+    let entries = std::fs::read_dir(lighter.root.join(folder)).into_iter().flatten().flatten();
+    entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.')).count() > 0
 }
 
 #[test]
 #[ignore = "needs a virtual machine"]
 fn when_the_first_layer_has_its_name() {
-    as_soon_as(|lighter| {
-        let entries = std::fs::read_dir(lighter.root.join("layers")).into_iter().flatten().flatten();
-        entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.')).count() > 0
-    });
+    as_soon_as(|lighter| is_there(lighter, "layers"));
 }
 
 #[test]
 #[ignore = "needs a virtual machine"]
 fn when_the_image_has_its_name() {
-    as_soon_as(|lighter| {
-        std::fs::read_to_string(lighter.root.join("images/index.json")).is_ok_and(|index| index.contains("demo"))
-    });
+    as_soon_as(|lighter| index(lighter).contains("demo"));
 }
 
 #[test]
@@ -107,5 +118,111 @@ fn when_the_pull_has_said_that_it_is_done() {
         content.serve(|_, _, _| {});
         lighter.said(["pull", IMAGE]).ok();
         pull_the_plug();
+    });
+}
+
+/// With the image in the store (or, at a later boot, whatever is left of it).
+fn with_the_image(first: impl Fn(&Lighter), later: impl Fn(&Lighter)) {
+    let content = Content::make(guest::state().join("registry"));
+    content.serve(|_, _, _| {});
+    let lighter = Lighter::new(&guest::state().join("lighter"));
+    if guest::boot() == 1 {
+        lighter.said(["pull", IMAGE]).ok();
+        first(&lighter);
+        panic!("the plug was not pulled");
+    }
+    later(&lighter);
+    whole(&lighter);
+}
+
+fn loaded_until(seen: impl Fn(&Lighter) -> bool) {
+    let archive = guest::state().join("archive.tar").display().to_string();
+    let load = ["load", "--input", &archive];
+    with_the_image(
+        |lighter| {
+            lighter.said(["save", "--output", &archive, IMAGE]).ok();
+            lighter.said(["rmi", IMAGE]).ok();
+            unplug_during(lighter.command(load), || seen(lighter));
+        },
+        |lighter| _ = lighter.said(load).ok(),
+    );
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn when_the_first_layer_of_an_archive_has_its_name() {
+    loaded_until(|lighter| is_there(lighter, "layers"));
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn when_the_image_of_an_archive_has_its_name() {
+    loaded_until(|lighter| index(lighter).contains("demo"));
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn when_the_name_of_a_pruned_image_is_gone() {
+    let prune = ["image", "prune", "--all", "--force"];
+    with_the_image(
+        |lighter| unplug_during(lighter.command(prune), || !index(lighter).contains("demo")),
+        |lighter| _ = lighter.said(prune).ok(),
+    );
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn when_a_committed_image_has_its_name() {
+    with_the_image(
+        |lighter| {
+            let write = "cp /data/0 /copy";
+            lighter.said(["run", "--name", "box", "--network", "none", IMAGE, "sh", "-c", write]).ok();
+            unplug_during(lighter.command(["commit", "box", "made:1"]), || index(lighter).contains("made:1"));
+        },
+        |lighter| {
+            lighter.said(["system", "check"]).ok();
+            if lighter.said(["images", "--quiet", "made:1"]).ok().is_empty() {
+                lighter.said(["commit", "box", "made:1"]).ok();
+            }
+            lighter.said(["run", "--rm", "--network", "none", "made:1", "cmp", "/data/0", "/copy"]).ok();
+            lighter.said(["rm", "box"]).ok();
+        },
+    );
+}
+
+/// Starts a project until `seen`; after the next boot the same `up` makes it what it should be, and `down` removes it.
+fn started_until(seen: impl Fn(&Lighter) -> bool) {
+    let file = guest::state().join("compose.yaml").display().to_string();
+    let services = ["a", "b", "c"].map(|name| {
+        format!("  {name}: {{image: '{IMAGE}', init: true, command: sleep 1000, volumes: ['{name}:/volume']}}\n")
+    });
+    std::fs::write(&file, format!("name: unplugged\nservices:\n{}volumes: {{a: , b: , c: }}\n", services.concat()))
+        .unwrap();
+    let up = ["compose", "--file", &file, "up", "--detach"];
+    with_the_image(
+        |lighter| unplug_during(lighter.command(up), || seen(lighter)),
+        |lighter| {
+            lighter.said(up).ok();
+            assert_eq!(lighter.said(["ps", "--quiet"]).ok().lines().count(), 3);
+            lighter.said(["compose", "--file", &file, "down", "--volumes"]).ok();
+            assert_eq!(lighter.said(["ps", "--all", "--quiet"]).ok(), "");
+            assert!(!is_there(lighter, "containers") && !is_there(lighter, "volumes"), "something is left");
+        },
+    );
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn when_the_first_container_of_a_project_is_recorded() {
+    started_until(|lighter| is_there(lighter, "containers"));
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn when_a_container_of_a_project_runs() {
+    started_until(|lighter| {
+        let containers = std::fs::read_dir(lighter.root.join("containers")).into_iter().flatten().flatten();
+        let state = |entry: std::fs::DirEntry| std::fs::read_to_string(entry.path().join("state.json"));
+        containers.flat_map(state).any(|state| state.contains("\"running\""))
     });
 }
