@@ -121,12 +121,7 @@ fn needs(resolved: &Resolved, layers: &[Layer]) -> Needs {
 
 /// Makes the index's entry.
 fn entry(resolved: &Resolved, reference: &Reference) -> Entry {
-    let config = &resolved.config;
-    let platform = EntryPlatform {
-        architecture: config.architecture().to_string(),
-        os: config.os().to_string(),
-        variant: config.variant().clone().filter(|variant| !variant.is_empty()),
-    };
+    let platform = EntryPlatform::of(&resolved.config);
     let media_type = resolved.media_type();
     let size = resolved.manifest_bytes.len() as u64;
     let entry = Entry::new(media_type, resolved.manifest_digest.clone(), size, Some(platform));
