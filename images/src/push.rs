@@ -114,10 +114,24 @@ pub fn push(
     let subject = Subject { reference: reference.clone(), purpose: Purpose::Write { sources: paths } };
     converse(&subject, &options.access, progress, |session| {
         session.settle()?;
+        images.iter().for_each(|image| image.warn(progress));
         let work = Work { store, session, sources: &sources, piece: options.piece, progress };
         work.send_all(&blobs, &options.uploads)?;
         images.iter().map(|image| work.finish(image)).collect()
     })?
+}
+
+impl Outbound {
+    /// Says so if the name stands for more at its registry than what is here.
+    fn warn(&self, progress: &dyn Progress) {
+        if self.known.served.as_ref().is_some_and(|served| *served != self.known.manifest) {
+            let text = format!(
+                "`{}` was pulled from an index of several platforms; the one that is here takes its place",
+                self.reference.familiar()
+            );
+            progress.report(Event::Warning { text: &text });
+        }
+    }
 }
 
 fn outbound(store: &Store, reference: Reference) -> Result<Outbound, PushError> {

@@ -152,6 +152,12 @@ fn a_certificate_counts_when_somebody_trusted_vouches_for_it() {
     fill(&["--dest-cert-dir", ca.to_str().expect("UTF-8")]);
 
     host.run(["pull", NAME]).code(1).says(["https://127.0.0.1:5001", "UnknownIssuer", "hint: say which authority"]);
+    let (other, other_key) = authority.issue_for("other", "DNS:elsewhere.test");
+    let wrong = format!("  tls: {{certificate: \"{}\", key: \"{}\"}}\n", other.display(), other_key.display());
+    let misnamed = Registry::writable(5003, host.directory(), &wrong);
+    host.configure(&format!("[registry.'127.0.0.1:5003']\nca = '{}'\n", authority.certificate().display()));
+    host.run(["pull", "127.0.0.1:5003/x:1"]).code(1).says(["https://127.0.0.1:5003", "not valid for name"]);
+    drop(misnamed);
     host.configure(&format!("[registry.'127.0.0.1:5001']\nca = '{}'\n", authority.certificate().display()));
     host.run(["pull", NAME]).ok();
     host.run(["push", NAME]).ok();
