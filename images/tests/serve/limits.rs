@@ -19,6 +19,15 @@ fn a_head_that_is_too_large_is_refused() {
 }
 
 #[test]
+fn a_page_in_a_browser_of_this_host_can_do_nothing() {
+    let scene = Scene::new();
+    let origin = [("Origin", "http://evil.example")];
+    scene.send("POST", "/v2/a/blobs/uploads/", &origin, b"").fails(403, "DENIED");
+    scene.send("GET", "/v2/_catalog", &origin, b"").fails(403, "DENIED");
+    assert_eq!(scene.names("images/ingest"), [""; 0]);
+}
+
+#[test]
 fn uploads_at_once_are_counted() {
     let scene = Scene::new();
     for _ in 0..128 {
