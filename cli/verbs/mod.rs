@@ -19,6 +19,7 @@ pub(crate) mod logout;
 pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod network;
+mod output;
 pub(crate) mod port;
 pub(crate) mod ps;
 pub(crate) mod pull;

@@ -13,7 +13,7 @@ use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, MountKind};
 use crate::state::State;
 use crate::volume::VolumeError;
-use crate::{Container, Engine, id, volume};
+use crate::{Container, Engine, id, netns, volume};
 
 /// Why a container could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,9 @@ pub enum CreateError {
     /// The image's layers could not be unpacked.
     #[error(transparent)]
     Image(#[from] InstallError),
+    /// Its fixed addresses could not be kept for it.
+    #[error(transparent)]
+    Network(#[from] netns::NetworkError),
     /// The record could not be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -82,6 +85,7 @@ impl Engine {
         let effect = || Effect::MakeDirectory { path: self.layout.container(&id).dir().display().to_string() };
         trace::step(effect, || self.write_record(&id, &spec))?;
         self.claim_name(&spec.name, &id)?;
+        self.keep_addresses(&id, &spec)?;
         let container = self.load(&id)?;
         Ok(container.expect("the record was written above, and the lock keeps others from deleting it"))
     }

@@ -109,6 +109,8 @@ impl Entry {
         if self.repo_digest().is_some_and(|served| served.name() != reference.name()) {
             self.annotations.remove(REPO_DIGEST);
         }
+        // Nobody has looked this name up.
+        self.annotations.remove(PULLED);
         self.annotations.insert(REF_NAME.to_owned(), reference.familiar());
         self
     }

@@ -21,6 +21,7 @@ pub(crate) use attributes::restorable_xattrs;
 pub(crate) use below::Below;
 pub use flatten::Copied;
 pub(crate) use flatten::flatten;
+pub(crate) use path::clean;
 pub(crate) use tree::{is_opaque, is_whiteout, kind, open_directory, status};
 
 use std::io::{self, BufRead};
