@@ -19,7 +19,7 @@ fi
 lighter=${LIGHTER:-$root/target/release/lighter}
 attach_cost=${CARGO_TARGET_DIR:-$root/target}/release/examples/attach_cost
 images=$root/target/images
-PATH=$PATH:/usr/sbin:/sbin:$root/target/tools/usr/bin
+PATH=$PATH:/usr/sbin:/sbin:$root/target/tools/usr/bin:$root/target/tools/usr/sbin
 for tool in iperf3 wrk cc curl; do
     command -v "$tool" >/dev/null || { echo "run.sh: $tool is not installed" >&2; exit 1; }
 done
