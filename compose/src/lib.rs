@@ -48,7 +48,7 @@ pub mod units;
 mod yaml;
 
 pub use apply::apply;
-pub use diagnostic::{Diagnostic, Label, Position, Severity, SourceText, Span};
+pub use diagnostic::{Diagnostic, Faults, Label, Position, Severity, SourceText, Span};
 pub use load::{LoadError, Loaded, load, resolve_name};
 pub use model::Project;
 pub use observe::observe;

@@ -75,9 +75,9 @@ fn load_source(ctx: &Context, mut source: lighter_compose::Source) -> Result<Loa
         std::io::stdin().read_to_string(&mut text)?;
         source.stdin = Some(text);
     }
-    let loaded = load(&source, &ctx.invocation.environment).map_err(|error| match error.diagnostic() {
-        Some(diagnostic) => Failure::diagnostics(vec![diagnostic.clone()]),
-        None => Failure::from(error),
+    let loaded = load(&source, &ctx.invocation.environment).map_err(|error| match error.diagnostics() {
+        [] => Failure::from(error),
+        diagnostics => Failure::diagnostics(diagnostics.to_vec()),
     })?;
     for warning in &loaded.warnings {
         ctx.ui.note(crate::ui::diagnostics::render(warning, ctx.ui.color));

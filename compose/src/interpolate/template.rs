@@ -28,7 +28,7 @@ pub(crate) enum TemplateError {
         message: Option<String>,
     },
     /// Too deep or too long.
-    #[error("variables are nested deeper than {MAX_DEPTH} or make a text longer than {MAX_LENGTH} bytes")]
+    #[error("variables are nested deeper than {MAX_DEPTH} or make too much text")]
     TooLarge,
 }
 

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::files::{self, Parsed};
 use super::{LoadError, extends, include};
-use crate::diagnostic::{Diagnostic, SourceText};
+use crate::diagnostic::{Diagnostic, Faults, SourceText};
 use crate::interpolate::{Scope, interpolate};
 use crate::merge;
+use crate::normalise;
 use crate::paths::{self, Base};
-use crate::schema::{PROJECT, Shape};
+use crate::schema::{self, PROJECT, Shape};
 use crate::source::Environment;
-use crate::yaml::{self, Node, Value};
+use crate::yaml::Node;
 
 /// What the documents of one project, or of one included project, have in common.
 pub(super) struct Loader {
@@ -38,30 +40,39 @@ impl Loader {
         Self { variables, base, including, warnings: Vec::new(), interpolate: self.interpolate }
     }
 
-    /// Merges every document of every file, in order. Tags stay on the result.
-    pub(super) fn load(&mut self, files: Vec<Arc<SourceText>>) -> Result<Node, LoadError> {
+    /// Merges every document of every file, in order, and checks the whole after each, as the reference does: so a fault is
+    /// one of the file that brought it.
+    pub(super) fn load(&mut self, files: Vec<Parsed>) -> Result<Node, LoadError> {
         let mut whole: Option<Node> = None;
-        for file in files {
-            for document in self.documents(&file)? {
+        for Parsed { file, documents } in files {
+            for document in self.prepared(documents)? {
                 self.note_version(&document);
                 let document = include::resolve(document, self)?;
                 let document = extends::resolve(document, &file.path, self)?;
-                whole = Some(match whole {
+                let mut merged = match whole {
                     Some(base) => merge::merge(base, document, &Shape::Object(&PROJECT), "")?,
                     None => document,
-                });
+                };
+                merge::strip(&mut merged);
+                let mut faults = Vec::new();
+                schema::check(&merged, &Shape::Object(&PROJECT), "", &mut faults);
+                Faults::of(faults)?;
+                whole = Some(merged);
             }
         }
-        whole.ok_or_else(|| Box::new(Diagnostic::error("the compose file is empty")).into())
+        let mut whole = whole.ok_or_else(|| Box::new(Diagnostic::error("the compose file is empty")))?;
+        normalise::defaults(&mut whole, &self.base.directory);
+        Ok(whole)
     }
 
     /// Reads the documents of one file: interpolated, with absolute paths.
-    pub(super) fn documents(&mut self, file: &Arc<SourceText>) -> Result<Vec<Node>, LoadError> {
-        let mut documents = yaml::parse(file)?;
-        let empty = || Diagnostic::error(format!("`{}` is empty", file.path.display()));
-        if documents.iter().all(Node::is_null) {
-            return Err(Box::new(empty()).into());
-        }
+    pub(super) fn documents(&mut self, file: Arc<SourceText>) -> Result<Vec<Node>, LoadError> {
+        let parsed = files::parse(file, &mut self.warnings)?;
+        self.prepared(parsed.documents)
+    }
+
+    /// Interpolates documents and makes their paths absolute. An empty document says nothing.
+    fn prepared(&mut self, mut documents: Vec<Node>) -> Result<Vec<Node>, LoadError> {
         documents.retain(|document| !document.is_null());
         for document in &mut documents {
             self.prepare(document)?;
@@ -74,13 +85,11 @@ impl Loader {
             let message = format!("a compose file must be a mapping, not {}", document.kind());
             return Err(Box::new(Diagnostic::error(message).at(&document.span)).into());
         }
-        if document.get("services").is_some_and(|services| services.value == Value::Null) {
-            let at = document.as_map().and_then(|map| map.entry("services")).map(|entry| &entry.at);
-            let fault = Diagnostic::error("`services` must be a mapping, not nothing").at(at.unwrap_or(&document.span));
-            return Err(Box::new(fault).into());
-        }
         if self.interpolate {
-            interpolate(document, &mut Scope { variables: &self.variables, warnings: &mut self.warnings })?;
+            let mut faults = Vec::new();
+            let mut scope = Scope::new(&self.variables, &mut self.warnings);
+            interpolate(document, &mut scope, &mut faults);
+            Faults::of(faults)?;
         }
         paths::resolve(document, &self.base);
         Ok(())

@@ -9,6 +9,7 @@ use super::LoadError;
 use crate::diagnostic::{Diagnostic, SourceText};
 use crate::paths;
 use crate::source::{Environment, Source};
+use crate::yaml::{self, Node};
 
 /// Names looked for, the first wins (Compose Specification, 03-compose-file).
 const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
@@ -84,6 +85,18 @@ fn discover(start: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<PathBuf>
 pub(super) fn read(source: &Source, files: &[PathBuf]) -> Result<Vec<Arc<SourceText>>, LoadError> {
     let stdin = || SourceText { path: PathBuf::from("-"), text: source.stdin.clone().unwrap_or_default() };
     files.iter().map(|file| if is_stdin(file) { Ok(Arc::new(stdin())) } else { read_one(file) }).collect()
+}
+
+/// A file and its documents, as they are written.
+pub(super) struct Parsed {
+    pub file: Arc<SourceText>,
+    pub documents: Vec<Node>,
+}
+
+/// Reads the YAML of a file.
+pub(super) fn parse(file: Arc<SourceText>, warnings: &mut Vec<Diagnostic>) -> Result<Parsed, LoadError> {
+    let documents = yaml::parse(&file, warnings)?;
+    Ok(Parsed { file, documents })
 }
 
 /// Reads one file, without its byte order mark.
