@@ -33,6 +33,7 @@ pub mod load;
 mod merge;
 pub mod model;
 pub mod names;
+mod narrow;
 mod normalise;
 pub mod observe;
 mod paths;
@@ -44,7 +45,9 @@ pub mod selection;
 mod service_environment;
 pub mod source;
 pub mod specify;
+pub mod support;
 pub mod units;
+pub mod variables;
 mod yaml;
 
 pub use apply::apply;

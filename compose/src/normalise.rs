@@ -9,6 +9,15 @@ use crate::names;
 use crate::source::Environment;
 use crate::yaml::{Map, Node, Value};
 
+/// Fills in what services say by saying nothing.
+pub(crate) fn fill(document: &mut Node) {
+    let Some(Value::Map(services)) = section(document, "services").map(|services| &mut services.value) else { return };
+    for service in services.0.iter_mut().filter_map(|entry| entry.value.as_map_mut()) {
+        required_dependencies(service);
+        secret_targets(service);
+    }
+}
+
 /// Fills in what is implied; `project` is the name of the project, `variables` give arguments of builds their values.
 pub(crate) fn normalise(document: &mut Node, project: &str, variables: &Environment) {
     let place = document.clone_place();
@@ -19,8 +28,6 @@ pub(crate) fn normalise(document: &mut Node, project: &str, variables: &Environm
                 build_defaults(service, variables);
                 pull_policy(service);
                 default_network(service, &place);
-                required_dependencies(service);
-                secret_targets(service);
                 implied_dependencies(service, &place);
             }
         }
@@ -65,7 +72,7 @@ fn pull_policy(service: &mut Map) {
 
 /// Gives every build without a context the folder of its project: before that is included in another one, whose folder is
 /// not its own.
-pub(crate) fn defaults(document: &mut Node, directory: &std::path::Path) {
+pub(crate) fn contexts(document: &mut Node, directory: &std::path::Path) {
     let Some(Value::Map(services)) = section(document, "services").map(|services| &mut services.value) else { return };
     for service in services.0.iter_mut().filter_map(|entry| entry.value.as_map_mut()) {
         if let Some(build) = service.get_mut("build") {

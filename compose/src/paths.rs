@@ -95,8 +95,21 @@ fn is_remote(context: &str) -> bool {
     context.contains("://") || ["service:", "git@", "github.com/"].iter().any(|prefix| context.starts_with(prefix))
 }
 
+/// Makes the paths of other compose files absolute.
+pub(crate) fn resolve_files(document: &mut Node, base: &Base) {
+    each(document, "services", |service| {
+        with(service, "extends", |extends| with(extends, "file", |file| base.text(file)))
+    });
+    with(document, "include", |include| {
+        if let Value::List(items) = &mut include.value {
+            items.iter_mut().for_each(|item| resolve_include(item, base));
+        }
+    });
+}
+
 /// Makes every host path of a document absolute.
 pub(crate) fn resolve(document: &mut Node, base: &Base) {
+    resolve_files(document, base);
     each(document, "services", |service| resolve_service(service, base));
     for section in ["configs", "secrets"] {
         each(document, section, |object| with(object, "file", |file| base.text(file)));
@@ -104,11 +117,6 @@ pub(crate) fn resolve(document: &mut Node, base: &Base) {
     each(document, "volumes", |volume| {
         if volume.text("driver") == Some("local") {
             with(volume, "driver_opts", |options| resolve_device(options, base));
-        }
-    });
-    with(document, "include", |include| {
-        if let Value::List(items) = &mut include.value {
-            items.iter_mut().for_each(|item| resolve_include(item, base));
         }
     });
 }
@@ -129,7 +137,6 @@ fn resolve_service(service: &mut Node, base: &Base) {
         })
     });
     with(service, "label_file", |files| one_or_many(files, |file| base.text(file)));
-    with(service, "extends", |extends| with(extends, "file", |file| base.text(file)));
     with(service, "volumes", |volumes| one_or_many(volumes, |volume| resolve_mount(volume, base)));
     with(service, "develop", |develop| {
         with(develop, "watch", |watch| {

@@ -22,6 +22,7 @@ pub use crate::manifest::ManifestError;
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 
+use crate::digest::Digest;
 use crate::platform::Platform;
 use crate::progress::{Event, Progress};
 use crate::reference::Reference;
@@ -80,6 +81,14 @@ pub fn pull(
     let (image, changed) = store.publish(reference, &resolved.config_digest, entry(&resolved, reference))?;
     progress.report(Event::Done { reference, digest: &resolved.served, changed });
     Ok(image)
+}
+
+/// Asks the registry which digest `reference` has now, and stores nothing. Blocks.
+///
+/// # Errors
+/// A registry that cannot be reached or does not have it.
+pub fn digest(reference: &Reference, registries: &RegistryConfig) -> Result<Digest, PullError> {
+    Ok(Session::start(reference, registries)?.manifest(None)?.digest)
 }
 
 /// Lists everything the image consists of.

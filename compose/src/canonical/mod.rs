@@ -20,22 +20,33 @@ use crate::forms;
 use crate::schema::{Field, Object, Repeats, Shape, identity};
 use crate::yaml::{Entry, Map, Node, Value};
 
-/// What happens to a text that does not mean what its attribute wants.
-pub(crate) enum Misread<'a> {
-    /// It is noted here.
-    Noted(&'a mut Vec<Diagnostic>),
-    /// It stays as it is: variables that were not replaced may stand in it.
-    Kept,
+/// What was found that does not mean what its attribute wants.
+#[derive(Default)]
+pub(crate) struct Misread {
+    /// What cannot be read.
+    pub faults: Vec<Diagnostic>,
+    /// What the reference passes over.
+    pub warnings: Vec<Diagnostic>,
+    /// Whether what cannot be read is no fault: variables that were not replaced may stand in it.
+    kept: bool,
 }
 
-impl Misread<'_> {
+impl Misread {
+    pub(crate) fn new(kept: bool) -> Self {
+        Self { kept, ..Self::default() }
+    }
+
+    fn note(&mut self, fault: Fault) {
+        if !self.kept {
+            self.faults.push(*fault);
+        }
+    }
+
     /// Returns what was read, or `node` where it could not be.
     fn or(&mut self, node: Node, read: impl FnOnce(Node) -> Result<Node, Fault>) -> Node {
         let kept = node.clone();
         read(node).unwrap_or_else(|fault| {
-            if let Self::Noted(faults) = self {
-                faults.push(*fault);
-            }
+            self.note(fault);
             kept
         })
     }
@@ -43,7 +54,7 @@ impl Misread<'_> {
 
 /// Makes `node`, of shape `shape` at the attribute path `path`, canonical. A size, a duration, a port, a mount … that
 /// cannot be read goes to `misread`.
-pub(crate) fn canonical(node: Node, shape: &Shape, path: &str, misread: &mut Misread<'_>) -> Node {
+pub(crate) fn canonical(node: Node, shape: &Shape, path: &str, misread: &mut Misread) -> Node {
     match shape {
         Shape::List(item, repeats) => list(node, item, *repeats, path, misread),
         Shape::TextOrList(repeats) => list(forms::list(node), &Shape::Text, *repeats, path, misread),
@@ -63,6 +74,11 @@ pub(crate) fn canonical(node: Node, shape: &Shape, path: &str, misread: &mut Mis
         Shape::Mount | Shape::Device if node.as_map().is_some() => {
             let node = shape.object().map_or(node.clone(), |object| fields(node, object, path, misread));
             misread.or(node, |node| long(node, shape, path))
+        }
+        Shape::Mount => {
+            let unknown = mount::unknown_options(&node, path);
+            misread.warnings.extend(unknown);
+            misread.or(node, |node| mount::short(node, path))
         }
         Shape::Logging => shape.object().map_or(node.clone(), |object| fields(node, object, path, misread)),
         _ => misread.or(node, |node| value(node, shape, path)),
@@ -93,7 +109,6 @@ fn value(node: Node, shape: &Shape, path: &str) -> Result<Node, Fault> {
         Shape::TextsMap => Ok(text_lists(node)),
         Shape::Ssh => ssh::canonical(node, path),
         Shape::ExtraHosts => hosts::canonical(node, path),
-        Shape::Mount => mount::short(node, path),
         Shape::Device => device::short(node, path),
         Shape::External if node.as_map().is_none() => scalar::boolean(node, path),
         // Ports stand in lists only, where one text may be several.
@@ -102,7 +117,7 @@ fn value(node: Node, shape: &Shape, path: &str) -> Result<Node, Fault> {
 }
 
 /// Makes the values of known keys canonical and leaves out what says nothing.
-fn fields(node: Node, object: &'static Object, path: &str, misread: &mut Misread<'_>) -> Node {
+fn fields(node: Node, object: &'static Object, path: &str, misread: &mut Misread) -> Node {
     let Value::Map(map) = node.value else { return node };
     let mut entries = Vec::with_capacity(map.0.len());
     for Entry { key, at, value } in map.0 {
@@ -161,7 +176,7 @@ fn says_something(value: &Node, field: &Field) -> bool {
         }
 }
 
-fn members(node: Node, item: &Shape, path: &str, misread: &mut Misread<'_>) -> Node {
+fn members(node: Node, item: &Shape, path: &str, misread: &mut Misread) -> Node {
     let Value::Map(map) = node.value else { return node };
     let entry = |Entry { key, at, value }: Entry| {
         let value = if value.is_null() { value } else { canonical(value, item, &join(path, &key), misread) };
@@ -172,7 +187,7 @@ fn members(node: Node, item: &Shape, path: &str, misread: &mut Misread<'_>) -> N
 }
 
 /// Makes limits numbers: one, or `{soft, hard}`.
-fn ulimits(node: Node, path: &str, misread: &mut Misread<'_>) -> Node {
+fn ulimits(node: Node, path: &str, misread: &mut Misread) -> Node {
     let Value::Map(map) = node.value else { return node };
     let entry = |Entry { key, at, value }: Entry| {
         let path = join(path, &key);
@@ -186,14 +201,14 @@ fn ulimits(node: Node, path: &str, misread: &mut Misread<'_>) -> Node {
 }
 
 /// Makes the items of a shape that knows their form canonical.
-fn items(node: Node, shape: &Shape, repeats: Repeats, path: &str, misread: &mut Misread<'_>) -> Node {
+fn items(node: Node, shape: &Shape, repeats: Repeats, path: &str, misread: &mut Misread) -> Node {
     match shape.item() {
         Some(item) => list(node, item, repeats, path, misread),
         None => node,
     }
 }
 
-fn list(node: Node, item: &Shape, repeats: Repeats, path: &str, misread: &mut Misread<'_>) -> Node {
+fn list(node: Node, item: &Shape, repeats: Repeats, path: &str, misread: &mut Misread) -> Node {
     let Value::List(items) = node.value else { return node };
     let mut result: Vec<Node> = Vec::with_capacity(items.len());
     let mut places = std::collections::HashMap::new();
@@ -215,19 +230,15 @@ fn list(node: Node, item: &Shape, repeats: Repeats, path: &str, misread: &mut Mi
 }
 
 /// Makes one or, for a range of target ports, several mappings of an item.
-fn ports(node: Node, path: &str, misread: &mut Misread<'_>) -> Vec<Node> {
+fn ports(node: Node, path: &str, misread: &mut Misread) -> Vec<Node> {
     let node = match Shape::Port.object() {
         Some(object) if node.as_map().is_some() => fields(node, object, path, misread),
         _ => node,
     };
-    match (port::canonical(&node, path), misread) {
-        (Ok(ports), _) => ports,
-        (Err(_), Misread::Kept) => vec![node],
-        (Err(fault), Misread::Noted(faults)) => {
-            faults.push(*fault);
-            vec![node]
-        }
-    }
+    port::canonical(&node, path).unwrap_or_else(|fault| {
+        misread.note(fault);
+        vec![node]
+    })
 }
 
 fn text(node: Node) -> Node {

@@ -48,6 +48,32 @@ pub(super) fn short(node: Node, path: &str) -> Result<Node, Fault> {
     Ok(node.here(Value::Map(map)))
 }
 
+/// Returns what is to be said of options that nobody knows: the reference passes over them.
+pub(super) fn unknown_options(node: &Node, path: &str) -> Option<Diagnostic> {
+    let parts = split(node.as_text().unwrap_or_default());
+    let unknown = parts.get(2)?.split(',').find(|option| !KNOWN.contains(option))?;
+    let warning = Diagnostic::warning(format!("`{path}` has the option `{unknown}`, which is passed over"));
+    Some(warning.at(&node.span).hint(format!("known are {}", KNOWN.join(", "))))
+}
+
+/// Options of a mount; the words about consistency are those of other systems and mean nothing on Linux.
+const KNOWN: [&str; 14] = [
+    "ro",
+    "rw",
+    "nocopy",
+    "z",
+    "Z",
+    "private",
+    "rprivate",
+    "shared",
+    "rshared",
+    "slave",
+    "rslave",
+    "cached",
+    "delegated",
+    "consistent",
+];
+
 /// Applies one option; the reference passes over those it does not know, and so does this.
 fn set_option(map: &mut Map, node: &Node, option: &str) {
     let mut set = |section: &str, key: &str, value: Node| {

@@ -1,17 +1,17 @@
 //! Texts to one merged document.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::{self, Parsed};
-use super::{LoadError, extends, include};
+use super::{LoadError, extends, include, legacy};
 use crate::diagnostic::{Diagnostic, Faults, SourceText};
 use crate::interpolate::{Scope, interpolate};
 use crate::merge;
 use crate::normalise;
 use crate::paths::{self, Base};
 use crate::schema::{self, PROJECT, Shape};
-use crate::source::Environment;
+use crate::source::{Environment, Source};
 use crate::yaml::Node;
 
 /// What the documents of one project, or of one included project, have in common.
@@ -24,20 +24,24 @@ pub(super) struct Loader {
     pub including: Vec<PathBuf>,
     /// What was odd so far.
     pub warnings: Vec<Diagnostic>,
+    /// Whether paths are to stay as they are written.
+    paths_stay: bool,
     interpolate: bool,
 }
 
 impl Loader {
-    pub(super) fn new(name: &str, mut variables: Environment, directory: PathBuf, interpolate: bool) -> Self {
+    pub(super) fn new(name: &str, mut variables: Environment, directory: PathBuf, source: &Source) -> Self {
         variables.insert("COMPOSE_PROJECT_NAME".to_owned(), name.to_owned());
         let base = Base::new(directory, &variables);
-        Self { variables, base, including: Vec::new(), warnings: Vec::new(), interpolate }
+        let (paths_stay, interpolate) = (source.no_path_resolution, !source.no_interpolate);
+        Self { variables, base, including: Vec::new(), warnings: Vec::new(), paths_stay, interpolate }
     }
 
     /// Returns the loader of an included project.
     pub(super) fn inner(&self, variables: Environment, directory: PathBuf, including: Vec<PathBuf>) -> Self {
         let base = Base::new(directory, &variables);
-        Self { variables, base, including, warnings: Vec::new(), interpolate: self.interpolate }
+        let Self { paths_stay, interpolate, .. } = *self;
+        Self { variables, base, including, warnings: Vec::new(), paths_stay, interpolate }
     }
 
     /// Merges every document of every file, in order, and checks the whole after each, as the reference does: so a fault is
@@ -61,7 +65,8 @@ impl Loader {
             }
         }
         let mut whole = whole.ok_or_else(|| Box::new(Diagnostic::error("the compose file is empty")))?;
-        normalise::defaults(&mut whole, &self.base.directory);
+        let here = Path::new(".");
+        normalise::contexts(&mut whole, if self.paths_stay { here } else { &self.base.directory });
         Ok(whole)
     }
 
@@ -85,13 +90,18 @@ impl Loader {
             let message = format!("a compose file must be a mapping, not {}", document.kind());
             return Err(Box::new(Diagnostic::error(message).at(&document.span)).into());
         }
+        legacy::modernise(document, &mut self.warnings);
         if self.interpolate {
             let mut faults = Vec::new();
             let mut scope = Scope::new(&self.variables, &mut self.warnings);
             interpolate(document, &mut scope, &mut faults);
             Faults::of(faults)?;
         }
-        paths::resolve(document, &self.base);
+        if self.paths_stay {
+            paths::resolve_files(document, &self.base);
+        } else {
+            paths::resolve(document, &self.base);
+        }
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod environment;
 mod extends;
 mod files;
 mod include;
+mod legacy;
 mod name;
 
 pub(crate) use files::read_one;
@@ -104,18 +105,26 @@ pub fn load(source: &Source, environment: &Environment) -> Result<Loaded, LoadEr
     let parsed = texts.into_iter().map(|text| files::parse(text, &mut warnings)).collect::<Result<Vec<_>, _>>()?;
     let name = name::project_name(source, &variables, &parsed, &found.directory)?;
 
-    let mut loader = document::Loader::new(&name, variables, found.directory.clone(), !source.no_interpolate);
+    let mut loader = document::Loader::new(&name, variables, found.directory.clone(), source);
     loader.including = found.files.clone();
     let whole = loader.load(parsed)?;
     let variables = loader.variables;
     warnings.append(&mut loader.warnings);
 
-    let mut whole = one_form(whole, source)?;
+    let mut whole = one_form(whole, source, &mut warnings)?;
+    let profiles = profiles::all(&whole);
     let active = profiles::active(source, &variables);
     let disabled = profiles::select(&mut whole, &active, &source.services);
-    normalise::normalise(&mut whole, &name, &variables);
-    consistency::check(&whole, &disabled)?;
-    service_environment::resolve(&mut whole, &variables, &mut warnings)?;
+    normalise::fill(&mut whole);
+    if !source.no_normalize {
+        normalise::normalise(&mut whole, &name, &variables);
+    }
+    if !source.no_consistency {
+        consistency::check(&whole, &disabled)?;
+    }
+    if !source.no_env_resolution {
+        service_environment::resolve(&mut whole, &variables, &mut warnings)?;
+    }
     normalise::drop_unused(&mut whole);
 
     let frame = decode::Frame {
@@ -124,18 +133,32 @@ pub fn load(source: &Source, environment: &Environment) -> Result<Loaded, LoadEr
         files: found.files,
         env_files: environment::named_files(source, environment),
         disabled,
+        profiles,
         interpolated: !source.no_interpolate,
     };
-    let project = decode::project(whole, frame, &variables, &mut warnings);
+    let project = decode::project(whole, frame, variables, &mut warnings);
     Ok(Loaded { project, warnings })
 }
 
+/// Reads the documents of a project as they are written.
+pub(crate) fn documents(
+    source: &Source,
+    environment: &Environment,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Vec<Node>, LoadError> {
+    let variables = environment::variables(source, environment, warnings)?;
+    let found = files::locate(source, &variables, warnings)?;
+    let texts = files::read(source, &found.files)?;
+    let parsed = texts.into_iter().map(|text| files::parse(text, warnings)).collect::<Result<Vec<_>, _>>()?;
+    Ok(parsed.into_iter().flat_map(|file| file.documents).collect())
+}
+
 /// Makes every value canonical; where variables were not replaced, what cannot be read stays as it is.
-fn one_form(whole: Node, source: &Source) -> Result<Node, Faults> {
-    let mut faults = Vec::new();
-    let mut misread = if source.no_interpolate { Misread::Kept } else { Misread::Noted(&mut faults) };
+fn one_form(whole: Node, source: &Source, warnings: &mut Vec<Diagnostic>) -> Result<Node, Faults> {
+    let mut misread = Misread::new(source.no_interpolate);
     let whole = canonical(whole, &Shape::Object(&schema::PROJECT), "", &mut misread);
-    Faults::of(faults).map(|()| whole)
+    warnings.append(&mut misread.warnings);
+    Faults::of(misread.faults).map(|()| whole)
 }
 
 /// Returns the project name as far as it is known without reading a compose file: `-p`, then `COMPOSE_PROJECT_NAME` of the

@@ -29,7 +29,8 @@ pub(super) fn project_name(
 
 /// Returns the name that the command line or the variables give.
 pub(super) fn given(source: &Source, variables: &Environment) -> Result<Option<String>, LoadError> {
-    let variable = variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty());
+    let of = |name: &str| variables.get(name).filter(|name| !name.is_empty());
+    let variable = of("COMPOSE_PROJECT_NAME").or_else(|| of("FIG_PROJECT_NAME"));
     match source.project_name.as_ref().or(variable) {
         Some(name) if is_name(name) => Ok(Some(name.clone())),
         Some(name) => Err(LoadError::Name { name: name.clone() }),

@@ -6,6 +6,7 @@
 
 mod arrange;
 mod json;
+mod limits;
 mod natural;
 mod scalar;
 mod yaml;
@@ -21,6 +22,7 @@ pub fn json(project: &Project) -> String {
     let mut document = document(project);
     document.as_map_mut().into_iter().for_each(|map| _ = map.remove("models"));
     with_empty_attributes(&mut document);
+    limits::without_zeros(&mut document);
     let order = Order { natural: false, extensions: Extensions::Top };
     // The document itself is a map there, not a structure.
     let mut document = arrange(document, &Shape::Object(&PROJECT), order);
@@ -31,7 +33,9 @@ pub fn json(project: &Project) -> String {
 /// Renders the project as YAML.
 pub fn yaml(project: &Project) -> String {
     let order = Order { natural: true, extensions: Extensions::All };
-    escaped(yaml::document(&arrange(document(project), &Shape::Object(&PROJECT), order)), project)
+    let mut document = document(project);
+    limits::with_zeros(&mut document);
+    escaped(yaml::document(&arrange(document, &Shape::Object(&PROJECT), order)), project)
 }
 
 /// Renders a node as JSON without blanks, all keys sorted.
@@ -42,16 +46,29 @@ pub(crate) fn compact(node: &Node) -> String {
 
 fn document(project: &Project) -> Node {
     let mut document = project.document.clone();
+    without_implied(&mut document);
     let services = document.here(Value::Map(Map::default()));
     if let Some(map) = document.as_map_mut() {
         map.remove("version");
-        let name = Node::new(Value::Text(project.name.clone()), project.document.span.clone());
-        map.set("name", name);
+        if !project.name.is_empty() {
+            let name = Node::new(Value::Text(project.name.clone()), project.document.span.clone());
+            map.set("name", name);
+        }
         if !map.contains("services") {
             map.set("services", services);
         }
     }
     document
+}
+
+/// Takes `required: true` out of environment files, which goes without saying.
+fn without_implied(document: &mut Node) {
+    for service in entries(document, "services") {
+        let files = service.value.as_map_mut().and_then(|service| service.get_mut("env_file"));
+        for file in files.into_iter().flat_map(items_mut).filter_map(Node::as_map_mut) {
+            file.0.retain(|entry| entry.key != "required" || entry.value.as_bool() != Some(true));
+        }
+    }
 }
 
 /// Doubles the dollars, so that the text means the same when it is read again.

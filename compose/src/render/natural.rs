@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn numbers_count_as_numbers_and_letters_come_last() {
-        let sorted = ["-", "1", "2", "10", "A1", "A2", "A02", "A10", "A_B", "AB", "a", "a1", "a1b", "a10", "b"];
+        let sorted = ["-", "1", "2", "10", "A_B", "A1", "A2", "A02", "A10", "AB", "a", "a1", "a1b", "a10", "b"];
         for (index, earlier) in sorted.iter().enumerate() {
             for later in &sorted[index + 1..] {
                 assert_eq!(compare(earlier, later), Ordering::Less, "{earlier} {later}");

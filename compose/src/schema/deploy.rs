@@ -2,20 +2,23 @@
 
 use super::shape::{Field, Numbers, Object, Repeats, Shape};
 
+/// Why most of `deploy` has no effect.
+const SWARM: &str = "only a swarm of hosts does it";
+
 const TEXTS: Shape = Shape::List(&Shape::Text, Repeats::Keep);
 const UNIQUE_TEXTS: Shape = Shape::List(&Shape::Text, Repeats::Refuse);
 
 /// Every attribute of `deploy`.
 pub(super) static FIELDS: Object = Object::new(&[
-    Field::new("mode", Shape::Text).meaningless(),
+    Field::new("mode", Shape::Text).meaningless(SWARM),
     Field::kept("replicas", Shape::Integer(Numbers::Whole)),
-    Field::new("labels", Shape::KeyValues { empty: true }).meaningless(),
-    Field::kept("update_config", Shape::Object(&UPDATE)).meaningless(),
-    Field::kept("rollback_config", Shape::Object(&UPDATE)).meaningless(),
+    Field::new("labels", Shape::KeyValues { empty: true }).meaningless(SWARM),
+    Field::kept("update_config", Shape::Object(&UPDATE)).meaningless(SWARM),
+    Field::kept("rollback_config", Shape::Object(&UPDATE)).meaningless(SWARM),
     Field::new("resources", Shape::Object(&RESOURCES)),
     Field::kept("restart_policy", Shape::Object(&RESTART_POLICY)),
-    Field::new("placement", Shape::Object(&PLACEMENT)).meaningless(),
-    Field::new("endpoint_mode", Shape::Text).meaningless(),
+    Field::new("placement", Shape::Object(&PLACEMENT)).meaningless(SWARM),
+    Field::new("endpoint_mode", Shape::Text).meaningless(SWARM),
 ]);
 
 static PLACEMENT: Object = Object::new(&[
@@ -38,10 +41,10 @@ static LIMITS: Object = Object::new(&[
 ]);
 
 static RESERVATIONS: Object = Object::new(&[
-    Field::new("cpus", Shape::Number).meaningless(),
+    Field::new("cpus", Shape::Number).meaningless(SWARM),
     Field::new("memory", Shape::Size(Numbers::None)),
     Field::new("devices", Shape::List(&Shape::DeviceRequest(&DEVICE_REQUEST), Repeats::Keep)).refused(),
-    Field::new("generic_resources", Shape::List(&Shape::Object(&GENERIC), Repeats::Keep)).meaningless(),
+    Field::new("generic_resources", Shape::List(&Shape::Object(&GENERIC), Repeats::Keep)).meaningless(SWARM),
 ]);
 
 static GENERIC: Object = Object::new(&[Field::kept("discrete_resource_spec", Shape::Object(&DISCRETE))]);
@@ -67,9 +70,9 @@ const REQUEST_FIELDS: [Field; 5] = [
 
 static RESTART_POLICY: Object = Object::new(&[
     Field::new("condition", Shape::Text),
-    Field::kept("delay", Shape::Duration).meaningless(),
+    Field::kept("delay", Shape::Duration).meaningless(SWARM),
     Field::kept("max_attempts", Shape::Natural(Numbers::Whole)),
-    Field::kept("window", Shape::Duration).meaningless(),
+    Field::kept("window", Shape::Duration).meaningless(SWARM),
 ]);
 
 static UPDATE: Object = Object::new(&[

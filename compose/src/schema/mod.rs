@@ -20,5 +20,5 @@ mod words;
 pub(crate) use check::check;
 pub(crate) use refusals::refusals;
 pub(crate) use root::{PROJECT, SERVICE};
-pub(crate) use shape::{Field, Object, Repeats, Shape, identity};
+pub(crate) use shape::{Field, Object, Repeats, Shape, Support, identity};
 pub(crate) use suggest::nearest;

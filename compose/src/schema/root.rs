@@ -38,7 +38,7 @@ static NETWORK: Object = Object::new(&[
     Field::new("ipam", Shape::Object(&IPAM)),
     Field::new("external", Shape::External),
     Field::new("internal", Shape::Boolean),
-    Field::new("attachable", Shape::Boolean).meaningless(),
+    Field::new("attachable", Shape::Boolean).meaningless("any container of the host can join"),
     Field::new("labels", LABELS),
     Field::kept("enable_ipv4", Shape::Boolean),
     Field::kept("enable_ipv6", Shape::Boolean),
@@ -71,7 +71,7 @@ static CONFIG: Object = Object::new(&[
     Field::new("environment", Shape::Text),
     Field::new("content", Shape::Text),
     Field::new("external", Shape::External),
-    Field::new("labels", LABELS).meaningless(),
+    Field::new("labels", LABELS).meaningless("nothing is kept that could carry them"),
     Field::new("template_driver", Shape::Text).refused(),
 ]);
 
@@ -80,7 +80,7 @@ static SECRET: Object = Object::new(&[
     Field::new("file", Shape::Path),
     Field::new("environment", Shape::Text),
     Field::new("external", Shape::External),
-    Field::new("labels", LABELS).meaningless(),
+    Field::new("labels", LABELS).meaningless("nothing is kept that could carry them"),
     Field::new("driver", Shape::Text).refused(),
     Field::new("driver_opts", OPTIONS).refused(),
     Field::new("template_driver", Shape::Text).refused(),

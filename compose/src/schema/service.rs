@@ -14,7 +14,7 @@ pub(crate) static FIELDS: Object = Object::new(&[
     Field::new("annotations", LABELS),
     Field::kept("attach", Shape::Boolean),
     Field::kept("build", Shape::ShortOr("context", &build::FIELDS)),
-    Field::kept("develop", Shape::NullOr(&DEVELOP)).meaningless(),
+    Field::kept("develop", Shape::NullOr(&DEVELOP)).meaningless("it is for `watch`"),
     Field::kept("blkio_config", Shape::Object(&BLKIO)).refused(),
     Field::new("cap_add", UNITED_TEXTS),
     Field::new("cap_drop", UNITED_TEXTS),
@@ -77,7 +77,7 @@ pub(crate) static FIELDS: Object = Object::new(&[
     Field::new("ports", Shape::List(&Shape::Port, Repeats::Replace)),
     Field::new("privileged", Shape::Boolean),
     Field::new("pull_policy", Shape::Matching(words::is_pull_policy, words::PULL_POLICY)),
-    Field::new("pull_refresh_after", Shape::Text).meaningless().unprinted(),
+    Field::new("pull_refresh_after", Shape::Text).meaningless("the reference does not read it either").unprinted(),
     Field::new("read_only", Shape::Boolean),
     Field::new("restart", Shape::Text),
     Field::new("runtime", Shape::Text).refused(),
@@ -266,7 +266,7 @@ pub(super) static MOUNT: Object = Object {
         Field::new("source", Shape::Text),
         Field::new("target", Shape::Text),
         Field::new("read_only", Shape::Boolean),
-        Field::new("consistency", Shape::Text).meaningless(),
+        Field::new("consistency", Shape::Text).meaningless("a host shares its own files at once"),
         Field::kept("bind", Shape::Object(&MOUNT_BIND)),
         Field::kept("volume", Shape::Object(&MOUNT_VOLUME)),
         Field::kept("tmpfs", Shape::Object(&MOUNT_TMPFS)),
@@ -275,7 +275,7 @@ pub(super) static MOUNT: Object = Object {
 };
 
 static MOUNT_BIND: Object = Object::new(&[
-    Field::new("selinux", Shape::Word(&["z", "Z"])).meaningless(),
+    Field::new("selinux", Shape::Word(&["z", "Z"])).meaningless("files are not labelled"),
     Field::new("propagation", Shape::Text),
     Field::kept("create_host_path", Shape::Boolean),
     Field::new("recursive", Shape::Word(&["enabled", "disabled", "writable", "readonly"])),
@@ -296,8 +296,8 @@ static MOUNT_VOLUME: Object = Object::new(&[
 pub(super) static LIMIT: Object = Object {
     required: &["soft", "hard"],
     ..Object::new(&[
-        Field::new("soft", Shape::Integer(Numbers::Whole)),
-        Field::new("hard", Shape::Integer(Numbers::Whole)),
+        Field::kept("soft", Shape::Integer(Numbers::Whole)),
+        Field::kept("hard", Shape::Integer(Numbers::Whole)),
     ])
 };
 

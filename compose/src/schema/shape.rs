@@ -142,8 +142,8 @@ pub(crate) enum Support {
     Yes,
     /// It cannot, and says so before it makes anything.
     No,
-    /// It means nothing on one host, as in Docker Compose.
-    Meaningless,
+    /// It means nothing here, as in Docker Compose on one host; the words say why.
+    Meaningless(&'static str),
 }
 
 /// One attribute.
@@ -195,9 +195,9 @@ impl Field {
         Self { support: Support::No, ..self }
     }
 
-    /// Marks it as meaningless on one host.
-    pub(crate) const fn meaningless(self) -> Self {
-        Self { support: Support::Meaningless, ..self }
+    /// Marks it as meaningless, for this reason.
+    pub(crate) const fn meaningless(self, why: &'static str) -> Self {
+        Self { support: Support::Meaningless(why), ..self }
     }
 }
 
