@@ -183,10 +183,8 @@ fn resolve_mount(volume: &mut Node, base: &Base) {
     let is_bind = volume.text("type") == Some("bind");
     match &mut volume.value {
         Value::Text(text) if text.starts_with(['.', '~']) => {
-            let (source, rest) = text.split_once(':').map_or((text.as_str(), ""), |(source, rest)| (source, rest));
-            let source = base.absolute(source);
-            let separator = if rest.is_empty() { "" } else { ":" };
-            *text = format!("{}{separator}{rest}", source.display());
+            let (source, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+            *text = format!("{}{rest}", base.absolute(source).display());
         }
         Value::Map(_) if is_bind => with(volume, "source", |source| base.text(source)),
         _ => {}

@@ -36,9 +36,9 @@ impl Misread {
         Self { kept, ..Self::default() }
     }
 
-    fn note(&mut self, fault: Fault) {
+    fn note(&mut self, fault: Diagnostic) {
         if !self.kept {
-            self.faults.push(*fault);
+            self.faults.push(fault);
         }
     }
 
@@ -46,7 +46,7 @@ impl Misread {
     fn or(&mut self, node: Node, read: impl FnOnce(Node) -> Result<Node, Fault>) -> Node {
         let kept = node.clone();
         read(node).unwrap_or_else(|fault| {
-            self.note(fault);
+            self.note(*fault);
             kept
         })
     }
@@ -236,7 +236,7 @@ fn ports(node: Node, path: &str, misread: &mut Misread) -> Vec<Node> {
         _ => node,
     };
     port::canonical(&node, path).unwrap_or_else(|fault| {
-        misread.note(fault);
+        misread.note(*fault);
         vec![node]
     })
 }

@@ -1,6 +1,6 @@
 //! What a service names must exist.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::schema::nearest;
@@ -9,8 +9,11 @@ use crate::yaml::Node;
 /// What there is to refer to, by section and name.
 pub(super) struct Known<'a> {
     sections: HashMap<&'static str, HashMap<&'a str, &'a Node>>,
-    disabled: &'a [String],
+    disabled: HashSet<&'a str>,
 }
+
+/// Names beyond which none is searched for a slip: every fault of a hostile file would cost all of them.
+const MOST_NAMES: usize = 500;
 
 impl<'a> Known<'a> {
     pub(super) fn new(document: &'a Node, disabled: &'a [String]) -> Self {
@@ -19,7 +22,7 @@ impl<'a> Known<'a> {
             (section, entries.iter().map(|entry| (entry.key.as_str(), &entry.value)).collect())
         };
         let sections = ["services", "networks", "volumes", "configs", "secrets", "models"].map(names);
-        Self { sections: sections.into_iter().collect(), disabled }
+        Self { sections: sections.into_iter().collect(), disabled: disabled.iter().map(String::as_str).collect() }
     }
 
     fn get(&self, section: &str, name: &str) -> Option<&'a Node> {
@@ -28,7 +31,8 @@ impl<'a> Known<'a> {
 
     /// Returns the known name nearest to an unknown one.
     fn nearest(&self, section: &str, name: &str) -> Option<&'a str> {
-        nearest(name, self.sections.get(section)?.keys().copied())
+        let names = self.sections.get(section).filter(|names| names.len() <= MOST_NAMES)?;
+        nearest(name, names.keys().copied())
     }
 }
 
@@ -36,7 +40,7 @@ impl<'a> Known<'a> {
 pub(super) fn check(name: &str, service: &Node, known: &Known<'_>, faults: &mut Vec<Diagnostic>) {
     for dependency in service.get("depends_on").map_or(&[][..], Node::entries) {
         let required = dependency.value.get("required").and_then(Node::as_bool).unwrap_or(true);
-        let is_disabled = known.disabled.contains(&dependency.key);
+        let is_disabled = known.disabled.contains(dependency.key.as_str());
         if known.get("services", &dependency.key).is_none() && (required || !is_disabled) {
             faults.push(unknown_service(name, &dependency.key, &dependency.at, known));
         }
@@ -91,7 +95,7 @@ fn contexts(name: &str, service: &Node, known: &Known<'_>, faults: &mut Vec<Diag
 }
 
 fn unknown_service(name: &str, other: &str, at: &Span, known: &Known<'_>) -> Diagnostic {
-    if known.disabled.iter().any(|disabled| disabled == other) {
+    if known.disabled.contains(other) {
         let message = format!("service `{name}` depends on `{other}`, which no active profile enables");
         return Diagnostic::error(message).at(at).hint("activate its profile with --profile, or set `required: false`");
     }

@@ -22,6 +22,8 @@ pub(super) struct Loader {
     pub base: Base,
     /// The files whose inclusion led here, to find cycles.
     pub including: Vec<PathBuf>,
+    /// How many files have been included so far, in all.
+    pub included: usize,
     /// What was odd so far.
     pub warnings: Vec<Diagnostic>,
     /// Whether paths are to stay as they are written.
@@ -34,14 +36,14 @@ impl Loader {
         variables.insert("COMPOSE_PROJECT_NAME".to_owned(), name.to_owned());
         let base = Base::new(directory, &variables);
         let (paths_stay, interpolate) = (source.no_path_resolution, !source.no_interpolate);
-        Self { variables, base, including: Vec::new(), warnings: Vec::new(), paths_stay, interpolate }
+        Self { variables, base, including: Vec::new(), included: 0, warnings: Vec::new(), paths_stay, interpolate }
     }
 
     /// Returns the loader of an included project.
     pub(super) fn inner(&self, variables: Environment, directory: PathBuf, including: Vec<PathBuf>) -> Self {
         let base = Base::new(directory, &variables);
-        let Self { paths_stay, interpolate, .. } = *self;
-        Self { variables, base, including, warnings: Vec::new(), paths_stay, interpolate }
+        let Self { included, paths_stay, interpolate, .. } = *self;
+        Self { variables, base, including, included, warnings: Vec::new(), paths_stay, interpolate }
     }
 
     /// Merges every document of every file, in order, and checks the whole after each, as the reference does: so a fault is

@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, Fault, Faults, Span};
 use crate::forms;
 use crate::merge;
 use crate::paths::Base;
-use crate::schema::SERVICE;
+use crate::schema::{SERVICE, Shape};
 use crate::yaml::{Node, Value};
 
 /// The services of one file.
@@ -72,7 +72,7 @@ impl Search<'_> {
             return Err(cycle(trail, &step, at).into());
         }
         let Some(extends) = service.as_map_mut().and_then(|map| map.remove("extends")) else { return Ok(service) };
-        let extends = read_extends(extends)?;
+        let extends = read_extends(extends, name)?;
         trail.push(step);
         let base_name = extends.text("service").unwrap_or_default();
         let mut base = match extends.text("file") {
@@ -111,15 +111,22 @@ impl Search<'_> {
         self.loader.base.home = own.home.clone();
         let documents = self.loader.documents(text);
         self.loader.base = own;
-        let services = documents?.into_iter().find_map(|document| document.get("services").cloned());
+        let mut services: Option<Node> = None;
+        for over in documents?.into_iter().filter_map(|document| document.get("services").cloned()) {
+            services = Some(match services {
+                Some(base) => merge::merge(base, over, &Shape::Named(&SERVICE), "services")?,
+                None => over,
+            });
+        }
         Ok(services.unwrap_or_else(|| extends.here(Value::Null)))
     }
 }
 
-fn read_extends(extends: Node) -> Result<Node, Faults> {
+fn read_extends(extends: Node, service: &str) -> Result<Node, Faults> {
     let field = SERVICE.object().and_then(|object| object.field("extends"));
     let mut faults = Vec::new();
-    field.into_iter().for_each(|field| crate::schema::check(&extends, &field.shape, "extends", &mut faults));
+    let path = format!("services.{service}.extends");
+    field.into_iter().for_each(|field| crate::schema::check(&extends, &field.shape, &path, &mut faults));
     Faults::of(faults)?;
     Ok(forms::long(extends, "service"))
 }

@@ -17,6 +17,9 @@ use crate::yaml::{Node, Value};
 /// Files that may lie between a project and what it includes, so that loading may recurse.
 const MAX_DEPTH: usize = 50;
 
+/// Files that may be included in all: two in each of fifty steps would be more than there is time for.
+const MOST_FILES: usize = 1000;
+
 /// Returns the document with what it includes in place of its `include`.
 pub(super) fn resolve(mut document: Node, loader: &mut Loader) -> Result<Node, LoadError> {
     let Some(include) = document.as_map_mut().and_then(|map| map.remove("include")) else { return Ok(document) };
@@ -53,6 +56,11 @@ fn load(item: &Node, loader: &mut Loader) -> Result<Node, LoadError> {
         Some(other) => Path::new(other).parent().unwrap_or(Path::new("/")).to_path_buf(),
         None => first.parent().unwrap_or(Path::new("/")).to_path_buf(),
     };
+    loader.included += files.len();
+    if loader.included > MOST_FILES {
+        let fault = Diagnostic::error(format!("more than {MOST_FILES} files are included"));
+        return Err(Box::new(fault.at(&paths.span)).into());
+    }
     let variables = variables(item, &directory, loader)?;
     let including = loader.including.iter().chain(&files).cloned().collect();
     let texts = files.iter().map(|file| files::read_one(file)).collect::<Result<Vec<_>, _>>();
@@ -60,6 +68,7 @@ fn load(item: &Node, loader: &mut Loader) -> Result<Node, LoadError> {
     let mut inner = loader.inner(variables, directory, including);
     let parsed = texts.into_iter().map(|text| files::parse(text, &mut loader.warnings)).collect::<Result<_, _>>()?;
     let mut included = inner.load(parsed)?;
+    loader.included = inner.included;
     loader.warnings.append(&mut inner.warnings);
     // Names and versions of an included project say nothing about the whole.
     if let Some(map) = included.as_map_mut() {

@@ -18,8 +18,8 @@ pub(super) fn project_name(
     if let Some(name) = given(source, variables)? {
         return Ok(name);
     }
-    let names = files.iter().flat_map(|file| &file.documents).filter_map(|document| document.get("name"));
-    let written = match names.filter(|name| name.as_text().is_some_and(|text| !text.is_empty())).next_back() {
+    let mut names = files.iter().flat_map(|file| &file.documents).filter_map(|document| document.get("name"));
+    let written = match names.rfind(|name| name.as_text().is_some_and(|text| !text.is_empty())) {
         Some(node) => from_file(node, source, variables)?,
         None => None,
     };

@@ -202,7 +202,8 @@ fn list(items: &[Node], shape: &Shape, repeats: Repeats, path: &str, faults: &mu
     for item in items {
         let Some(identity) = identity(shape, item) else { continue };
         let message = format!("`{identity}` stands twice in {}", subject(path));
-        if let Some(first) = seen.insert(identity, item) {
+        // A number is not the text of it here, as in the schema of the reference.
+        if let Some(first) = seen.insert((item.kind(), identity), item) {
             let fault = Diagnostic::error(message);
             faults.push(fault.label(&item.span, "again here").label(&first.span, "first here"));
         }

@@ -16,6 +16,9 @@ const MAX_DEPTH: usize = 200;
 /// Values that the aliases of one document may repeat: what Docker Compose visits at most.
 const MAX_ALIASED: usize = 100_000;
 
+/// Documents of one file: the whole is checked after each.
+const MAX_DOCUMENTS: usize = 256;
+
 /// Keys beyond which a mapping is refused: each is compared with those before it.
 const MAX_KEYS: usize = 10_000;
 
@@ -198,6 +201,9 @@ impl<'a> Composer<'a> {
 
     fn put(&mut self, node: Node) -> Result<(), Fault> {
         let Some(frame) = self.stack.last_mut() else {
+            if self.documents.len() >= MAX_DOCUMENTS {
+                return Err(fault(format!("a file has more than {MAX_DOCUMENTS} documents"), &node.span));
+            }
             self.documents.push(node);
             return Ok(());
         };
