@@ -57,28 +57,21 @@ lifecycle() {
 }
 floor="$scratch/floor $scratch/bundle/rootfs /sys/fs/cgroup/lighter-bench/floor"
 contestants=(--contestant lighter '' "$(lifecycle "$lighter runtime" lighter)" '' --contestant 'the kernel alone' '' "$floor" '')
-versions=("lighter $("$lighter" --version | awk '{ print $NF }') ($(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo "no commit"), $(stat -c %s "$lighter") bytes)")
 for tool in crun runc; do
-    if command -v $tool >/dev/null; then
-        contestants+=(--contestant "$tool" '' "$(lifecycle "$tool" "$tool")" '')
-        versions+=(", $tool $($tool --version 2>&1 | grep -o '[0-9]\+\.[0-9]\+[0-9.]*' | head -1)")
-    else
-        versions+=(", no $tool")
-    fi
+    ! command -v $tool >/dev/null || contestants+=(--contestant "$tool" '' "$(lifecycle "$tool" "$tool")" '')
 done
 contestants+=(--contestant 'lighter runtime --version, three times' '' "$lighter runtime --version && $lighter runtime --version && $lighter runtime --version" '')
 
 export BENCH_RESULT=$scratch/result.md
+# shellcheck source=benches/report.sh
+. "$root/benches/report.sh"
 {
-    echo "# $(date -u +%F), the runtime alone"
-    echo
-    echo "$(nproc) CPUs ($(awk -F ': ' '/^model name/ { print $2; exit }' /proc/cpuinfo)), $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)," \
-        "Linux $(uname -r), $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release), load $(cut -d' ' -f1-3 /proc/loadavg) at the start;" \
-        "$rounds rounds, each in turn in every round. Times in milliseconds; \`×\` is the median beside lighter's."
-    echo
-    printf '%s\n' "${versions[@]}"
+    head_of ', the runtime alone' "$rounds"
+    lighter_version "$lighter"
+    tool_version crun
+    tool_version runc
 } >"$BENCH_RESULT"
-python3 "$here/../measure.py" --rounds "$rounds" --title 'create, start, delete of a bundle that runs true' "${contestants[@]}"
+measure --rounds "$rounds" --title 'create, start, delete of a bundle that runs true' "${contestants[@]}"
 
 python3 - "$lighter" "$scratch" "$state" >>"$BENCH_RESULT" <<'PYTHON'
 import subprocess, sys, time
@@ -115,12 +108,4 @@ with ThreadPoolExecutor(8) as pool:
 print(f"\n## 100 containers by 8 callers\n\n{(time.monotonic() - begin) * 10:.1f} ms a container, {failures} failed calls")
 PYTHON
 
-result=$root/benches/results/$(date -u +%F)-runtime.md
-for ((n = 2; ; n++)); do
-    [ -e "$result" ] || break
-    result=$root/benches/results/$(date -u +%F)-runtime-$n.md
-done
-mkdir -p "$root/benches/results"
-cp "$BENCH_RESULT" "$result"
-cat "$result"
-echo "bench: written to $result" >&2
+publish -runtime

@@ -1,31 +1,59 @@
 //! `lighter pull`
 
+use lighter_engine::images::progress::Progress;
 use lighter_engine::images::pull::{self, PullOptions};
 use lighter_engine::images::reference::Reference;
 
+use super::target;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::ui::progress;
+use crate::ui::progress::{self, ProgressArgs};
 
 /// Download an image from a registry
 #[derive(clap::Args)]
 pub(crate) struct PullArgs {
     /// Image name: `redis:7`, `registry.example/team/app@sha256:…`
     name: String,
-    /// Platform, as `linux/arm64`
+    /// Every tag of the repository
+    #[arg(short, long)]
+    all_tags: bool,
+    /// Platform, as `linux/arm64` or `linux/arm/v6`
     #[arg(long)]
     platform: Option<String>,
-    /// Only print the image's name
-    #[arg(short, long)]
-    quiet: bool,
+    /// Layers that are fetched and unpacked at once [default: 3]
+    #[arg(long, value_name = "N")]
+    max_concurrent_downloads: Option<usize>,
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 pub(crate) fn run(ctx: &Context, args: &PullArgs) -> Result<(), Failure> {
     let reference: Reference = args.name.parse()?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
-    let options = PullOptions { platform, ..ctx.pull_options()? };
+    let options = PullOptions { platform, ..ctx.pull_options(args.max_concurrent_downloads)? };
     let engine = ctx.engine()?;
-    let progress = progress::pull(ctx.ui.interactive, args.quiet);
-    pull::pull(engine.images(), &reference, &options, progress.as_ref())?;
-    ctx.ui.line(reference.to_string())
+    let progress = progress::of(args.progress.style(ctx)?, ctx.ui.interactive);
+    let references = if args.all_tags { all_tags(args, &reference, &options, &*progress)? } else { vec![reference] };
+    let mut failures = Vec::new();
+    for reference in references {
+        match pull::pull(engine.images(), &reference, &options, &*progress) {
+            Ok(_) => ctx.ui.line(reference.to_string())?,
+            Err(error) => failures.push(Failure::from(error)),
+        }
+    }
+    target::last_of(failures, &ctx.ui)
+}
+
+fn all_tags(
+    args: &PullArgs,
+    reference: &Reference,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<Reference>, Failure> {
+    if reference.tag().is_none_or(|tag| args.name.ends_with(&format!(":{tag}"))) {
+        return Err(Failure::text("neither a tag nor a digest can be given together with --all-tags"));
+    }
+    let tags = pull::tags(reference, &options.access, progress)?;
+    let reference = |tag| format!("{}:{tag}", reference.familiar_name()).parse().map_err(Failure::from);
+    tags.into_iter().map(reference).collect()
 }

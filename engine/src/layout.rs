@@ -51,6 +51,11 @@ impl Layout {
         ContainerPaths { dir: self.containers().join(id), run: self.run.join("containers").join(id) }
     }
 
+    /// Returns the directory of the images that are mounted on the host.
+    pub(crate) fn image_mounts(&self) -> PathBuf {
+        self.run.join("images")
+    }
+
     pub(crate) fn lock(&self, name: &str) -> PathBuf {
         self.run.join("locks").join(name)
     }
@@ -84,6 +89,10 @@ impl ContainerPaths {
     pub fn stop_request(&self) -> PathBuf {
         self.dir.join("stopped-by-user")
     }
+    /// Returns the file of the networks it is on, once it has been connected to others than the specification says.
+    pub fn networks(&self) -> PathBuf {
+        self.dir.join("networks.json")
+    }
     /// Returns overlayfs' writable directory.
     pub fn upper(&self) -> PathBuf {
         self.dir.join("upper")
@@ -91,6 +100,10 @@ impl ContainerPaths {
     /// Returns overlayfs' work directory.
     pub fn work(&self) -> PathBuf {
         self.dir.join("work")
+    }
+    /// Returns the container's own copy of its image's files, which is there if overlayfs could not be used.
+    pub fn copy(&self) -> PathBuf {
+        self.dir.join("copy")
     }
     /// Returns the directory of hosts, hostname and resolv.conf.
     pub fn etc(&self) -> PathBuf {
@@ -115,6 +128,10 @@ impl ContainerPaths {
     /// Returns the file with the cgroup's path, written before the cgroup is made.
     pub fn cgroup(&self) -> PathBuf {
         self.run.join("cgroup.json")
+    }
+    /// Returns the file that names the command which has stopped the container's processes for a while.
+    pub(crate) fn frozen_by(&self) -> PathBuf {
+        self.run.join("frozen-by.json")
     }
     /// Returns the FIFO of stdout.
     pub fn stdout(&self) -> PathBuf {

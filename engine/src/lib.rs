@@ -11,12 +11,16 @@
 //! | [`Engine::stop`], [`Engine::kill`], [`Engine::wait`] | signals and waits; the monitor tears down |
 //! | [`Engine::remove`] | deletes the record and everything that belongs to it |
 //! | [`Engine::exec`] | runs a second process inside |
+//! | [`Engine::commit`], [`Engine::export`] | makes an image, or an archive, of a container's files |
+//! | [`Engine::mount_image`] | shows an image's files to the host |
 //! | [`Engine::containers`], [`Engine::find`] | what is there, corrected by what the kernel says |
 //! | [`Engine::volumes`] …, [`Engine::network`] … | volumes and networks |
 //!
 //! All of it runs in the command, except `monitor`, which runs in the process of that name.
 
 mod attach;
+mod check;
+mod commit;
 mod container;
 mod control;
 mod create;
@@ -24,7 +28,12 @@ mod durable;
 mod etc;
 mod exec;
 pub mod exit_code;
+mod export;
+mod freeze;
 mod id;
+mod image_copy;
+mod image_mount;
+mod image_users;
 mod layout;
 mod lock;
 mod logs;
@@ -32,7 +41,6 @@ pub mod monitor;
 mod network;
 mod oci;
 mod remove;
-mod remove_tree;
 mod rootfs;
 pub mod signal;
 mod spawn;
@@ -40,29 +48,40 @@ mod spec;
 mod start;
 mod state;
 mod sys;
+mod usage;
 mod user;
+mod view;
 mod volume;
 mod watch;
 
 use std::path::PathBuf;
 
 pub use attach::{AttachClient, Frame, FrameReader, write_frame};
+pub use check::{CheckError, Checked};
+pub use commit::{CommitError, CommitOptions};
 pub use container::Container;
 pub use control::ControlError;
 pub use create::CreateError;
 pub use durable::FileError;
 pub use exec::{Exec, ExecError, ExecSpec};
+pub use export::ExportError;
+pub use freeze::FreezeError;
+pub use image_copy::CopyError;
+pub use image_mount::{ImageMount, ImageMountError};
+pub use image_users::ImageUsers;
 pub use layout::{ContainerPaths, Layout};
 pub use lighter_images as images;
+use lighter_images::remove_tree;
 pub use lighter_netns as netns;
 pub use lighter_runtime as runtime;
 pub use lock::Lock;
 pub use logs::{LogEntry, LogQuery, LogReader, Stream};
-pub use network::NetworkError;
+pub use network::{ConnectError, NetworkError};
 pub use remove::{RemoveError, RemoveOptions};
 pub use spec::*;
 pub use start::{StartError, StartOptions, Started};
 pub use state::{EXIT_CODE_UNKNOWN, Health, HealthStatus, ProbeResult, Process, State, Status};
+pub use view::ViewError;
 pub use volume::{Volume, VolumeError};
 pub use watch::Watch;
 
@@ -127,6 +146,12 @@ impl Engine {
         let images = images::store::Store::open(layout.root())?;
         let net = netns::Host::new(layout.root(), layout.run());
         Ok(Self { layout, images, net })
+    }
+
+    /// Applies what the host's owner has decided about its network.
+    #[must_use]
+    pub fn with_network(self, settings: netns::Settings) -> Self {
+        Self { net: self.net.with_settings(settings), ..self }
     }
 
     /// Returns where this installation keeps its files.

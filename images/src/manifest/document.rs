@@ -10,7 +10,10 @@ use crate::digest::Digest;
 use crate::platform::Platform;
 
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Media type of an image manifest (OCI image-spec, manifest.md).
+pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Media type of an image configuration (OCI image-spec, config.md).
+pub(super) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
@@ -122,6 +125,17 @@ impl Document {
             Media::Index => Document::Index(serde_json::from_slice(bytes).map_err(syntax("index"))?),
             Media::Manifest => Document::Manifest(serde_json::from_slice(bytes).map_err(syntax("manifest"))?),
         })
+    }
+}
+
+impl Document {
+    /// Returns its media type; OCI's where it does not say.
+    pub(crate) fn media_type(&self) -> String {
+        let (said, default) = match self {
+            Document::Index(index) => (index.media_type(), OCI_INDEX),
+            Document::Manifest(manifest) => (manifest.media_type(), OCI_MANIFEST),
+        };
+        said.as_ref().map_or_else(|| default.to_owned(), ToString::to_string)
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Needs {
 
 impl Needs {
     /// Adds what somebody else needs.
-    pub(super) fn extend(&mut self, other: Needs) {
+    pub(crate) fn extend(&mut self, other: Needs) {
         self.blobs.extend(other.blobs);
         self.layers.extend(other.layers);
     }
@@ -51,6 +51,12 @@ impl Lease {
         let text = serde_json::to_vec(needs).map_err(std::io::Error::from).context("write", &path)?;
         std::fs::write(&path, text).context("write", &path)?;
         Ok(Lease { name, path, _lock: lock })
+    }
+
+    /// Replaces what it is on. The caller holds the store's lock, so nobody reads half of it.
+    pub(super) fn replace(&self, needs: &Needs) -> Result<(), StoreError> {
+        let text = serde_json::to_vec(needs).map_err(std::io::Error::from).context("write", &self.path)?;
+        std::fs::write(&self.path, text).context("write", &self.path)
     }
 
     /// Returns its name, which its staging directories carry.

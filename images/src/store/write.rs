@@ -59,7 +59,13 @@ impl Store {
     }
 
     /// Makes an unpacked layer appear.
+    ///
+    /// An image of the index vouches for whatever has its layer's name, so a layer that one lists already is made durable
+    /// before it appears; any other is by the pull's one syncfs(2), before its image is listed.
     pub(crate) fn commit_layer(&self, new: &NewLayer<'_>, listed: &Listed) -> Result<(), StoreError> {
+        if [&new.ids.diff_id, &new.ids.chain_id].into_iter().any(|key| listed.layers.contains(key)) {
+            self.sync()?;
+        }
         let _lock = self.lock()?;
         self.layers.commit(new, &listed.layers)
     }
@@ -76,9 +82,7 @@ impl Store {
         let _lock = self.lock()?;
         let mut index = Index::read(&self.images)?;
         let is_new = index.set(reference, entry);
-        if is_new {
-            index.write(&self.images)?;
-        }
+        index.write(&self.images)?;
         Ok((self.load(&index, id)?, is_new))
     }
 

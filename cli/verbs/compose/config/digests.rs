@@ -9,17 +9,19 @@ use lighter_engine::images::reference::Reference;
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::ui::progress::{self, Style};
 
 /// Replaces the image of every service by one with its digest; asks for each image once, all at the same time.
 pub(super) fn resolve(ctx: &Context, project: &mut Project) -> Result<(), Failure> {
-    let registries = ctx.pull_options()?.registries;
+    let access = ctx.access()?;
+    let progress = progress::of(Style::Quiet, false);
     let images = project.services.values().filter_map(|service| service.image.clone());
     let mut firm: BTreeMap<String, String> = images.map(|image| (image, String::new())).collect();
     let ask = |image: &str| -> Result<String, Failure> {
         let reference: Reference = image.parse()?;
         match reference.digest() {
             Some(_) => Ok(reference.to_string()),
-            None => Ok(format!("{reference}@{}", pull::digest(&reference, &registries)?)),
+            None => Ok(format!("{reference}@{}", pull::digest(&reference, &access, progress.as_ref())?)),
         }
     };
     thread::scope(|scope| {
