@@ -69,6 +69,10 @@ pub(crate) enum Verb {
     Stop(verbs::stop::StopArgs),
     Restart(verbs::restart::RestartArgs),
     Kill(verbs::kill::KillArgs),
+    Pause(verbs::pause::PauseArgs),
+    Unpause(verbs::unpause::UnpauseArgs),
+    Top(verbs::top::TopArgs),
+    Stats(verbs::stats::StatsArgs),
     Wait(verbs::wait::WaitArgs),
     Rm(verbs::rm::RmArgs),
     Inspect(verbs::inspect::InspectArgs),
@@ -93,7 +97,10 @@ impl Verb {
             Self::Config(_) | Self::Completion(_) | Self::Man(_) => false,
             // Some of its verbs do, and say so themselves.
             Self::Runtime(_) => false,
-            Self::Compose(args) => !matches!(args.verb, verbs::compose::ComposeVerb::Config(_)),
+            Self::Compose(args) => {
+                use verbs::compose::ComposeVerb::{Config, Version};
+                !matches!(args.verb, Config(_) | Version(_))
+            }
             _ => true,
         }
     }

@@ -11,6 +11,7 @@ pub(crate) mod kill;
 pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod network;
+pub(crate) mod pause;
 pub(crate) mod port;
 pub(crate) mod ps;
 pub(crate) mod pull;
@@ -20,8 +21,11 @@ pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod runtime;
 pub(crate) mod start;
+pub(crate) mod stats;
 pub(crate) mod stop;
 mod target;
+pub(crate) mod top;
+pub(crate) mod unpause;
 pub(crate) mod volume;
 pub(crate) mod wait;
 
@@ -49,6 +53,10 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Stop(args) => done(stop::run(ctx, &args)),
         Verb::Restart(args) => done(restart::run(ctx, &args)),
         Verb::Kill(args) => done(kill::run(ctx, &args)),
+        Verb::Pause(args) => done(pause::run(ctx, &args)),
+        Verb::Unpause(args) => done(unpause::run(ctx, &args)),
+        Verb::Top(args) => done(top::run(ctx, &args)),
+        Verb::Stats(args) => done(stats::run(ctx, &args)),
         Verb::Wait(args) => done(wait::run(ctx, &args)),
         Verb::Rm(args) => done(rm::run(ctx, &args)),
         Verb::Inspect(args) => done(inspect::run(ctx, &args)),

@@ -93,7 +93,7 @@ fn no_such(name: &str) -> Failure {
 }
 
 /// Returns a volume as docker shows it.
-pub(super) fn object(volume: &Volume) -> Value {
+pub(crate) fn object(volume: &Volume) -> Value {
     json!({
         "Name": volume.name,
         "Driver": "local",

@@ -81,6 +81,7 @@ impl Engine {
         let grace = grace.or(container.spec.stop_grace).unwrap_or(DEFAULT_STOP_GRACE);
         if let Some(init) = open(state.init, name)? {
             send(&init, signal, name)?;
+            self.thaw(container); // paused, it could not say goodbye
             if !wait_for(&init, Some(grace), name)? {
                 self.kill_all(container)?;
                 send(&init, libc::SIGKILL, name)?;

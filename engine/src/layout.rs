@@ -116,6 +116,10 @@ impl ContainerPaths {
     pub fn cgroup(&self) -> PathBuf {
         self.run.join("cgroup.json")
     }
+    /// Returns the file that exists while the user wants the container paused.
+    pub fn pause_request(&self) -> PathBuf {
+        self.run.join("paused")
+    }
     /// Returns the FIFO of stdout.
     pub fn stdout(&self) -> PathBuf {
         self.run.join("stdout")

@@ -9,6 +9,8 @@
 //! | [`Engine::create`] | records a container from a [`ContainerSpec`]; no process, no mount |
 //! | [`Engine::start`] | spawns its monitor, which mounts, plugs in, launches, and says how that went |
 //! | [`Engine::stop`], [`Engine::kill`], [`Engine::wait`] | signals and waits; the monitor tears down |
+//! | [`Engine::pause`], [`Engine::unpause`] | freezes and thaws |
+//! | [`Engine::processes`], [`Engine::usage`] | what runs inside, and what it uses |
 //! | [`Engine::remove`] | deletes the record and everything that belongs to it |
 //! | [`Engine::exec`] | runs a second process inside |
 //! | [`Engine::containers`], [`Engine::find`] | what is there, corrected by what the kernel says |
@@ -31,6 +33,8 @@ mod logs;
 pub mod monitor;
 mod network;
 mod oci;
+mod pause;
+mod processes;
 mod remove;
 mod remove_tree;
 mod rootfs;
@@ -56,9 +60,11 @@ pub use layout::{ContainerPaths, Layout};
 pub use lighter_images as images;
 pub use lighter_netns as netns;
 pub use lighter_runtime as runtime;
-pub use lock::Lock;
+pub use lock::{Holder, Lock};
 pub use logs::{LogEntry, LogQuery, LogReader, Stream};
 pub use network::NetworkError;
+pub use pause::PauseError;
+pub use processes::{ProcessEntry, Traffic, Usage};
 pub use remove::{RemoveError, RemoveOptions};
 pub use spec::*;
 pub use start::{StartError, StartOptions, Started};
@@ -144,11 +150,11 @@ impl Engine {
         &self.net
     }
 
-    /// Waits for the lock of a project: two commands never plan for it at once.
+    /// Takes the lock of a project, or returns who holds it: two commands never plan for it at once.
     ///
     /// Never hold it while waiting for a container.
-    pub fn lock_project(&self, project: &str) -> Result<Lock, FileError> {
-        Lock::take(&self.layout.lock(&format!("project-{project}")))
+    pub fn lock_project(&self, project: &str) -> Result<Result<Lock, Option<Holder>>, FileError> {
+        Lock::take_or_holder(&self.layout.lock(&format!("project-{project}")))
     }
 
     pub(crate) fn lock_container(&self, id: &str) -> Result<Lock, FileError> {

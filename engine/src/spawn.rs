@@ -48,6 +48,8 @@ pub(crate) struct LaunchRecord {
 pub(crate) enum Task {
     /// Start the container.
     Start,
+    /// Start a container again that has ended after its monitor had died.
+    Restart,
     /// Look after a container whose monitor has died.
     Adopt,
 }

@@ -4,6 +4,7 @@ use std::os::unix::net::UnixStream;
 
 use crate::durable::FileError;
 use crate::layout::Layout;
+use crate::monitor::restart;
 use crate::runtime::trace;
 use crate::spawn::{self, LaunchRecord, Reply, SpawnError, Task};
 use crate::state::Status;
@@ -135,7 +136,27 @@ impl Engine {
             spawn::monitor(&record, None).map_err(monitor_error(id))?;
             return Ok(());
         }
+        if self.goes_on(id, &state)? {
+            // the record stays as it is until the new monitor has written its own: killed in between, the next command
+            // comes here again
+            self.tear_down(id)?;
+            let record = launch_record(&self.layout, id, Task::Restart, false);
+            spawn::monitor(&record, None).map_err(monitor_error(id))?;
+            return Ok(());
+        }
         Ok(self.settle(id)?)
+    }
+
+    /// Returns whether a container whose monitor has died, and that has ended since, starts again by its policy.
+    ///
+    /// After a reboot it does not, until `boot` says so.
+    fn goes_on(&self, id: &str, state: &crate::State) -> Result<bool, FileError> {
+        let paths = self.layout.container(id);
+        let is_this_boot = crate::runtime::process::boot_id().is_ok_and(|boot| boot == state.boot_id);
+        let spec = durable::read_json::<crate::ContainerSpec>(&paths.spec())?;
+        let Some(spec) = spec.filter(|_| state.status.is_active() && is_this_boot) else { return Ok(false) };
+        let exit_code = state.exit_code.unwrap_or(crate::EXIT_CODE_UNKNOWN);
+        Ok(restart::wanted(spec.restart, exit_code, state.restart_count, paths.stop_request().exists()))
     }
 
     /// Removes what is plugged in or mounted for containers whose records are gone; failures wait for the next command.

@@ -1,22 +1,35 @@
 //! `lighter compose`: the verbs of `docker compose`.
 
+pub(crate) mod attach;
 pub(crate) mod config;
+pub(crate) mod create;
 pub(crate) mod down;
 pub(crate) mod exec;
 mod foreground;
+pub(crate) mod images;
 mod interrupt;
 pub(crate) mod kill;
 pub(crate) mod logs;
+pub(crate) mod ls;
 mod outcome;
+pub(crate) mod pause;
+pub(crate) mod port;
 pub(crate) mod ps;
 mod pull;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod run;
+pub(crate) mod scale;
 pub(crate) mod select;
 pub(crate) mod start;
+pub(crate) mod stats;
 pub(crate) mod stop;
+pub(crate) mod top;
+pub(crate) mod unpause;
 pub(crate) mod up;
+pub(crate) mod version;
+pub(crate) mod volumes;
+pub(crate) mod wait;
 
 use std::process::ExitCode;
 
@@ -50,6 +63,19 @@ pub(crate) enum ComposeVerb {
     Kill(kill::KillArgs),
     Rm(rm::RmArgs),
     Run(Box<run::RunArgs>),
+    Create(create::CreateArgs),
+    Scale(scale::ScaleArgs),
+    Pause(pause::PauseArgs),
+    Unpause(unpause::UnpauseArgs),
+    Wait(wait::WaitArgs),
+    Attach(attach::AttachArgs),
+    Port(port::PortArgs),
+    Top(top::TopArgs),
+    Stats(stats::StatsArgs),
+    Images(images::ImagesArgs),
+    Volumes(volumes::VolumesArgs),
+    Ls(ls::LsArgs),
+    Version(version::VersionArgs),
 }
 
 pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure> {
@@ -68,6 +94,19 @@ pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure>
         ComposeVerb::Kill(args) => done(kill::run(ctx, &project, &args)),
         ComposeVerb::Rm(args) => done(rm::run(ctx, &project, &args)),
         ComposeVerb::Run(args) => run::run(ctx, &project, &args),
+        ComposeVerb::Create(args) => create::run(ctx, &project, args),
+        ComposeVerb::Scale(args) => scale::run(ctx, &project, &args),
+        ComposeVerb::Pause(args) => done(pause::run(ctx, &project, &args)),
+        ComposeVerb::Unpause(args) => done(unpause::run(ctx, &project, &args)),
+        ComposeVerb::Wait(args) => wait::run(ctx, &project, &args),
+        ComposeVerb::Attach(args) => attach::run(ctx, &project, &args),
+        ComposeVerb::Port(args) => done(port::run(ctx, &project, &args)),
+        ComposeVerb::Top(args) => done(top::run(ctx, &project, &args)),
+        ComposeVerb::Stats(args) => done(stats::run(ctx, &project, &args)),
+        ComposeVerb::Images(args) => done(images::run(ctx, &project, &args)),
+        ComposeVerb::Volumes(args) => done(volumes::run(ctx, &project, &args)),
+        ComposeVerb::Ls(args) => done(ls::run(ctx, &args)),
+        ComposeVerb::Version(args) => done(version::run(ctx, &args)),
     }
 }
 

@@ -133,6 +133,10 @@ impl Monitor {
 
     fn probe(&mut self) {
         let (Some(prober), Some(init)) = (&mut self.prober, &self.init) else { return };
+        if prober.is_due() && self.paths.pause_request().exists() {
+            prober.postpone(); // what is started in a frozen cgroup freezes before it can say that it has started
+            return;
+        }
         let config = &self.config;
         let target = Process { pid: init.pid, start_time: init.start_time }.reference();
         prober.handle(|args, stdio: Stdio| {
@@ -146,7 +150,9 @@ impl Monitor {
                 stdio,
                 preserve_fds: 0,
             };
-            exec(request).map(|started| ProbeProcess { pidfd: started.pidfd }).map_err(|error| error.to_string())
+            let cgroup = init.cgroup.clone();
+            let started = exec(request).map_err(|error| error.to_string())?;
+            Ok(ProbeProcess { pid: started.pid, pidfd: started.pidfd, cgroup })
         });
     }
 

@@ -105,14 +105,16 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    /// Starts the container; on failure everything is undone.
+    /// Starts the container, `restarts` times after its user did; on failure everything is undone.
     pub(super) fn start(
         engine: Engine,
         id: &str,
         signals: SignalFd,
         attached: Option<UnixStream>,
+        restarts: u32,
     ) -> Result<(Self, Vec<String>), LaunchError> {
         let started = Self::prepare(engine.clone(), id, signals, attached).and_then(|mut monitor| {
+            monitor.state.restart_count = restarts;
             let warnings = monitor.launch()?;
             Ok((monitor, warnings))
         });
@@ -148,14 +150,14 @@ impl Monitor {
         let state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
         let attachments =
             Attachments::new(&paths.attach(), attached).map_err(LaunchError::io("open the attach socket"))?;
-        let log = LogWriter::open(&paths.log(), &spec.log).map_err(LaunchError::io("open the log"))?;
+        let log = LogWriter::open(id, &spec, &paths).map_err(LaunchError::io("open the log"))?;
         Ok(Self {
             engine,
             id: id.to_owned(),
             spec,
             paths,
             config,
-            state: State { restart_count: 0, ..state },
+            state,
             connection,
             signals,
             attachments,
@@ -253,7 +255,7 @@ impl Monitor {
         let open = |act: &'static str| LaunchError::io(act);
         let connection = engine.reconnect(id, &spec, &state)?;
         let attachments = Attachments::new(&paths.attach(), None).map_err(open("open the attach socket"))?;
-        let log = LogWriter::open(&paths.log(), &spec.log).map_err(open("open the log"))?;
+        let log = LogWriter::open(id, &spec, &paths).map_err(open("open the log"))?;
         let mut outputs = Vec::new();
         let mut input = Input::default();
         if !spec.tty {
@@ -265,7 +267,9 @@ impl Monitor {
             }
         }
         state.monitor = Some(Process::current().map_err(open("read the start time of the monitor"))?);
-        let prober = spec.health.clone().map(|check| Prober::new(check, paths.health()));
+        let health = durable::read_json(&paths.health())?.unwrap_or_default();
+        let run = state.started_at.map(|then| Timestamp::now().duration_since(then).unsigned_abs()).unwrap_or_default();
+        let prober = spec.health.clone().map(|check| Prober::resume(check, paths.health(), health, run));
         let monitor = Self {
             engine,
             id: id.to_owned(),

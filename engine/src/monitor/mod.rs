@@ -9,7 +9,7 @@ mod health;
 mod input;
 mod launch;
 mod output;
-mod restart;
+pub(crate) mod restart;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -59,7 +59,11 @@ fn run() -> io::Result<()> {
     let signals = signals()?;
     let engine = Engine::open(record.root.clone(), record.run.clone()).map_err(io::Error::other)?;
     match record.task {
-        Task::Start => start(engine, &record.id, signals, reply, attached),
+        Task::Start => start(engine, &record.id, signals, reply, Beginning { attached, restarts: 0 }),
+        Task::Restart => {
+            let restarts = engine.load_state(&record.id).map_or(0, |state| state.restart_count + 1);
+            start(engine, &record.id, signals, reply, Beginning { attached, restarts })
+        }
         Task::Adopt => adopt(engine, &record.id, signals, reply),
     }
 }
@@ -74,9 +78,17 @@ fn signals() -> io::Result<SignalFd> {
     Ok(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }
 
-fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, attached: Option<UnixStream>) -> io::Result<()> {
+/// What a start begins with.
+struct Beginning {
+    attached: Option<UnixStream>,
+    /// Starts by the restart policy since the last one by the user.
+    restarts: u32,
+}
+
+fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, beginning: Beginning) -> io::Result<()> {
     let before = engine.load_state(id).unwrap_or_default();
-    let started = Monitor::start(engine.clone(), id, signals, attached);
+    let Beginning { attached, restarts } = beginning;
+    let started = Monitor::start(engine.clone(), id, signals, attached, restarts);
     trace::stop(); // what comes later is no part of the start, and the command has stopped listening
     match started {
         Ok((monitor, warnings)) => {
