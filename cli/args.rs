@@ -84,6 +84,7 @@ pub(crate) enum Verb {
     Volume(verbs::volume::VolumeVerb),
     #[command(subcommand)]
     Network(verbs::network::NetworkVerb),
+    Boot(verbs::boot::BootArgs),
     Compose(verbs::compose::ComposeArgs),
     Runtime(verbs::runtime::RuntimeArgs),
     Completion(verbs::completion::CompletionArgs),

@@ -108,7 +108,7 @@ pub(crate) fn not_root() -> Failure {
     Failure::text(format!("containers need root: sudo lighter {}", command.join(" ")))
 }
 
-fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 pub(crate) mod attach;
+pub(crate) mod boot;
 pub(crate) mod completion;
 pub(crate) mod compose;
 pub(crate) mod create;
@@ -66,6 +67,7 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Rmi(args) => done(rmi::run(ctx, &args)),
         Verb::Volume(verb) => done(volume::run(ctx, &verb)),
         Verb::Network(verb) => done(network::run(ctx, &verb)),
+        Verb::Boot(args) => boot::run(ctx, &args),
         Verb::Runtime(args) => Ok(runtime::run(args)),
         Verb::Completion(args) => done(completion::run(ctx, &args)),
         Verb::Man(args) => done(man::run(ctx, &args)),

@@ -19,6 +19,7 @@
 //! All of it runs in the command, except `monitor`, which runs in the process of that name.
 
 mod attach;
+mod boot;
 mod container;
 mod control;
 mod create;

@@ -152,11 +152,10 @@ impl Engine {
     /// After a reboot it does not, until `boot` says so.
     fn goes_on(&self, id: &str, state: &crate::State) -> Result<bool, FileError> {
         let paths = self.layout.container(id);
-        let is_this_boot = crate::runtime::process::boot_id().is_ok_and(|boot| boot == state.boot_id);
         let spec = durable::read_json::<crate::ContainerSpec>(&paths.spec())?;
-        let Some(spec) = spec.filter(|_| state.status.is_active() && is_this_boot) else { return Ok(false) };
+        let Some(spec) = spec.filter(|_| state.status.is_active() && state.is_of_this_boot()) else { return Ok(false) };
         let exit_code = state.exit_code.unwrap_or(crate::EXIT_CODE_UNKNOWN);
-        Ok(restart::wanted(spec.restart, exit_code, state.restart_count, paths.stop_request().exists()))
+        Ok(restart::wanted(spec.restart, exit_code, state.restart_count, self.is_to_stop(&paths)))
     }
 
     /// Removes what is plugged in or mounted for containers whose records are gone; failures wait for the next command.

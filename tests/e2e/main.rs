@@ -8,11 +8,15 @@ mod harness;
 
 mod containers;
 mod dependencies;
+mod exit_codes;
 mod explain;
 mod grammar;
 mod hits;
 mod images;
 mod isolation;
+mod lifecycle;
+mod logs;
+mod verbs;
 mod migrate;
 mod network;
 mod project;

@@ -31,9 +31,11 @@ pub(crate) mod version;
 pub(crate) mod volumes;
 pub(crate) mod wait;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use lighter_compose::{Source, resolve_name};
+use lighter_compose::{Source, observe, plan, resolve_name};
+use lighter_engine::Engine;
 
 use crate::args::ProjectArgs;
 use crate::context::Context;
@@ -108,6 +110,13 @@ pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure>
         ComposeVerb::Ls(args) => done(ls::run(ctx, &args)),
         ComposeVerb::Version(args) => done(version::run(ctx, &args)),
     }
+}
+
+/// Starts these containers of a project after a reboot, each after what it depends on.
+pub(super) fn boot(ctx: &Context, engine: &Engine, project: &str, ids: &BTreeSet<String>) -> Result<(), Failure> {
+    let turn = outcome::turn(ctx, engine, project)?;
+    let observed = observe(project, engine)?;
+    outcome::apply_plan(ctx, engine, &turn, &plan::control::boot(&observed, ids))
 }
 
 /// `lighter -p x compose -f y up` means both.

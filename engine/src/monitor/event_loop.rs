@@ -52,7 +52,7 @@ impl Monitor {
             return self.after_end(exit_code);
         }
         match self.restart_at {
-            Some(_) if self.paths.stop_request().exists() => Next::Finish,
+            Some(_) if self.engine.is_to_stop(&self.paths) => Next::Finish,
             Some(due) if Instant::now() >= due => self.restart(),
             _ => Next::Continue,
         }
@@ -184,7 +184,7 @@ impl Monitor {
     }
 
     fn restart_or_finish(&mut self, exit_code: i32) -> Next {
-        let stopped = self.paths.stop_request().exists();
+        let stopped = self.engine.is_to_stop(&self.paths);
         if !restart::wanted(self.spec.restart, exit_code, self.state.restart_count, stopped) {
             return Next::Finish;
         }
@@ -224,6 +224,7 @@ impl Monitor {
         let torn_down = self.engine.tear_down(&self.id);
         let exit_code = self.state.exit_code.unwrap_or(exit_code::OURS);
         self.state.status = Status::Exited;
+        self.state.cut_off = self.engine.going_down().exists() && !self.paths.stop_request().exists();
         self.state.end();
         if let Err(error) = &torn_down {
             self.state.error = Some(error.to_string());

@@ -183,7 +183,8 @@ impl Monitor {
         }
         let init = Process { pid: created.init.pid, start_time: created.init.start_time };
         self.record_running(init)?;
-        let warnings = std::mem::take(&mut created.warnings);
+        let mut warnings = std::mem::take(&mut created.warnings);
+        warnings.extend(oci::warnings(&self.spec));
         let init = created.start()?;
         self.started = Instant::now();
         self.init = Some(init);
@@ -231,6 +232,7 @@ impl Monitor {
             cgroup: Some(cgroup_path(&self.id, &self.spec)),
             exit_code: None,
             oom_killed: false,
+            cut_off: false,
             error: None,
             started_at: Some(Timestamp::now()),
             finished_at: None,

@@ -1,0 +1,132 @@
+//! The verbs of `compose` that look at a running project or change it, without its file.
+
+use serde_json::Value;
+
+use crate::harness::Scenario;
+
+const WEB: &str = r#"
+services:
+  web:
+    image: busybox:1
+    command: sh -c "trap 'exit 0' TERM; while :; do sleep 0.2; done"
+    scale: 2
+    ports: ["127.0.0.1:8000-8001:80"]
+    volumes: ["data:/data"]
+  db:
+    image: busybox:1
+    command: sleep 1000
+    stop_grace_period: 0s
+volumes: {data: {}}
+"#;
+
+fn project(purpose: &'static str) -> Scenario {
+    let project = Scenario::new(purpose);
+    project.file("compose.yaml", WEB);
+    project.run(["up", "-d"]).ok();
+    project
+}
+
+fn states(project: &Scenario) -> Vec<String> {
+    let shown = project.run(["compose", "ps", "--all", "--format", "{{.Service}} {{.State}}"]).ok();
+    shown.stdout.lines().map(str::to_owned).collect()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn paused_containers_stand_still_and_can_be_stopped() {
+    let project = project("pause freezes, unpause thaws");
+    project.run(["compose", "pause", "db"]).ok();
+    assert_eq!(states(&project), ["db paused", "web running", "web running"]);
+    let pid = project.pid(&format!("{}-db-1", project.project()));
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
+    assert!(!stat.contains("hrtimer"), "it sleeps where it slept: {stat}");
+    project.run(["compose", "exec", "-T", "db", "true"]).code(1);
+    project.run(["compose", "unpause"]).ok();
+    assert_eq!(states(&project), ["db running", "web running", "web running"]);
+    project.run(["compose", "exec", "-T", "db", "true"]).ok();
+    project.run(["compose", "pause"]).ok();
+    project.run(["compose", "stop"]).ok();
+    assert_eq!(states(&project), ["db exited", "web exited", "web exited"]);
+    let web = project.inspect(&format!("{}-web-1", project.project()));
+    assert_eq!(web["State"]["ExitCode"], 0, "a paused container gets its stop signal too");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_health_check_rests_while_its_container_is_paused() {
+    let project = Scenario::new("a frozen container is not ill");
+    let run = ["run", "-d", "--name", "c", "--health-interval", "100ms", "--health-timeout", "1s", "--health-retries", "1"];
+    project.run(run.into_iter().chain(["--health-cmd", "true", "busybox:1", "sleep", "1000"])).ok();
+    project.run(["pause", "c"]).ok();
+    let log = || project.inspect("c")["State"]["Health"]["Log"].clone();
+    let (before, _) = (log(), project.run(["run", "--rm", "busybox:1", "sleep", "1"]).ok());
+    assert_eq!(log(), before);
+    project.run(["unpause", "c"]).ok();
+    assert_ne!(project.inspect("c")["State"]["Health"]["Status"], "unhealthy");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_runs_is_shown_from_its_labels_without_the_file() {
+    let project = project("a project is known by its labels");
+    std::fs::remove_file(project.folder().join("compose.yaml")).expect("it was written");
+    let compose = |verb: &[&str]| {
+        let all = ["compose", "-p", project.project()].into_iter().chain(verb.iter().copied());
+        project.run(all).ok().stdout
+    };
+    let ports = [compose(&["port", "web", "80"]), compose(&["port", "--index", "2", "web", "80"])];
+    assert_eq!(ports, ["127.0.0.1:8000\n", "127.0.0.1:8001\n"]);
+    project.run(["compose", "-p", project.project(), "port", "web", "81"]).code(1).says(["81/tcp"]);
+    assert_eq!(compose(&["top", "db"]).lines().filter(|line| line.ends_with("sleep 1000")).count(), 1);
+    let stats = compose(&["stats", "--no-stream", "--format", "json", "db"]);
+    let stats: Value = serde_json::from_str(stats.trim()).expect("it is JSON");
+    assert_eq!(stats["PIDs"], "1");
+    assert_eq!(compose(&["volumes", "--quiet"]), format!("{}_data\n", project.project()));
+    assert_eq!(compose(&["images", "--quiet"]).lines().count(), 1);
+    let listed: Value = serde_json::from_str(&compose(&["ls", "--format", "json"])).expect("it is JSON");
+    assert_eq!((listed[0]["Name"].as_str(), listed[0]["Status"].as_str()), (Some(project.project()), Some("running(3)")));
+    compose(&["stop", "web"]);
+    compose(&["start", "web"]);
+    compose(&["restart", "db"]);
+    compose(&["kill", "db"]);
+    compose(&["rm", "--force", "db"]);
+    compose(&["down", "--volumes"]);
+    assert_eq!(compose(&["ps", "--all", "--quiet"]), "");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn create_starts_nothing_and_scale_changes_only_the_number() {
+    let project = Scenario::new("create, then start; then more, then fewer");
+    project.file("compose.yaml", WEB);
+    project.run(["compose", "create"]).ok();
+    assert_eq!(states(&project), ["db created", "web created", "web created"]);
+    project.run(["compose", "start"]).ok();
+    let id = project.inspect(&format!("{}-web-1", project.project()))["Id"].clone();
+    project.run(["compose", "scale", "web=1"]).ok();
+    assert_eq!(states(&project), ["db running", "web running"]);
+    project.run(["compose", "scale", "web=2", "db=0"]).ok();
+    assert_eq!(states(&project), ["web running", "web running"]);
+    assert_eq!(project.inspect(&format!("{}-web-1", project.project()))["Id"], id);
+    project.run(["compose", "scale", "web=x"]).code(1).says(["web=x"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn only_the_logs_that_are_asked_for_are_attached() {
+    let project = Scenario::new("--attach, --no-attach, attach: false, and dependencies");
+    let service = |name: &str, more: &str| format!("  {name}:\n    image: busybox:1\n    command: echo said by {name}\n{more}");
+    let text =
+        ["services:\n".to_owned(), service("a", "    depends_on: [b]\n"), service("b", ""), service("c", "    attach: false\n")];
+    project.file("compose.yaml", &text.concat());
+    let shown = |flags: &[&str]| {
+        let output = project.run(["up", "--force-recreate"].into_iter().chain(flags.iter().copied())).ok();
+        ["a", "b", "c"].into_iter().filter(|name| output.stdout.contains(&format!("said by {name}"))).collect::<String>()
+    };
+    assert_eq!(shown(&[]), "ab");
+    assert_eq!(shown(&["a"]), "a");
+    assert_eq!(shown(&["--attach-dependencies", "a"]), "ab");
+    assert_eq!(shown(&["--no-attach", "a"]), "b");
+    assert_eq!(shown(&["--attach", "c"]), "c");
+    project.run(["up", "--attach", "x"]).code(1).says(["x"]);
+}
