@@ -51,6 +51,11 @@ impl Layout {
         ContainerPaths { dir: self.containers().join(id), run: self.run.join("containers").join(id) }
     }
 
+    /// Returns the directory of the images that are mounted on the host.
+    pub(crate) fn image_mounts(&self) -> PathBuf {
+        self.run.join("images")
+    }
+
     pub(crate) fn lock(&self, name: &str) -> PathBuf {
         self.run.join("locks").join(name)
     }
@@ -92,6 +97,10 @@ impl ContainerPaths {
     pub fn work(&self) -> PathBuf {
         self.dir.join("work")
     }
+    /// Returns the container's own copy of its image's files, which is there if overlayfs could not be used.
+    pub fn copy(&self) -> PathBuf {
+        self.dir.join("copy")
+    }
     /// Returns the directory of hosts, hostname and resolv.conf.
     pub fn etc(&self) -> PathBuf {
         self.dir.join("etc")
@@ -119,6 +128,10 @@ impl ContainerPaths {
     /// Returns the file that exists while the user wants the container paused.
     pub fn pause_request(&self) -> PathBuf {
         self.run.join("paused")
+    }
+    /// Returns the file that names the command which has stopped the container's processes for a while.
+    pub(crate) fn frozen_by(&self) -> PathBuf {
+        self.run.join("frozen-by.json")
     }
     /// Returns the FIFO of stdout.
     pub fn stdout(&self) -> PathBuf {

@@ -13,6 +13,8 @@
 //! | [`Engine::processes`], [`Engine::usage`] | what runs inside, and what it uses |
 //! | [`Engine::remove`] | deletes the record and everything that belongs to it |
 //! | [`Engine::exec`] | runs a second process inside |
+//! | [`Engine::commit`], [`Engine::export`] | makes an image, or an archive, of a container's files |
+//! | [`Engine::mount_image`] | shows an image's files to the host |
 //! | [`Engine::containers`], [`Engine::find`] | what is there, corrected by what the kernel says |
 //! | [`Engine::volumes`] …, [`Engine::network`] … | volumes and networks |
 //!
@@ -20,6 +22,8 @@
 
 mod attach;
 mod boot;
+mod check;
+mod commit;
 mod container;
 mod control;
 mod create;
@@ -27,7 +31,12 @@ mod durable;
 mod etc;
 mod exec;
 pub mod exit_code;
+mod export;
+mod freeze;
 mod id;
+mod image_copy;
+mod image_mount;
+mod image_users;
 mod layout;
 mod lock;
 mod logs;
@@ -45,18 +54,27 @@ mod spec;
 mod start;
 mod state;
 mod sys;
+mod usage;
 mod user;
+mod view;
 mod volume;
 mod watch;
 
 use std::path::PathBuf;
 
 pub use attach::{AttachClient, Frame, FrameReader, write_frame};
+pub use check::{CheckError, Checked};
+pub use commit::{CommitError, CommitOptions};
 pub use container::Container;
 pub use control::ControlError;
 pub use create::CreateError;
 pub use durable::FileError;
 pub use exec::{Exec, ExecError, ExecSpec};
+pub use export::ExportError;
+pub use freeze::FreezeError;
+pub use image_copy::CopyError;
+pub use image_mount::{ImageMount, ImageMountError};
+pub use image_users::ImageUsers;
 pub use layout::{ContainerPaths, Layout};
 pub use lighter_images as images;
 pub use lighter_netns as netns;
@@ -70,7 +88,8 @@ pub use remove::{RemoveError, RemoveOptions};
 pub use spec::*;
 pub use start::{StartError, StartOptions, Started};
 pub use state::{EXIT_CODE_UNKNOWN, Health, HealthStatus, ProbeResult, Process, State, Status};
-pub use volume::{Volume, VolumeError};
+pub use view::ViewError;
+pub use volume::{Volume, VolumeError, VolumeOptionError, VolumeSpec, check_volume_options, is_anonymous as is_anonymous_volume};
 pub use watch::Watch;
 
 /// Returns a name that nobody has: 64 random hexadecimal digits.

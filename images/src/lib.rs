@@ -5,17 +5,26 @@
 //! layout under `ROOT/images` and one unpacked directory per layer under `ROOT/layers`.
 //!
 //! ```text
+//! push::push ─ blobs ─▶ registry
 //! pull::pull ─ registry (network thread) ─▶ blob ─▶ sha256 + copy ─▶ inflate + sha256 ─▶ extractor ─▶ layers/<key>/fs
 //!                                          one pipeline of threads per layer; the reference is written last
 //! ```
 
+pub mod archive;
+mod content;
+pub mod derive;
 pub mod digest;
+mod install;
 mod layer;
 mod manifest;
 pub mod platform;
 pub mod progress;
 pub mod pull;
+pub mod push;
 pub mod reference;
 pub mod registry;
+mod slots;
 pub mod store;
 mod sys;
+
+pub use slots::Slots;

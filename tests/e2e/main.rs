@@ -18,6 +18,7 @@ mod lifecycle;
 mod logs;
 mod verbs;
 mod migrate;
+mod nested;
 mod network;
 mod project;
 mod pull_failures;

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use lighter_engine::images::pull::PullPolicy;
+
 use super::up::{self, UpArgs};
 use crate::args::ProjectArgs;
 use crate::context::Context;
@@ -25,8 +27,8 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "SERVICE=N")]
     scale: Vec<String>,
     /// When to pull images, instead of what the file says
-    #[arg(long, value_parser = ["always", "missing", "never"])]
-    pull: Option<String>,
+    #[arg(long, value_name = "POLICY")]
+    pull: Option<PullPolicy>,
     /// No progress of pulls
     #[arg(long)]
     quiet_pull: bool,

@@ -15,7 +15,8 @@ mod outcome;
 pub(crate) mod pause;
 pub(crate) mod port;
 pub(crate) mod ps;
-mod pull;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod run;
@@ -78,6 +79,8 @@ pub(crate) enum ComposeVerb {
     Volumes(volumes::VolumesArgs),
     Ls(ls::LsArgs),
     Version(version::VersionArgs),
+    Pull(pull::PullArgs),
+    Push(push::PushArgs),
 }
 
 pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure> {
@@ -109,6 +112,8 @@ pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure>
         ComposeVerb::Volumes(args) => done(volumes::run(ctx, &project, &args)),
         ComposeVerb::Ls(args) => done(ls::run(ctx, &args)),
         ComposeVerb::Version(args) => done(version::run(ctx, &args)),
+        ComposeVerb::Pull(args) => done(pull::run(ctx, &project, &args)),
+        ComposeVerb::Push(args) => done(push::run(ctx, &project, &args)),
     }
 }
 

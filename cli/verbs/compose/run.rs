@@ -7,9 +7,11 @@ use lighter_compose::images::ImagesError;
 use lighter_compose::plan::up::PlanError;
 use lighter_compose::plan::{Plan, UpOptions};
 use lighter_compose::{Project, images, names, observe, plan, selection, specify};
+use lighter_engine::images::pull::PullPolicy;
 use lighter_engine::{ContainerSpec, Engine, NetworkMode, RestartPolicy, StartOptions};
 
 use super::config::load_services;
+use super::pull::Pulling;
 use super::{outcome, pull, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
@@ -65,12 +67,12 @@ pub(crate) struct RunArgs {
     /// Give it the service's names on its networks
     #[arg(long)]
     use_aliases: bool,
+    /// When to pull images, instead of what the file says
+    #[arg(long, value_name = "POLICY")]
+    pull: Option<PullPolicy>,
     /// No progress of pulls
     #[arg(long)]
     quiet_pull: bool,
-    /// When to pull images, instead of what the file says
-    #[arg(long, value_parser = ["always", "missing", "never"])]
-    pull: Option<String>,
     /// Mount a volume or a folder beside the service's
     #[arg(short, long, alias = "volumes", value_name = "SOURCE:TARGET")]
     volume: Vec<String>,
@@ -97,7 +99,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RunArgs) -> Resul
     let engine = ctx.recovered_engine()?;
     let services = selection::select(&project, std::slice::from_ref(&args.service), !args.no_deps)
         .map_err(|fault| outcome::fault(*fault))?;
-    pull::missing(ctx, &engine, &project, &services, args.pull.as_deref(), args.quiet_pull)?;
+    pull::missing(ctx, &engine, &project, &services, &Pulling { policy: args.pull, quiet: args.quiet_pull })?;
     let turn = outcome::turn(ctx, &engine, &project.name)?;
     let (plan, mut spec, lender) = prepare(ctx, &engine, &project, args, tty)?;
     outcome::apply_plan(ctx, &engine, &turn, &plan)?;

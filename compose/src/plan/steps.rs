@@ -1,11 +1,10 @@
 //! The steps of a plan and their text.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lighter_engine::ContainerSpec;
+use lighter_engine::{ContainerSpec, VolumeSpec};
 use lighter_engine::netns::NetworkSpec;
 
 use super::Why;
@@ -54,12 +53,7 @@ pub enum Op {
         id: String,
     },
     /// Makes a volume.
-    CreateVolume {
-        /// Its name.
-        name: String,
-        /// Its labels.
-        labels: BTreeMap<String, String>,
-    },
+    CreateVolume(VolumeSpec),
     /// Deletes a volume with its content.
     DeleteVolume {
         /// Its name.
@@ -151,7 +145,7 @@ impl fmt::Display for Op {
         match self {
             Self::CreateNetwork(spec) => write!(f, "create network {}", spec.name),
             Self::DeleteNetwork { name, .. } => write!(f, "delete network {name}"),
-            Self::CreateVolume { name, .. } => write!(f, "create volume {name}"),
+            Self::CreateVolume(spec) => write!(f, "create volume {}", spec.name),
             Self::DeleteVolume { name } => write!(f, "delete volume {name}"),
             Self::WriteFiles(files) => {
                 let targets: Vec<_> = files.iter().map(|file| file.target.as_str()).collect();

@@ -10,21 +10,36 @@
 //! ```
 
 mod blobs;
+mod check;
+mod copy;
+mod enter;
 mod error;
 mod files;
 mod find;
 mod image;
 mod index;
+mod known;
 mod layers;
 mod lease;
+mod prune;
 mod remove;
+mod repair;
 mod sweep;
+mod tag;
+mod usage;
 mod write;
 
+pub use crate::layer::Copied;
+pub use check::{Fault, Leftover, Report};
 pub use error::StoreError;
+pub use prune::Pruned;
+pub use repair::Repaired;
+pub use usage::{ImageUsage, Usage};
 
 pub(crate) use blobs::{Blobs, FileSource, Ingest};
+pub(crate) use enter::Assembled;
 pub(crate) use index::{Entry, EntryPlatform};
+pub(crate) use known::Known;
 pub(crate) use layers::{LayerIds, Layers, NewLayer};
 pub(crate) use lease::{Lease, Needs};
 pub(crate) use write::Listed;
@@ -39,10 +54,11 @@ use oci_spec::image::ImageConfiguration;
 use self::index::Index;
 use crate::digest::Digest;
 pub use crate::manifest::Healthcheck;
+use crate::platform::Platform;
 use crate::reference::Reference;
 
 /// The file that makes a directory an OCI image layout (image-layout.md, "oci-layout file").
-const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(crate) const LAYOUT_FILE: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// A handle on the store under one root directory; cheap to clone.
 #[derive(Debug, Clone)]
@@ -72,14 +88,28 @@ pub struct Image {
     pub size: u64,
     /// The layers' keys, bottom first.
     pub layers: Vec<LayerKey>,
+    /// Bytes of the regular files of each of `layers`.
+    pub layer_sizes: Vec<u64>,
     /// Which of `layers` is the topmost one that says what its root directory is like.
     root_layer: Option<usize>,
 }
 
 impl Image {
+    /// Returns the platform it runs on.
+    pub fn platform(&self) -> Platform {
+        Platform::of(&self.config)
+    }
+
     /// Returns a name for messages: the first reference, else the short id.
     pub fn name(&self) -> String {
         self.references.first().map_or_else(|| self.id.short().to_owned(), Reference::familiar)
+    }
+
+    /// Tells whether it is made for a platform, or for a lower variant of it.
+    pub fn runs_on(&self, platform: &Platform) -> bool {
+        let (os, architecture) = (self.config.os().to_string(), self.config.architecture().to_string());
+        let variant = self.config.variant().clone().filter(|variant| !variant.is_empty());
+        platform.accepts(&Platform { os, architecture, variant }).is_some()
     }
 }
 
@@ -131,7 +161,7 @@ impl Store {
             return Ok(());
         }
         let _lock = self.lock()?;
-        files::replace(&layout, LAYOUT)?;
+        files::replace(&layout, LAYOUT_FILE)?;
         if index.exists() { Ok(()) } else { Index::empty().write(&self.images) }
     }
 
@@ -179,6 +209,15 @@ impl Store {
     /// that directory copies them from here.
     pub fn root_directory(&self, image: &Image) -> Option<PathBuf> {
         image.root_layer.and_then(|position| image.layers.get(position)).map(|key| self.layers.files_of(&key.0))
+    }
+
+    /// Runs `f` while nobody else changes the store. `f` only looks: what changes the store takes the same lock.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] if the lock cannot be had.
+    pub fn locked<T>(&self, f: impl FnOnce(&Store) -> T) -> Result<T, StoreError> {
+        let _lock = self.lock()?;
+        Ok(f(self))
     }
 
     fn lock(&self) -> Result<Flock<File>, StoreError> {

@@ -10,12 +10,17 @@
 
 mod attributes;
 mod below;
+mod flatten;
 mod path;
 mod place;
 mod tree;
 mod walk;
 
+pub(crate) use attributes::restorable_xattrs;
 pub(crate) use below::Below;
+pub use flatten::Copied;
+pub(crate) use flatten::flatten;
+pub(crate) use tree::{is_opaque, is_whiteout, kind, open_directory, status};
 
 use std::io::{self, BufRead};
 use std::os::fd::{AsFd, OwnedFd};
@@ -30,7 +35,7 @@ use self::attributes::{Attributes, set_times};
 use self::below::{BelowError, Found};
 use self::path::Target;
 use self::place::WriteError;
-use self::tree::{Directory, Tree, is_whiteout, kind, make_opaque, open_directory, status};
+use self::tree::{Directory, Tree, make_opaque};
 use self::walk::{Level, copy_up, walk};
 use super::tar::{Device, Entry, Kind, Reader, TarError, Timestamp};
 
@@ -130,8 +135,8 @@ impl Extractor<'_> {
             }
             Target::Opaque { parent } => self.opaque(parent).map_err(|error| error.at("hide", parent)),
             Target::Plain { parent, name } => {
-                if matches!(entry.kind, Kind::CharDevice(Device { major: 0, minor: 0 })) {
-                    return Err(refused("character device 0:0 is how overlayfs marks a removed file"));
+                if matches!(entry.kind, Kind::CharDevice(Device { major: 0, .. })) {
+                    return Err(refused("a character device of major number 0 marks a removed file"));
                 }
                 let parent = self.parent(parent).map_err(|error| error.at("make the directory of", &clean))?;
                 self.place(&parent, name, entry, archive).map_err(|error| error.at("unpack", &clean))
