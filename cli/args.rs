@@ -58,6 +58,8 @@ pub(crate) struct ProjectArgs {
 pub(crate) enum Verb {
     Up(verbs::compose::up::UpArgs),
     Down(verbs::compose::down::DownArgs),
+    Plan(Box<verbs::compose::plan::PlanArgs>),
+    Apply(verbs::compose::apply::ApplyArgs),
     Config(verbs::compose::config::ConfigArgs),
     Run(Box<verbs::run::RunArgs>),
     Create(Box<verbs::create::CreateArgs>),

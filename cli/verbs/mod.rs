@@ -54,6 +54,8 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Up(args) => compose::up::run(ctx, &args),
         Verb::Down(args) => done(compose::down::run(ctx, &args)),
+        Verb::Plan(args) => done(compose::plan::run(ctx, &ctx.project, &args)),
+        Verb::Apply(args) => compose::apply::run(ctx, &args),
         Verb::Config(args) => done(compose::config::run(ctx, &args)),
         Verb::Compose(args) => compose::run(ctx, args),
         Verb::Run(args) => run::run(ctx, &args),

@@ -181,6 +181,10 @@ impl Engine {
         Lock::take(&self.layout.lock(&format!("container-{id}")))
     }
 
+    pub(crate) fn lock_volume(&self, name: &str) -> Result<Lock, FileError> {
+        Lock::take(&self.layout.lock(&format!("volume-{name}")))
+    }
+
     pub(crate) fn lock_containers(&self) -> Result<Lock, FileError> {
         Lock::take(&self.layout.lock("containers"))
     }

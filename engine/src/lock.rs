@@ -5,6 +5,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -62,6 +63,11 @@ impl Lock {
                 Err((_, errno)) => return Err(FileError::io("lock", path)(errno.into())),
             }
         }
+    }
+
+    /// Returns the descriptor whose copies hold the lock too.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 
     /// Takes the lock if nobody holds it.

@@ -73,7 +73,7 @@ impl Engine {
     /// Starts a container and returns when it runs. One that runs already stays as it is.
     pub fn start(&self, container: &Container, options: StartOptions) -> Result<Started, StartError> {
         let name = &container.spec.name;
-        let _lock = self.lock_container(&container.id)?;
+        let lock = self.lock_container(&container.id)?;
         let state = self.load_state(&container.id)?;
         match state.status {
             Status::Paused => return Err(StartError::Paused(name.clone())),
@@ -94,7 +94,7 @@ impl Engine {
             (None, None)
         };
         let record = launch_record(&self.layout, &container.id, Task::Start, options.attach);
-        let reply = spawn::monitor(&record, theirs).map_err(|error| {
+        let reply = spawn::monitor(&record, theirs, &lock).map_err(|error| {
             // made with the network, and nobody's without a monitor
             let _ = self.net.teardown_if_unused();
             monitor_error(name)(error)
@@ -124,7 +124,7 @@ impl Engine {
 
     fn recover_one(&self, id: &str) -> Result<(), StartError> {
         // a command that is starting it right now holds the lock and looks after it
-        let Some(_lock) = crate::Lock::try_take(&self.layout.lock(&format!("container-{id}")))? else {
+        let Some(lock) = crate::Lock::try_take(&self.layout.lock(&format!("container-{id}")))? else {
             return Ok(());
         };
         let path = self.layout.container(id).state();
@@ -134,7 +134,7 @@ impl Engine {
         }
         if state.status.is_active() && state.has_init() {
             let record = launch_record(&self.layout, id, Task::Adopt, false);
-            spawn::monitor(&record, None).map_err(monitor_error(id))?;
+            spawn::monitor(&record, None, &lock).map_err(monitor_error(id))?;
             return Ok(());
         }
         if self.goes_on(id, &state)? {
@@ -142,7 +142,7 @@ impl Engine {
             // comes here again
             self.tear_down(id)?;
             let record = launch_record(&self.layout, id, Task::Restart, false);
-            spawn::monitor(&record, None).map_err(monitor_error(id))?;
+            spawn::monitor(&record, None, &lock).map_err(monitor_error(id))?;
             return Ok(());
         }
         Ok(self.settle(id)?)

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 /// What a caller wants of a new network; everything left out is chosen by [`crate::Host::create_network`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkSpec {
     /// Name, unique on this host: a letter or digit, then letters, digits, `_`, `.` and `-`.
     pub name: String,

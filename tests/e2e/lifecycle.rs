@@ -290,3 +290,27 @@ fn boot_enable_writes_what_each_init_reads_and_disable_takes_it_back() {
         boot("disable").ok();
     }
 }
+
+#[test]
+#[ignore = "needs root"]
+fn a_plan_is_written_shown_and_applied_to_what_it_was_made_for() {
+    let project = Scenario::new("who reviews a plan wants that plan to be done, and no other");
+    project.file("compose.yaml", SHOP);
+    let with_word = |arguments: &[&str]| {
+        let mut command = project.command(arguments.iter());
+        command.env("WORD", "secret");
+        project.finish(command)
+    };
+    let planned = with_word(&["plan", "-o", "plan.json"]).ok();
+    assert!(planned.stdout.contains("create volume") && planned.stdout.contains("needed by web"), "{planned}");
+    assert_eq!(running(&project), Vec::<String>::new());
+    let mode = std::fs::metadata(project.folder().join("plan.json")).expect("it was written");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+    project.run(["apply", "plan.json"]).ok();
+    assert_eq!(running(&project), ["-db-1", "-web-1", "-web-2"]);
+    assert_eq!(with_word(&["plan"]).ok().text(), "nothing to do");
+    project.run(["apply", "plan.json"]).code(1).says(["has changed since"]);
+    project.file("plan.json", "{}").run(["apply", "plan.json"]).code(1).says(["no plan"]);
+    project.edit("compose.yaml", "LEVEL: low", "LEVEL: high");
+    with_word(&["up", "-d", "--explain-plan"]).ok().says(["environment.LEVEL `low` → `high`"]);
+}

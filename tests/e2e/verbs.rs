@@ -130,3 +130,56 @@ fn only_the_logs_that_are_asked_for_are_attached() {
     assert_eq!(shown(&["--attach", "c"]), "c");
     project.run(["up", "--attach", "x"]).code(1).says(["x"]);
 }
+
+#[test]
+#[ignore = "needs root"]
+fn a_volume_with_driver_options_is_mounted_while_it_is_used() {
+    let project = Scenario::new("type, device and o, as Docker's driver local has them");
+    std::fs::create_dir(project.folder().join("kept")).expect("the folder is ours");
+    let device = project.folder().join("kept").display().to_string();
+    let text = format!(
+        r#"
+services:
+  a: {{image: 'busybox:1', command: [sh, -c, 'echo x > /bound/file; df -k /memory; exec sleep 1000'], volumes: ['bound:/bound', 'memory:/memory'], stop_grace_period: 0s}}
+  b: {{image: 'busybox:1', command: [sleep, '1000'], volumes: ['bound:/bound'], stop_grace_period: 0s}}
+volumes:
+  bound: {{driver_opts: {{type: none, o: bind, device: '{device}'}}}}
+  memory: {{driver_opts: {{type: tmpfs, device: tmpfs, o: 'size=1m,noexec'}}}}
+"#
+    );
+    project.file("compose.yaml", &text);
+    project.run(["up", "-d"]).ok();
+    let data = |name: &str| project.root().join("volumes").join(format!("{}_{name}", project.project())).join("_data");
+    let is_mounted = |name: &str| {
+        let mounts = std::fs::read_to_string("/proc/thread-self/mountinfo").expect("procfs is mounted");
+        mounts.contains(&format!(" {} ", data(name).display()))
+    };
+    crate::harness::eventually("it has written", std::time::Duration::from_secs(20), || {
+        std::fs::read(project.folder().join("kept/file")).map(drop)
+    });
+    assert!(project.run(["compose", "logs", "a"]).ok().stdout.contains(" 1024 "), "the limit of the tmpfs holds");
+    project.run(["compose", "stop", "a"]).ok();
+    assert!(is_mounted("bound") && !is_mounted("memory"), "mounted as long as one needs it");
+    project.run(["down", "--volumes"]).ok();
+    assert!(!is_mounted("bound"));
+    assert!(project.folder().join("kept/file").exists(), "what was bound is not the volume's to delete");
+    project.run(["volume", "create", "-o", "type=nfs", "x"]).code(1).says(["device"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn prune_takes_what_nobody_has_and_leaves_names_alone_unless_told() {
+    let project = Scenario::new("a name is a promise");
+    project.run(["volume", "create", "--label", "keep=me", "named"]).ok();
+    project.run(["run", "--name", "c", "-v", "used:/a", "-v", "/b", "busybox:1", "true"]).ok();
+    project.run(["run", "--name", "d", "-v", "/b", "busybox:1", "true"]).ok();
+    project.run(["rm", "d"]).ok();
+    assert_eq!(project.run(["volume", "prune", "-f"]).ok().stdout.lines().count(), 1);
+    assert_eq!(project.run(["volume", "ls", "-q", "--filter", "dangling=true"]).ok().text(), "named");
+    assert_eq!(project.run(["volume", "ls", "-q", "--filter", "label=keep=me"]).ok().text(), "named");
+    assert_eq!(project.run(["volume", "prune", "--all", "--filter", "label=other"]).ok().text(), "");
+    assert_eq!(project.run(["volume", "prune", "--all"]).ok().text(), "named");
+    project.run(["rm", "-v", "c"]).ok();
+    project.run(["volume", "rm", "used"]).ok();
+    project.run(["volume", "rm", "-f", "used"]).ok();
+}

@@ -1,5 +1,6 @@
 //! `lighter compose`: the verbs of `docker compose`.
 
+pub(crate) mod apply;
 pub(crate) mod attach;
 pub(crate) mod config;
 pub(crate) mod create;
@@ -13,6 +14,7 @@ pub(crate) mod logs;
 pub(crate) mod ls;
 mod outcome;
 pub(crate) mod pause;
+pub(crate) mod plan;
 pub(crate) mod port;
 pub(crate) mod ps;
 pub(crate) mod pull;
@@ -35,7 +37,7 @@ pub(crate) mod wait;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use lighter_compose::{Source, observe, plan, resolve_name};
+use lighter_compose::{Source, observe, resolve_name};
 use lighter_engine::Engine;
 
 use crate::args::ProjectArgs;
@@ -66,6 +68,8 @@ pub(crate) enum ComposeVerb {
     Kill(kill::KillArgs),
     Rm(rm::RmArgs),
     Run(Box<run::RunArgs>),
+    Plan(Box<plan::PlanArgs>),
+    Apply(apply::ApplyArgs),
     Create(create::CreateArgs),
     Scale(scale::ScaleArgs),
     Pause(pause::PauseArgs),
@@ -99,6 +103,8 @@ pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure>
         ComposeVerb::Kill(args) => done(kill::run(ctx, &project, &args)),
         ComposeVerb::Rm(args) => done(rm::run(ctx, &project, &args)),
         ComposeVerb::Run(args) => run::run(ctx, &project, &args),
+        ComposeVerb::Plan(args) => done(plan::run(ctx, &project, &args)),
+        ComposeVerb::Apply(args) => apply::run(ctx, &args),
         ComposeVerb::Create(args) => create::run(ctx, &project, args),
         ComposeVerb::Scale(args) => scale::run(ctx, &project, &args),
         ComposeVerb::Pause(args) => done(pause::run(ctx, &project, &args)),
@@ -121,7 +127,7 @@ pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure>
 pub(super) fn boot(ctx: &Context, engine: &Engine, project: &str, ids: &BTreeSet<String>) -> Result<(), Failure> {
     let turn = outcome::turn(ctx, engine, project)?;
     let observed = observe(project, engine)?;
-    outcome::apply_plan(ctx, engine, &turn, &plan::control::boot(&observed, ids))
+    outcome::apply_plan(ctx, engine, &turn, &lighter_compose::plan::control::boot(&observed, ids))
 }
 
 /// `lighter -p x compose -f y up` means both.

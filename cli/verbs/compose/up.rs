@@ -220,7 +220,7 @@ pub(super) fn plan(
     })
 }
 
-fn options(args: &UpArgs) -> Result<UpOptions, Failure> {
+pub(super) fn options(args: &UpArgs) -> Result<UpOptions, Failure> {
     let scale = scale(&args.scale)?;
     Ok(UpOptions {
         services: args.services.clone(),

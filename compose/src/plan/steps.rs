@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lighter_engine::{ContainerSpec, VolumeSpec};
 use lighter_engine::netns::NetworkSpec;
+use serde::{Deserialize, Serialize};
 
 use super::Why;
 use crate::specify::ContentFile;
@@ -14,7 +15,7 @@ use crate::specify::ContentFile;
 pub type StepId = usize;
 
 /// A container that is there, or that an earlier step makes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerRef {
     /// Its name.
     pub name: String,
@@ -30,7 +31,8 @@ impl ContainerRef {
 }
 
 /// What a wait waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// It runs.
     Running,
@@ -41,7 +43,8 @@ pub enum Condition {
 }
 
 /// One change to the host, or one wait, complete in itself: whoever applies it looks nothing up and chooses nothing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Op {
     /// Makes a network.
     CreateNetwork(NetworkSpec),
@@ -105,7 +108,7 @@ pub enum Op {
 }
 
 /// One step.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// What to do.
     pub op: Op,
@@ -116,7 +119,7 @@ pub struct Step {
 }
 
 /// The steps in an order in which each comes after those it needs, and what the user should know.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The steps.
     pub steps: Vec<Step>,

@@ -357,6 +357,8 @@ fn mount_sources(
                 let volume = engine.ensure_volume(&volume::named(name, *anonymous))?;
                 engine.mount_volume(&volume)?;
                 if !no_copy {
+                    // two replicas may start at once: one of them fills it
+                    let _lock = engine.lock_volume(name)?;
                     volume::copy_up(rootfs, &mount.target, &volume)?;
                 }
                 Some(volume::source(&volume, subpath.as_deref())?)
