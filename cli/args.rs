@@ -71,6 +71,7 @@ pub(crate) enum Verb {
     Stop(verbs::stop::StopArgs),
     Restart(verbs::restart::RestartArgs),
     Kill(verbs::kill::KillArgs),
+    Cp(verbs::cp::CpArgs),
     Pause(verbs::pause::PauseArgs),
     Unpause(verbs::unpause::UnpauseArgs),
     Top(verbs::top::TopArgs),
@@ -101,6 +102,8 @@ pub(crate) enum Verb {
     #[command(subcommand)]
     Network(verbs::network::NetworkVerb),
     Boot(verbs::boot::BootArgs),
+    #[command(subcommand)]
+    Registry(verbs::registry::RegistryVerb),
     Compose(verbs::compose::ComposeArgs),
     Runtime(verbs::runtime::RuntimeArgs),
     Completion(verbs::completion::CompletionArgs),

@@ -5,6 +5,7 @@ pub(crate) mod boot;
 pub(crate) mod commit;
 pub(crate) mod completion;
 pub(crate) mod compose;
+pub(crate) mod cp;
 pub(crate) mod create;
 pub(crate) mod exec;
 pub(crate) mod export;
@@ -21,10 +22,12 @@ pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod network;
 pub(crate) mod pause;
+mod output;
 pub(crate) mod port;
 pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod push;
+pub(crate) mod registry;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod rmi;
@@ -68,6 +71,7 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Stop(args) => done(stop::run(ctx, &args)),
         Verb::Restart(args) => done(restart::run(ctx, &args)),
         Verb::Kill(args) => done(kill::run(ctx, &args)),
+        Verb::Cp(args) => done(cp::run(ctx, &args)),
         Verb::Pause(args) => done(pause::run(ctx, &args)),
         Verb::Unpause(args) => done(unpause::run(ctx, &args)),
         Verb::Top(args) => done(top::run(ctx, &args)),
@@ -94,6 +98,7 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Volume(verb) => done(volume::run(ctx, &verb)),
         Verb::Network(verb) => done(network::run(ctx, &verb)),
         Verb::Boot(args) => boot::run(ctx, &args),
+        Verb::Registry(verb) => done(registry::run(ctx, &verb)),
         Verb::Runtime(args) => Ok(runtime::run(args)),
         Verb::Completion(args) => done(completion::run(ctx, &args)),
         Verb::Man(args) => done(man::run(ctx, &args)),

@@ -25,6 +25,7 @@ mod boot;
 mod check;
 mod commit;
 mod container;
+mod container_copy;
 mod control;
 mod create;
 mod durable;
@@ -46,7 +47,6 @@ mod oci;
 mod pause;
 mod processes;
 mod remove;
-mod remove_tree;
 mod rootfs;
 pub mod signal;
 mod spawn;
@@ -66,6 +66,7 @@ pub use attach::{AttachClient, Frame, FrameReader, write_frame};
 pub use check::{CheckError, Checked};
 pub use commit::{CommitError, CommitOptions};
 pub use container::Container;
+pub use container_copy::{ContainerCopyError, CopyOptions};
 pub use control::ControlError;
 pub use create::CreateError;
 pub use durable::FileError;
@@ -77,11 +78,12 @@ pub use image_mount::{ImageMount, ImageMountError};
 pub use image_users::ImageUsers;
 pub use layout::{ContainerPaths, Layout};
 pub use lighter_images as images;
+use lighter_images::remove_tree;
 pub use lighter_netns as netns;
 pub use lighter_runtime as runtime;
 pub use lock::{Holder, Lock};
 pub use logs::{LogEntry, LogQuery, LogReader, Stream};
-pub use network::NetworkError;
+pub use network::{ConnectError, NetworkError};
 pub use pause::PauseError;
 pub use processes::{ProcessEntry, Traffic, Usage};
 pub use remove::{RemoveError, RemoveOptions};
@@ -153,6 +155,12 @@ impl Engine {
         let images = images::store::Store::open(layout.root())?;
         let net = netns::Host::new(layout.root(), layout.run());
         Ok(Self { layout, images, net })
+    }
+
+    /// Applies what the host's owner has decided about its network.
+    #[must_use]
+    pub fn with_network(self, settings: netns::Settings) -> Self {
+        Self { net: self.net.with_settings(settings), ..self }
     }
 
     /// Returns where this installation keeps its files.

@@ -3,7 +3,6 @@
 use std::os::unix::net::UnixStream;
 
 use crate::durable::FileError;
-use crate::layout::Layout;
 use crate::monitor::restart;
 use crate::runtime::trace;
 use crate::spawn::{self, LaunchRecord, Reply, SpawnError, Task};
@@ -93,7 +92,7 @@ impl Engine {
         } else {
             (None, None)
         };
-        let record = launch_record(&self.layout, &container.id, Task::Start, options.attach);
+        let record = self.launch_record(&container.id, Task::Start, options.attach);
         let reply = spawn::monitor(&record, theirs, &lock).map_err(|error| {
             // made with the network, and nobody's without a monitor
             let _ = self.net.teardown_if_unused();
@@ -133,7 +132,7 @@ impl Engine {
             return Ok(());
         }
         if state.status.is_active() && state.has_init() {
-            let record = launch_record(&self.layout, id, Task::Adopt, false);
+            let record = self.launch_record(id, Task::Adopt, false);
             spawn::monitor(&record, None, &lock).map_err(monitor_error(id))?;
             return Ok(());
         }
@@ -141,7 +140,7 @@ impl Engine {
             // the record stays as it is until the new monitor has written its own: killed in between, the next command
             // comes here again
             self.tear_down(id)?;
-            let record = launch_record(&self.layout, id, Task::Restart, false);
+            let record = self.launch_record(id, Task::Restart, false);
             spawn::monitor(&record, None, &lock).map_err(monitor_error(id))?;
             return Ok(());
         }
@@ -159,6 +158,18 @@ impl Engine {
         Ok(restart::wanted(spec.restart, exit_code, state.restart_count, self.is_to_stop(&paths)))
     }
 
+    fn launch_record(&self, id: &str, task: Task, attached: bool) -> LaunchRecord {
+        LaunchRecord {
+            root: self.layout.root().to_owned(),
+            run: self.layout.run().to_owned(),
+            network: self.net.settings().clone(),
+            id: id.to_owned(),
+            task,
+            attached,
+            traced: task == Task::Start && trace::is_on(),
+        }
+    }
+
     /// Removes what is plugged in or mounted for containers whose records are gone; failures wait for the next command.
     fn recover_strays(&self) {
         let on_run = std::fs::read_dir(self.layout.run().join("containers")).into_iter().flatten().flatten();
@@ -171,11 +182,6 @@ impl Engine {
             }
         }
     }
-}
-
-fn launch_record(layout: &Layout, id: &str, task: Task, attached: bool) -> LaunchRecord {
-    let (root, run, id) = (layout.root().to_owned(), layout.run().to_owned(), id.to_owned());
-    LaunchRecord { root, run, id, task, attached, traced: task == Task::Start && trace::is_on() }
 }
 
 fn monitor_error(name: &str) -> impl FnOnce(SpawnError) -> StartError {

@@ -6,6 +6,8 @@
 
 mod harness;
 
+mod archive;
+mod commit;
 mod containers;
 mod dependencies;
 mod exit_codes;
@@ -13,15 +15,23 @@ mod explain;
 mod grammar;
 mod hits;
 mod images;
+mod interruptions;
 mod isolation;
 mod lifecycle;
+mod login;
 mod logs;
-mod verbs;
 mod migrate;
 mod nested;
 mod network;
+mod networks;
 mod project;
 mod pull_failures;
+mod pull_faults;
+mod pull_policy;
+mod push;
 mod refusals;
+mod serve;
 mod servers;
+mod store;
 mod torture;
+mod verbs;

@@ -183,3 +183,50 @@ fn prune_takes_what_nobody_has_and_leaves_names_alone_unless_told() {
     project.run(["volume", "rm", "used"]).ok();
     project.run(["volume", "rm", "-f", "used"]).ok();
 }
+
+#[test]
+#[ignore = "needs root"]
+fn cp_brings_files_into_containers_and_out_of_them_running_or_not() {
+    let project = project("cp works without anything inside the container");
+    project.file("in/deep/file", "from the host\n");
+    let name = |number: u32| format!("{}-web-{number}", project.project());
+    project.run(["compose", "cp", "in", "web:/tmp/new"]).ok();
+    for number in [1, 2] {
+        let read = project.run(["exec", &name(number), "cat", "/tmp/new/deep/file"]).ok();
+        assert_eq!(read.stdout, "from the host\n", "all replicas get it");
+    }
+    // Into a volume, and out of one, through the eyes of the container.
+    project.run(["compose", "cp", "--index", "2", "in/deep/file", "web:/data/"]).ok();
+    project.run(["compose", "cp", "web:/data/file", "out"]).ok();
+    let out = std::fs::read_to_string(project.folder().join("out")).expect("it was copied");
+    assert_eq!(out, "from the host\n");
+    project.run(["compose", "cp", "web:/absent", "x"]).code(1).says(["/absent"]);
+
+    project.run(["create", "--name", "c", "busybox:1", "cat", "/etc/motd"]).ok();
+    project.run(["cp", "in/deep/file", "c:/etc/motd"]).ok();
+    assert_eq!(project.run(["start", "--attach", "c"]).ok().stdout, "from the host\n");
+    project.run(["cp", "c:/etc/motd", "motd"]).ok();
+    let motd = std::fs::read_to_string(project.folder().join("motd")).expect("it was copied");
+    assert_eq!(motd, "from the host\n");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn cp_never_follows_a_link_of_the_container_to_the_host() {
+    let project = Scenario::new("a hostile container must not make cp read or write the host's files");
+    let canary = project.directory().join("canary");
+    std::fs::write(&canary, "untouched").expect("the directory is ours");
+    let swap = format!(
+        "mkdir -p /d /e; ln -s {} /d/key; while :; do ln -sfn {} /swap; rm -rf /swap; mkdir /swap; rm -rf /swap; done",
+        canary.display(),
+        project.directory().display()
+    );
+    project.run(["run", "-d", "--name", "c", "busybox:1", "sh", "-c", &swap]).ok();
+    project.file("canary", "from cp");
+    for _ in 0..30 {
+        let _ = project.run(["cp", "canary", "c:/swap/canary"]); // may fail, as the place comes and goes
+    }
+    assert_eq!(std::fs::read_to_string(&canary).expect("it is there"), "untouched");
+    project.run(["cp", "--follow-link", "c:/d/key", "stolen"]).code(1);
+    assert!(!project.folder().join("stolen").exists());
+}

@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod attach;
 pub(crate) mod config;
+pub(crate) mod cp;
 pub(crate) mod create;
 pub(crate) mod down;
 pub(crate) mod exec;
@@ -70,6 +71,7 @@ pub(crate) enum ComposeVerb {
     Run(Box<run::RunArgs>),
     Plan(Box<plan::PlanArgs>),
     Apply(apply::ApplyArgs),
+    Cp(cp::CpArgs),
     Create(create::CreateArgs),
     Scale(scale::ScaleArgs),
     Pause(pause::PauseArgs),
@@ -105,6 +107,7 @@ pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure>
         ComposeVerb::Run(args) => run::run(ctx, &project, &args),
         ComposeVerb::Plan(args) => done(plan::run(ctx, &project, &args)),
         ComposeVerb::Apply(args) => apply::run(ctx, &args),
+        ComposeVerb::Cp(args) => done(cp::run(ctx, &project, &args)),
         ComposeVerb::Create(args) => create::run(ctx, &project, args),
         ComposeVerb::Scale(args) => scale::run(ctx, &project, &args),
         ComposeVerb::Pause(args) => done(pause::run(ctx, &project, &args)),

@@ -16,4 +16,7 @@ pub use pipeline::CorruptBlob;
 pub(crate) use pipeline::{Expected, Job, Outcome, PipelineError, Source, run, verify};
 pub(crate) use tar::{Entry, Kind, Reader, Timestamp, Writer};
 pub use unpack::Copied;
-pub(crate) use unpack::{Below, Unpacked, flatten};
+pub(crate) use unpack::{Below, Unpacked, clean, flatten};
+
+#[cfg(fuzzing)]
+pub(crate) use unpack::unpack;
