@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::ui::progress::Style;
 use crate::verbs;
 
 /// Runs OCI images and Compose projects without any resident engine
@@ -18,6 +19,8 @@ pub(crate) struct Cli {
     pub(crate) globals: Globals,
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
+    #[command(flatten)]
+    pub(crate) manner: Manner,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
@@ -51,6 +54,36 @@ pub(crate) struct ProjectArgs {
     /// Folder that relative paths start from
     #[arg(long, value_name = "DIR", help_heading = "Project options")]
     pub(crate) project_directory: Option<PathBuf>,
+}
+
+/// How a command goes about its project
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct Manner {
+    /// How progress is shown, on standard error [env: COMPOSE_PROGRESS] [default: auto]
+    #[arg(long, value_name = "STYLE", value_enum, help_heading = "Project options")]
+    pub(crate) progress: Option<Style>,
+    /// Colors: `auto`, `always` or `never`
+    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never"], help_heading = "Project options")]
+    pub(crate) ansi: Option<String>,
+    /// Steps that run at once; -1 is no limit [env: COMPOSE_PARALLEL_LIMIT] [default: 4]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Project options")]
+    pub(crate) parallel: Option<i64>,
+    /// Show what would be done to containers, and why, and do nothing
+    #[arg(long, help_heading = "Project options")]
+    pub(crate) dry_run: bool,
+}
+
+impl Manner {
+    /// `lighter --progress plain compose --parallel 1 up` means both; what stands nearer to the verb wins.
+    pub(crate) fn joined(self, inner: Option<&Self>) -> Self {
+        let Some(inner) = inner.cloned() else { return self };
+        Self {
+            progress: inner.progress.or(self.progress),
+            ansi: inner.ansi.or(self.ansi),
+            parallel: inner.parallel.or(self.parallel),
+            dry_run: inner.dry_run || self.dry_run,
+        }
+    }
 }
 
 /// What is to be done

@@ -41,7 +41,7 @@ use std::process::ExitCode;
 use lighter_compose::{Source, observe, resolve_name};
 use lighter_engine::Engine;
 
-use crate::args::ProjectArgs;
+use crate::args::{Manner, ProjectArgs};
 use crate::context::Context;
 use crate::error::Failure;
 
@@ -50,6 +50,8 @@ use crate::error::Failure;
 pub(crate) struct ComposeArgs {
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    pub(crate) manner: Manner,
     #[command(subcommand)]
     pub(crate) verb: ComposeVerb,
 }

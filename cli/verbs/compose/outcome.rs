@@ -3,14 +3,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use lighter_compose::apply::{ApplyError, ApplyOptions, DEFAULT_PARALLEL, Event, Progress, Silent, Turn};
-use lighter_compose::plan::{Op, Plan};
+use lighter_compose::apply::{ApplyError, ApplyOptions, DEFAULT_PARALLEL, Silent, Turn};
+use lighter_compose::plan::Plan;
 use lighter_compose::{Diagnostic, apply};
-use lighter_engine::{Engine, Holder};
+use lighter_engine::Engine;
 use nix::poll::PollTimeout;
 
 use crate::context::Context;
 use crate::error::{Failure, INTERRUPTED};
+use crate::ui::{progress, steps};
 
 /// How long one look at whose turn it is stands, in milliseconds.
 const LOOK_EVERY: u8 = 100;
@@ -34,16 +35,11 @@ pub(super) fn turn_until(
             return Err(Failure::silent(INTERRUPTED));
         }
         if !std::mem::replace(&mut is_said, true) {
-            ctx.ui.note(queued(project, holder.as_ref()));
+            ctx.ui.note(format!(" …  {}", steps::queued(project, holder.as_ref())));
         }
         let _ = nix::poll::poll(&mut [], PollTimeout::from(LOOK_EVERY)); // a pause; a signal only makes it shorter
     }
     Ok(turn)
-}
-
-fn queued(project: &str, holder: Option<&Holder>) -> String {
-    let who = holder.map_or("another command".to_owned(), ToString::to_string);
-    format!(" …  wait for {who}, which changes project {project}")
 }
 
 /// Applies a plan, a line on stderr for each step.
@@ -68,9 +64,14 @@ pub(super) struct Until<'a> {
 
 /// As [`apply_plan`], with an end.
 pub(super) fn apply_until(ctx: &Context, engine: &Engine, plan: &Plan, until: Until<'_>) -> Result<(), Failure> {
+    if ctx.manner.dry_run {
+        return show_plan(ctx, plan);
+    }
     let Until { turn, interrupted, deadline } = until;
     let options = ApplyOptions { parallel: parallel_limit(ctx)?, interrupted, turn, deadline };
-    match apply(plan, engine, options, &Steps { ctx, project: turn.map_or("", Turn::project) }) {
+    let style = progress::style(ctx, None, false)?;
+    let shown = steps::of(style, ctx.ui.interactive, ctx.ui.color, turn.map_or("", Turn::project));
+    match apply(plan, engine, options, shown.as_ref()) {
         Ok(_) => Ok(()),
         Err(ApplyError::Interrupted) => Err(Failure::silent(INTERRUPTED)),
         Err(error) => Err(error.into()),
@@ -90,43 +91,12 @@ pub(super) fn fault(diagnostic: Diagnostic) -> Failure {
 }
 
 fn parallel_limit(ctx: &Context) -> Result<usize, Failure> {
-    let Some(text) = ctx.variable("COMPOSE_PARALLEL_LIMIT") else { return Ok(DEFAULT_PARALLEL) };
-    let limit: i64 =
-        text.parse().map_err(|_| Failure::text(format!("COMPOSE_PARALLEL_LIMIT `{text}` is no number")))?;
+    let of_environment = ctx.variable("COMPOSE_PARALLEL_LIMIT").map(|text| {
+        text.parse().map_err(|_| Failure::text(format!("COMPOSE_PARALLEL_LIMIT `{text}` is no number")))
+    });
+    let Some(limit) = ctx.manner.parallel.map(Ok).or(of_environment) else { return Ok(DEFAULT_PARALLEL) };
+    let limit: i64 = limit?;
     Ok(usize::try_from(limit).unwrap_or(0)) // -1 and 0: no limit
-}
-
-struct Steps<'a> {
-    ctx: &'a Context,
-    project: &'a str,
-}
-
-impl Progress for Steps<'_> {
-    fn report(&self, event: Event<'_>) {
-        match event {
-            Event::Done { step, .. } => self.done(&step.op),
-            Event::Began { step, .. } => self.began(&step.op),
-            Event::Warning(text) => self.ctx.ui.warn(text),
-            Event::Queued(holder) => self.ctx.ui.note(queued(self.project, holder)),
-            Event::Failed { .. } => {} // it is the result
-        }
-    }
-}
-
-impl Steps<'_> {
-    /// Only what takes its time is announced.
-    fn began(&self, op: &Op) {
-        if matches!(op, Op::Wait { .. } | Op::Stop { .. }) {
-            self.ctx.ui.note(format!(" …  {op}"));
-        }
-    }
-
-    fn done(&self, op: &Op) {
-        let mark = if self.ctx.ui.color { "\u{1b}[32m✔\u{1b}[0m" } else { "✔" };
-        // the text may hold names from a file: made harmless; the mark is ours
-        use std::io::Write;
-        let _ = writeln!(std::io::stderr().lock(), " {mark}  {}", crate::ui::printable(&op.to_string()));
-    }
 }
 
 /// Applies a plan without a word: the logs of what it stops are on the screen.

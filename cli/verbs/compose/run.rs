@@ -103,6 +103,9 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RunArgs) -> Resul
     let turn = outcome::turn(ctx, &engine, &project.name)?;
     let (plan, mut spec, lender) = prepare(ctx, &engine, &project, args, tty)?;
     outcome::apply_plan(ctx, &engine, &turn, &plan)?;
+    if ctx.manner.dry_run {
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(lender) = lender {
         spec.network = NetworkMode::Container(select::replica(&engine, &project.name, &lender, 0)?.id);
     }

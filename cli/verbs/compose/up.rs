@@ -126,7 +126,7 @@ pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<
     let services = fetch(ctx, &engine, &project, args, &options)?;
     let turn = outcome::turn_until(ctx, &engine, &project.name, interrupt.flag())?;
     let plan = plan(&engine, &project, &services, &options)?;
-    if args.dry_run {
+    if args.dry_run || ctx.manner.dry_run {
         return outcome::show_plan(ctx, &plan).map(|()| ExitCode::SUCCESS);
     }
     if args.explain_plan {
