@@ -27,7 +27,9 @@ impl Engine {
     /// [`ExportError`]; what was written then is the beginning of an archive.
     pub fn export(&self, container: &Container, out: impl Write + Send) -> Result<(), ExportError> {
         let placeholders = HashSet::new();
-        let write = |directory| derive::archive(Upper { directory, placeholders: &placeholders }, Form::Whole, out);
+        let write = |directory| {
+            derive::archive(Upper { directory, is_copy: true, placeholders: &placeholders }, Form::Whole, out)
+        };
         self.with_files_of(container, write)??;
         Ok(())
     }

@@ -62,10 +62,12 @@ pub enum DeriveError {
     Store(#[from] StoreError),
 }
 
-/// A container's changes to its image.
+/// A container's files.
 pub struct Upper<'a> {
-    /// The writable directory of overlayfs.
+    /// The directory they are in.
     pub directory: OwnedFd,
+    /// Whether it has all files, and not only what overlayfs says has changed.
+    pub is_copy: bool,
     /// Clean paths of mount points, which are left out while they are empty.
     pub placeholders: &'a HashSet<Vec<u8>>,
 }
@@ -75,7 +77,8 @@ pub struct Upper<'a> {
 /// # Errors
 /// [`DiffError`].
 pub fn archive(directory: Upper<'_>, form: Form, out: impl Write) -> Result<u64, DiffError> {
-    write_directory(directory.directory, &Selection { form, placeholders: directory.placeholders }, out)
+    let Upper { directory, is_copy: _, placeholders } = directory;
+    write_directory(directory, &Selection { form, placeholders, below: None }, out)
 }
 
 /// Makes an image of `base` and what `upper` changes in it; without changes it gets no layer of its own.
@@ -89,7 +92,7 @@ pub fn commit(
     description: &Description,
     reference: Option<&Reference>,
 ) -> Result<Image, DeriveError> {
-    let layer = written(store, upper)?;
+    let layer = written(store, base, upper)?;
     let new = document::derived(store, base, description, layer.as_ref().map(|(_, layer)| layer))?;
     enter(store, new, layer.map(|(content, layer)| (content, layer.compression)), reference)
 }
@@ -118,12 +121,16 @@ pub fn import(
 }
 
 /// Writes the changes as a compressed layer; `None` if there are none.
-fn written(store: &Store, upper: Upper<'_>) -> Result<Option<(Content, NewLayer)>, DeriveError> {
+fn written(store: &Store, base: &Image, upper: Upper<'_>) -> Result<Option<(Content, NewLayer)>, DeriveError> {
     let keep = |source| DeriveError::Archive { act: "keep", source };
+    let read = |source| DeriveError::Archive { act: "compare the image with", source };
     let file = BufWriter::new(Hashing::new(store.blobs().spool()?));
     // The lowest level: a layer is written once and read by few, and the disk is not what is slow.
     let mut plain = Hashing::new(GzEncoder::new(file, flate2::Compression::fast()));
-    let entries = archive(upper, Form::Layer, BufWriter::with_capacity(128 * 1024, &mut plain))?;
+    let keys: Vec<_> = base.layers.iter().map(|key| key.digest().clone()).collect();
+    let below = if upper.is_copy { Some(store.layer_directories().below(&keys).map_err(read)?) } else { None };
+    let selection = Selection { form: Form::Layer, placeholders: upper.placeholders, below: below.as_ref() };
+    let entries = write_directory(upper.directory, &selection, BufWriter::with_capacity(128 * 1024, &mut plain))?;
     if entries == 0 {
         return Ok(None);
     }
