@@ -78,6 +78,7 @@ impl Engine {
         let mut changes = Changes::new(configuration(&self.images.raw_config(&base)?, &container.spec));
         options.changes.iter().try_for_each(|change| changes.apply(change))?;
         let description = Description {
+            name: options.reference.clone(),
             config: changes.finish(),
             created: jiff::Timestamp::now().to_string(),
             created_by: container.spec.args.join(" "),
@@ -92,7 +93,7 @@ impl Engine {
         let directory = directory.map_err(FileError::io("open", &path))?.into();
         let placeholders = placeholders();
         let upper = Upper { directory, is_copy, placeholders: &placeholders };
-        derive::commit(&self.images, &base, upper, &description, options.reference.as_ref())
+        derive::commit(&self.images, &base, upper, &description)
             .map_err(|source| CommitError::Derive { name: container.spec.name.clone(), source: Box::new(source) })
     }
 }

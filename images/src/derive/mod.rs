@@ -85,16 +85,10 @@ pub fn archive(directory: Upper<'_>, form: Form, out: impl Write) -> Result<u64,
 ///
 /// # Errors
 /// [`DeriveError`].
-pub fn commit(
-    store: &Store,
-    base: &Image,
-    upper: Upper<'_>,
-    description: &Description,
-    reference: Option<&Reference>,
-) -> Result<Image, DeriveError> {
+pub fn commit(store: &Store, base: &Image, upper: Upper<'_>, description: &Description) -> Result<Image, DeriveError> {
     let layer = written(store, base, upper)?;
     let new = document::derived(store, base, description, layer.as_ref().map(|(_, layer)| layer))?;
-    enter(store, new, layer.map(|(content, layer)| (content, layer.compression)), reference)
+    enter(store, new, layer.map(|(content, layer)| (content, layer.compression)), description.name.as_ref())
 }
 
 /// Makes an image of the archive that `input` is, compressed or not, as its only layer.
@@ -106,7 +100,6 @@ pub fn import(
     mut input: impl Read,
     platform: &Platform,
     description: &Description,
-    reference: Option<&Reference>,
 ) -> Result<Image, DeriveError> {
     let archive = |act| move |source| DeriveError::Archive { act, source };
     let mut file = store.blobs().spool()?;
@@ -117,7 +110,7 @@ pub fn import(
     let diff_id = content.plain_digest(compression).map_err(archive("read"))?;
     let layer = NewLayer { blob, diff_id, size: content.length(), compression };
     let new = document::imported(platform, description, &layer)?;
-    enter(store, new, Some((content, compression)), reference)
+    enter(store, new, Some((content, compression)), description.name.as_ref())
 }
 
 /// Writes the changes as a compressed layer; `None` if there are none.
