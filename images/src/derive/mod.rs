@@ -26,8 +26,8 @@ use crate::content::{Content, copy};
 use crate::digest::Digest;
 pub use crate::install::InstallError;
 use crate::install::{Installation, LocalLayer};
-use crate::layer::{Compression, Selection, write_directory};
-pub use crate::layer::{DiffError, Form};
+pub use crate::layer::DiffError;
+use crate::layer::{Compression, Form, Selection, write_directory};
 use crate::manifest::ManifestError;
 use crate::platform::Platform;
 use crate::progress::Silent;
@@ -72,13 +72,12 @@ pub struct Upper<'a> {
     pub placeholders: &'a HashSet<Vec<u8>>,
 }
 
-/// Writes everything below `directory` as an archive, as `form` says; returns the number of entries.
+/// Writes everything below `directory`, a whole root file system, as an archive; returns the number of entries.
 ///
 /// # Errors
 /// [`DiffError`].
-pub fn archive(directory: Upper<'_>, form: Form, out: impl Write) -> Result<u64, DiffError> {
-    let Upper { directory, is_copy: _, placeholders } = directory;
-    write_directory(directory, &Selection { form, placeholders, below: None }, out)
+pub fn archive(directory: OwnedFd, out: impl Write) -> Result<u64, DiffError> {
+    write_directory(directory, &Selection { form: Form::Whole, placeholders: &HashSet::new(), below: None }, out)
 }
 
 /// Makes an image of `base` and what `upper` changes in it; without changes it gets no layer of its own.

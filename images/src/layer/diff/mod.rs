@@ -21,7 +21,7 @@ use super::unpack::Below;
 
 /// How the marks of overlayfs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// As a layer (OCI image-spec, layer.md): removed files are whiteouts, replaced directories are opaque.
     Layer,
     /// As it is: the directory is a merged root file system, which has no such marks.

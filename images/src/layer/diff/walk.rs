@@ -90,6 +90,19 @@ impl<'a, W: Write> Walk<'a, W> {
 
     /// Writes one name; one that has gone since it was listed is gone.
     pub(super) fn child(&mut self, name: &Name<'_>) -> Result<(), DiffError> {
+        match self.listed_child(name) {
+            // Until its header is written, nothing has been said of it.
+            Err(DiffError::Entry { source, .. })
+                if source.raw_os_error() == Some(libc::ENOENT)
+                    && matches!(status(name.parent, name.name), Ok(None)) =>
+            {
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn listed_child(&mut self, name: &Name<'_>) -> Result<(), DiffError> {
         let Some(stat) = status(name.parent, name.name).map_err(|source| name.failed("look at", source))? else {
             return Ok(());
         };
