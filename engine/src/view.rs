@@ -11,7 +11,8 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use lighter_images::store::Image;
+use lighter_images::progress::Silent;
+use lighter_images::store::{Image, InstallError};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
@@ -35,6 +36,9 @@ pub enum ViewError {
     /// A layer is missing.
     #[error(transparent)]
     Images(#[from] lighter_images::store::StoreError),
+    /// A layer cannot be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] InstallError),
     /// A record could not be read.
     #[error(transparent)]
     File(#[from] crate::FileError),
@@ -66,6 +70,7 @@ impl Engine {
     /// # Errors
     /// [`ViewError`].
     pub(crate) fn files_of_image(&self, image: &Image) -> Result<OwnedFd, ViewError> {
+        let image = &self.images.complete(image.clone(), &Silent)?;
         let root = self.images.root_directory(image);
         self.stacked(&self.images.layers(image)?, Some(root.as_deref())).map_err(failed(&image.name()))
     }

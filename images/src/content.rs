@@ -84,7 +84,7 @@ impl Content {
 
     /// Returns the digest of what it is when it is not compressed.
     pub(crate) fn plain_digest(&self, compression: Compression) -> io::Result<Digest> {
-        digest_of(compression.reader(BufReader::with_capacity(PIECE, self.reader()))?)
+        digest_of(compression.bounded_reader(BufReader::with_capacity(PIECE, self.reader()), self.length)?)
     }
 }
 

@@ -14,6 +14,8 @@ pub mod archive;
 mod content;
 pub mod derive;
 pub mod digest;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod install;
 mod layer;
 mod manifest;
@@ -23,6 +25,8 @@ pub mod pull;
 pub mod push;
 pub mod reference;
 pub mod registry;
+pub mod remove_tree;
+pub mod serve;
 mod slots;
 pub mod store;
 mod sys;

@@ -15,4 +15,6 @@ mod memory;
 mod namespaces;
 mod network;
 mod options;
+mod registry;
+mod serve;
 mod terminal;

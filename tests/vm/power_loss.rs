@@ -1,4 +1,4 @@
-//! The plug is pulled while the store changes: during a pull, a load, a commit, a prune. Afterwards every image that is listed
+//! The plug is pulled while the store changes: during a pull, a load, a commit, a prune; and while a project starts. Afterwards every image that is listed
 //! is whole, nothing else is damaged, and pulling again works.
 //!
 //! The guest is killed: what its kernel has not handed to the disk is lost, what it has handed over is kept, in whatever order
@@ -137,7 +137,12 @@ fn while_running(before: &[&[&str]], verb: &[&str], seen: impl Fn(&Lighter) -> b
 
 /// Whether the store has a layer.
 fn has_layer(lighter: &Lighter) -> bool {
-    let entries = std::fs::read_dir(lighter.root.join("layers")).into_iter().flatten().flatten();
+    has_any(lighter, "layers")
+}
+
+/// Whether a folder of the data root has something whole.
+fn has_any(lighter: &Lighter, folder: &str) -> bool {
+    let entries = std::fs::read_dir(lighter.root.join(folder)).into_iter().flatten().flatten();
     entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.')).count() > 0
 }
 
@@ -191,4 +196,38 @@ fn when_a_prune_has_taken_the_image_out_of_the_index() {
 #[ignore = "needs a virtual machine"]
 fn when_a_prune_has_taken_the_layers_away() {
     while_running(&[], &["image", "prune", "--all", "--force"], |lighter| !has_layer(lighter), |_| {});
+}
+
+/// Starts a project until `seen`; after the next boot the same `up` makes it what it should be, and `down` removes it.
+fn started_until(seen: impl Fn(&Lighter) -> bool) {
+    let file = guest::state().join("compose.yaml").display().to_string();
+    let services = ["a", "b", "c"].map(|name| {
+        format!("  {name}: {{image: '{IMAGE}', init: true, command: sleep 1000, volumes: ['{name}:/volume']}}\n")
+    });
+    let text = format!("name: unplugged\nservices:\n{}volumes: {{a: , b: , c: }}\n", services.concat());
+    std::fs::write(&file, text).unwrap();
+    let up = ["compose", "--file", &file, "up", "--detach"];
+    while_running(&[], &up, seen, |lighter| {
+        lighter.said(up).ok();
+        assert_eq!(lighter.said(["ps", "--quiet"]).ok().lines().count(), 3);
+        lighter.said(["compose", "--file", &file, "down", "--volumes"]).ok();
+        assert_eq!(lighter.said(["ps", "--all", "--quiet"]).ok(), "");
+        assert!(!has_any(lighter, "containers") && !has_any(lighter, "volumes"), "something is left");
+    });
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn when_the_first_container_of_a_project_is_recorded() {
+    started_until(|lighter| has_any(lighter, "containers"));
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn when_a_container_of_a_project_runs() {
+    started_until(|lighter| {
+        let containers = std::fs::read_dir(lighter.root.join("containers")).into_iter().flatten().flatten();
+        let state = |entry: std::fs::DirEntry| std::fs::read_to_string(entry.path().join("state.json"));
+        containers.flat_map(state).any(|state| state.contains("\"running\""))
+    });
 }

@@ -17,3 +17,6 @@ pub(crate) use pipeline::{Expected, Job, Outcome, PipelineError, Source, run, ve
 pub(crate) use tar::{Entry, Kind, Reader, Timestamp, Writer};
 pub use unpack::Copied;
 pub(crate) use unpack::{Below, Unpacked, clean, flatten};
+
+#[cfg(fuzzing)]
+pub(crate) use unpack::unpack;
