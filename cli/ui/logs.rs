@@ -124,7 +124,8 @@ mod tests {
     #[test]
     fn nothing_moves_the_cursor_out_of_the_line() {
         assert_eq!(tamed("50%\r99%"), "50%\rweb | 99%");
-        for steering in ["\u{1b}[2J", "\u{1b}[1A", "\u{1b}]0;title\u{7}", "\u{8}\u{8}", "\u{9b}2J", "\u{1b}[31", "a\nb"] {
+        for steering in ["\u{1b}[2J", "\u{1b}[1A", "\u{1b}]0;title\u{7}", "\u{8}\u{8}", "\u{9b}2J", "\u{1b}[31", "a\nb"]
+        {
             let shown = tamed(steering);
             assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{8}', '\u{9b}']), "{shown:?}");
         }

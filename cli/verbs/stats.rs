@@ -97,11 +97,7 @@ pub(crate) fn show(
     }
 }
 
-fn look(
-    engine: &Engine,
-    containers: &[Container],
-    found: &mut BTreeMap<String, Usage>,
-) -> Result<Instant, Failure> {
+fn look(engine: &Engine, containers: &[Container], found: &mut BTreeMap<String, Usage>) -> Result<Instant, Failure> {
     for container in containers {
         // it has ended between the two looks: no figures, no error
         if let Ok(Some(usage)) = engine.usage(container) {

@@ -30,6 +30,7 @@ mod control;
 mod create;
 mod durable;
 mod etc;
+mod events;
 mod exec;
 pub mod exit_code;
 mod export;
@@ -70,6 +71,7 @@ pub use container_copy::{ContainerCopyError, CopyOptions};
 pub use control::ControlError;
 pub use create::CreateError;
 pub use durable::FileError;
+pub use events::{Event, EventStream};
 pub use exec::{Exec, ExecError, ExecSpec};
 pub use export::ExportError;
 pub use freeze::FreezeError;
@@ -91,7 +93,9 @@ pub use spec::*;
 pub use start::{StartError, StartOptions, Started};
 pub use state::{EXIT_CODE_UNKNOWN, Health, HealthStatus, ProbeResult, Process, State, Status};
 pub use view::ViewError;
-pub use volume::{Volume, VolumeError, VolumeOptionError, VolumeSpec, check_volume_options, is_anonymous as is_anonymous_volume};
+pub use volume::{
+    Volume, VolumeError, VolumeOptionError, VolumeSpec, check_volume_options, is_anonymous as is_anonymous_volume,
+};
 pub use watch::Watch;
 
 /// Returns a name that nobody has: 64 random hexadecimal digits.

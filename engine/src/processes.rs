@@ -69,7 +69,8 @@ impl Engine {
 /// Kills a process of `exec` and all it has started, as far as they are in `cgroup` and can be told from others: its children
 /// and theirs, and what is left of its session when their parents have ended.
 pub(crate) fn kill_tree(cgroup: &Cgroup, root: i32) {
-    let entries: Vec<_> = cgroup.pids().unwrap_or_default().into_iter().filter_map(|pid| read_process(pid).ok()).collect();
+    let entries: Vec<_> =
+        cgroup.pids().unwrap_or_default().into_iter().filter_map(|pid| read_process(pid).ok()).collect();
     for pid in tree(&entries, root) {
         // by pid: it was in the cgroup a moment ago, and a pid is not given out again that soon
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);

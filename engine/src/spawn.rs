@@ -90,7 +90,9 @@ pub(crate) fn monitor(record: &LaunchRecord, attach: Option<UnixStream>, lock: &
     let (record_read, record_write) = pipe()?;
     let (reply_read, reply_write) = pipe()?;
     let effect = || Effect::Spawn { program: "lighter".to_owned(), args: vec![MONITOR_VERB.to_owned()] };
-    trace::step(effect, || spawn(&program, Handed { record: &record_read, reply: &reply_write, attach: attach.as_ref(), lock }))?;
+    trace::step(effect, || {
+        spawn(&program, Handed { record: &record_read, reply: &reply_write, attach: attach.as_ref(), lock })
+    })?;
     drop((record_read, reply_write, attach));
     let text = serde_json::to_vec(record).expect("the record has no failing serialiser");
     File::from(record_write).write_all(&text).map_err(SpawnError::Spawn)?;

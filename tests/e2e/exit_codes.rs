@@ -65,7 +65,8 @@ fn an_end_by_a_signal_is_128_and_its_number() {
 #[test]
 #[ignore = "needs root"]
 fn abort_on_container_failure_passes_over_what_ends_well() {
-    let services = [service("good", "exit 0", ""), service("bad", "sleep 1; exit 4", ""), service("other", LASTING, "")];
+    let services =
+        [service("good", "exit 0", ""), service("bad", "sleep 1; exit 4", ""), service("other", LASTING, "")];
     let project = project("only a failure ends the others", &services);
     project.run(["up", "--abort-on-container-failure"]).code(4).says(["good-1 exited with code 0", "bad-1 exited"]);
     none_runs(&project);

@@ -110,7 +110,8 @@ fn a_recreation_killed_after_any_step_ends_with_one_new_container_each() {
 fn two_ups_of_one_project_make_one_project_and_the_second_says_for_whom_it_waits() {
     let project = Scenario::new("neither doubled nor failed");
     let slow = "    image: busybox:1\n    command: [sh, -c, 'trap \"\" TERM; while :; do sleep 1; done']\n";
-    project.file("compose.yaml", &format!("services:\n  web:\n{slow}    stop_grace_period: 3s\n    labels: {{a: b}}\n"));
+    project
+        .file("compose.yaml", &format!("services:\n  web:\n{slow}    stop_grace_period: 3s\n    labels: {{a: b}}\n"));
     project.run(["up", "-d"]).ok();
     project.edit("compose.yaml", "a: b", "a: c");
     let first = project.start(["up", "-d"]);
@@ -176,7 +177,8 @@ fn a_killed_monitor_is_replaced_and_no_line_of_its_container_is_lost() {
 #[ignore = "needs root"]
 fn a_container_that_waits_for_its_next_start_gets_it_although_its_monitor_was_killed() {
     let project = Scenario::new("a restart policy outlives the process that keeps it");
-    let run = ["run", "--detach", "--name", "c", "--restart", "always", "busybox:1", "sh", "-c", "echo started; exit 1"];
+    let run =
+        ["run", "--detach", "--name", "c", "--restart", "always", "busybox:1", "sh", "-c", "echo started; exit 1"];
     project.run(run).ok();
     eventually("it waits between two starts", LIMIT, || {
         let status = project.inspect("c")["State"]["Status"].clone();
@@ -274,7 +276,11 @@ fn boot_enable_writes_what_each_init_reads_and_disable_takes_it_back() {
     }
     let root_argument = root.to_str().expect("the path is text");
     for (init, file, link) in [
-        ("systemd", "etc/systemd/system/lighter-boot.service", "etc/systemd/system/multi-user.target.wants/lighter-boot.service"),
+        (
+            "systemd",
+            "etc/systemd/system/lighter-boot.service",
+            "etc/systemd/system/multi-user.target.wants/lighter-boot.service",
+        ),
         ("openrc", "etc/init.d/lighter", "etc/runlevels/default/lighter"),
         ("sysv", "etc/init.d/lighter", "etc/rc2.d/S99lighter"),
     ] {

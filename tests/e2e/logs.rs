@@ -40,7 +40,8 @@ fn binary_output_long_lines_and_an_unterminated_last_line_come_back_exactly() {
 fn the_lines_of_a_project_are_whole_however_long_they_are() {
     let project = Scenario::new("a line of 1 MB has one prefix");
     let script = "head -c 1000000 /dev/zero | tr '\\0' x; echo; printf end";
-    let text = format!("services:\n  a:\n    image: busybox:1\n    command: [sh, -c, \"{}\"]\n", script.replace('\\', "\\\\"));
+    let text =
+        format!("services:\n  a:\n    image: busybox:1\n    command: [sh, -c, \"{}\"]\n", script.replace('\\', "\\\\"));
     project.file("compose.yaml", &text);
     project.run(["up"]).ok();
     let logs = project.run(["compose", "logs", "--no-color"]).ok();
@@ -58,7 +59,10 @@ fn since_until_tail_index_and_timestamps_choose_and_show() {
     let script = "for i in 1 2 3 4; do echo line $i; sleep 0.3; done";
     project.file(
         "compose.yaml",
-        &format!("services:\n  a:\n    image: busybox:1\n    scale: 2\n    command: [sh, -c, '{}']\n", script.replace('$', "$$")),
+        &format!(
+            "services:\n  a:\n    image: busybox:1\n    scale: 2\n    command: [sh, -c, '{}']\n",
+            script.replace('$', "$$")
+        ),
     );
     project.run(["up"]).ok();
     let logs = |flags: &[&str]| {
@@ -80,7 +84,8 @@ fn files_are_rotated_and_nothing_between_them_is_lost_to_who_follows() {
     let project = Scenario::new("a chatty container fills no disk, and its reader misses nothing");
     for (name, more) in [("plain", "max-file=1000"), ("packed", "compress=true")] {
         let script = "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo line $i of many; done";
-        let all = ["run", "-d", "--name", name, "--log-opt", "max-size=8k", "--log-opt", "max-file=100", "--log-opt", more];
+        let all =
+            ["run", "-d", "--name", name, "--log-opt", "max-size=8k", "--log-opt", "max-file=100", "--log-opt", more];
         project.run(all.into_iter().chain(["busybox:1", "sh", "-c", script])).ok();
         let followed = project.run(["logs", "--follow", name]).ok();
         let expected: String = (1..=4000).map(|number| format!("line {number} of many\n")).collect();
@@ -99,7 +104,10 @@ fn by_default_a_log_has_three_files_of_ten_mebibytes() {
     project.run(["create", "--name", "c", "busybox:1", "true"]).ok();
     let config = project.inspect("c")["HostConfig"]["LogConfig"].clone();
     assert_eq!(config["Type"], "json-file");
-    assert_eq!((config["Config"]["max-size"].as_str(), config["Config"]["max-file"].as_str()), (Some("10485760"), Some("3")));
+    assert_eq!(
+        (config["Config"]["max-size"].as_str(), config["Config"]["max-file"].as_str()),
+        (Some("10485760"), Some("3"))
+    );
 }
 
 #[test]
@@ -110,7 +118,8 @@ fn syslog_gets_each_line_with_its_tag_and_logs_reads_them_too() {
     let server = UnixDatagram::bind(&path).expect("the directory is ours");
     server.set_read_timeout(Some(LIMIT)).expect("it is a socket");
     let address = format!("syslog-address=unix://{}", path.display());
-    let all = ["run", "-d", "--name", "c", "--log-driver", "syslog", "--log-opt", &address, "--log-opt", "tag={{.Name}}"];
+    let all =
+        ["run", "-d", "--name", "c", "--log-driver", "syslog", "--log-opt", &address, "--log-opt", "tag={{.Name}}"];
     project.run(all.into_iter().chain(["busybox:1", "sh", "-c", "echo out; echo err >&2"])).ok();
     let mut message = [0; 1024];
     let mut receive = || {
@@ -120,7 +129,10 @@ fn syslog_gets_each_line_with_its_tag_and_logs_reads_them_too() {
     let mut messages = [receive(), receive()];
     messages.sort();
     assert!(messages[0].starts_with("<27>") && messages[0].ends_with(": err"), "{messages:?}");
-    assert!(messages[1].starts_with("<30>") && messages[1].contains(" c[") && messages[1].ends_with(": out"), "{messages:?}");
+    assert!(
+        messages[1].starts_with("<30>") && messages[1].contains(" c[") && messages[1].ends_with(": out"),
+        "{messages:?}"
+    );
     project.run(["wait", "c"]).ok();
     let logs = project.run(["logs", "c"]).ok();
     assert_eq!((logs.stdout.as_str(), logs.stderr.as_str()), ("out\n", "err\n"));
@@ -149,8 +161,11 @@ fn what_a_container_writes_does_not_steer_the_terminal() {
     let lighter = env!("CARGO_BIN_EXE_lighter");
     let mut on_terminal = project.command(["ps"]); // for its environment
     on_terminal = {
-        let mut script = tool("script", ["--quiet", "--return", "--command", &format!("{lighter} logs c"), "/dev/null"]);
-        script.envs(on_terminal.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(project.folder());
+        let mut script =
+            tool("script", ["--quiet", "--return", "--command", &format!("{lighter} logs c"), "/dev/null"]);
+        script
+            .envs(on_terminal.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .current_dir(project.folder());
         script
     };
     let shown = eventually("the line is shown", LIMIT, || {

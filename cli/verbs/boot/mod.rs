@@ -90,7 +90,8 @@ fn stop(ctx: &Context) -> Result<(), Failure> {
     let failures = std::thread::scope(|scope| {
         let stops: Vec<_> =
             containers.iter().map(|container| scope.spawn(|| engine.stop_for_shutdown(container))).collect();
-        let results = stops.into_iter().map(|stop| stop.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let results =
+            stops.into_iter().map(|stop| stop.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         results.filter_map(|result| result.err().map(Failure::from)).collect()
     });
     last_of(failures, &ctx.ui)

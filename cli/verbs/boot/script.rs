@@ -20,7 +20,9 @@ impl Init {
     pub(super) fn of(sysroot: &Path) -> Self {
         let has = |paths: &[&str]| paths.iter().any(|path| sysroot.join(path).exists());
         // sd_booted(3): systemd runs exactly if that folder is there; a host that is being made has no /run yet
-        if has(&["run/systemd/system"]) || (sysroot != Path::new("/") && has(&["lib/systemd/systemd", "usr/lib/systemd/systemd"])) {
+        if has(&["run/systemd/system"])
+            || (sysroot != Path::new("/") && has(&["lib/systemd/systemd", "usr/lib/systemd/systemd"]))
+        {
             Self::Systemd
         } else if has(&["run/openrc", "sbin/openrc-run", "usr/sbin/openrc-run"]) {
             Self::Openrc

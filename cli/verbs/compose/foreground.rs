@@ -90,7 +90,8 @@ impl Foreground<'_> {
         let container = self.containers[index].clone();
         let query = LogQuery { follow: true, since: Some(self.since), whole_lines: true, ..LogQuery::default() };
         let is_shown = self.attached.iter().any(|service| service == select::service_of(&container));
-        let reader = if is_shown && container.spec.log.is_kept() { Some(engine.logs(&container, query)?) } else { None };
+        let reader =
+            if is_shown && container.spec.log.is_kept() { Some(engine.logs(&container, query)?) } else { None };
         let engine = engine.clone();
         // ends with the container, or when nobody listens any more
         thread::spawn(move || {

@@ -94,12 +94,7 @@ struct LogLines {
 
 impl LogLines {
     /// Starts a reader for each container; the channel closes when all have come to their ends.
-    fn new(
-        engine: &Engine,
-        containers: &[Container],
-        query: &LogQuery,
-        prefixes: Prefixes,
-    ) -> Result<Self, Failure> {
+    fn new(engine: &Engine, containers: &[Container], query: &LogQuery, prefixes: Prefixes) -> Result<Self, Failure> {
         let (sender, receiver) = mpsc::sync_channel(1024);
         let names: Vec<_> = containers.iter().map(select::display_name).collect();
         let mut readers = Vec::new();

@@ -91,9 +91,9 @@ pub(super) fn fault(diagnostic: Diagnostic) -> Failure {
 }
 
 fn parallel_limit(ctx: &Context) -> Result<usize, Failure> {
-    let of_environment = ctx.variable("COMPOSE_PARALLEL_LIMIT").map(|text| {
-        text.parse().map_err(|_| Failure::text(format!("COMPOSE_PARALLEL_LIMIT `{text}` is no number")))
-    });
+    let of_environment = ctx
+        .variable("COMPOSE_PARALLEL_LIMIT")
+        .map(|text| text.parse().map_err(|_| Failure::text(format!("COMPOSE_PARALLEL_LIMIT `{text}` is no number"))));
     let Some(limit) = ctx.manner.parallel.map(Ok).or(of_environment) else { return Ok(DEFAULT_PARALLEL) };
     let limit: i64 = limit?;
     Ok(usize::try_from(limit).unwrap_or(0)) // -1 and 0: no limit

@@ -194,8 +194,14 @@ fn what_lighter_cannot_do_is_refused_by_name_and_place() {
             "device_cgroup_rules: ['c 1:3 mr']",
             "-:1:26: `services.a.device_cgroup_rules` is not supported by lighter yet",
         ),
-        ("logging: {driver: gelf}", "-:1:44: `services.a.logging.driver`: log driver `gelf` is not supported: use json-file, local, journald, syslog or none"),
-        ("logging: {options: {tag: x}}", "-:1:51: `services.a.logging.options.tag`: log driver `json-file` has no option `tag` that lighter supports"),
+        (
+            "logging: {driver: gelf}",
+            "-:1:44: `services.a.logging.driver`: log driver `gelf` is not supported: use json-file, local, journald, syslog or none",
+        ),
+        (
+            "logging: {options: {tag: x}}",
+            "-:1:51: `services.a.logging.options.tag`: log driver `json-file` has no option `tag` that lighter supports",
+        ),
         ("stop_signal: SIGNOPE", "-:1:39: `services.a.stop_signal` must be a signal, not `SIGNOPE`"),
         ("network_mode: bridge", "-:1:40: `services.a.network_mode` `bridge` is not supported by lighter yet"),
         (

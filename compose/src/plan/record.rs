@@ -60,7 +60,8 @@ impl PlanRecord {
         if record.version != VERSION {
             return Err(RecordError::Version(record.version));
         }
-        let disordered = |(id, step): (usize, &super::Step)| step.after.iter().any(|before| *before >= id).then_some(id + 1);
+        let disordered =
+            |(id, step): (usize, &super::Step)| step.after.iter().any(|before| *before >= id).then_some(id + 1);
         match record.plan.steps.iter().enumerate().find_map(disordered) {
             Some(id) => Err(RecordError::Order(id)),
             None => Ok(record),

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lighter_engine::{ContainerSpec, VolumeSpec};
 use lighter_engine::netns::NetworkSpec;
+use lighter_engine::{ContainerSpec, VolumeSpec};
 use serde::{Deserialize, Serialize};
 
 use super::Why;

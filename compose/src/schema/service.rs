@@ -31,7 +31,7 @@ pub(crate) static FIELDS: Object = Object::new(&[
     Field::kept("credential_spec", Shape::Object(&CREDENTIAL_SPEC)).refused(),
     Field::new("depends_on", Shape::NamesOr(&Shape::Object(&DEPENDENCY))),
     Field::kept("deploy", Shape::NullOr(&deploy::FIELDS)),
-    Field::new("develop", Shape::NullOr(&DEVELOP)).meaningless(),
+    Field::new("develop", Shape::NullOr(&DEVELOP)),
     Field::new("device_cgroup_rules", TEXTS).refused(),
     Field::new("devices", Shape::List(&Shape::Device, Repeats::Replace)),
     Field::new("dns", Shape::TextOrList(Repeats::Replace)),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::files;
 use super::LogEntry;
+use super::files;
 use crate::{Container, Engine, Watch};
 
 /// A line is put together from its parts up to this many bytes; a longer one comes in pieces.

@@ -73,8 +73,7 @@ impl Prober {
     fn from(check: HealthCheck, path: PathBuf, health: Health, run: Duration) -> Self {
         let now = Instant::now();
         let started = now.checked_sub(run).unwrap_or(now);
-        let prober =
-            Self { next: now, is_first: true, started, check, path, health, running: None, dying: Vec::new() };
+        let prober = Self { next: now, is_first: true, started, check, path, health, running: None, dying: Vec::new() };
         prober.record();
         prober
     }

@@ -177,7 +177,8 @@ impl LogOptions {
             "compress" if is_file => self.compress = value.parse().map_err(|_| wrong("true or false"))?,
             "tag" if is_sent => self.tag = Some(template(value).ok_or_else(|| wrong(TAG_FIELDS))?),
             "syslog-address" if self.driver == LogDriver::Syslog => {
-                self.syslog.address = address(value).ok_or_else(|| wrong("unix://, udp:// or tcp:// and an address"))?;
+                self.syslog.address =
+                    address(value).ok_or_else(|| wrong("unix://, udp:// or tcp:// and an address"))?;
             }
             "syslog-facility" if self.driver == LogDriver::Syslog => {
                 self.syslog.facility = facility(value).ok_or_else(|| wrong("a facility like daemon, or 0 to 23"))?;

@@ -79,7 +79,8 @@ pub(super) fn ensure_mounted(options: &BTreeMap<String, String>, target: &Path) 
     trace::step(effect, || -> nix::Result<()> {
         mount(Some(device), target, Some(fstype), flags, Some(rest.as_str()))?;
         // a bind mount takes no other flag until it is there (mount(2))
-        if flags.contains(MsFlags::MS_BIND) && flags.difference(MsFlags::MS_BIND | MsFlags::MS_REC) != MsFlags::empty() {
+        if flags.contains(MsFlags::MS_BIND) && flags.difference(MsFlags::MS_BIND | MsFlags::MS_REC) != MsFlags::empty()
+        {
             let none = None::<&str>;
             mount(none, target, none, flags | MsFlags::MS_REMOUNT, none)?;
         }
