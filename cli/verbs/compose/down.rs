@@ -97,9 +97,9 @@ fn project_or_name(ctx: &Context, args: &ProjectArgs) -> Result<(String, Option<
         Ok(loaded) => Ok((loaded.project.name.clone(), Some(loaded.project))),
         Err(error) => match lighter_compose::resolve_name(&source, environment)? {
             Some(name) if args.file.is_empty() => Ok((name, None)),
-            _ => Err(match (&error, error.diagnostic()) {
-                (LoadError::Invalid(_), Some(diagnostic)) => outcome::fault(diagnostic.clone()),
-                _ => Failure::from(error).hint("name the project with -p NAME: then no file is needed"),
+            _ => Err(match error {
+                LoadError::Invalid(faults) => Failure::diagnostics(faults.diagnostics().to_vec()),
+                error => Failure::from(error).hint("name the project with -p NAME: then no file is needed"),
             }),
         },
     }

@@ -99,7 +99,8 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RunArgs) -> Resul
     let engine = ctx.recovered_engine()?;
     let services = selection::select(&project, std::slice::from_ref(&args.service), !args.no_deps)
         .map_err(|fault| outcome::fault(*fault))?;
-    pull::missing(ctx, &engine, &project, &services, &Pulling { policy: args.pull, quiet: args.quiet_pull })?;
+    let pulling = Pulling { services: &services, policy: args.pull, quiet: args.quiet_pull };
+    pull::missing(ctx, &engine, &project, &pulling)?;
     let turn = outcome::turn(ctx, &engine, &project.name)?;
     let (plan, mut spec, lender) = prepare(ctx, &engine, &project, args, tty)?;
     outcome::apply_plan(ctx, &engine, &turn, &plan)?;

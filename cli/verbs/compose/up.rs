@@ -197,7 +197,8 @@ pub(super) fn fetch(
     }
     let services =
         selection::select(project, &options.services, !options.no_deps).map_err(|fault| outcome::fault(*fault))?;
-    pull::missing(ctx, engine, project, &services, &Pulling { policy: args.pull, quiet: args.quiet_pull })?;
+    let pulling = Pulling { services: &services, policy: args.pull, quiet: args.quiet_pull };
+    pull::missing(ctx, engine, project, &pulling)?;
     Ok(services)
 }
 
