@@ -99,6 +99,28 @@ impl Engine {
         copied.map_err(failed(source, path))
     }
 
+    /// Makes a folder in a running container, with its parents, unless it is there.
+    pub fn make_folder_in(&self, container: &Container, path: &Path) -> Result<(), ContainerCopyError> {
+        let Some(root) = self.running_root(container)? else { return Ok(()) };
+        let mut made = PathBuf::from("/");
+        for part in clean(path).iter().skip(1) {
+            let spot = folder(&Place { root: root.as_fd(), path: &made }).map_err(io::Error::from);
+            let created = spot.and_then(|parent| match mkdirat(&parent, part, Mode::from_bits_truncate(0o755)) {
+                Ok(()) | Err(Errno::EEXIST) => Ok(()),
+                Err(errno) => Err(errno.into()),
+            });
+            created.map_err(failed(path, path))?;
+            made.push(part);
+        }
+        Ok(())
+    }
+
+    /// Removes a file, or a folder with all below it, in a running container; what is not there is removed.
+    pub fn remove_in(&self, container: &Container, path: &Path) -> Result<(), ContainerCopyError> {
+        let Some(root) = self.running_root(container)? else { return Ok(()) };
+        remove(&Place { root: root.as_fd(), path }).map_err(failed(path, path))
+    }
+
     /// Returns the root directory as the container's processes see it, with its volumes; `None` if it has no process.
     fn running_root(&self, container: &Container) -> Result<Option<OwnedFd>, crate::FileError> {
         let state = self.load_state(&container.id)?;
@@ -273,6 +295,23 @@ fn remove_content(folder: BorrowedFd<'_>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn remove(place: &Place<'_>) -> io::Result<()> {
+    let spot = match spot(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        spot => spot?,
+    };
+    let Some(name) = spot.name else { return Err(Errno::EBUSY.into()) };
+    match unlinkat(&spot.folder, name.as_os_str(), UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(Errno::EISDIR) => {
+            let folder = open_folder(spot.folder.as_fd(), &CString::new(name.as_encoded_bytes())?)?;
+            remove_content(folder.as_fd())?;
+            Ok(unlinkat(&spot.folder, name.as_os_str(), UnlinkatFlags::RemoveDir)?)
+        }
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 fn names(folder: BorrowedFd<'_>) -> io::Result<Vec<CString>> {

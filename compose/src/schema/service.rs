@@ -14,7 +14,7 @@ pub(crate) static FIELDS: Object = Object::new(&[
     Field::new("annotations", LABELS),
     Field::kept("attach", Shape::Boolean),
     Field::kept("build", Shape::ShortOr("context", &build::FIELDS)),
-    Field::kept("develop", Shape::NullOr(&DEVELOP)).meaningless("it is for `watch`"),
+    Field::kept("develop", Shape::NullOr(&DEVELOP)),
     Field::kept("blkio_config", Shape::Object(&BLKIO)).refused(),
     Field::new("cap_add", UNITED_TEXTS),
     Field::new("cap_drop", UNITED_TEXTS),
