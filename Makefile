@@ -4,7 +4,7 @@
 E2E_THREADS ?= 4
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release bench bench-images bench-network bench-runtime clean-images
+.PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release bench bench-images bench-network bench-runtime bench-up clean-images
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -68,6 +68,10 @@ bench-network: ## measure attaching, throughput and connections beside bare veth
 	@.ci/packages.sh bench
 	cargo build --release --locked --bin lighter
 	@LIGHTER=$(abspath $(TARGET_DIR))/release/lighter benches/network/run.sh
+
+bench-up: release ## measure whole projects beside docker-compose and podman-compose (root)
+	@.ci/packages.sh bench
+	@LIGHTER=$(abspath $(TARGET_DIR))/dist/lighter benches/up/run.sh
 
 bench-runtime: release ## measure `lighter runtime` beside crun, runc and the kernel alone (root)
 	@.ci/packages.sh bench

@@ -38,6 +38,8 @@ const MOST_SOURCES: usize = 8;
 /// How to push.
 #[derive(Debug, Clone)]
 pub struct PushOptions {
+    /// Whether to push every tag of the repository that the store has.
+    pub all_tags: bool,
     /// How registries are reached, and as whom.
     pub access: Access,
     /// How many layers are sent at once.
@@ -49,7 +51,12 @@ pub struct PushOptions {
 impl Default for PushOptions {
     /// Registries as they are without any configuration, five layers at once.
     fn default() -> Self {
-        PushOptions { access: Access::default(), uploads: Slots::new(DEFAULT_UPLOADS), piece: registry::PIECE }
+        PushOptions {
+            all_tags: false,
+            access: Access::default(),
+            uploads: Slots::new(DEFAULT_UPLOADS),
+            piece: registry::PIECE,
+        }
     }
 }
 
@@ -79,22 +86,20 @@ struct BlobToPush {
     is_layer: bool,
 }
 
-/// Pushes the tag `reference`, or every tag of its repository that the store has. Blocks; `progress` is called from
-/// several threads.
+/// Pushes the tag `reference`, or every tag of its repository. Blocks; `progress` is called from several threads.
 ///
 /// # Errors
 /// See [`PushError`]. A tag is at the registry only when everything that it needs is.
 pub fn push(
     store: &Store,
     reference: &Reference,
-    all_tags: bool,
     options: &PushOptions,
     progress: &dyn Progress,
 ) -> Result<Vec<Pushed>, PushError> {
     if reference.digest().is_some() {
         return Err(PushError::ByDigest(reference.familiar()));
     }
-    let references = if all_tags { store.tags(reference)? } else { vec![reference.clone()] };
+    let references = if options.all_tags { store.tags(reference)? } else { vec![reference.clone()] };
     let images: Vec<Outbound> =
         references.into_iter().map(|reference| outbound(store, reference)).collect::<Result<_, _>>()?;
     if images.is_empty() {
@@ -109,10 +114,24 @@ pub fn push(
     let subject = Subject { reference: reference.clone(), purpose: Purpose::Write { sources: paths } };
     converse(&subject, &options.access, progress, |session| {
         session.settle()?;
+        images.iter().for_each(|image| image.warn(progress));
         let work = Work { store, session, sources: &sources, piece: options.piece, progress };
         work.send_all(&blobs, &options.uploads)?;
         images.iter().map(|image| work.finish(image)).collect()
     })?
+}
+
+impl Outbound {
+    /// Says so if the name stands for more at its registry than what is here.
+    fn warn(&self, progress: &dyn Progress) {
+        if self.known.served.as_ref().is_some_and(|served| *served != self.known.manifest) {
+            let text = format!(
+                "`{}` was pulled from an index of several platforms; the one that is here takes its place",
+                self.reference.familiar()
+            );
+            progress.report(Event::Warning { text: &text });
+        }
+    }
 }
 
 fn outbound(store: &Store, reference: Reference) -> Result<Outbound, PushError> {

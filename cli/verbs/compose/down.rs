@@ -36,6 +36,7 @@ pub(crate) fn run(ctx: &Context, args: &DownArgs) -> Result<(), Failure> {
 pub(super) fn down(ctx: &Context, project: &ProjectArgs, args: &DownArgs) -> Result<(), Failure> {
     let (name, project) = project_or_name(ctx, project)?;
     let engine = ctx.recovered_engine()?;
+    let turn = outcome::turn(ctx, &engine, &name)?;
     let observed = observe(&name, &engine)?;
     let options = DownOptions {
         services: args.services.clone(),
@@ -47,7 +48,7 @@ pub(super) fn down(ctx: &Context, project: &ProjectArgs, args: &DownArgs) -> Res
     if args.dry_run {
         return outcome::show_plan(ctx, &plan);
     }
-    outcome::apply_plan(ctx, &engine, &plan)?;
+    outcome::apply_plan(ctx, &engine, &turn, &plan)?;
     engine.net().teardown_if_unused()?;
     Ok(())
 }
@@ -60,9 +61,9 @@ fn project_or_name(ctx: &Context, args: &ProjectArgs) -> Result<(String, Option<
         Ok(loaded) => Ok((loaded.project.name.clone(), Some(loaded.project))),
         Err(error) => match lighter_compose::resolve_name(&source, environment)? {
             Some(name) if args.file.is_empty() => Ok((name, None)),
-            _ => Err(match (&error, error.diagnostic()) {
-                (LoadError::Invalid(_), Some(diagnostic)) => outcome::fault(diagnostic.clone()),
-                _ => Failure::from(error).hint("name the project with -p NAME: then no file is needed"),
+            _ => Err(match error {
+                LoadError::Invalid(faults) => Failure::diagnostics(faults.diagnostics().to_vec()),
+                error => Failure::from(error).hint("name the project with -p NAME: then no file is needed"),
             }),
         },
     }

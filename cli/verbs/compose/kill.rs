@@ -22,5 +22,5 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &KillArgs) -> Resu
     let signal = lighter_engine::signal::parse(&args.signal)?;
     let engine = ctx.recovered_engine()?;
     let observed = observe(&name, &engine)?;
-    outcome::apply_plan(ctx, &engine, &plan::control::kill(&observed, &args.services, signal))
+    outcome::apply_at_once(ctx, &engine, &plan::control::kill(&observed, &args.services, signal))
 }

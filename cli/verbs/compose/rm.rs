@@ -25,8 +25,8 @@ pub(crate) struct RmArgs {
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RmArgs) -> Result<(), Failure> {
     let name = super::project_name(ctx, project)?;
-
     let engine = ctx.recovered_engine()?;
+    let turn = outcome::turn(ctx, &engine, &name)?;
     let observed = observe(&name, &engine)?;
-    outcome::apply_plan(ctx, &engine, &plan::control::rm(&observed, &args.services, args.stop, args.volumes))
+    outcome::apply_plan(ctx, &engine, &turn, &plan::control::rm(&observed, &args.services, args.stop, args.volumes))
 }

@@ -16,8 +16,8 @@ pub(crate) struct StartArgs {
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &StartArgs) -> Result<(), Failure> {
     let name = super::project_name(ctx, project)?;
-
     let engine = ctx.recovered_engine()?;
+    let turn = outcome::turn(ctx, &engine, &name)?;
     let observed = observe(&name, &engine)?;
-    outcome::apply_plan(ctx, &engine, &plan::control::start(&observed, &args.services))
+    outcome::apply_plan(ctx, &engine, &turn, &plan::control::start(&observed, &args.services))
 }

@@ -27,7 +27,7 @@ pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
         resources: resources::read(node, &path, reader),
         networking: endpoint::networking(node, &path, reader),
         ports: port::read(node, &path, reader),
-        expose: texts(node, "expose"),
+        expose: port::exposed(node, &path, reader),
         mounts: mount::read(node, &path, reader),
         configs: file_object::grants(node, "configs", "/", &path, reader),
         secrets: file_object::grants(node, "secrets", "/run/secrets/", &path, reader),

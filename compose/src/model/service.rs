@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Dependency, FileGrant, Healthcheck, Isolation, Logging, Mount, Networking, Port, Process, Resources, RestartPolicy,
+    Condition, Dependency, FileGrant, Healthcheck, Isolation, Logging, Mount, Networking, Port, Process, Resources,
+    RestartPolicy,
 };
 use crate::yaml::Node;
 
@@ -71,4 +72,11 @@ pub struct Service {
     pub attach: bool,
     /// The canonical mapping this was read from: what is hashed.
     pub(crate) document: Node,
+}
+
+impl Service {
+    /// Returns whether it waits until the service `name` has ended well.
+    pub fn awaits_end_of(&self, name: &str) -> bool {
+        self.depends_on.get(name).is_some_and(|dependency| dependency.condition == Condition::CompletedSuccessfully)
+    }
 }

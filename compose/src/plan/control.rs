@@ -2,7 +2,7 @@
 //!
 //! Pure. The order comes from the labels of the containers, so these work without a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::down::stop_order;
@@ -51,6 +51,15 @@ pub fn start(observed: &Observed, services: &[String]) -> Plan {
     let containers = meant(observed, services);
     let idle = |container: &ObservedContainer| !container.status.is_active();
     start_all(&containers, idle, &BTreeMap::new(), &mut plan);
+    plan
+}
+
+/// Plans the start of these containers after a reboot: each after what it depends on, as far as that runs or starts too.
+pub fn boot(observed: &Observed, ids: &BTreeSet<String>) -> Plan {
+    let mut plan = Plan::default();
+    let mut containers = meant(observed, &[]);
+    containers.retain(|container| container.status.is_active() || ids.contains(&container.id));
+    start_all(&containers, |container| ids.contains(&container.id), &BTreeMap::new(), &mut plan);
     plan
 }
 

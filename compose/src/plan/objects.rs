@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use lighter_engine::VolumeSpec;
 use lighter_engine::netns::{NetworkSpec, RangeSpec};
 
 use super::up::PlanError;
@@ -123,7 +124,8 @@ pub(super) fn volumes(
             (None, false) => {
                 let mut labels = volume.labels.clone();
                 labels.extend(object_labels(project, names::VOLUME, &volume.key, hash::volume_hash(volume)));
-                let create = Op::CreateVolume { name: volume.name.clone(), labels };
+                let (name, options) = (volume.name.clone(), volume.options.clone());
+                let create = Op::CreateVolume(VolumeSpec { name, labels, options });
                 made.insert(volume.name.clone(), plan.push(create, Why::Missing, Vec::new()));
             }
             (Some(there), false) => {

@@ -42,9 +42,9 @@ impl Quay {
     }
 
     fn push(&self, rest: &str, all_tags: bool, progress: &dyn Progress) -> Result<Vec<Pushed>, PushError> {
-        let options =
-            PushOptions { access: self.scene.options.access.clone(), uploads: Slots::new(2), piece: PIECE as u64 };
-        push(&self.scene.store, &self.name(rest), all_tags, &options, progress)
+        let (access, uploads) = (self.scene.options.access.clone(), Slots::new(2));
+        let options = PushOptions { all_tags, access, uploads, piece: PIECE as u64 };
+        push(&self.scene.store, &self.name(rest), &options, progress)
     }
 
     /// Asserts that the target has the image as it is here.
