@@ -183,6 +183,12 @@ impl Faults {
         Err(Self(found))
     }
 
+    /// Returns the faults, each changed by `change`.
+    pub(crate) fn each(mut self, change: impl FnMut(&mut Diagnostic)) -> Self {
+        self.0.iter_mut().for_each(change);
+        self
+    }
+
     /// Returns the faults.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.0

@@ -71,15 +71,12 @@ impl Engine {
         options: CopyOptions,
     ) -> Result<(), ContainerCopyError> {
         let host = File::open("/").map_err(failed(path, destination))?;
-        let act = |root: OwnedFd| {
-            let from = Place { root: root.as_fd(), path };
-            copy(&from, &Place { root: host.as_fd(), path: destination }, options)
+        let root = match self.running_root(container)? {
+            Some(root) => root,
+            None => self.files_of(container)?,
         };
-        let copied = match self.running_root(container)? {
-            Some(root) => act(root),
-            None => self.with_files_of(container, act)?,
-        };
-        copied.map_err(failed(path, destination))
+        let from = Place { root: root.as_fd(), path };
+        copy(&from, &Place { root: host.as_fd(), path: destination }, options).map_err(failed(path, destination))
     }
 
     /// Copies `source` on the host to `path` in a container, by the rules of docker-cp(1).

@@ -22,11 +22,13 @@ mod name;
 
 pub(crate) use files::read_one;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::canonical::{Misread, canonical};
 use crate::decode;
 use crate::diagnostic::{Diagnostic, Fault, Faults};
+use crate::interpolate::template;
 use crate::model::Project;
 use crate::schema::{self, Shape};
 use crate::source::{Environment, Source};
@@ -97,6 +99,26 @@ impl From<Fault> for LoadError {
 /// # Errors
 /// Everything that the first stage with an error finds wrong, with its places.
 pub fn load(source: &Source, environment: &Environment) -> Result<Loaded, LoadError> {
+    stages(source, environment).map_err(|error| match error {
+        LoadError::Invalid(faults) if !source.no_interpolate => faults.each(name_variables).into(),
+        other => other,
+    })
+}
+
+/// Tells of a bad value from which variables it came; a fault that is about a variable has told already.
+fn name_variables(fault: &mut Diagnostic) {
+    let Some(label) = fault.labels.first().filter(|_| !fault.message.contains("variable")) else { return };
+    let mut mentioned = BTreeMap::new();
+    template::mentions(label.span.file().text.get(label.span.range()).unwrap_or_default(), &mut mentioned);
+    let names: Vec<_> = mentioned.keys().map(|name| format!("`{name}`")).collect();
+    match names.len() {
+        0 => {}
+        1 => fault.hints.push(format!("the value comes from the variable {}", names[0])),
+        _ => fault.hints.push(format!("the value comes from the variables {}", names.join(", "))),
+    }
+}
+
+fn stages(source: &Source, environment: &Environment) -> Result<Loaded, LoadError> {
     let mut warnings = Vec::new();
     let variables = environment::variables(source, environment, &mut warnings)?;
     let found = files::locate(source, &variables, &mut warnings)?;

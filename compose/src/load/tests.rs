@@ -320,6 +320,25 @@ fn a_value_can_be_found_in_the_text() {
     assert_eq!(place(&["nothing"]), None);
 }
 
+#[test]
+fn a_bad_value_names_the_variable_it_came_from() {
+    let yaml = "services: {a: {image: x, ports: ['${BAKER}:80']}}";
+    assert!(fault(yaml).ends_with("not `Ada` (the value comes from the variable `BAKER`)"), "{}", fault(yaml));
+}
+
+#[test]
+fn a_part_of_a_project_has_what_its_services_need() {
+    let yaml = "services: {a: {image: x, depends_on: [b], networks: [n]}, b: {image: y}, c: {image: z, volumes: ['vol:/v']}}\nnetworks: {n: }\nvolumes: {vol: }";
+    let mut project = load(&text(yaml), &environment()).unwrap().project;
+    project.restrict(&["a".to_owned()]).unwrap();
+    assert_eq!(project.services.keys().collect::<Vec<_>>(), ["a", "b"]);
+    assert!(project.volumes.is_empty() && !render::yaml(&project).contains("vol"));
+    project.set_image("a", "x@sha256:1");
+    project.keep_images();
+    assert_eq!(render::yaml(&project), "services:\n  a:\n    image: x@sha256:1\n  b:\n    image: \"y\"\n");
+    assert!(project.restrict(&["d".to_owned()]).is_err());
+}
+
 /// The reference's users compare these across runs and machines, so no version of lighter may change one.
 #[test]
 fn the_hash_of_a_service_is_the_same_in_every_version() {

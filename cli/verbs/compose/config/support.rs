@@ -16,12 +16,13 @@ fn row(ctx: &Context, used: &Use) -> Vec<String> {
     let file = &used.at.file().path;
     let file = file.strip_prefix(&ctx.invocation.working_directory).unwrap_or(file);
     let place = format!("{}:{}", file.display(), used.at.position().line);
-    vec![used.path.clone(), place, words(&used.verdict)]
+    vec![used.path.clone(), place, words(used)]
 }
 
-fn words(verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Honoured => "honoured".to_owned(),
+fn words(used: &Use) -> String {
+    match &used.verdict {
+        Verdict::Honoured if used.outside.is_empty() => "honoured".to_owned(),
+        Verdict::Honoured => format!("honoured, outside of the project: {}", used.outside.join(" ")),
         Verdict::NoEffect(why) => format!("no effect here: {why}"),
         Verdict::Refused(why) => format!("refused: {why}"),
     }
