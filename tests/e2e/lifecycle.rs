@@ -148,7 +148,6 @@ fn two_projects_do_not_wait_for_each_other() {
     eventually("it stops", LIMIT, || if down.stderr().contains("stop") { Ok(()) } else { Err(down.stderr()) });
     let other = project.run(["-f", "other.yaml", "up", "--no-start"]).ok();
     assert!(!other.stderr.contains("wait for"), "{other}");
-    assert!(!down.has_ended(), "the first project was to take longer");
     down.finish(LIMIT).ok();
     project.run(["-f", "other.yaml", "down"]).ok();
 }

@@ -310,10 +310,10 @@ services:
     std::fs::remove_dir_all(project.folder().join("src/new")).expect("it was written");
     becomes("/app/new/deep", "");
     let before = project.pid(&format!("{}-web-1", project.project()));
-    project.file("conf/app.conf", "high");
+    project.file("conf/app.conf", "high\n");
     crate::harness::eventually("it is restarted with the new file", limit, || {
         let logs = project.run(["compose", "logs", "--no-log-prefix", "web"]).stdout;
-        if logs.ends_with("high") { Ok(()) } else { Err(format!("{logs}\n{}", watch.stderr())) }
+        if logs.ends_with("high\n") { Ok(()) } else { Err(format!("{logs}\n{}", watch.stderr())) }
     });
     assert_ne!(project.pid(&format!("{}-web-1", project.project())), before);
     watch.signal(nix::sys::signal::Signal::SIGINT);

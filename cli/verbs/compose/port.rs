@@ -27,7 +27,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PortArgs) -> Resu
     let bound = &container.state.ports;
     let is_meant = |target: u16, protocol: &str| target == args.port && protocol.eq_ignore_ascii_case(&args.protocol);
     match bound.iter().find(|port| is_meant(port.target, &port.protocol.to_string())) {
-        Some(port) => ctx.ui.line(std::net::SocketAddr::new(port.host_ip.into(), port.host_port).to_string()),
+        Some(port) => ctx.ui.line(std::net::SocketAddr::new(port.host_ip, port.host_port).to_string()),
         None => {
             let wanted = format!("{}/{}", args.port, args.protocol);
             let all = crate::verbs::ps::ports(&container);

@@ -48,7 +48,7 @@ fn ends(engine: &Engine, containers: Vec<Container>) -> mpsc::Receiver<Result<(C
         let (engine, sender) = (engine.clone(), sender.clone());
         thread::spawn(move || {
             let code = engine.wait(&container, None).map(Option::unwrap_or_default);
-            sender.send(code.map(|code| (container, code)).map_err(Failure::from))
+            let _ = sender.send(code.map(|code| (container, code)).map_err(Failure::from)); // another one ended first
         });
     }
     receiver
