@@ -38,7 +38,7 @@ root-tests:
 	cargo test --workspace --locked --exclude lighter -- --ignored --test-threads=1
 	cargo test --package lighter --locked -- --ignored --test-threads=$(E2E_THREADS)
 
-fuzz: ## fuzz whatever reads outside bytes, FUZZ_SECONDS (10) for each of 7 targets (root, g++)
+fuzz: ## fuzz whatever reads outside bytes, FUZZ_SECONDS (10) for each of 9 targets (root, g++)
 	@.ci/packages.sh fuzz
 	@fuzz/run.sh
 

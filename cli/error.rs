@@ -115,7 +115,7 @@ fn hints_for(text: &str) -> Vec<String> {
     const HINTS: [(&str, &str); 6] = [
         ("mount overlay", "overlayfs needs its module, and a file system for --root that it can write to"),
         ("is in use by container", "remove that container, or choose another name"),
-        ("address pools", "remove networks that are not used any more: lighter network ls"),
+        ("none is free in the pools", "remove networks that no container is on: lighter network prune"),
         ("nobody is logged in there", "say who you are, as the same user: lighter login REGISTRY"),
         (
             "UnknownIssuer",

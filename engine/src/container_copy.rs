@@ -71,15 +71,12 @@ impl Engine {
         options: CopyOptions,
     ) -> Result<(), ContainerCopyError> {
         let host = File::open("/").map_err(failed(path, destination))?;
-        let act = |root: OwnedFd| {
-            let from = Place { root: root.as_fd(), path };
-            copy(&from, &Place { root: host.as_fd(), path: destination }, options)
+        let root = match self.running_root(container)? {
+            Some(root) => root,
+            None => self.files_of(container)?,
         };
-        let copied = match self.running_root(container)? {
-            Some(root) => act(root),
-            None => self.with_files_of(container, act)?,
-        };
-        copied.map_err(failed(path, destination))
+        let from = Place { root: root.as_fd(), path };
+        copy(&from, &Place { root: host.as_fd(), path: destination }, options).map_err(failed(path, destination))
     }
 
     /// Copies `source` on the host to `path` in a container, by the rules of docker-cp(1).
@@ -100,6 +97,28 @@ impl Engine {
             None => self.with_writable_files_of(container, act)?,
         };
         copied.map_err(failed(source, path))
+    }
+
+    /// Makes a folder in a running container, with its parents, unless it is there.
+    pub fn make_folder_in(&self, container: &Container, path: &Path) -> Result<(), ContainerCopyError> {
+        let Some(root) = self.running_root(container)? else { return Ok(()) };
+        let mut made = PathBuf::from("/");
+        for part in clean(path).iter().skip(1) {
+            let spot = folder(&Place { root: root.as_fd(), path: &made }).map_err(io::Error::from);
+            let created = spot.and_then(|parent| match mkdirat(&parent, part, Mode::from_bits_truncate(0o755)) {
+                Ok(()) | Err(Errno::EEXIST) => Ok(()),
+                Err(errno) => Err(errno.into()),
+            });
+            created.map_err(failed(path, path))?;
+            made.push(part);
+        }
+        Ok(())
+    }
+
+    /// Removes a file, or a folder with all below it, in a running container; what is not there is removed.
+    pub fn remove_in(&self, container: &Container, path: &Path) -> Result<(), ContainerCopyError> {
+        let Some(root) = self.running_root(container)? else { return Ok(()) };
+        remove(&Place { root: root.as_fd(), path }).map_err(failed(path, path))
     }
 
     /// Returns the root directory as the container's processes see it, with its volumes; `None` if it has no process.
@@ -276,6 +295,23 @@ fn remove_content(folder: BorrowedFd<'_>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn remove(place: &Place<'_>) -> io::Result<()> {
+    let spot = match spot(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        spot => spot?,
+    };
+    let Some(name) = spot.name else { return Err(Errno::EBUSY.into()) };
+    match unlinkat(&spot.folder, name.as_os_str(), UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(Errno::EISDIR) => {
+            let folder = open_folder(spot.folder.as_fd(), &CString::new(name.as_encoded_bytes())?)?;
+            remove_content(folder.as_fd())?;
+            Ok(unlinkat(&spot.folder, name.as_os_str(), UnlinkatFlags::RemoveDir)?)
+        }
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 fn names(folder: BorrowedFd<'_>) -> io::Result<Vec<CString>> {

@@ -30,7 +30,7 @@ pub enum PauseError {
         name: String,
         /// Why.
         #[source]
-        source: CgroupError,
+        source: Box<CgroupError>,
     },
     /// The note could not be written.
     #[error(transparent)]
@@ -51,7 +51,7 @@ impl Engine {
         durable::write(&container.paths.pause_request(), b"", 0o600, false)?;
         cgroup.freeze().map_err(|source| {
             let _ = durable::remove_file(&container.paths.pause_request()); // without a frozen cgroup it says nothing
-            PauseError::Cgroup { act: "pause", name: name.clone(), source }
+            PauseError::Cgroup { act: "pause", name: name.clone(), source: Box::new(source) }
         })
     }
 
@@ -64,7 +64,8 @@ impl Engine {
         else {
             return Err(PauseError::NotPaused(name.clone()));
         };
-        cgroup.thaw().map_err(|source| PauseError::Cgroup { act: "unpause", name: name.clone(), source })?;
+        let failed = |source| PauseError::Cgroup { act: "unpause", name: name.clone(), source: Box::new(source) };
+        cgroup.thaw().map_err(failed)?;
         Ok(durable::remove_file(&container.paths.pause_request())?)
     }
 

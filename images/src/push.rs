@@ -12,10 +12,9 @@ mod error;
 
 pub use error::PushError;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::resume_unwind;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use jiff::Timestamp;
@@ -105,13 +104,16 @@ pub fn push(
     if images.is_empty() {
         return Err(PushError::NoTags(reference.familiar_name()));
     }
-    let blobs = blobs(store, &images)?;
-    let needs =
-        images.iter().map(|image| image.known.manifest.clone()).chain(blobs.iter().map(|blob| blob.digest.clone()));
-    let (_lease, _) = store.begin(&Needs { blobs: needs.collect(), layers: Default::default() })?;
+    let blobs = blobs(&images)?;
+    let (_lease, _) = store.begin(&needs(&images, &blobs))?;
+    // From here on nobody takes away what is there.
+    if let Some(missing) = blobs.iter().find(|blob| !store.blobs().has(&blob.digest, blob.size)) {
+        return Err(PushError::MissingBlob { digest: missing.digest.clone(), reference: reference.familiar() });
+    }
     let sources = sources(store, reference, &blobs)?;
-    let paths: Vec<String> = sources.values().cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
-    let subject = Subject { reference: reference.clone(), purpose: Purpose::Write { sources: paths } };
+    let paths: BTreeSet<String> = sources.values().cloned().collect();
+    let purpose = Purpose::Write { sources: paths.into_iter().collect() };
+    let subject = Subject { reference: reference.clone(), purpose };
     converse(&subject, &options.access, progress, |session| {
         session.settle()?;
         images.iter().for_each(|image| image.warn(progress));
@@ -144,22 +146,25 @@ fn outbound(store: &Store, reference: Reference) -> Result<Outbound, PushError> 
     }
 }
 
-/// Lists the blobs of all images, each once; all of them are in the store.
-fn blobs(store: &Store, images: &[Outbound]) -> Result<Vec<BlobToPush>, PushError> {
+/// Lists the blobs of all images, each once.
+fn blobs(images: &[Outbound]) -> Result<Vec<BlobToPush>, PushError> {
     let mut blobs: Vec<BlobToPush> = Vec::new();
     for image in images {
         let layers = image.manifest.layers().iter().map(|layer| (layer, true));
         for (descriptor, is_layer) in layers.chain([(image.manifest.config(), false)]) {
             let blob = blob(descriptor, is_layer)?;
-            if !store.blobs().has(&blob.digest, blob.size) {
-                return Err(PushError::MissingBlob { digest: blob.digest, reference: image.reference.familiar() });
-            }
             if !blobs.iter().any(|other| other.digest == blob.digest) {
                 blobs.push(blob);
             }
         }
     }
     Ok(blobs)
+}
+
+/// Lists all that must stay in the store meanwhile.
+fn needs(images: &[Outbound], blobs: &[BlobToPush]) -> Needs {
+    let manifests = images.iter().map(|image| image.known.manifest.clone());
+    Needs { blobs: manifests.chain(blobs.iter().map(|blob| blob.digest.clone())).collect(), layers: HashSet::new() }
 }
 
 fn blob(descriptor: &Descriptor, is_layer: bool) -> Result<BlobToPush, PushError> {

@@ -353,6 +353,7 @@ fn what_is_pushed_is_whole_for_every_verb_before_and_after_it_is_unpacked() {
     };
     push("busybox:1", "busybox:1");
     push("redis:7", "redis:7");
+    host.run(["tag", "localhost/redis:7", "mine:1"]).ok();
     host.run(["system", "check"]).ok();
     host.run(["system", "check", "--repair"]).ok();
     let archive = host.directory().join("saved.tar").display().to_string();
@@ -363,7 +364,7 @@ fn what_is_pushed_is_whole_for_every_verb_before_and_after_it_is_unpacked() {
     host.run(["image", "unmount", "localhost/redis:7"]).ok();
     host.run(["run", "--rm", "localhost/busybox:1", "true"]).ok();
     host.run(["system", "check"]).ok();
-    host.run(["rmi", "localhost/redis:7", "localhost/busybox:1"]).ok();
+    host.run(["rmi", "mine:1", "localhost/redis:7", "localhost/busybox:1"]).ok();
     let blobs = fs::read_dir(host.root().join("images/blobs/sha256")).expect("the store has blobs").count();
     assert_eq!(blobs, 0, "nothing is left of either");
 }

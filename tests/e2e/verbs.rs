@@ -242,3 +242,107 @@ fn cp_never_follows_a_link_of_the_container_to_the_host() {
     project.run(["cp", "--follow-link", "c:/d/key", "stolen"]).code(1);
     assert!(!project.folder().join("stolen").exists());
 }
+
+#[test]
+#[ignore = "needs root"]
+fn events_tell_what_happens_to_the_projects_containers() {
+    let project = Scenario::new("who listens hears the life of a container");
+    project.file(
+        "compose.yaml",
+        "services: {a: {image: 'busybox:1', command: [sleep, '1000'], stop_grace_period: 0s}, b: {image: 'busybox:1'}}\n",
+    );
+    let listener = project.start(["compose", "events", "--json", "a"]);
+    crate::harness::eventually("it listens", std::time::Duration::from_secs(20), || {
+        // A life that it does not hear is no harm: the next one is as good.
+        project.run(["up", "-d", "a"]).ok();
+        project.run(["compose", "pause", "a"]).ok();
+        project.run(["compose", "unpause", "a"]).ok();
+        project.run(["down"]).ok();
+        let heard = listener.stdout();
+        let told = |action: &str| heard.contains(&format!("\"action\":\"{action}\""));
+        match ["create", "start", "die", "destroy"].into_iter().all(told) {
+            true => Ok(()),
+            false => Err(heard),
+        }
+    });
+    let events: Vec<Value> =
+        listener.stdout().lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    assert!(events.iter().all(|event| event["service"] == "a" && event["type"] == "container"));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn watch_copies_restarts_and_executes_when_files_change() {
+    let project = Scenario::new("a developer saves a file and sees it run");
+    project.file("src/page", "one").file("src/.git/x", "x").file("conf/app.conf", "low").file(
+        "compose.yaml",
+        r#"
+services:
+  web:
+    image: busybox:1
+    command: sh -c "cat /conf/app.conf; exec sleep 1000"
+    stop_grace_period: 0s
+    develop:
+      watch:
+        - {action: sync+exec, path: ./src, target: /app, ignore: [.git], initial_sync: true, exec: {command: [sh, -c, "cat /app/page > /tmp/ran"]}}
+        - {action: sync+restart, path: ./conf, target: /conf}
+"#,
+    );
+    project.run(["up", "-d"]).ok();
+    let watch = project.start(["compose", "watch"]);
+    let limit = std::time::Duration::from_secs(30);
+    let inside = |path: &str| project.run(["compose", "exec", "-T", "web", "cat", path]).stdout;
+    let becomes = |path: &str, text: &str| {
+        crate::harness::eventually(&format!("{path} becomes {text}"), limit, || {
+            let found = inside(path);
+            if found == text { Ok(()) } else { Err(format!("{found}\n{}", watch.stderr())) }
+        });
+    };
+    becomes("/app/page", "one");
+    crate::harness::eventually("it watches", limit, || {
+        if watch.stderr().contains("watching") { Ok(()) } else { Err(watch.stderr()) }
+    });
+    project.file("src/page", "two").file("src/new/deep", "deep").file("src/.git/y", "y");
+    becomes("/app/page", "two");
+    becomes("/tmp/ran", "two");
+    becomes("/app/new/deep", "deep");
+    assert_eq!(inside("/app/.git/y"), "");
+    std::fs::remove_dir_all(project.folder().join("src/new")).expect("it was written");
+    becomes("/app/new/deep", "");
+    let before = project.pid(&format!("{}-web-1", project.project()));
+    project.file("conf/app.conf", "high");
+    crate::harness::eventually("it is restarted with the new file", limit, || {
+        let logs = project.run(["compose", "logs", "--no-log-prefix", "web"]).stdout;
+        if logs.ends_with("high") { Ok(()) } else { Err(format!("{logs}\n{}", watch.stderr())) }
+    });
+    assert_ne!(project.pid(&format!("{}-web-1", project.project())), before);
+    watch.signal(nix::sys::signal::Signal::SIGINT);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_detached_exec_goes_on_by_itself() {
+    let project = project("exec -d does not wait");
+    project.run(["compose", "exec", "-d", "db", "sh", "-c", "sleep 0.3; echo done > /tmp/done"]).ok();
+    crate::harness::eventually("it is done", std::time::Duration::from_secs(20), || {
+        let read = project.run(["compose", "exec", "-T", "db", "cat", "/tmp/done"]);
+        if read.stdout == "done\n" { Ok(()) } else { Err(read) }
+    });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn progress_is_plain_json_or_nothing_and_a_dry_run_does_nothing() {
+    let project = Scenario::new("CI reads lines, programs read JSON");
+    project
+        .file("compose.yaml", "services: {a: {image: 'busybox:1', command: [sleep, '1000'], stop_grace_period: 0s}}\n");
+    let up = project.run(["--dry-run", "up", "-d"]).ok();
+    assert!(up.stdout.contains("create ") && project.containers().is_empty(), "{up}");
+    let up = project.run(["--progress", "json", "up", "-d", "--quiet-pull"]).ok();
+    let objects: Vec<Value> = up.stderr.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    assert!(objects.iter().any(|object| object["status"] == "Done" && object["text"] == "running"), "{up}");
+    assert_eq!(project.run(["--progress", "quiet", "down"]).ok().stderr, "");
+    project.run(["compose", "--progress", "plain", "up", "-d"]).ok().says([" ✔  start"]);
+    let down = project.run(["compose", "--dry-run", "down"]).ok();
+    assert!(down.stdout.contains("delete ") && project.containers()["a"].state == "running", "{down}");
+}

@@ -15,6 +15,9 @@ pub(crate) struct KillArgs {
     /// Signal, by name or number
     #[arg(short, long, default_value = "SIGKILL")]
     signal: String,
+    /// Containers whose services are not in the file any more too (the default)
+    #[arg(long)]
+    remove_orphans: bool,
 }
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &KillArgs) -> Result<(), Failure> {

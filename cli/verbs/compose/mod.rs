@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod cp;
 pub(crate) mod create;
 pub(crate) mod down;
+pub(crate) mod events;
 pub(crate) mod exec;
 mod foreground;
 pub(crate) mod images;
@@ -34,6 +35,7 @@ pub(crate) mod up;
 pub(crate) mod version;
 pub(crate) mod volumes;
 pub(crate) mod wait;
+pub(crate) mod watch;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -79,10 +81,12 @@ pub(crate) enum ComposeVerb {
     Pause(pause::PauseArgs),
     Unpause(unpause::UnpauseArgs),
     Wait(wait::WaitArgs),
+    Watch(watch::WatchArgs),
     Attach(attach::AttachArgs),
     Port(port::PortArgs),
     Top(top::TopArgs),
     Stats(stats::StatsArgs),
+    Events(events::EventsArgs),
     Images(images::ImagesArgs),
     Volumes(volumes::VolumesArgs),
     Ls(ls::LsArgs),
@@ -115,10 +119,12 @@ pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure>
         ComposeVerb::Pause(args) => done(pause::run(ctx, &project, &args)),
         ComposeVerb::Unpause(args) => done(unpause::run(ctx, &project, &args)),
         ComposeVerb::Wait(args) => wait::run(ctx, &project, &args),
+        ComposeVerb::Watch(args) => watch::run(ctx, &project, &args),
         ComposeVerb::Attach(args) => attach::run(ctx, &project, &args),
         ComposeVerb::Port(args) => done(port::run(ctx, &project, &args)),
         ComposeVerb::Top(args) => done(top::run(ctx, &project, &args)),
         ComposeVerb::Stats(args) => done(stats::run(ctx, &project, &args)),
+        ComposeVerb::Events(args) => done(events::run(ctx, &project, &args)),
         ComposeVerb::Images(args) => done(images::run(ctx, &project, &args)),
         ComposeVerb::Volumes(args) => done(volumes::run(ctx, &project, &args)),
         ComposeVerb::Ls(args) => done(ls::run(ctx, &args)),

@@ -18,6 +18,9 @@ pub(crate) struct RmArgs {
     /// Remove their anonymous volumes too
     #[arg(short, long)]
     volumes: bool,
+    /// Those of `run` too (the default)
+    #[arg(short, long, hide = true)]
+    all: bool,
     /// Do not ask (lighter never does)
     #[arg(short, long)]
     force: bool,

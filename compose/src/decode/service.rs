@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::reader::{Reader, pairs, text, texts};
-use super::{endpoint, file_object, healthcheck, isolation, logging, mount, port, process, resources, restart};
+use super::{
+    develop, endpoint, file_object, healthcheck, isolation, logging, mount, port, process, resources, restart,
+};
 use crate::model::{Build, Condition, Dependency, Service};
 use crate::yaml::Node;
 
@@ -38,6 +40,7 @@ pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
         labels: pairs(node, "labels"),
         annotations: pairs(node, "annotations"),
         attach: node.get("attach").and_then(Node::as_bool).unwrap_or(true),
+        watch: develop::read(node),
         document: node.clone(),
     }
 }

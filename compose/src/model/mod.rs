@@ -4,6 +4,7 @@
 //! are filled in, paths are absolute. Where a value stood in a file is asked of [`Project::span`].
 
 mod dependency;
+mod develop;
 mod endpoint;
 mod file_object;
 mod healthcheck;
@@ -20,6 +21,7 @@ mod service;
 mod volume;
 
 pub use dependency::{Condition, Dependency};
+pub use develop::{WatchAction, WatchRule};
 pub use endpoint::{Endpoint, ExtraHost, HostAddress, NetworkMode, Networking};
 pub use file_object::{FileContent, FileGrant, FileObject};
 pub use healthcheck::{Healthcheck, Probe};

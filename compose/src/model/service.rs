@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Condition, Dependency, FileGrant, Healthcheck, Isolation, Logging, Mount, Networking, Port, Process, Resources,
-    RestartPolicy,
+    RestartPolicy, WatchRule,
 };
 use crate::yaml::Node;
 
@@ -70,6 +70,8 @@ pub struct Service {
     pub annotations: BTreeMap<String, String>,
     /// Whether `up` in the foreground shows its output.
     pub attach: bool,
+    /// What happens when files of a developer change.
+    pub watch: Vec<WatchRule>,
     /// The canonical mapping this was read from: what is hashed.
     pub(crate) document: Node,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::down::stop_order;
 use super::objects::reference;
-use super::{Condition, Op, Plan, StepId, Why};
+use super::{Condition, Op, Plan, Step, StepId, Why};
 use crate::model;
 use crate::observe::{Observed, ObservedContainer};
 
@@ -52,6 +52,17 @@ pub fn start(observed: &Observed, services: &[String]) -> Plan {
     let idle = |container: &ObservedContainer| !container.status.is_active();
     start_all(&containers, idle, &BTreeMap::new(), &mut plan);
     plan
+}
+
+/// Adds that what is meant runs, or is healthy where it has a health check.
+pub fn wait_for_started(observed: &Observed, services: &[String], plan: &mut Plan) {
+    for container in meant(observed, services) {
+        let is_start = |step: &Step| step.op == Op::Start(reference(container));
+        let started = plan.steps.iter().position(is_start);
+        let condition = if container.spec.health.is_some() { Condition::Healthy } else { Condition::Running };
+        let wait = Op::Wait { container: reference(container), condition, required: true };
+        plan.push(wait, Why::Asked, started.into_iter().collect());
+    }
 }
 
 /// Plans the start of these containers after a reboot: each after what it depends on, as far as that runs or starts too.

@@ -38,6 +38,9 @@ pub(super) fn networks(
 ) -> Result<Made, PlanError> {
     let mut made = Made::new();
     for network in used_networks(project, services) {
+        if network.gateway.is_some() && network.subnet.is_none() {
+            return Err(gateway_without_subnet(project, network));
+        }
         let there = observed.networks.get(&network.name);
         match (there, network.external) {
             (None, true) => return Err(missing_external(project, "networks", &network.key, &network.name)),
@@ -84,6 +87,15 @@ fn network_spec(project: &Project, network: &Network) -> NetworkSpec {
         labels,
         ..NetworkSpec::default()
     }
+}
+
+/// A gateway of a subnet that is chosen later would lie in it by chance alone.
+fn gateway_without_subnet(project: &Project, network: &Network) -> PlanError {
+    let fault = Diagnostic::error(format!("network `{}` has a gateway and no subnet it lies in", network.key));
+    PlanError::Invalid(Box::new(match project.span(&["networks", &network.key]) {
+        Some(span) => fault.at(&span),
+        None => fault,
+    }))
 }
 
 /// Returns the fixed addresses of services on a network: no other container is given one, not even before the service's own

@@ -15,7 +15,7 @@ pub(crate) static FIELDS: Object = Object::new(&[
     Field::kept("attach", Shape::Boolean),
     Field::kept("build", Shape::ShortOr("context", &build::FIELDS))
         .meaningless("nothing is built, an image of its name in the store is used"),
-    Field::kept("develop", Shape::NullOr(&DEVELOP)).meaningless("it is for `watch`"),
+    Field::kept("develop", Shape::NullOr(&DEVELOP)),
     Field::kept("blkio_config", Shape::Object(&BLKIO)).refused(),
     Field::new("cap_add", UNITED_TEXTS),
     Field::new("cap_drop", UNITED_TEXTS),

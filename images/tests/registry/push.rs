@@ -180,6 +180,18 @@ fn all_tags_of_a_repository_are_pushed_and_a_digest_is_not() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_blob_that_is_not_here_any_more_is_named_before_anything_is_sent() {
+    let quay = Quay::new();
+    let digest = two_layers()[1].digest();
+    let path = quay.scene.root().join("images/blobs/sha256").join(digest.hex());
+    std::fs::remove_file(path).unwrap();
+    let error = shown(&quay.push("a:1", false, &Silent).unwrap_err());
+    assert!(error.contains(&format!("blob `{digest}` of `{}` is missing", quay.name("a:1").familiar())), "{error}");
+    assert!(quay.target.asked("/v2/").is_empty());
+}
+
+#[test]
+#[ignore = "needs root"]
 fn what_was_pushed_is_known_by_the_digest_it_has_there() {
     let quay = Quay::new();
     quay.push("a:1", false, &Silent).unwrap();
