@@ -61,12 +61,12 @@ impl Host {
         self.start();
     }
 
-    /// What has to hold beside a firewall that drops: `reload` makes it load its rules anew, `allow` lets the port in.
-    fn holds_beside(&self, firewall: &str, reload: &str, allow: &str) {
+    /// What has to hold beside a firewall that drops.
+    fn holds_beside(&self, Firewall { name, passes_translated, reload, allow }: &Firewall) {
         let warned = self.start();
-        assert_eq!(self.ways(), (false, false), "what the firewall drops stays dropped");
+        assert_eq!(self.ways(), (false, *passes_translated), "what the firewall drops stays dropped");
         let remedy = warned.lines().find_map(|line| Some(line.rsplit_once("stay closed: ")?.1)).expect("a remedy");
-        assert!(remedy.starts_with(firewall), "{remedy}");
+        assert!(remedy.starts_with(name), "{remedy}");
         sh(remedy);
         assert_eq!(self.ways(), (true, true), "after `{remedy}`");
         let again = self.lighter.said(["network", "reload"]);
@@ -79,6 +79,18 @@ impl Host {
         assert_eq!(self.ways(), (true, true), "after `{allow}`");
         self.lighter.said(["rm", "--force", "web"]).ok();
     }
+}
+
+/// A firewall, and the words it is told in.
+struct Firewall {
+    /// The program that is spoken to.
+    name: &'static str,
+    /// Whether it lets connections in that were translated, unasked.
+    passes_translated: bool,
+    /// Makes it load its rules anew.
+    reload: &'static str,
+    /// Lets the port in.
+    allow: String,
 }
 
 /// Does what scripts of packages would do: iptables writes nftables' rules.
@@ -112,7 +124,12 @@ fn ufw_is_obeyed_told_and_respected() {
         after.init ufw.conf /etc/ufw/ 2>/dev/null || :
         [ -e /etc/ufw/user.rules ] || cp iptables/*.rules /etc/ufw/
         ufw --force enable");
-    Host::new().holds_beside("ufw ", "ufw reload", &format!("ufw allow {PORT}/tcp"));
+    Host::new().holds_beside(&Firewall {
+        name: "ufw ",
+        passes_translated: false,
+        reload: "ufw reload",
+        allow: format!("ufw allow {PORT}/tcp"),
+    });
 }
 
 #[test]
@@ -135,6 +152,10 @@ fn firewalld_is_obeyed_told_and_respected() {
     // To be asked while it starts makes it take longer; its rules come in one transaction.
     let chain = ["list", "chain", "inet", "firewalld", "filter_FORWARD"];
     wait("firewalld", &|| said(tool("nft").args(chain)).stdout.contains("reject"));
-    let allow = format!("firewall-cmd --add-port={PORT}/tcp");
-    Host::new().holds_beside("firewall-cmd ", "firewall-cmd --reload", &allow);
+    Host::new().holds_beside(&Firewall {
+        name: "firewall-cmd ",
+        passes_translated: true,
+        reload: "firewall-cmd --reload",
+        allow: format!("firewall-cmd --add-port={PORT}/tcp"),
+    });
 }
