@@ -9,7 +9,11 @@
 //!                                          one pipeline of threads per layer; the reference is written last
 //! ```
 
+pub mod archive;
+mod content;
+pub mod derive;
 pub mod digest;
+mod install;
 mod layer;
 mod manifest;
 pub mod platform;

@@ -6,11 +6,13 @@
 mod config;
 mod document;
 mod index;
+mod write;
 
 pub(crate) use config::{chain, parse_config, rootfs_digests};
 pub use document::ManifestError;
-pub(crate) use document::{Document, Media, descriptor_digest};
+pub(crate) use document::{Document, Media, OCI_MANIFEST, descriptor_digest};
 pub(crate) use index::select;
+pub(crate) use write::{descriptor, image};
 
 pub use config::Healthcheck;
 

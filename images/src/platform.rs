@@ -5,6 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use oci_spec::image::ImageConfiguration;
+
 /// An operating system and a CPU, in the words of Go's GOOS and GOARCH (OCI image-spec, image-index.md).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Platform {
@@ -34,6 +36,15 @@ impl Platform {
             other => (other, None),
         };
         Platform { os: "linux".to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) }
+    }
+
+    /// Returns the platform that a configuration says it is for.
+    pub(crate) fn of(config: &ImageConfiguration) -> Platform {
+        Platform {
+            os: config.os().to_string(),
+            architecture: config.architecture().to_string(),
+            variant: config.variant().clone().filter(|variant| !variant.is_empty()),
+        }
     }
 
     /// Says how well an image built for `offered` runs here: the lowest number is the best, `None` is not at all.

@@ -39,6 +39,36 @@ impl Compression {
         }
     }
 
+    /// Bytes that [`Compression::sniff`] wants to see.
+    pub(crate) const LONGEST_MAGIC: usize = 6;
+
+    /// Tells the compression by a file's first bytes; what none begins like that is plain.
+    ///
+    /// # Errors
+    /// `Unsupported`, with the compression's name, for one that no layer can have.
+    pub(crate) fn sniff(start: &[u8]) -> io::Result<Compression> {
+        const OTHERS: [(&[u8], &str); 4] =
+            [(b"\xfd7zXZ\0", "xz"), (b"BZh", "bzip2"), (b"\x04\x22\x4d\x18", "lz4"), (b"PK\x03\x04", "zip")];
+        if let Some((_, name)) = OTHERS.iter().find(|(magic, _)| start.starts_with(magic)) {
+            let text = format!("compressed with {name}, which is not supported: use gzip, zstd or none");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        }
+        Ok(match start {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+            _ => Compression::None,
+        })
+    }
+
+    /// Returns the media type of a layer compressed like this (OCI image-spec, layer.md).
+    pub(crate) fn media_type(self) -> &'static str {
+        match self {
+            Compression::None => "application/vnd.oci.image.layer.v1.tar",
+            Compression::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
+            Compression::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
+        }
+    }
+
     /// Returns a reader of the plain archive in `blob`; data after the last gzip member or zstd frame is an error.
     pub(crate) fn reader<'a>(self, blob: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
@@ -81,6 +111,18 @@ mod tests {
         assert_eq!(inflate(Compression::Zstd, &frames).unwrap(), b"one two");
         assert!(inflate(Compression::Zstd, &[&frames[..], b"garbage"].concat()).is_err());
         assert!(inflate(Compression::Zstd, &frames[..frames.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn the_first_bytes_tell_and_what_layers_cannot_have_is_named() {
+        assert_eq!(Compression::sniff(&gzip(b"x")).unwrap(), Compression::Gzip);
+        assert_eq!(Compression::sniff(&zstd::encode_all(&b"x"[..], 1).unwrap()).unwrap(), Compression::Zstd);
+        assert_eq!(Compression::sniff(b"./\0\0\0\0").unwrap(), Compression::None);
+        assert_eq!(Compression::sniff(b"").unwrap(), Compression::None);
+        assert!(Compression::sniff(b"\xfd7zXZ\0").unwrap_err().to_string().contains("xz"));
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            assert_eq!(Compression::of(compression.media_type()), Some(compression));
+        }
     }
 
     #[test]

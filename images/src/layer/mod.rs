@@ -1,14 +1,18 @@
-//! Layers: from the blob as a registry serves it to a directory that overlayfs can use as a lower layer.
+//! Layers: from the blob as a registry serves it to a directory that overlayfs can use as a lower layer, and back.
 //!
 //! Runs in the shell command's process, on threads of their own.
 
 mod compression;
+mod diff;
 mod pipe;
 mod pipeline;
 mod tar;
 mod unpack;
 
 pub(crate) use compression::Compression;
+pub(crate) use diff::{Selection, write as write_directory};
+pub use diff::{DiffError, Form};
 pub use pipeline::CorruptBlob;
 pub(crate) use pipeline::{Expected, Job, Outcome, PipelineError, Source, run, verify};
+pub(crate) use tar::{Entry, Kind, Reader, Timestamp, Writer};
 pub(crate) use unpack::{Below, Unpacked};

@@ -6,14 +6,19 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use nix::fcntl::Flock;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, Flock, OFlag, open};
+use nix::sys::stat::Mode;
+use nix::unistd::linkat;
 
 use super::error::{Context, StoreError};
 use super::files;
+use crate::content::Content;
 use crate::digest::Digest;
 use crate::layer::Source;
 
@@ -66,6 +71,28 @@ impl Blobs {
     /// Removes a blob.
     pub(crate) fn remove(&self, digest: &Digest) -> Result<(), StoreError> {
         files::remove(&self.path(digest))
+    }
+
+    /// Opens a finished blob to be read by position.
+    pub(crate) fn content(&self, digest: &Digest) -> Result<Content, StoreError> {
+        let path = self.path(digest);
+        File::open(&path).and_then(Content::whole).context("open", &path)
+    }
+
+    /// Makes a file that has no name and goes with its last descriptor, even when the machine stops: open(2), `O_TMPFILE`.
+    pub(crate) fn spool(&self) -> Result<File, StoreError> {
+        let directory = self.unfinished();
+        let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+        match open(&directory, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
+            Ok(file) => Ok(file.into()),
+            // The file system cannot; a name of a moment will do.
+            Err(Errno::EOPNOTSUPP | Errno::EISDIR) => {
+                let path = directory.join(files::random_name());
+                let file = files::open_lock_file(&path)?;
+                files::remove(&path).map(|()| file)
+            }
+            Err(errno) => Err(errno).context("create a file in", &directory),
+        }
     }
 
     /// Opens a finished blob for reading from its beginning.
@@ -132,6 +159,18 @@ impl Ingest {
     pub(crate) fn finish(self, mut writer: BufWriter<File>) -> Result<(), StoreError> {
         writer.flush().context("write", &self.path)?;
         fs::rename(&self.path, &self.target).context("rename", &self.path)
+    }
+
+    /// Makes a blob of a complete and checked `file` without a name, instead of a copy of it; `false` if that cannot be.
+    pub(crate) fn adopt(&self, file: &File) -> Result<bool, StoreError> {
+        let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let named = self.path.with_file_name(files::random_name());
+        match linkat(AT_FDCWD, open.as_str(), AT_FDCWD, &named, AtFlags::AT_SYMLINK_FOLLOW) {
+            Ok(()) => fs::rename(&named, &self.target).context("rename", &named).map(|()| true),
+            // It has a name elsewhere, on another file system perhaps, or had one and lost it.
+            Err(Errno::ENOENT | Errno::EXDEV | Errno::EPERM) => Ok(false),
+            Err(errno) => Err(errno).context("link", &named),
+        }
     }
 
     /// Removes the file: it is not needed, or its content is not what it should be.

@@ -52,6 +52,9 @@ pub enum StoreError {
     /// There is no such image.
     #[error("no such image: `{0}`")]
     NoSuchImage(String),
+    /// A name for an image has a digest.
+    #[error("`{0}` has a digest: an image is given a name with a tag")]
+    NotATag(String),
     /// A container needs the image.
     #[error("image `{image}` is in use by {user}")]
     InUse {

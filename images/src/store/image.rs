@@ -20,7 +20,8 @@ impl Store {
         let (config, healthcheck) = self.read_config(id)?;
         let ids = self.layer_ids(&config, id)?;
         let found: Vec<_> = ids.iter().map(|ids| self.layers.find_listed(ids)).collect();
-        let size = found.iter().flatten().map(|found| found.size).sum();
+        let layer_sizes: Vec<u64> = found.iter().map(|found| found.as_ref().map_or(0, |found| found.size)).collect();
+        let size = layer_sizes.iter().sum();
         let describes_root = |found: &Option<_>| found.as_ref().is_some_and(|found: &Found| found.describes_root);
         let root_layer = found.iter().rposition(describes_root);
         let keys = found.into_iter().zip(ids).map(|(found, ids)| found.map_or(ids.diff_id, |found| found.key));
@@ -32,7 +33,27 @@ impl Store {
         repo_digests.sort();
         repo_digests.dedup();
         let (id, manifest) = (id.clone(), first.digest.clone());
-        Ok(Image { id, manifest, references, repo_digests, config, healthcheck, size, layers, root_layer })
+        Ok(Image { id, manifest, references, repo_digests, config, healthcheck, size, layers, layer_sizes, root_layer })
+    }
+
+    /// Returns an image's configuration as it is written, with what the OCI form does not know.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn raw_config(&self, image: &Image) -> Result<serde_json::Value, StoreError> {
+        let damaged = |why: String| StoreError::Damaged { path: self.blobs.path(&image.id), why };
+        let bytes = self.blobs.read(&image.id, LARGEST_CONFIG);
+        let bytes = bytes.ok_or_else(|| damaged("it is absent or its content has another digest".to_owned()))?;
+        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))
+    }
+
+    /// Reads the manifest of an image.
+    pub(crate) fn manifest(&self, digest: &Digest) -> Result<(ImageManifest, Vec<u8>), StoreError> {
+        let damaged = |why: String| StoreError::Damaged { path: self.blobs.path(digest), why };
+        let bytes = self.blobs.read(digest, LARGEST_MANIFEST);
+        let bytes = bytes.ok_or_else(|| damaged("it is absent or its content has another digest".to_owned()))?;
+        let manifest = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        Ok((manifest, bytes))
     }
 
     fn read_config(&self, id: &Digest) -> Result<(ImageConfiguration, Option<Healthcheck>), StoreError> {
@@ -44,7 +65,7 @@ impl Store {
         manifest::parse_config(&bytes, id).map_err(|error| damaged(error.to_string()))
     }
 
-    fn layer_ids(&self, config: &ImageConfiguration, id: &Digest) -> Result<Vec<LayerIds>, StoreError> {
+    pub(super) fn layer_ids(&self, config: &ImageConfiguration, id: &Digest) -> Result<Vec<LayerIds>, StoreError> {
         let damaged = |why: String| StoreError::Damaged { path: self.blobs.path(id), why };
         let digests = manifest::chain(config).map_err(|error| damaged(error.to_string()))?;
         Ok(digests.into_iter().map(|(diff_id, chain_id)| LayerIds { diff_id, chain_id }).collect())
@@ -54,9 +75,7 @@ impl Store {
     pub(super) fn needs(&self, entry: &Entry) -> Result<Needs, StoreError> {
         let path = self.blobs.path(&entry.digest);
         let damaged = |why: &str| StoreError::Damaged { path: path.clone(), why: why.to_owned() };
-        let bytes = self.blobs.read(&entry.digest, LARGEST_MANIFEST);
-        let bytes = bytes.ok_or_else(|| damaged("it is absent or its content has another digest"))?;
-        let manifest: ImageManifest = serde_json::from_slice(&bytes).map_err(|error| damaged(&error.to_string()))?;
+        let (manifest, _) = self.manifest(&entry.digest)?;
         let id = entry.id().ok_or_else(|| damaged("its descriptor names no configuration"))?;
         let (config, _) = self.read_config(&id)?;
         let mut needs = Needs::default();

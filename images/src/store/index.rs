@@ -68,9 +68,23 @@ pub(crate) struct EntryPlatform {
 impl Entry {
     /// Adds what a pull knows: the image's id, its name, and what the registry served.
     pub(crate) fn named(mut self, id: &Digest, reference: &Reference, served: &Digest) -> Entry {
-        self.annotations.insert(CONFIG.to_owned(), id.to_string());
-        self.annotations.insert(REF_NAME.to_owned(), reference.familiar());
+        self = self.of_image(id).called(reference);
         self.annotations.insert(REPO_DIGEST.to_owned(), format!("{}@{served}", reference.name()));
+        self
+    }
+
+    /// Says which image this is.
+    pub(crate) fn of_image(mut self, id: &Digest) -> Entry {
+        self.annotations.insert(CONFIG.to_owned(), id.to_string());
+        self
+    }
+
+    /// Gives it a name. What a registry served is known of that registry's repository only.
+    pub(crate) fn called(mut self, reference: &Reference) -> Entry {
+        if self.repo_digest().is_some_and(|served| served.name() != reference.name()) {
+            self.annotations.remove(REPO_DIGEST);
+        }
+        self.annotations.insert(REF_NAME.to_owned(), reference.familiar());
         self
     }
 
@@ -146,6 +160,17 @@ impl Index {
         self.manifests.push(entry);
         self.drop_doubles();
         true
+    }
+
+    /// Adds an image without a name, unless it is there already.
+    ///
+    /// Returns whether anything is different from before.
+    pub(super) fn add(&mut self, entry: Entry) -> bool {
+        let is_new = !self.manifests.iter().any(|other| other.id() == entry.id());
+        if is_new {
+            self.manifests.push(entry);
+        }
+        is_new
     }
 
     /// An image without a name needs one entry only, and one with a name no nameless one.

@@ -123,6 +123,11 @@ impl Layers {
         })
     }
 
+    /// Returns the bytes of a layer's regular files; `None` if there is no such layer.
+    pub(super) fn size(&self, key: &Digest) -> Option<u64> {
+        self.record(key).map(|record| record.size)
+    }
+
     /// Reads `layer.json`; one that is not well formed is as good as none.
     fn record(&self, key: &Digest) -> Option<Record> {
         let bytes = files::read(&self.path.join(key.hex()).join("layer.json"), LARGEST_RECORD).ok()??;

@@ -28,7 +28,7 @@ pub(crate) struct Needs {
 
 impl Needs {
     /// Adds what somebody else needs.
-    pub(super) fn extend(&mut self, other: Needs) {
+    pub(crate) fn extend(&mut self, other: Needs) {
         self.blobs.extend(other.blobs);
         self.layers.extend(other.layers);
     }

@@ -10,6 +10,7 @@
 //! ```
 
 mod blobs;
+mod enter;
 mod error;
 mod files;
 mod find;
@@ -17,16 +18,22 @@ mod image;
 mod index;
 mod layers;
 mod lease;
+mod prune;
 mod remove;
 mod sweep;
+mod tag;
+mod usage;
 mod write;
 
 pub use error::StoreError;
+pub use prune::Pruned;
+pub use usage::{ImageUsage, Usage};
 
 pub(crate) use blobs::{Blobs, FileSource, Ingest};
 pub(crate) use index::{Entry, EntryPlatform};
 pub(crate) use layers::{LayerIds, Layers, NewLayer};
 pub(crate) use lease::{Lease, Needs};
+pub(crate) use enter::Assembled;
 pub(crate) use write::Listed;
 
 use std::fmt;
@@ -39,10 +46,11 @@ use oci_spec::image::ImageConfiguration;
 use self::index::Index;
 use crate::digest::Digest;
 pub use crate::manifest::Healthcheck;
+use crate::platform::Platform;
 use crate::reference::Reference;
 
 /// The file that makes a directory an OCI image layout (image-layout.md, "oci-layout file").
-const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(crate) const LAYOUT_FILE: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// A handle on the store under one root directory; cheap to clone.
 #[derive(Debug, Clone)]
@@ -72,11 +80,18 @@ pub struct Image {
     pub size: u64,
     /// The layers' keys, bottom first.
     pub layers: Vec<LayerKey>,
+    /// Bytes of the regular files of each of `layers`.
+    pub layer_sizes: Vec<u64>,
     /// Which of `layers` is the topmost one that says what its root directory is like.
     root_layer: Option<usize>,
 }
 
 impl Image {
+    /// Returns the platform it runs on.
+    pub fn platform(&self) -> Platform {
+        Platform::of(&self.config)
+    }
+
     /// Returns a name for messages: the first reference, else the short id.
     pub fn name(&self) -> String {
         self.references.first().map_or_else(|| self.id.short().to_owned(), Reference::familiar)
@@ -131,7 +146,7 @@ impl Store {
             return Ok(());
         }
         let _lock = self.lock()?;
-        files::replace(&layout, LAYOUT)?;
+        files::replace(&layout, LAYOUT_FILE)?;
         if index.exists() { Ok(()) } else { Index::empty().write(&self.images) }
     }
 

@@ -18,6 +18,8 @@ use crate::digest::Digest;
 pub(super) struct Swept {
     /// Keys of layers.
     pub(super) layers: Vec<Digest>,
+    /// Bytes of the blobs, and of the layers' regular files.
+    pub(super) bytes: u64,
     directories: Vec<PathBuf>,
 }
 
@@ -43,7 +45,7 @@ impl Store {
                 Err(_) => return Ok(swept),
             }
         }
-        self.sweep_blobs(&needs)?;
+        self.sweep_blobs(&needs, &mut swept)?;
         self.sweep_unfinished()?;
         self.sweep_layers(&needs, &mut swept)?;
         Ok(swept)
@@ -70,12 +72,14 @@ impl Store {
         Ok(())
     }
 
-    fn sweep_blobs(&self, needs: &Needs) -> Result<(), StoreError> {
+    fn sweep_blobs(&self, needs: &Needs, swept: &mut Swept) -> Result<(), StoreError> {
         let directory = self.blobs.finished();
         for name in files::names(&directory)? {
             let digest = format!("sha256:{name}").parse::<Digest>();
             if !digest.is_ok_and(|digest| needs.blobs.contains(&digest)) {
-                files::remove(&directory.join(name))?;
+                let path = directory.join(name);
+                swept.bytes += std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
+                files::remove(&path)?;
             }
         }
         Ok(())
@@ -100,6 +104,7 @@ impl Store {
             if needs.layers.contains(&key) {
                 continue;
             }
+            swept.bytes += self.layers.size(&key).unwrap_or(0);
             let path = self.layers.path().join(name);
             let leftover = self.layers.path().join(format!("{DELETED}{}", files::random_name()));
             std::fs::rename(&path, &leftover).context("move away", &path)?;

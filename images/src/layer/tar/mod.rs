@@ -1,4 +1,4 @@
-//! Reads tar archives as image layers use them: ustar, GNU and PAX, streaming, strict, in bounded memory.
+//! Reads tar archives as image layers use them: ustar, GNU and PAX, streaming, strict, in bounded memory; and writes them.
 //!
 //! Runs in the shell command's process, in a layer's extracting thread. The header's text fields are decoded by the
 //! `tar` crate; the walk from header to header is ours, because that crate splits PAX records at newlines (binary
@@ -11,9 +11,12 @@ mod header;
 mod pax;
 mod reader;
 mod sparse;
+mod writer;
 
 pub(crate) use entry::{Device, Entry, Kind, Timestamp};
 pub(crate) use reader::Reader;
+pub(crate) use sparse::SparseMap;
+pub(crate) use writer::Writer;
 
 use std::io;
 

@@ -84,6 +84,11 @@ impl<R: BufRead> Reader<R> {
         self.remaining -= length as u64;
     }
 
+    /// Returns how many bytes of the archive have been read: after [`Reader::next`], where the entry's content begins.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Gives the stream back, behind the archive's end if [`Reader::next`] said so.
     pub(crate) fn into_inner(self) -> R {
         self.input

@@ -82,7 +82,7 @@ pub(super) fn set_times(directory: impl AsFd, mtime: Timestamp) -> io::Result<()
 }
 
 /// Reads those extended attributes of `name` in `parent` that a layer may carry.
-pub(super) fn restorable_xattrs(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+pub(crate) fn restorable_xattrs(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut xattrs = Vec::new();
     for xattr in xattr::list_at(parent, name)?.into_iter().filter(|xattr| is_restored(xattr)) {
         if let Some(value) = xattr::get_at(parent, name, &xattr)? {

@@ -15,7 +15,9 @@ mod place;
 mod tree;
 mod walk;
 
+pub(crate) use attributes::restorable_xattrs;
 pub(crate) use below::Below;
+pub(crate) use tree::{is_opaque, is_whiteout, kind, open_directory, status};
 
 use std::io::{self, BufRead};
 use std::os::fd::{AsFd, OwnedFd};
@@ -30,7 +32,7 @@ use self::attributes::{Attributes, set_times};
 use self::below::{BelowError, Found};
 use self::path::Target;
 use self::place::WriteError;
-use self::tree::{Directory, Tree, is_whiteout, kind, make_opaque, open_directory, status};
+use self::tree::{Directory, Tree, make_opaque};
 use self::walk::{Level, copy_up, walk};
 use super::tar::{Device, Entry, Kind, Reader, TarError, Timestamp};
 

@@ -111,13 +111,13 @@ impl Tree {
 }
 
 /// Opens a directory entry that is known to be a directory.
-pub(super) fn open_directory(parent: impl AsFd, name: &[u8], access: OFlag) -> io::Result<OwnedFd> {
+pub(crate) fn open_directory(parent: impl AsFd, name: &[u8], access: OFlag) -> io::Result<OwnedFd> {
     let flags = access | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     Ok(openat(parent, name, flags, Mode::empty())?)
 }
 
 /// Returns the status of an entry, `None` if there is none.
-pub(super) fn status(parent: impl AsFd, name: &[u8]) -> io::Result<Option<FileStat>> {
+pub(crate) fn status(parent: impl AsFd, name: &[u8]) -> io::Result<Option<FileStat>> {
     match fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(stat)),
         Err(Errno::ENOENT) => Ok(None),
@@ -126,12 +126,12 @@ pub(super) fn status(parent: impl AsFd, name: &[u8]) -> io::Result<Option<FileSt
 }
 
 /// Returns the kind of a file.
-pub(super) fn kind(stat: &FileStat) -> SFlag {
+pub(crate) fn kind(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
 }
 
 /// Tells whether a file is what overlayfs takes for "removed here": a character device 0:0.
-pub(super) fn is_whiteout(stat: &FileStat) -> bool {
+pub(crate) fn is_whiteout(stat: &FileStat) -> bool {
     kind(stat) == SFlag::S_IFCHR && stat.st_rdev == 0
 }
 
@@ -141,7 +141,7 @@ pub(super) fn make_opaque(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()>
 }
 
 /// Tells whether the directory `name` of `parent` (or, without a name, `parent`) hides what lower layers have there.
-pub(super) fn is_opaque(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<bool> {
+pub(crate) fn is_opaque(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<bool> {
     Ok(xattr::get_at(parent, name, OPAQUE)?.as_deref() == Some(b"y"))
 }
 

@@ -1,0 +1,55 @@
+//! `load`: from an archive to listed images.
+//!
+//! Runs in the shell command's process. Before: anything, also what a killed command left. After: every image of the
+//! archive is listed under its names, durably; or an error, and the store lists what it listed before.
+
+use super::documents::{self, Found};
+use super::error::ArchiveError;
+use super::members::Members;
+pub use super::members::Input;
+use crate::install::Installation;
+use crate::platform::Platform;
+use crate::progress::Progress;
+use crate::reference::Reference;
+use crate::store::{Image, Needs, Store};
+
+/// How to load.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// The platform to choose where there are several; `None` means this host's.
+    pub platform: Option<Platform>,
+}
+
+/// An image that was loaded.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The image.
+    pub image: Image,
+    /// The names that the archive gave it, if any.
+    pub names: Vec<Reference>,
+}
+
+/// Loads every image of an archive, plain or compressed with gzip or zstd.
+///
+/// # Errors
+/// [`ArchiveError`].
+pub fn load(
+    store: &Store,
+    input: Input,
+    options: &LoadOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<Loaded>, ArchiveError> {
+    let members = Members::read(store, input)?;
+    let wanted = options.platform.clone().unwrap_or_else(Platform::host);
+    let found = documents::find(&members, &wanted)?;
+    let mut needs = Needs::default();
+    for image in &found {
+        needs.extend(image.image.needs()?);
+    }
+    let (lease, listed) = store.begin(&needs)?;
+    let installation = Installation::new(store, &lease, &listed, progress);
+    found.iter().try_for_each(|image| installation.install(&image.image.chain, &image.layers))?;
+    let images: Vec<_> = found.into_iter().map(|Found { image, names, .. }| (image, names)).collect();
+    let entered = store.enter(&images)?;
+    Ok(entered.into_iter().zip(images).map(|(image, (_, names))| Loaded { image, names }).collect())
+}

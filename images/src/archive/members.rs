@@ -1,0 +1,185 @@
+//! What an archive holds: each file by its name, with its content kept until it is known what it is for.
+//!
+//! Runs in the shell command's process. Names are only looked up, never opened, so nothing in an archive reaches the file
+//! system. The content of a plain archive in a file stays where it is; that of a stream goes into files without a name,
+//! which end with the process, and which a layer then is made of without another copy.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+
+use super::error::{ArchiveError, read};
+use crate::content::Content;
+use crate::layer::{Compression, Entry, Kind, Reader};
+use crate::store::Store;
+
+/// Most entries of an archive; an image has a few for each layer.
+const MOST_ENTRIES: usize = 1 << 16;
+
+/// Most links from one name to the next.
+const MOST_LINKS: usize = 8;
+
+/// Size of the pieces that a file is read in, in bytes.
+const PIECE: usize = 256 * 1024;
+
+/// Where an archive comes from.
+pub enum Input {
+    /// A file, or something else that has a name.
+    File(File),
+    /// Anything that can be read once.
+    Stream(Box<dyn Read>),
+}
+
+/// The files of an archive.
+pub(super) struct Members {
+    files: HashMap<Vec<u8>, Member>,
+}
+
+enum Member {
+    Content(Content),
+    /// Another name's content; old archives share layers so.
+    Link(Vec<u8>),
+}
+
+impl Members {
+    /// Reads the archive to its end.
+    pub(super) fn read(store: &Store, input: Input) -> Result<Members, ArchiveError> {
+        match input {
+            Input::File(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => {
+                let content = Content::whole(file).map_err(read("open"))?;
+                match content.compression().map_err(read("read"))? {
+                    Compression::None => Members::in_place(&content),
+                    compression => Members::compressed(store, compression, content.reader()),
+                }
+            }
+            Input::File(stream) => Members::streamed(store, stream),
+            Input::Stream(stream) => Members::streamed(store, stream),
+        }
+    }
+
+    /// Notes where each file of a plain archive is.
+    fn in_place(content: &Content) -> Result<Members, ArchiveError> {
+        let mut members = Members { files: HashMap::new() };
+        let mut reader = Reader::new(BufReader::with_capacity(PIECE, content.reader()));
+        while let Some(entry) = reader.next().map_err(read("read"))? {
+            let offset = reader.offset();
+            members.add(&entry, || Ok(content.slice(offset, entry.size)))?;
+        }
+        Ok(members)
+    }
+
+    fn streamed(store: &Store, stream: impl Read) -> Result<Members, ArchiveError> {
+        let mut stream = BufReader::with_capacity(PIECE, stream);
+        let compression = Compression::sniff(stream.fill_buf().map_err(read("read"))?).map_err(read("read"))?;
+        Members::compressed(store, compression, stream)
+    }
+
+    fn compressed(store: &Store, compression: Compression, stream: impl Read) -> Result<Members, ArchiveError> {
+        let stream = BufReader::with_capacity(PIECE, stream);
+        let plain = compression.reader(stream).map_err(read("read"))?;
+        let mut members = Members { files: HashMap::new() };
+        let mut reader = Reader::new(BufReader::with_capacity(PIECE, plain));
+        while let Some(entry) = reader.next().map_err(read("read"))? {
+            members.add(&entry, || keep(store, &mut reader))?;
+        }
+        Ok(members)
+    }
+
+    /// Takes an entry; the last one of a name counts, as if the archive were unpacked.
+    fn add(
+        &mut self,
+        entry: &Entry,
+        content: impl FnOnce() -> Result<Content, ArchiveError>,
+    ) -> Result<(), ArchiveError> {
+        let name = clean(&entry.path);
+        let member = match entry.kind {
+            Kind::Regular if entry.sparse.is_some() => return Err(read("read")("a file in it has holes")),
+            Kind::Regular => Member::Content(content()?),
+            Kind::HardLink => Member::Link(clean(&entry.link)),
+            Kind::Symlink => Member::Link(resolve(&name, &entry.link)),
+            _ => return Ok(()),
+        };
+        if self.files.len() >= MOST_ENTRIES {
+            return Err(read("read")(format!("it has more than {MOST_ENTRIES} files")));
+        }
+        self.files.insert(name, member);
+        Ok(())
+    }
+
+    /// Finds a file.
+    pub(super) fn find(&self, name: &str) -> Option<&Content> {
+        let mut name = clean(name.as_bytes());
+        for _ in 0..=MOST_LINKS {
+            match self.files.get(&name)? {
+                Member::Content(content) => return Some(content),
+                Member::Link(target) => name.clone_from(target),
+            }
+        }
+        None
+    }
+
+    /// Finds a file that must be there.
+    pub(super) fn get(&self, name: &str) -> Result<&Content, ArchiveError> {
+        self.find(name).ok_or_else(|| ArchiveError::Missing(name.to_owned()))
+    }
+
+    /// Reads a document that must be there, of at most `limit` bytes.
+    pub(super) fn document(&self, name: &str, limit: u64) -> Result<Vec<u8>, ArchiveError> {
+        let bytes = self.get(name)?.bytes(limit).map_err(read("read"))?;
+        bytes.ok_or_else(|| {
+            let why = format!("is longer than {limit} bytes");
+            ArchiveError::Malformed { name: name.to_owned(), why }
+        })
+    }
+}
+
+/// Copies the current entry's content into a file without a name.
+fn keep<R: BufRead>(store: &Store, reader: &mut Reader<R>) -> Result<Content, ArchiveError> {
+    let mut file = store.blobs().spool()?;
+    loop {
+        let chunk = reader.chunk().map_err(read("read"))?;
+        if chunk.is_empty() {
+            break;
+        }
+        file.write_all(chunk).map_err(read("keep"))?;
+        let length = chunk.len();
+        reader.consume(length);
+    }
+    Content::whole(file).map_err(read("keep"))
+}
+
+/// Cleans a name: no leading or doubled slashes, no `.`, and `..` stops at the top.
+fn clean(path: &[u8]) -> Vec<u8> {
+    let mut components: Vec<&[u8]> = Vec::new();
+    for component in path.split(|byte| *byte == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." => drop(components.pop()),
+            _ => components.push(component),
+        }
+    }
+    components.join(&b'/')
+}
+
+/// Returns the name that a symbolic link at `name` points to.
+fn resolve(name: &[u8], link: &[u8]) -> Vec<u8> {
+    clean(&[name, b"/../", link].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_looked_up_within_the_archive() {
+        assert_eq!(resolve(b"a/layer.tar", b"../b/layer.tar"), b"b/layer.tar");
+        assert_eq!(resolve(b"a/layer.tar", b"../../../etc/passwd"), b"etc/passwd");
+        assert_eq!(clean(b"./x//y/"), b"x/y");
+        let content = Content::whole(tempfile::tempfile().unwrap()).unwrap();
+        let link = |name: &[u8], target: &[u8]| (name.to_vec(), Member::Link(target.to_vec()));
+        let files = [(b"a".to_vec(), Member::Content(content)), link(b"b", b"a"), link(b"c", b"d"), link(b"d", b"c")];
+        let members = Members { files: files.into() };
+        assert!(members.find("./b").is_some());
+        assert!(members.find("c").is_none() && members.find("x").is_none());
+    }
+}

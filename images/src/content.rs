@@ -1,0 +1,122 @@
+//! Bytes that are on this host already: a stretch of a file, read by position, so that several may read at once.
+//!
+//! Runs in the shell command's process.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use crate::digest::Digest;
+use crate::layer::{Compression, Source};
+
+/// Size of the pieces a file is read in, in bytes.
+const PIECE: usize = 256 * 1024;
+
+/// A stretch of a file.
+#[derive(Debug, Clone)]
+pub(crate) struct Content {
+    file: Arc<File>,
+    offset: u64,
+    length: u64,
+}
+
+impl Content {
+    /// Takes a whole file.
+    pub(crate) fn whole(file: File) -> io::Result<Content> {
+        let length = file.metadata()?.len();
+        Ok(Content { file: Arc::new(file), offset: 0, length })
+    }
+
+    /// Returns `length` bytes of it from `offset` on.
+    pub(crate) fn slice(&self, offset: u64, length: u64) -> Content {
+        Content { file: Arc::clone(&self.file), offset: self.offset + offset, length }
+    }
+
+    /// Returns its length in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Returns the file if the content is all of it.
+    pub(crate) fn file(&self) -> io::Result<Option<&File>> {
+        let is_whole = self.offset == 0 && self.file.metadata()?.len() == self.length;
+        Ok(is_whole.then_some(&*self.file))
+    }
+
+    /// Returns a reader from the beginning.
+    pub(crate) fn reader(&self) -> ContentReader {
+        ContentReader { content: self.clone(), position: 0 }
+    }
+
+    /// Reads all of it; `None` if it is longer than `limit` bytes.
+    pub(crate) fn bytes(&self, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        if self.length > limit {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        self.reader().read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// Returns its digest.
+    pub(crate) fn digest(&self) -> io::Result<Digest> {
+        digest_of(self.reader())
+    }
+
+    /// Tells by the first bytes how it is compressed.
+    ///
+    /// # Errors
+    /// `Unsupported`, with the compression's name, for one that layers cannot have.
+    pub(crate) fn compression(&self) -> io::Result<Compression> {
+        let mut start = Vec::new();
+        self.reader().take(Compression::LONGEST_MAGIC as u64).read_to_end(&mut start)?;
+        Compression::sniff(&start)
+    }
+
+    /// Returns the digest of what it is when it is not compressed.
+    pub(crate) fn plain_digest(&self, compression: Compression) -> io::Result<Digest> {
+        digest_of(compression.reader(BufReader::with_capacity(PIECE, self.reader()))?)
+    }
+}
+
+fn digest_of(mut reader: impl Read) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut piece = vec![0; PIECE];
+    loop {
+        match reader.read(&mut piece)? {
+            0 => return Ok(Digest::finish(hasher)),
+            length => hasher.update(&piece[..length]),
+        }
+    }
+}
+
+/// Reads a [`Content`].
+#[derive(Debug)]
+pub(crate) struct ContentReader {
+    content: Content,
+    position: u64,
+}
+
+impl Read for ContentReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.content.length - self.position).unwrap_or(usize::MAX);
+        let length = left.min(buffer.len());
+        let read = self.content.file.read_at(&mut buffer[..length], self.content.offset + self.position)?;
+        self.position += read as u64;
+        if read == 0 && length > 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(read) }
+    }
+}
+
+impl Source for ContentReader {
+    type Error = io::Error;
+
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let mut piece = Vec::with_capacity(PIECE);
+        self.take(PIECE as u64).read_to_end(&mut piece)?;
+        Ok((!piece.is_empty()).then(|| Bytes::from(piece)))
+    }
+}

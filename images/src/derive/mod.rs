@@ -1,0 +1,183 @@
+//! Makes an image from a container's changes (`commit`) or from an archive of files (`import`).
+//!
+//! Runs in the shell command's process. Before: the base image, if there is one. After: the new image is listed, durably,
+//! with its layer unpacked; or an error, and the store lists what it listed before. Killed on the way, it leaves what the
+//! next command sweeps.
+//!
+//! ```text
+//! directory ─ diff ─▶ tar ─▶ sha256 ─▶ gzip ─▶ sha256 ─▶ file without a name ─▶ unpack, blob ─▶ syncfs ─▶ index
+//! ```
+
+mod change;
+mod document;
+mod words;
+
+pub use change::{ChangeError, Changes};
+pub use document::Description;
+
+use std::collections::HashSet;
+use std::io::{self, BufWriter, Read, Write};
+use std::os::fd::OwnedFd;
+
+use flate2::write::GzEncoder;
+use sha2::{Digest as _, Sha256};
+
+use crate::content::Content;
+use crate::digest::Digest;
+pub use crate::install::InstallError;
+use crate::install::{Installation, LocalLayer};
+pub use crate::layer::{DiffError, Form};
+use crate::layer::{Compression, Selection, write_directory};
+use crate::manifest::ManifestError;
+use crate::platform::Platform;
+use crate::progress::Silent;
+use crate::reference::Reference;
+use crate::store::{Assembled, Image, Store, StoreError};
+
+use self::document::NewLayer;
+
+/// Why an image could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DeriveError {
+    /// The container's files cannot be read.
+    #[error(transparent)]
+    Diff(#[from] DiffError),
+    /// The archive cannot be read, or kept.
+    #[error("{act} the archive")]
+    Archive {
+        /// `read`, `keep`.
+        act: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The layer cannot be unpacked.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// What was put together is no image.
+    #[error("put the image together")]
+    Manifest(#[from] ManifestError),
+    /// The store cannot take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A container's changes to its image.
+pub struct Upper<'a> {
+    /// The writable directory of overlayfs.
+    pub directory: OwnedFd,
+    /// Clean paths of mount points, which are left out while they are empty.
+    pub placeholders: &'a HashSet<Vec<u8>>,
+}
+
+/// Writes everything below `directory` as an archive, as `form` says; returns the number of entries.
+///
+/// # Errors
+/// [`DiffError`].
+pub fn archive(directory: Upper<'_>, form: Form, out: impl Write) -> Result<u64, DiffError> {
+    write_directory(directory.directory, &Selection { form, placeholders: directory.placeholders }, out)
+}
+
+/// Makes an image of `base` and what `upper` changes in it; without changes it gets no layer of its own.
+///
+/// # Errors
+/// [`DeriveError`].
+pub fn commit(
+    store: &Store,
+    base: &Image,
+    upper: Upper<'_>,
+    description: &Description,
+    reference: Option<&Reference>,
+) -> Result<Image, DeriveError> {
+    let layer = written(store, upper)?;
+    let new = document::derived(store, base, description, layer.as_ref().map(|(_, layer)| layer))?;
+    enter(store, new, layer.map(|(content, layer)| (content, layer.compression)), reference)
+}
+
+/// Makes an image of the archive that `input` is, compressed or not, as its only layer.
+///
+/// # Errors
+/// [`DeriveError`].
+pub fn import(
+    store: &Store,
+    mut input: impl Read,
+    platform: &Platform,
+    description: &Description,
+    reference: Option<&Reference>,
+) -> Result<Image, DeriveError> {
+    let archive = |act| move |source| DeriveError::Archive { act, source };
+    let mut file = store.blobs().spool()?;
+    io::copy(&mut input, &mut file).map_err(archive("keep"))?;
+    let content = Content::whole(file).map_err(archive("read"))?;
+    let compression = content.compression().map_err(archive("read"))?;
+    let blob = content.digest().map_err(archive("read"))?;
+    let diff_id = content.plain_digest(compression).map_err(archive("read"))?;
+    let layer = NewLayer { blob, diff_id, size: content.length(), compression };
+    let new = document::imported(platform, description, &layer)?;
+    enter(store, new, Some((content, compression)), reference)
+}
+
+/// Writes the changes as a compressed layer; `None` if there are none.
+fn written(store: &Store, upper: Upper<'_>) -> Result<Option<(Content, NewLayer)>, DeriveError> {
+    let keep = |source| DeriveError::Archive { act: "keep", source };
+    let file = BufWriter::new(Hashing::new(store.blobs().spool()?));
+    // The lowest level: a layer is written once and read by few, and the disk is not what is slow.
+    let mut plain = Hashing::new(GzEncoder::new(file, flate2::Compression::fast()));
+    let entries = archive(upper, Form::Layer, BufWriter::with_capacity(128 * 1024, &mut plain))?;
+    if entries == 0 {
+        return Ok(None);
+    }
+    let (encoder, diff_id) = plain.finish();
+    let file = encoder.finish().and_then(|file| file.into_inner().map_err(io::Error::from)).map_err(keep)?;
+    let (file, blob) = file.finish();
+    let content = Content::whole(file).map_err(keep)?;
+    let layer = NewLayer { blob, diff_id, size: content.length(), compression: Compression::Gzip };
+    Ok(Some((content, layer)))
+}
+
+/// Installs the topmost layer, the others being here, and lists the image.
+fn enter(
+    store: &Store,
+    new: Assembled,
+    layer: Option<(Content, Compression)>,
+    reference: Option<&Reference>,
+) -> Result<Image, DeriveError> {
+    let needs = new.needs()?;
+    let (lease, listed) = store.begin(&needs)?;
+    if let Some((content, compression)) = layer {
+        let position = new.chain.len() - 1;
+        let blob = crate::manifest::descriptor_digest(&new.manifest.layers()[position])?;
+        let layer = LocalLayer { position, blob, compression, content, is_stored: false };
+        Installation::new(store, &lease, &listed, &Silent).install(&new.chain, &[layer])?;
+    }
+    let mut entered = store.enter(&[(new, reference.into_iter().cloned().collect())])?;
+    Ok(entered.remove(0))
+}
+
+/// Hashes what is written through it.
+struct Hashing<W> {
+    out: W,
+    hasher: Sha256,
+}
+
+impl<W> Hashing<W> {
+    fn new(out: W) -> Hashing<W> {
+        Hashing { out, hasher: Sha256::new() }
+    }
+
+    fn finish(self) -> (W, Digest) {
+        (self.out, Digest::finish(self.hasher))
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,75 @@
+//! Turns a directory into an archive: a container's changes into a layer, or a whole root file system into a tar.
+//!
+//! Runs in the shell command's process. The directory belongs to a container that may be running and hostile: every
+//! name is opened from the open directory that lists it, following no link, and is looked at again once it is open; so
+//! whatever is swapped meanwhile, nothing outside the directory is read. The same directory gives the same bytes.
+//!
+//! ```text
+//! directory ─ names, sorted ─▶ status ─▶ open without following ─▶ entry ─▶ content, as long as the entry says
+//! ```
+
+mod file;
+mod walk;
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+
+use self::walk::Walk;
+
+/// How the marks of overlayfs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As a layer (OCI image-spec, layer.md): removed files are whiteouts, replaced directories are opaque.
+    Layer,
+    /// As it is: the directory is a merged root file system, which has no such marks.
+    Whole,
+}
+
+/// What to write of a directory.
+pub(crate) struct Selection<'a> {
+    /// How marks are written.
+    pub(crate) form: Form,
+    /// Clean paths that count only if something is there: empty files and directories of these names are left out.
+    pub(crate) placeholders: &'a HashSet<Vec<u8>>,
+}
+
+/// Why a directory could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum DiffError {
+    /// An entry cannot be read.
+    #[error("{act} `{path}`")]
+    Entry {
+        /// What was tried.
+        act: &'static str,
+        /// The entry's path in the directory.
+        path: String,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// An entry cannot be said in a layer.
+    #[error("`{path}` cannot be in a layer: {why}")]
+    Unsayable {
+        /// The entry's path.
+        path: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// The archive cannot be written.
+    #[error("write the archive")]
+    Write(#[source] io::Error),
+}
+
+/// Writes everything below `root` to `out`; returns how many entries there are besides the root itself.
+///
+/// # Errors
+/// [`DiffError`]; what was written then is the beginning of an archive.
+pub(crate) fn write(root: OwnedFd, selection: &Selection<'_>, out: impl Write) -> Result<u64, DiffError> {
+    let mut walk = Walk::new(selection, out);
+    walk.root(root)?;
+    walk.finish()
+}
+
+#[cfg(test)]
+mod tests;
