@@ -113,10 +113,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 
 fn hints_for(text: &str) -> Vec<String> {
     const HINTS: [(&str, &str); 3] = [
-        (
-            "mount overlay",
-            "overlayfs needs its module, and does not work on top of overlayfs: put --root on another file system",
-        ),
+        ("mount overlay", "overlayfs needs its module, and a file system for --root that it can write to"),
         ("is in use by container", "remove that container, or choose another name"),
         ("address pools", "remove networks that are not used any more: lighter network ls"),
     ];

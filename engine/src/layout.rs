@@ -92,6 +92,10 @@ impl ContainerPaths {
     pub fn work(&self) -> PathBuf {
         self.dir.join("work")
     }
+    /// Returns the container's own copy of its image's files, which is there if overlayfs could not be used.
+    pub fn copy(&self) -> PathBuf {
+        self.dir.join("copy")
+    }
     /// Returns the directory of hosts, hostname and resolv.conf.
     pub fn etc(&self) -> PathBuf {
         self.dir.join("etc")

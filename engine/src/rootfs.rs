@@ -1,6 +1,7 @@
 //! The root filesystem of a running container: overlayfs of the image's layers below the container's own.
 //!
-//! Runs in the monitor. Where overlayfs cannot be used the layers are copied, once, into the container's directory.
+//! Runs in the monitor. Where overlayfs cannot be used (the kernel has none, or it does not take the file system of the data
+//! root for a writable layer, as it does not take itself) the layers are copied, once, into the container's directory.
 
 use std::fs;
 use std::io;
@@ -8,7 +9,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use crate::images::store::{Copied, Image, Store, StoreError};
+use nix::mount::{MntFlags, MsFlags, umount2};
 
 use crate::layout::ContainerPaths;
 use crate::runtime::trace::{self, Effect, Target};
@@ -27,15 +29,108 @@ pub(crate) enum RootfsError {
         #[source]
         source: io::Error,
     },
+    /// The copy of the layers cannot be used.
+    #[error("{act} `{path}`")]
+    Copy {
+        /// What was tried.
+        act: &'static str,
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A directory could not be made.
     #[error(transparent)]
     File(#[from] crate::FileError),
+    /// The layers could not be copied.
+    #[error(transparent)]
+    Images(#[from] StoreError),
+}
+
+/// A root filesystem that is mounted.
+pub(crate) struct Mounted {
+    /// Where.
+    pub(crate) path: PathBuf,
+    /// What it cost that overlayfs could not be used, when that was found out just now.
+    pub(crate) warning: Option<String>,
+}
+
+/// Mounts the root filesystem of a container of `image`.
+pub(crate) fn mount(paths: &ContainerPaths, store: &Store, image: &Image) -> Result<Mounted, RootfsError> {
+    let root = store.root_directory(image);
+    if paths.copy().exists() {
+        return Ok(Mounted { path: bind_copy(paths)?, warning: None });
+    }
+    let adopt = |directory: &Path| {
+        let failed = |source| RootfsError::Copy { act: "set owner and mode of", path: directory.to_owned(), source };
+        adopt_root(root.as_deref(), directory).map_err(failed)
+    };
+    let is_new = fs::read_dir(paths.upper()).is_ok_and(|mut entries| entries.next().is_none());
+    adopt(&paths.upper())?;
+    match mount_overlay(paths, &store.layers(image)?) {
+        Ok(path) => Ok(Mounted { path, warning: None }),
+        // What it has written so far is nowhere else.
+        Err(error) if !is_new => Err(error),
+        Err(RootfsError::Mount { source, .. })
+            if matches!(source.raw_os_error(), Some(libc::ENODEV | libc::EINVAL)) =>
+        {
+            let copied = copy(paths, store, image, &adopt)?;
+            Ok(Mounted { path: bind_copy(paths)?, warning: Some(cost(copied, &source)) })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn cost(copied: Copied, source: &io::Error) -> String {
+    let megabytes = copied.bytes.div_ceil(1_000_000);
+    format!(
+        "overlayfs cannot be used here ({source}): copied {} files, {megabytes} MB, for this container",
+        copied.files
+    )
+}
+
+/// Appears by rename, so a copy that is there is whole.
+fn copy(
+    paths: &ContainerPaths,
+    store: &Store,
+    image: &Image,
+    adopt: &dyn Fn(&Path) -> Result<(), RootfsError>,
+) -> Result<Copied, RootfsError> {
+    let (whole, partial) = (paths.copy(), paths.copy().with_extension("partial"));
+    let failed = |act: &'static str| move |source| RootfsError::Copy { act, path: paths.copy(), source };
+    crate::remove_tree::remove_tree(&partial).map_err(failed("make room for"))?;
+    crate::durable::create_dir(&partial)?;
+    adopt(&partial)?;
+    let effect = || Effect::CopyTree { from: image.name(), to: whole.display().to_string() };
+    let copied = trace::step(effect, || store.copy_layers(image, &partial))?;
+    fs::rename(&partial, &whole).map_err(failed("finish"))?;
+    Ok(copied)
+}
+
+fn bind_copy(paths: &ContainerPaths) -> Result<PathBuf, RootfsError> {
+    let (copy, target) = (paths.copy(), paths.rootfs());
+    crate::durable::create_dir(&target)?;
+    let effect = || Effect::Mount {
+        fstype: String::new(),
+        source: copy.display().to_string(),
+        target: Target::path(&target),
+        options: vec!["bind".to_owned()],
+        copy_up: false,
+    };
+    let bind = || nix::mount::mount::<_, _, str, str>(Some(&copy), &target, None, MsFlags::MS_BIND, None);
+    trace::step(effect, bind).map_err(|errno| RootfsError::Copy {
+        act: "mount",
+        path: copy.clone(),
+        source: errno.into(),
+    })?;
+    Ok(target)
 }
 
 /// Gives the writable directory the owner and mode of the image's root directory: overlayfs shows the topmost one's.
 ///
 /// root's, 0755, if the image does not say. Only once: later the container itself may have changed them.
-pub(crate) fn adopt_root(image_root: Option<&Path>, upper: &Path) -> io::Result<()> {
+fn adopt_root(image_root: Option<&Path>, upper: &Path) -> io::Result<()> {
     if fs::read_dir(upper)?.next().is_some() || fs::metadata(upper)?.mode() & 0o7777 != 0o700 {
         return Ok(());
     }
@@ -48,7 +143,7 @@ pub(crate) fn adopt_root(image_root: Option<&Path>, upper: &Path) -> io::Result<
 }
 
 /// Mounts the container's root filesystem; `lowers` are the layers' directories, topmost first.
-pub(crate) fn mount_overlay(paths: &ContainerPaths, lowers: &[PathBuf]) -> Result<PathBuf, RootfsError> {
+fn mount_overlay(paths: &ContainerPaths, lowers: &[PathBuf]) -> Result<PathBuf, RootfsError> {
     let target = paths.rootfs();
     crate::durable::create_dir(&target)?;
     trace::step(|| effect(&target, lowers, paths), || mount_layers(&target, lowers, paths))?;
@@ -88,7 +183,7 @@ fn classic(target: &Path, lowers: &[PathBuf], paths: &ContainerPaths) -> io::Res
     let lower: Vec<_> = directories.iter().map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd())).collect();
     let (upper, work) = (escape(&paths.upper()), escape(&paths.work()));
     let data = format!("lowerdir={},upperdir={upper},workdir={work}", lower.join(":"));
-    Ok(mount(Some("overlay"), target, Some("overlay"), MsFlags::empty(), Some(data.as_str()))?)
+    Ok(nix::mount::mount(Some("overlay"), target, Some("overlay"), MsFlags::empty(), Some(data.as_str()))?)
 }
 
 /// `,` separates options: a backslash takes that meaning away (Documentation/filesystems/overlayfs.rst).

@@ -14,6 +14,7 @@ mod hits;
 mod images;
 mod isolation;
 mod migrate;
+mod nested;
 mod network;
 mod project;
 mod pull_failures;

@@ -25,7 +25,7 @@ use crate::layout::ContainerPaths;
 use crate::logs::LogWriter;
 use crate::network::{Connection, NetworkError};
 use crate::oci::{self, ConfigError};
-use crate::rootfs::{self, RootfsError};
+use crate::rootfs::{self, Mounted, RootfsError};
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::launch::{self as runtime, Init, Launch, LaunchOptions, Stdio};
 use crate::runtime::process;
@@ -112,8 +112,8 @@ impl Monitor {
         signals: SignalFd,
         attached: Option<UnixStream>,
     ) -> Result<(Self, Vec<String>), LaunchError> {
-        let started = Self::prepare(engine.clone(), id, signals, attached).and_then(|mut monitor| {
-            let warnings = monitor.launch()?;
+        let started = Self::prepare(engine.clone(), id, signals, attached).and_then(|(mut monitor, mut warnings)| {
+            warnings.extend(monitor.launch()?);
             Ok((monitor, warnings))
         });
         if started.is_err() {
@@ -122,7 +122,13 @@ impl Monitor {
         started
     }
 
-    fn prepare(engine: Engine, id: &str, signals: SignalFd, attached: Option<UnixStream>) -> Result<Self, LaunchError> {
+    /// Makes everything the container needs but its process; returns what the user should know of that.
+    fn prepare(
+        engine: Engine,
+        id: &str,
+        signals: SignalFd,
+        attached: Option<UnixStream>,
+    ) -> Result<(Self, Vec<String>), LaunchError> {
         let paths = engine.layout().container(id);
         let spec = read_spec(&paths)?;
         let cgroup = cgroup_path(id, &spec);
@@ -130,7 +136,7 @@ impl Monitor {
         trace::step(effect, || durable::create_dir(paths.run()))?;
         durable::write_json(&paths.cgroup(), &cgroup, false)?;
         let connection = engine.connect(id, &spec)?;
-        let rootfs = mount_rootfs(&engine, &paths, &spec)?;
+        let Mounted { path: rootfs, warning } = mount_rootfs(&engine, &paths, &spec)?;
         let sources = mount_sources(&engine, &spec, &rootfs)?;
         let user = user::resolve(&rootfs, &spec.user, &spec.group_add)?;
         let etc = etc_files(&engine, id, &spec, &paths, &connection)?;
@@ -149,7 +155,7 @@ impl Monitor {
         let attachments =
             Attachments::new(&paths.attach(), attached).map_err(LaunchError::io("open the attach socket"))?;
         let log = LogWriter::open(&paths.log(), &spec.log).map_err(LaunchError::io("open the log"))?;
-        Ok(Self {
+        let monitor = Self {
             engine,
             id: id.to_owned(),
             spec,
@@ -167,7 +173,8 @@ impl Monitor {
             prober: None,
             backoff: Backoff::default(),
             restart_at: None,
-        })
+        };
+        Ok((monitor, warning.into_iter().collect()))
     }
 
     /// Starts the container's process once; returns what could not be applied in full.
@@ -313,14 +320,10 @@ fn cgroup_path(id: &str, spec: &ContainerSpec) -> String {
     }
 }
 
-fn mount_rootfs(engine: &Engine, paths: &ContainerPaths, spec: &ContainerSpec) -> Result<PathBuf, LaunchError> {
+fn mount_rootfs(engine: &Engine, paths: &ContainerPaths, spec: &ContainerSpec) -> Result<Mounted, LaunchError> {
     let image = engine.images().find(&spec.image.id)?;
     let image = image.ok_or_else(|| LaunchError::NoImage(spec.image.reference.clone()))?;
-    let layers = engine.images().layers(&image)?;
-    let root = engine.images().root_directory(&image);
-    rootfs::adopt_root(root.as_deref(), &paths.upper())
-        .map_err(LaunchError::io("set owner and mode of the root directory"))?;
-    Ok(rootfs::mount_overlay(paths, &layers)?)
+    Ok(rootfs::mount(paths, engine.images(), &image)?)
 }
 
 /// Returns where each mount's content is on the host; makes what is to be made, and fills empty volumes.

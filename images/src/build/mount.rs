@@ -50,9 +50,9 @@ pub(crate) enum Sharing {
 }
 
 /// The keys of a mount.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "dst", "destination", "env", "from", "gid", "id", "mode", "readonly", "readwrite", "required", "ro", "rw", "sharing",
-    "size", "source", "src", "target", "type",
+    "size", "source", "src", "target", "type", "uid",
 ];
 
 /// Returns what a mount takes its files from, as it is written.

@@ -15,4 +15,5 @@ pub use diff::{DiffError, Form};
 pub use pipeline::CorruptBlob;
 pub(crate) use pipeline::{Expected, Job, Outcome, PipelineError, Source, run, verify};
 pub(crate) use tar::{Entry, Kind, Reader, Timestamp, Writer};
-pub(crate) use unpack::{Below, Unpacked};
+pub use unpack::Copied;
+pub(crate) use unpack::{Below, Unpacked, flatten};

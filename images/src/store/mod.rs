@@ -11,6 +11,7 @@
 
 mod blobs;
 mod enter;
+mod copy;
 mod error;
 mod files;
 mod find;
@@ -25,6 +26,7 @@ mod tag;
 mod usage;
 mod write;
 
+pub use crate::layer::Copied;
 pub use error::StoreError;
 pub use prune::Pruned;
 pub use usage::{ImageUsage, Usage};

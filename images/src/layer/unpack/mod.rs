@@ -10,6 +10,7 @@
 
 mod attributes;
 mod below;
+mod flatten;
 mod path;
 mod place;
 mod tree;
@@ -17,7 +18,12 @@ mod walk;
 
 pub(crate) use attributes::restorable_xattrs;
 pub(crate) use below::Below;
+<<<<<<< HEAD
 pub(crate) use tree::{is_opaque, is_whiteout, kind, open_directory, status};
+=======
+pub use flatten::Copied;
+pub(crate) use flatten::flatten;
+>>>>>>> main
 
 use std::io::{self, BufRead};
 use std::os::fd::{AsFd, OwnedFd};
@@ -132,8 +138,8 @@ impl Extractor<'_> {
             }
             Target::Opaque { parent } => self.opaque(parent).map_err(|error| error.at("hide", parent)),
             Target::Plain { parent, name } => {
-                if matches!(entry.kind, Kind::CharDevice(Device { major: 0, minor: 0 })) {
-                    return Err(refused("character device 0:0 is how overlayfs marks a removed file"));
+                if matches!(entry.kind, Kind::CharDevice(Device { major: 0, .. })) {
+                    return Err(refused("a character device of major number 0 marks a removed file"));
                 }
                 let parent = self.parent(parent).map_err(|error| error.at("make the directory of", &clean))?;
                 self.place(&parent, name, entry, archive).map_err(|error| error.at("unpack", &clean))

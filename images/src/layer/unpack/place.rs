@@ -9,6 +9,7 @@ use std::io::{self, BufRead, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, makedev, mknodat};
 use nix::unistd::symlinkat;
@@ -39,9 +40,14 @@ pub(super) fn create_special(parent: &Directory, name: &[u8], entry: &Entry) -> 
     Attributes::of(entry).apply_at(parent.as_fd(), name, entry.kind == Kind::Symlink)
 }
 
-/// Makes the mark by which overlayfs hides `name` of lower layers.
+/// Makes the mark by which overlayfs hides `name` of lower layers; where that is refused, as on overlayfs itself, one that only
+/// we know. There layers are copied, not stacked.
 pub(super) fn create_whiteout(parent: &Directory, name: &[u8]) -> io::Result<()> {
-    Ok(mknodat(parent, name, SFlag::S_IFCHR, Mode::empty(), makedev(0, 0))?)
+    let mark = |minor| mknodat(parent, name, SFlag::S_IFCHR, Mode::empty(), makedev(0, minor));
+    match mark(0) {
+        Err(Errno::EPERM) => Ok(mark(1)?),
+        result => Ok(result?),
+    }
 }
 
 /// Why content could not be written.

@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstatat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, major};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::sys::xattr;
@@ -22,6 +22,9 @@ const MOST_OPEN: usize = 64;
 
 /// The attribute by which overlayfs hides a directory's content in lower layers (kernel overlayfs.rst).
 const OPAQUE: &[u8] = b"trusted.overlay.opaque";
+
+/// The same where overlayfs' own attributes cannot be set, as on overlayfs; only we know it.
+const OWN_OPAQUE: &[u8] = b"trusted.lighter.opaque";
 
 /// The directory being filled.
 pub(super) struct Tree {
@@ -130,19 +133,41 @@ pub(crate) fn kind(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
 }
 
+<<<<<<< HEAD
 /// Tells whether a file is what overlayfs takes for "removed here": a character device 0:0.
 pub(crate) fn is_whiteout(stat: &FileStat) -> bool {
     kind(stat) == SFlag::S_IFCHR && stat.st_rdev == 0
+=======
+/// Tells whether a file is what overlayfs takes for "removed here", a character device 0:0, or our own mark, 0:1. No kernel
+/// has character devices of major number 0.
+pub(super) fn is_whiteout(stat: &FileStat) -> bool {
+    kind(stat) == SFlag::S_IFCHR && major(stat.st_rdev) == 0
+>>>>>>> main
 }
 
 /// Hides what lower layers have in the directory `name` of `parent` (or, without a name, in `parent`).
 pub(super) fn make_opaque(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
-    xattr::set_at(parent, name, OPAQUE, b"y")
+    match xattr::set_at(parent, name, OPAQUE, b"y") {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EPERM)) => {
+            xattr::set_at(parent, name, OWN_OPAQUE, b"y")
+        }
+        result => result,
+    }
 }
 
 /// Tells whether the directory `name` of `parent` (or, without a name, `parent`) hides what lower layers have there.
+<<<<<<< HEAD
 pub(crate) fn is_opaque(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<bool> {
     Ok(xattr::get_at(parent, name, OPAQUE)?.as_deref() == Some(b"y"))
+=======
+pub(super) fn is_opaque(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<bool> {
+    for mark in [OPAQUE, OWN_OPAQUE] {
+        if xattr::get_at(parent, name, mark)?.as_deref() == Some(b"y") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+>>>>>>> main
 }
 
 fn remove_tree(parent: &Directory, name: &[u8]) -> io::Result<()> {

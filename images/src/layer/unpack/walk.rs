@@ -125,12 +125,22 @@ fn follow(parent: BorrowedFd<'_>, name: &[u8]) -> Result<Step, BelowError> {
 }
 
 fn enter(level: &Level, name: &[u8], below: Below) -> Result<Step, BelowError> {
+    Ok(Step::Into(enter_child(level, name, below)?))
+}
+
+/// Opens the directory `name` that is here, with what lies under it.
+pub(super) fn enter_child(level: &Level, name: &[u8], below: Below) -> Result<Level, BelowError> {
     let fd = open_directory(&level.here, name, OFlag::O_PATH)?;
-    Ok(Step::Into(Level { here: Directory { fd, path: level.here.path_of(name) }, below }))
+    Ok(Level { here: Directory { fd, path: level.here.path_of(name) }, below })
 }
 
 /// Makes the directory `name`, like the one below if there is one.
-fn make_directory(level: &Level, name: &[u8], like: Option<&FileStat>, made: &mut Vec<Made>) -> Result<(), BelowError> {
+pub(super) fn make_directory(
+    level: &Level,
+    name: &[u8],
+    like: Option<&FileStat>,
+    made: &mut Vec<Made>,
+) -> Result<(), BelowError> {
     let xattrs = match (like, &level.below) {
         (Some(_), below) => match below.holder(name)? {
             Some(holder) => restorable_xattrs(holder.as_fd(), name)?,
