@@ -18,12 +18,9 @@ mod walk;
 
 pub(crate) use attributes::restorable_xattrs;
 pub(crate) use below::Below;
-<<<<<<< HEAD
 pub(crate) use tree::{is_opaque, is_whiteout, kind, open_directory, status};
-=======
 pub use flatten::Copied;
 pub(crate) use flatten::flatten;
->>>>>>> main
 
 use std::io::{self, BufRead};
 use std::os::fd::{AsFd, OwnedFd};

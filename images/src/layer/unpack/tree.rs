@@ -133,16 +133,10 @@ pub(crate) fn kind(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
 }
 
-<<<<<<< HEAD
-/// Tells whether a file is what overlayfs takes for "removed here": a character device 0:0.
-pub(crate) fn is_whiteout(stat: &FileStat) -> bool {
-    kind(stat) == SFlag::S_IFCHR && stat.st_rdev == 0
-=======
 /// Tells whether a file is what overlayfs takes for "removed here", a character device 0:0, or our own mark, 0:1. No kernel
 /// has character devices of major number 0.
-pub(super) fn is_whiteout(stat: &FileStat) -> bool {
+pub(crate) fn is_whiteout(stat: &FileStat) -> bool {
     kind(stat) == SFlag::S_IFCHR && major(stat.st_rdev) == 0
->>>>>>> main
 }
 
 /// Hides what lower layers have in the directory `name` of `parent` (or, without a name, in `parent`).
@@ -156,18 +150,13 @@ pub(super) fn make_opaque(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()>
 }
 
 /// Tells whether the directory `name` of `parent` (or, without a name, `parent`) hides what lower layers have there.
-<<<<<<< HEAD
 pub(crate) fn is_opaque(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<bool> {
-    Ok(xattr::get_at(parent, name, OPAQUE)?.as_deref() == Some(b"y"))
-=======
-pub(super) fn is_opaque(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<bool> {
     for mark in [OPAQUE, OWN_OPAQUE] {
         if xattr::get_at(parent, name, mark)?.as_deref() == Some(b"y") {
             return Ok(true);
         }
     }
     Ok(false)
->>>>>>> main
 }
 
 fn remove_tree(parent: &Directory, name: &[u8]) -> io::Result<()> {
