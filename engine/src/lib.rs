@@ -17,6 +17,7 @@
 //! All of it runs in the command, except `monitor`, which runs in the process of that name.
 
 mod attach;
+mod build;
 mod container;
 mod control;
 mod create;
@@ -46,6 +47,7 @@ mod watch;
 
 use std::path::PathBuf;
 
+pub use build::{BuildSession, BuildSessionError};
 pub use attach::{AttachClient, Frame, FrameReader, write_frame};
 pub use container::Container;
 pub use control::ControlError;

@@ -117,6 +117,7 @@ impl Engine {
             self.recover_one(&id)?;
         }
         self.recover_strays();
+        self.recover_builds();
         Ok(())
     }
 

@@ -34,7 +34,7 @@ use crate::progress::Silent;
 use crate::reference::Reference;
 use crate::store::{Assembled, Image, Store, StoreError};
 
-use self::document::NewLayer;
+pub(crate) use self::document::NewLayer;
 
 /// Why an image could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +118,7 @@ pub fn import(
 }
 
 /// Writes the changes as a compressed layer; `None` if there are none.
-fn written(store: &Store, upper: Upper<'_>) -> Result<Option<(Content, NewLayer)>, DeriveError> {
+pub(crate) fn written(store: &Store, upper: Upper<'_>) -> Result<Option<(Content, NewLayer)>, DeriveError> {
     let keep = |source| DeriveError::Archive { act: "keep", source };
     let file = BufWriter::new(Hashing::new(store.blobs().spool()?));
     // The lowest level: a layer is written once and read by few, and the disk is not what is slow.

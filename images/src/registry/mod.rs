@@ -11,6 +11,7 @@
 mod auth;
 mod blob;
 mod config;
+mod download;
 mod endpoint;
 mod failure;
 mod http;
@@ -19,6 +20,7 @@ mod retry;
 mod session;
 mod tls;
 
+pub(crate) use download::download;
 pub use config::{ConfigError, RegistryConfig};
 pub use failure::{Attempt, RegistryError};
 pub(crate) use session::{Blob, Piece, Session};

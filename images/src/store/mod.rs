@@ -13,7 +13,7 @@ mod blobs;
 mod enter;
 mod copy;
 mod error;
-mod files;
+pub(crate) mod files;
 mod find;
 mod image;
 mod index;
@@ -33,7 +33,7 @@ pub use usage::{ImageUsage, Usage};
 
 pub(crate) use blobs::{Blobs, FileSource, Ingest};
 pub(crate) use index::{Entry, EntryPlatform};
-pub(crate) use layers::{LayerIds, Layers, NewLayer};
+pub(crate) use layers::{LayerIds, Layers, NewLayer, Staging};
 pub(crate) use lease::{Lease, Needs};
 pub(crate) use enter::Assembled;
 pub(crate) use write::Listed;

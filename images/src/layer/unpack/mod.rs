@@ -16,7 +16,7 @@ mod place;
 mod tree;
 mod walk;
 
-pub(crate) use attributes::restorable_xattrs;
+pub(crate) use attributes::{Attributes, restorable_xattrs};
 pub(crate) use below::Below;
 pub(crate) use tree::{is_opaque, is_whiteout, kind, open_directory, status};
 pub use flatten::Copied;
@@ -31,7 +31,7 @@ use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{Mode, SFlag, mkdirat};
 use nix::unistd::linkat;
 
-use self::attributes::{Attributes, set_times};
+use self::attributes::set_times;
 use self::below::{BelowError, Found};
 use self::path::Target;
 use self::place::WriteError;

@@ -1,0 +1,86 @@
+//! Layers joined by overlayfs, reached through a descriptor alone: nothing is ever mounted where anybody else sees it.
+//!
+//! Runs in the shell command's process. A thread of its own enters a mount namespace of its own, mounts, opens the root
+//! and lets go of the mount again; the kernel keeps it as long as the descriptor is open. Killed at any point, nothing is
+//! left to unmount (mount_namespaces(7), umount2(2) `MNT_DETACH`).
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+
+/// Where changes go.
+pub(crate) struct Writable<'a> {
+    /// overlayfs's `upperdir`.
+    pub(crate) upper: &'a Path,
+    /// overlayfs's `workdir`, on the same file system.
+    pub(crate) work: &'a Path,
+}
+
+/// Joins `lowers`, topmost first, at the empty directory `at`, and opens the root.
+///
+/// # Errors
+/// What the kernel says; there must be at least two lower layers, or one and a writable one.
+pub(crate) fn open(lowers: &[PathBuf], writable: Option<&Writable<'_>>, at: &Path) -> io::Result<OwnedFd> {
+    let open = |path: &PathBuf| File::open(path).map(OwnedFd::from);
+    let lowers = lowers.iter().map(open).collect::<io::Result<Vec<_>>>()?;
+    let writable = writable.map(|own| Ok::<_, io::Error>((File::open(own.upper)?, File::open(own.work)?))).transpose()?;
+    // By descriptor: no length of path counts, and no sign in one means anything.
+    let name = |fd: i32| format!("/proc/self/fd/{fd}");
+    let layers: Vec<_> = lowers.iter().map(|fd| name(fd.as_raw_fd())).collect();
+    let mut options = format!("lowerdir={}", layers.join(":"));
+    if let Some((upper, work)) = &writable {
+        options += &format!(",upperdir={},workdir={}", name(upper.as_raw_fd()), name(work.as_raw_fd()));
+    }
+    thread::scope(|scope| {
+        let mounting = scope.spawn(|| mount_and_open(&options, at));
+        mounting.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
+fn mount_and_open(options: &str, at: &Path) -> io::Result<OwnedFd> {
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount::<str, _, str, str>(None, "/", None, private, None)?;
+    // What a layer says about the layers below must be said in full: a layer is used without them, too.
+    let full = format!("{options},redirect_dir=nofollow,metacopy=off");
+    match mount(Some("overlay"), at, Some("overlay"), MsFlags::empty(), Some(full.as_str())) {
+        Err(nix::Error::EINVAL) => mount(Some("overlay"), at, Some("overlay"), MsFlags::empty(), Some(options))?,
+        result => result?,
+    }
+    let root = File::open(at)?;
+    umount2(at, MntFlags::MNT_DETACH)?;
+    Ok(root.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    #[ignore = "needs root"]
+    fn changes_arrive_in_the_writable_layer_and_no_mount_is_left() {
+        let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+        let path = |name: &str| directory.path().join(name);
+        for name in ["low", "high", "upper", "work", "at"] {
+            fs::create_dir(path(name)).unwrap();
+        }
+        fs::write(path("low").join("a"), "low").unwrap();
+        fs::write(path("high").join("a"), "high").unwrap();
+        let (upper, work) = (path("upper"), path("work"));
+        let root = open(&[path("high"), path("low")], Some(&Writable { upper: &upper, work: &work }), &path("at")).unwrap();
+        let inside = format!("/proc/self/fd/{}", root.as_raw_fd());
+        assert_eq!(fs::read_to_string(format!("{inside}/a")).unwrap(), "high");
+        fs::write(format!("{inside}/b"), "new").unwrap();
+        assert_eq!(fs::read_to_string(upper.join("b")).unwrap(), "new");
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(!mounts.contains(directory.path().to_str().unwrap()));
+    }
+}
