@@ -74,8 +74,22 @@ pub(crate) enum Verb {
     Inspect(verbs::inspect::InspectArgs),
     Port(verbs::port::PortArgs),
     Pull(verbs::pull::PullArgs),
+    Push(verbs::push::PushArgs),
+    Login(verbs::login::LoginArgs),
+    Logout(verbs::logout::LogoutArgs),
     Images(verbs::images::ImagesArgs),
     Rmi(verbs::rmi::RmiArgs),
+    Tag(verbs::tag::TagArgs),
+    History(verbs::history::HistoryArgs),
+    Save(verbs::save::SaveArgs),
+    Load(verbs::load::LoadArgs),
+    Import(verbs::import::ImportArgs),
+    Export(verbs::export::ExportArgs),
+    Commit(verbs::commit::CommitArgs),
+    #[command(subcommand)]
+    Image(verbs::image::ImageVerb),
+    #[command(subcommand)]
+    System(verbs::system::SystemVerb),
     #[command(subcommand)]
     Volume(verbs::volume::VolumeVerb),
     #[command(subcommand)]
@@ -90,7 +104,7 @@ impl Verb {
     /// Returns whether the verb touches containers, images or the network.
     pub(crate) fn needs_root(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Completion(_) | Self::Man(_) => false,
+            Self::Config(_) | Self::Completion(_) | Self::Man(_) | Self::Login(_) | Self::Logout(_) => false,
             // Some of its verbs do, and say so themselves.
             Self::Runtime(_) => false,
             Self::Compose(args) => !matches!(args.verb, verbs::compose::ComposeVerb::Config(_)),

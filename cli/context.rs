@@ -5,8 +5,10 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use lighter_engine::images::pull::PullOptions;
-use lighter_engine::images::registry::RegistryConfig;
+use lighter_engine::images::Slots;
+use lighter_engine::images::pull::{DEFAULT_DOWNLOADS, PullOptions};
+use lighter_engine::images::push::{DEFAULT_UPLOADS, PushOptions};
+use lighter_engine::images::registry::{Access, CredentialStore, Proxies, RegistryConfig};
 use lighter_engine::{Engine, Layout};
 
 use crate::args::{Globals, ProjectArgs};
@@ -15,6 +17,12 @@ use crate::ui::Ui;
 
 /// Where registries are configured, unless LIGHTER_CONFIG says otherwise.
 const DEFAULT_CONFIG: &str = "/etc/lighter/config.toml";
+
+/// Where docker has certificates of registries, beside our own `certs.d`.
+const DOCKER_CERTIFICATES: &str = "/etc/docker/certs.d";
+
+/// Where podman has root's logins where there is no XDG_RUNTIME_DIR (containers-auth.json(5)).
+const PODMANS_LOGINS: &str = "/run/containers/0/auth.json";
 
 /// What the process was given besides its arguments.
 pub(crate) struct Invocation {
@@ -77,11 +85,41 @@ impl Context {
         Ok(engine)
     }
 
-    /// Returns how to pull: registries and mirrors as configured.
-    pub(crate) fn pull_options(&self) -> Result<PullOptions, Failure> {
-        let path = self.variable("LIGHTER_CONFIG").unwrap_or(DEFAULT_CONFIG);
-        let registries = RegistryConfig::load(Path::new(path))?;
-        Ok(PullOptions { registries, ..PullOptions::default() })
+    /// Returns how registries are reached, and as whom: as configured here, and as docker and podman have it.
+    pub(crate) fn access(&self) -> Result<Access, Failure> {
+        let path = Path::new(self.variable("LIGHTER_CONFIG").unwrap_or(DEFAULT_CONFIG));
+        let own = path.parent().unwrap_or(Path::new("/")).join("certs.d");
+        let config = RegistryConfig::load(path)?.with_certificate_directories(vec![own, DOCKER_CERTIFICATES.into()]);
+        let programs = std::env::split_paths(self.variable("PATH").unwrap_or_default()).collect();
+        let credentials = CredentialStore::new(self.credential_files(), programs);
+        let proxies = Proxies::from_variables(|name| self.variable(name));
+        Ok(Access { config, credentials, proxies, ..Access::default() })
+    }
+
+    /// Lists the files that may have logins, docker's before podman's; the first is the one that `login` writes.
+    fn credential_files(&self) -> Vec<PathBuf> {
+        let below = |variable: &str, rest: &str| self.variable(variable).map(|folder| Path::new(folder).join(rest));
+        let files = [
+            self.variable("REGISTRY_AUTH_FILE").map(PathBuf::from),
+            below("DOCKER_CONFIG", "config.json").or_else(|| below("HOME", ".docker/config.json")),
+            below("XDG_RUNTIME_DIR", "containers/auth.json").or_else(|| Some(PathBuf::from(PODMANS_LOGINS))),
+            below("HOME", ".config/containers/auth.json"),
+        ];
+        files.into_iter().flatten().map(|path| self.invocation.working_directory.join(path)).collect()
+    }
+
+    /// Returns how to pull, with so many layers at once, or as many as are configured.
+    pub(crate) fn pull_options(&self, downloads: Option<usize>) -> Result<PullOptions, Failure> {
+        let access = self.access()?;
+        let downloads = downloads.or(access.config.max_concurrent_downloads).unwrap_or(DEFAULT_DOWNLOADS);
+        Ok(PullOptions { platform: None, access, downloads: Slots::new(downloads) })
+    }
+
+    /// Returns how to push, with so many layers at once, or as many as are configured.
+    pub(crate) fn push_options(&self, uploads: Option<usize>) -> Result<PushOptions, Failure> {
+        let access = self.access()?;
+        let uploads = uploads.or(access.config.max_concurrent_uploads).unwrap_or(DEFAULT_UPLOADS);
+        Ok(PushOptions { access, uploads: Slots::new(uploads) })
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod diagnostics;
 pub(crate) mod format;
 pub(crate) mod logs;
 pub(crate) mod progress;
+pub(crate) mod prompt;
 pub(crate) mod quantity;
 pub(crate) mod table;
 

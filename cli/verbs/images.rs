@@ -1,73 +1,101 @@
 //! `lighter images`
 
+use jiff::Timestamp;
+use lighter_engine::images::reference::Reference;
 use lighter_engine::images::store::Image;
 use serde_json::{Value, json};
 
+use super::image::filter::{Filter, LOOKING, made};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::format::{self, Format};
 use crate::ui::quantity;
 
-/// List images
+/// List images, newest first
 #[derive(clap::Args)]
 pub(crate) struct ImagesArgs {
-    /// Only images of this name
+    /// Only images of this name, which may have `*` and `?`
     name: Option<String>,
+    /// Show all images; none is hidden without it either, as there are no intermediate ones
+    #[arg(short, long)]
+    all: bool,
     /// Only ids
     #[arg(short, long)]
     quiet: bool,
     /// Do not shorten ids
     #[arg(long)]
     no_trunc: bool,
+    /// Show digests
+    #[arg(long)]
+    digests: bool,
+    /// Only those that fit: dangling=, label=, label!=, before=, since=, reference=, until=
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
     /// `table`, `json`, or a template: '{{.Repository}}:{{.Tag}}'
     #[arg(long, default_value = "table", hide_default_value = true)]
     format: Format,
 }
 
-const COLUMNS: [(&str, &str); 5] =
-    [("REPOSITORY", "Repository"), ("TAG", "Tag"), ("IMAGE ID", "ID"), ("CREATED", "CreatedSince"), ("SIZE", "Size")];
+const COLUMNS: [(&str, &str); 6] = [
+    ("REPOSITORY", "Repository"),
+    ("TAG", "Tag"),
+    ("DIGEST", "Digest"),
+    ("IMAGE ID", "ID"),
+    ("CREATED", "CreatedSince"),
+    ("SIZE", "Size"),
+];
 
 pub(crate) fn run(ctx: &Context, args: &ImagesArgs) -> Result<(), Failure> {
     let engine = ctx.engine()?;
-    let mut rows = Vec::new();
-    for image in engine.images().list()? {
-        rows.extend(rows_of(&image, args));
-    }
+    let mut filter = Filter::parse(&args.filter, LOOKING, engine.images())?;
     if let Some(name) = &args.name {
-        let (repository, tag) = split(name);
-        rows.retain(|row| row["Repository"] == repository && tag.is_none_or(|tag| row["Tag"] == tag));
+        filter.named(name);
     }
+    let mut images = engine.images().list()?;
+    images.retain(|image| filter.fits(image));
+    images.sort_by_key(|image| std::cmp::Reverse(made(image)));
+    let rows: Vec<_> = images.iter().flat_map(|image| rows(image, &filter, args.no_trunc)).collect();
     if args.quiet {
         return rows.iter().filter_map(|row| row["ID"].as_str()).try_for_each(|id| ctx.ui.line(id));
     }
-    let text = format::render(&args.format, &COLUMNS, &rows)?;
+    let columns: Vec<_> = COLUMNS.into_iter().filter(|(heading, _)| args.digests || *heading != "DIGEST").collect();
+    let text = format::render(&args.format, &columns, &rows)?;
     if text.is_empty() { Ok(()) } else { ctx.ui.line(text) }
 }
 
-fn rows_of(image: &Image, args: &ImagesArgs) -> Vec<Value> {
-    let id = if args.no_trunc { image.id.to_string() } else { image.id.short().to_owned() };
-    let created = image.config.created().as_ref().and_then(|text| text.parse().ok());
-    let row = |repository: &str, tag: &str| {
-        json!({
-            "Repository": repository,
-            "Tag": tag,
-            "ID": id,
-            "Digest": image.repo_digests.first().and_then(|digest| digest.split_once('@')).map_or("<none>", |(_, d)| d),
-            "CreatedAt": image.config.created(),
-            "CreatedSince": created.map_or_else(|| "N/A".to_owned(), |then| format!("{} ago", quantity::since(then))),
-            "Size": quantity::size(image.size),
-        })
-    };
-    if image.references.is_empty() {
-        return vec![row("<none>", "<none>")];
-    }
-    let references = image.references.iter();
-    references.map(|reference| row(&reference.familiar_name(), reference.tag().unwrap_or("<none>"))).collect()
+/// Returns a row for each of an image's names that is meant; one without names has one row.
+fn rows(image: &Image, filter: &Filter, no_trunc: bool) -> Vec<Value> {
+    let names: Vec<Option<&Reference>> =
+        if image.references.is_empty() { vec![None] } else { image.references.iter().map(Some).collect() };
+    names.into_iter().filter(|name| filter.fits_name(*name)).map(|name| row(image, name, no_trunc)).collect()
 }
 
-fn split(name: &str) -> (&str, Option<&str>) {
-    match name.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
-        _ => (name, None),
-    }
+/// Returns one row of the table, with docker's fields.
+pub(super) fn row(image: &Image, name: Option<&Reference>, no_trunc: bool) -> Value {
+    let none = || "<none>".to_owned();
+    let created = made(image);
+    json!({
+        "Repository": name.map_or_else(none, Reference::familiar_name),
+        "Tag": name.and_then(Reference::tag).map_or_else(none, str::to_owned),
+        "ID": if no_trunc { image.id.to_string() } else { image.id.short().to_owned() },
+        "Digest": name.and_then(|name| digest_of(image, name)).unwrap_or_else(none),
+        "CreatedAt": created.map_or_else(|| "N/A".to_owned(), created_at),
+        "CreatedSince": created.map_or_else(|| "N/A".to_owned(), |then| format!("{} ago", quantity::since(then))),
+        "Size": quantity::size(image.size),
+        "VirtualSize": quantity::size(image.size),
+        "SharedSize": "N/A",
+        "UniqueSize": "N/A",
+        "Containers": "N/A",
+    })
+}
+
+/// The digest under which a registry served the repository's image.
+fn digest_of(image: &Image, name: &Reference) -> Option<String> {
+    let prefix = format!("{}@", name.familiar_name());
+    image.repo_digests.iter().find_map(|served| served.strip_prefix(&prefix)).map(str::to_owned)
+}
+
+/// Writes a time as docker does, in UTC.
+pub(super) fn created_at(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string()
 }

@@ -1,6 +1,5 @@
 //! `lighter inspect`: one object as docker shows it.
 
-use lighter_engine::images::store::Image;
 use lighter_engine::{Container, Engine, Health, MountKind, NetworkMode, Status};
 use serde_json::{Map, Value, json};
 
@@ -62,7 +61,7 @@ fn object(ctx: &Context, engine: &Engine, name: &str, kind: Option<&str>) -> Res
     if wanted("image")
         && let Some(image) = engine.images().find(name)?
     {
-        return Ok(vec![self::image(&image)]);
+        return Ok(vec![super::image::inspect::object(engine, &image)?]);
     }
     if wanted("volume")
         && let Some(volume) = engine.volume(name)?
@@ -260,19 +259,4 @@ fn grouped(bindings: impl Iterator<Item = (String, Value)>) -> Value {
         }
     }
     Value::Object(ports)
-}
-
-fn image(image: &Image) -> Value {
-    let config = image.config.config().clone().unwrap_or_default();
-    json!({
-        "Id": image.id,
-        "RepoTags": image.references.iter().map(|reference| reference.familiar()).collect::<Vec<_>>(),
-        "RepoDigests": image.repo_digests,
-        "Created": image.config.created(),
-        "Architecture": image.config.architecture().to_string(),
-        "Os": image.config.os().to_string(),
-        "Size": image.size,
-        "Config": config,
-        "RootFS": {"Type": "layers", "Layers": image.config.rootfs().diff_ids()},
-    })
 }

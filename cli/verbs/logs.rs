@@ -69,7 +69,7 @@ pub(crate) fn run(ctx: &Context, args: &LogsArgs) -> Result<(), Failure> {
 }
 
 /// Reads a moment: RFC 3339, a local date or time without zone, seconds since 1970, or an age like `1h30m`.
-fn moment(text: &str) -> Result<Timestamp, Failure> {
+pub(crate) fn moment(text: &str) -> Result<Timestamp, Failure> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }

@@ -1,26 +1,38 @@
 //! The verbs, one file each.
 
 pub(crate) mod attach;
+pub(crate) mod commit;
 pub(crate) mod completion;
 pub(crate) mod compose;
 pub(crate) mod create;
 pub(crate) mod exec;
+pub(crate) mod export;
+pub(crate) mod history;
+pub(crate) mod image;
 pub(crate) mod images;
+pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod kill;
+pub(crate) mod load;
+pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod network;
 pub(crate) mod port;
 pub(crate) mod ps;
 pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod runtime;
+pub(crate) mod save;
 pub(crate) mod start;
 pub(crate) mod stop;
+pub(crate) mod system;
+pub(crate) mod tag;
 mod target;
 pub(crate) mod volume;
 pub(crate) mod wait;
@@ -54,8 +66,20 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Inspect(args) => done(inspect::run(ctx, &args)),
         Verb::Port(args) => done(port::run(ctx, &args)),
         Verb::Pull(args) => done(pull::run(ctx, &args)),
+        Verb::Push(args) => done(push::run(ctx, &args)),
+        Verb::Login(args) => done(login::run(ctx, &args)),
+        Verb::Logout(args) => done(logout::run(ctx, &args)),
         Verb::Images(args) => done(images::run(ctx, &args)),
         Verb::Rmi(args) => done(rmi::run(ctx, &args)),
+        Verb::Tag(args) => done(tag::run(ctx, &args)),
+        Verb::History(args) => done(history::run(ctx, &args)),
+        Verb::Save(args) => done(save::run(ctx, &args)),
+        Verb::Load(args) => done(load::run(ctx, &args)),
+        Verb::Import(args) => done(import::run(ctx, &args)),
+        Verb::Export(args) => done(export::run(ctx, &args)),
+        Verb::Commit(args) => done(commit::run(ctx, &args)),
+        Verb::Image(verb) => done(image::run(ctx, &verb)),
+        Verb::System(verb) => done(system::run(ctx, &verb)),
         Verb::Volume(verb) => done(volume::run(ctx, &verb)),
         Verb::Network(verb) => done(network::run(ctx, &verb)),
         Verb::Runtime(args) => Ok(runtime::run(args)),

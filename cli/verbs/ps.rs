@@ -78,7 +78,7 @@ fn fits(container: &Container, filters: &[String]) -> Result<bool, Failure> {
     Ok(true)
 }
 
-fn row(container: &Container, no_trunc: bool) -> Value {
+pub(super) fn row(container: &Container, no_trunc: bool) -> Value {
     let command = format!("\"{}\"", container.spec.args.join(" "));
     let created = container.state.created_at;
     json!({

@@ -1,31 +1,66 @@
 //! `lighter pull`
 
+use lighter_engine::Engine;
+use lighter_engine::images::progress::Progress;
 use lighter_engine::images::pull::{self, PullOptions};
 use lighter_engine::images::reference::Reference;
 
+use super::target;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::ui::progress;
+use crate::ui::progress::{self, ProgressArgs};
 
 /// Download an image from a registry
 #[derive(clap::Args)]
 pub(crate) struct PullArgs {
     /// Image name: `redis:7`, `registry.example/team/app@sha256:…`
     name: String,
-    /// Platform, as `linux/arm64`
+    /// Every tag of the repository
+    #[arg(short, long)]
+    all_tags: bool,
+    /// Platform, as `linux/arm64` or `linux/arm/v6`
     #[arg(long)]
     platform: Option<String>,
-    /// Only print the image's name
-    #[arg(short, long)]
-    quiet: bool,
+    /// Layers that are fetched and unpacked at once [default: 3]
+    #[arg(long, value_name = "N")]
+    max_concurrent_downloads: Option<usize>,
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 pub(crate) fn run(ctx: &Context, args: &PullArgs) -> Result<(), Failure> {
     let reference: Reference = args.name.parse()?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
-    let options = PullOptions { platform, ..ctx.pull_options()? };
+    let options = PullOptions { platform, ..ctx.pull_options(args.max_concurrent_downloads)? };
     let engine = ctx.engine()?;
-    let progress = progress::pull(ctx.ui.interactive, args.quiet);
+    let progress = progress::of(args.progress.style(ctx)?, ctx.ui.interactive);
+    if args.all_tags {
+        return all(ctx, &engine, args, &reference, &options, progress.as_ref());
+    }
     pull::pull(engine.images(), &reference, &options, progress.as_ref())?;
+    drop(progress);
     ctx.ui.line(reference.to_string())
+}
+
+/// Pulls one tag after the other, and goes on when one fails.
+fn all(
+    ctx: &Context,
+    engine: &Engine,
+    args: &PullArgs,
+    reference: &Reference,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> Result<(), Failure> {
+    if reference.tag().is_none_or(|tag| args.name.ends_with(&format!(":{tag}"))) {
+        return Err(Failure::text("neither a tag nor a digest can be given together with --all-tags"));
+    }
+    let mut failures = Vec::new();
+    for tag in pull::tags(reference, &options.access, progress)? {
+        let one: Reference = format!("{}:{tag}", reference.familiar_name()).parse()?;
+        match pull::pull(engine.images(), &one, options, progress) {
+            Ok(_) => ctx.ui.line(one.to_string())?,
+            Err(error) => failures.push(Failure::from(error)),
+        }
+    }
+    target::last_of(failures, &ctx.ui)
 }

@@ -1,6 +1,9 @@
 //! `lighter rmi`
 
-use lighter_engine::images::store::Removed;
+use std::cell::OnceCell;
+
+use lighter_engine::images::digest::Digest;
+use lighter_engine::images::store::{Removed, StoreError};
 
 use super::target::last_of;
 use crate::context::Context;
@@ -12,29 +15,35 @@ pub(crate) struct RmiArgs {
     /// Images, by name or id
     #[arg(required = true)]
     images: Vec<String>,
-    /// Remove an image even if it has several names
+    /// Take the names of an image away even if it has several or is in use; one that is absent is no failure
     #[arg(short, long)]
     force: bool,
+    /// Do not remove parents without a name; there are none, an image is whole by itself
+    #[arg(long)]
+    no_prune: bool,
 }
 
 pub(crate) fn run(ctx: &Context, args: &RmiArgs) -> Result<(), Failure> {
     let engine = ctx.engine()?;
-    let containers = engine.containers()?;
-    let in_use = |id: &lighter_engine::images::digest::Digest| {
-        let user = containers.iter().find(|container| container.spec.image.id == id.to_string());
-        user.map(|container| container.spec.name.clone())
-    };
     let mut failures = Vec::new();
     for name in &args.images {
+        // Looked at once the store's lock is held. What cannot be read might use any image.
+        let users = OnceCell::new();
+        let in_use = |id: &Digest| match users.get_or_init(|| engine.image_users()) {
+            Ok(users) => users.of(id),
+            Err(error) => Some(format!("what cannot be read ({})", crate::error::chain(error))),
+        };
         match engine.images().remove(name, args.force, &in_use) {
             Ok(removed) => removed.iter().try_for_each(|one| ctx.ui.line(describe(one)))?,
+            Err(error @ StoreError::NoSuchImage(_)) if args.force => Failure::from(error).print(ctx.ui.color),
             Err(error) => failures.push(error.into()),
         }
     }
     last_of(failures, &ctx.ui)
 }
 
-fn describe(removed: &Removed) -> String {
+/// Says what was done in docker's words.
+pub(super) fn describe(removed: &Removed) -> String {
     match removed {
         Removed::Untagged(name) => format!("Untagged: {name}"),
         Removed::Deleted(id) => format!("Deleted: {id}"),

@@ -4,8 +4,10 @@
 //! business, who shows the progress.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use lighter_engine::Engine;
+use lighter_engine::images::pull::Presence;
 use lighter_engine::images::store::{Image, StoreError};
 
 use crate::diagnostic::{Diagnostic, Fault, Span};
@@ -28,19 +30,20 @@ pub struct Wanted {
     pub platform: Option<String>,
     /// Whether the service has a `build`: such an image is not expected in a registry.
     pub is_built: bool,
+    /// Whether the file has an `image` for it.
+    pub is_named: bool,
     /// Where the file names it.
     pub at: Option<Span>,
 }
 
 impl Wanted {
-    /// Returns whether the image has to be pulled, given whether the store has it.
-    pub fn must_pull(&self, is_present: bool) -> bool {
-        match self.policy {
-            // When the last pull was is not recorded; a pull of what has not changed costs one request.
-            PullPolicy::Always | PullPolicy::Every(_) => true,
-            PullPolicy::Never | PullPolicy::Build => false,
-            PullPolicy::Missing => !is_present && !self.is_built,
-        }
+    /// Returns whether the image has to be pulled now, given whether the store has it; `policy` takes the place of the
+    /// service's own.
+    ///
+    /// What is built is expected in a registry only if the service's own policy says so.
+    pub fn must_pull(&self, policy: Option<PullPolicy>, presence: Presence, now: SystemTime) -> bool {
+        let is_expected = !self.is_built || (policy.is_none() && self.policy != PullPolicy::Missing);
+        is_expected && policy.unwrap_or(self.policy).must_pull(presence, now)
     }
 }
 
@@ -68,6 +71,7 @@ fn want(project: &Project, service: &Service) -> Wanted {
         policy: service.pull_policy,
         platform: service.platform.clone(),
         is_built: service.build.is_some(),
+        is_named: service.image.is_some(),
         at: project.span(&["services", &service.name, place]),
     }
 }

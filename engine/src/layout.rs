@@ -51,6 +51,11 @@ impl Layout {
         ContainerPaths { dir: self.containers().join(id), run: self.run.join("containers").join(id) }
     }
 
+    /// Returns the directory of the images that are mounted on the host.
+    pub(crate) fn image_mounts(&self) -> PathBuf {
+        self.run.join("images")
+    }
+
     pub(crate) fn lock(&self, name: &str) -> PathBuf {
         self.run.join("locks").join(name)
     }
@@ -119,6 +124,10 @@ impl ContainerPaths {
     /// Returns the file with the cgroup's path, written before the cgroup is made.
     pub fn cgroup(&self) -> PathBuf {
         self.run.join("cgroup.json")
+    }
+    /// Returns the file that names the command which has stopped the container's processes for a while.
+    pub(crate) fn frozen_by(&self) -> PathBuf {
+        self.run.join("frozen-by.json")
     }
     /// Returns the FIFO of stdout.
     pub fn stdout(&self) -> PathBuf {

@@ -11,6 +11,8 @@
 //! | [`Engine::stop`], [`Engine::kill`], [`Engine::wait`] | signals and waits; the monitor tears down |
 //! | [`Engine::remove`] | deletes the record and everything that belongs to it |
 //! | [`Engine::exec`] | runs a second process inside |
+//! | [`Engine::commit`], [`Engine::export`] | makes an image, or an archive, of a container's files |
+//! | [`Engine::mount_image`] | shows an image's files to the host |
 //! | [`Engine::containers`], [`Engine::find`] | what is there, corrected by what the kernel says |
 //! | [`Engine::volumes`] …, [`Engine::network`] … | volumes and networks |
 //!
@@ -18,6 +20,8 @@
 
 mod attach;
 mod build;
+mod check;
+mod commit;
 mod container;
 mod control;
 mod create;
@@ -25,7 +29,12 @@ mod durable;
 mod etc;
 mod exec;
 pub mod exit_code;
+mod export;
+mod freeze;
 mod id;
+mod image_copy;
+mod image_mount;
+mod image_users;
 mod layout;
 mod lock;
 mod logs;
@@ -41,7 +50,9 @@ mod spec;
 mod start;
 mod state;
 mod sys;
+mod usage;
 mod user;
+mod view;
 mod volume;
 mod watch;
 
@@ -49,11 +60,18 @@ use std::path::PathBuf;
 
 pub use build::{BuildSession, BuildSessionError};
 pub use attach::{AttachClient, Frame, FrameReader, write_frame};
+pub use check::{CheckError, Checked};
+pub use commit::{CommitError, CommitOptions};
 pub use container::Container;
 pub use control::ControlError;
 pub use create::CreateError;
 pub use durable::FileError;
 pub use exec::{Exec, ExecError, ExecSpec};
+pub use export::ExportError;
+pub use freeze::FreezeError;
+pub use image_copy::CopyError;
+pub use image_mount::{ImageMount, ImageMountError};
+pub use image_users::ImageUsers;
 pub use layout::{ContainerPaths, Layout};
 pub use lighter_images as images;
 pub use lighter_netns as netns;
@@ -65,6 +83,7 @@ pub use remove::{RemoveError, RemoveOptions};
 pub use spec::*;
 pub use start::{StartError, StartOptions, Started};
 pub use state::{EXIT_CODE_UNKNOWN, Health, HealthStatus, ProbeResult, Process, State, Status};
+pub use view::ViewError;
 pub use volume::{Volume, VolumeError};
 pub use watch::Watch;
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::images::store::{Copied, Image, Store, StoreError};
 use nix::mount::{MntFlags, MsFlags, umount2};
+use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
 
 use crate::layout::ContainerPaths;
 use crate::runtime::trace::{self, Effect, Target};
@@ -138,7 +139,7 @@ fn bind_copy(paths: &ContainerPaths) -> Result<PathBuf, RootfsError> {
 /// Gives the writable directory the owner and mode of the image's root directory: overlayfs shows the topmost one's.
 ///
 /// root's, 0755, if the image does not say. Only once: later the container itself may have changed them.
-fn adopt_root(image_root: Option<&Path>, upper: &Path) -> io::Result<()> {
+pub(crate) fn adopt_root(image_root: Option<&Path>, upper: &Path) -> io::Result<()> {
     if fs::read_dir(upper)?.next().is_some() || fs::metadata(upper)?.mode() & 0o7777 != 0o700 {
         return Ok(());
     }
@@ -185,12 +186,46 @@ fn mount_layers(target: &Path, lowers: &[PathBuf], paths: &ContainerPaths) -> Re
         })
 }
 
+/// Mounts these directories on `target`, topmost first, for reading only; they are two at least.
+///
+/// Layers that lie on overlayfs are refused: their marks of removed files may be none that it knows.
+pub(crate) fn mount_read_only(target: &Path, lowers: &[PathBuf]) -> io::Result<()> {
+    for lower in lowers {
+        if statfs(lower)?.filesystem_type() == OVERLAYFS_SUPER_MAGIC {
+            return Err(io::Error::other(format!("`{}` is on overlayfs, which cannot be stacked", lower.display())));
+        }
+    }
+    let mounted = crate::sys::overlay::mount_read_only(target, lowers).or_else(|error| match error.raw_os_error() {
+        // no new mount API, or no lowerdir+ (Linux < 6.5)
+        Some(libc::ENOSYS | libc::EINVAL) => classic_read_only(target, lowers),
+        _ => Err(error),
+    });
+    mounted.map_err(translate)
+}
+
+fn classic_read_only(target: &Path, lowers: &[PathBuf]) -> io::Result<()> {
+    let directories = lowers.iter().map(fs::File::open).collect::<io::Result<Vec<_>>>()?;
+    let data = format!("lowerdir={}", by_descriptor(&directories));
+    Ok(nix::mount::mount(Some("overlay"), target, Some("overlay"), MsFlags::MS_RDONLY, Some(data.as_str()))?)
+}
+
+fn by_descriptor(directories: &[fs::File]) -> String {
+    let paths: Vec<_> = directories.iter().map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd())).collect();
+    paths.join(":")
+}
+
+/// Tells whether something is mounted on a directory.
+pub(crate) fn is_mounted(target: &Path) -> bool {
+    let device = |path: &Path| fs::symlink_metadata(path).map(|metadata| metadata.dev()).ok();
+    let parent = target.parent().and_then(device);
+    parent.is_some() && device(target).is_some_and(|device| Some(device) != parent)
+}
+
 /// mount(2), whose options must fit into one page: layers go by descriptor, `/proc/self/fd/N`, so 127 of them fit.
 fn classic(target: &Path, lowers: &[PathBuf], paths: &ContainerPaths) -> io::Result<()> {
     let directories = lowers.iter().map(fs::File::open).collect::<io::Result<Vec<_>>>()?;
-    let lower: Vec<_> = directories.iter().map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd())).collect();
     let (upper, work) = (escape(&paths.upper()), escape(&paths.work()));
-    let data = format!("lowerdir={},upperdir={upper},workdir={work}", lower.join(":"));
+    let data = format!("lowerdir={},upperdir={upper},workdir={work}", by_descriptor(&directories));
     Ok(nix::mount::mount(Some("overlay"), target, Some("overlay"), MsFlags::empty(), Some(data.as_str()))?)
 }
 

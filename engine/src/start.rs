@@ -109,6 +109,7 @@ impl Engine {
     /// Containers that died with their monitor, or with the host, become exited ones and leave nothing behind.
     pub fn recover(&self) -> Result<(), StartError> {
         for id in self.container_ids()? {
+            self.thaw_abandoned(&id)?;
             let path = self.layout.container(&id).state();
             let Some(state) = durable::read_json::<crate::State>(&path)? else { continue };
             if state.has_monitor() || !(state.status.is_active() || self.has_leftovers(&id)) {

@@ -1,6 +1,6 @@
 //! Named volumes: a directory, a record, and the copy of the image's content into an empty one.
 
-mod copy_up;
+pub(crate) mod copy_up;
 
 use std::collections::BTreeMap;
 use std::fs;

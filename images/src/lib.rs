@@ -5,6 +5,7 @@
 //! layout under `ROOT/images` and one unpacked directory per layer under `ROOT/layers`.
 //!
 //! ```text
+//! push::push ─ blobs ─▶ registry
 //! pull::pull ─ registry (network thread) ─▶ blob ─▶ sha256 + copy ─▶ inflate + sha256 ─▶ extractor ─▶ layers/<key>/fs
 //!                                          one pipeline of threads per layer; the reference is written last
 //! ```
@@ -20,7 +21,11 @@ mod manifest;
 pub mod platform;
 pub mod progress;
 pub mod pull;
+pub mod push;
 pub mod reference;
 pub mod registry;
+mod slots;
 pub mod store;
 mod sys;
+
+pub use slots::Slots;

@@ -1,18 +1,20 @@
-//! What a pull tells whoever watches it.
+//! What a pull or push tells whoever watches it.
 //!
 //! Runs in the shell command's process. Events come from several threads at once, so a [`Progress`] is `Sync` and must
 //! not block: a slow terminal would slow the pull down.
 
+use std::time::Duration;
+
 use crate::digest::Digest;
 use crate::reference::Reference;
 
-/// Receives the events of a pull.
+/// Receives the events of a pull or push.
 pub trait Progress: Sync {
     /// Takes one event; called from any thread.
     fn report(&self, event: Event<'_>);
 }
 
-/// One step of a pull. A layer is named by the digest of its blob, as registries and `docker pull` show it.
+/// One step of a pull or push. A layer is named by the digest of its blob, as registries and `docker pull` show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -23,7 +25,14 @@ pub enum Event<'a> {
         /// The digest of the document served.
         digest: &'a Digest,
     },
-    /// The layer is in the store already, blob and directory.
+    /// The layer will be seen to; it waits for its turn.
+    LayerWaiting {
+        /// Digest of the layer's blob.
+        layer: &'a Digest,
+        /// Bytes of the whole blob.
+        total: u64,
+    },
+    /// The layer is in the store already, blob and directory; when pushing, it is at the registry.
     LayerExists {
         /// Digest of the layer's blob.
         layer: &'a Digest,
@@ -42,12 +51,49 @@ pub enum Event<'a> {
         /// Digest of the layer's blob.
         layer: &'a Digest,
     },
-    /// A registry or mirror did not answer as it should; the pull goes on with the next one, or after a pause.
+    /// More of the layer's blob has been sent.
+    LayerUpload {
+        /// Digest of the layer's blob.
+        layer: &'a Digest,
+        /// Bytes sent so far.
+        done: u64,
+        /// Bytes of the whole blob.
+        total: u64,
+    },
+    /// The layer's blob is at the registry.
+    LayerPushed {
+        /// Digest of the layer's blob.
+        layer: &'a Digest,
+    },
+    /// The layer's blob was at the registry in another repository, and is in this one too now.
+    LayerMounted {
+        /// Digest of the layer's blob.
+        layer: &'a Digest,
+        /// Path of the other repository.
+        source: &'a str,
+    },
+    /// A registry or mirror did not answer as it should.
     Retry {
         /// Host (and port) of the registry or mirror.
         host: &'a str,
         /// What went wrong there, one line.
         cause: &'a str,
+        /// Time until it is asked again; `None` if another place is asked instead.
+        pause: Option<Duration>,
+    },
+    /// Something is not as the user may think, one line.
+    Warning {
+        /// What.
+        text: &'a str,
+    },
+    /// The image is at the registry under its reference.
+    Pushed {
+        /// The reference.
+        reference: &'a Reference,
+        /// The digest of its manifest.
+        digest: &'a Digest,
+        /// Bytes of the manifest.
+        size: u64,
     },
     /// The image is in the store under its reference.
     Done {

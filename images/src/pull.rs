@@ -11,10 +11,12 @@
 
 mod error;
 mod layer;
+mod policy;
 mod resolve;
 mod workers;
 
 pub use error::PullError;
+pub use policy::{PolicyError, Presence, PullPolicy};
 
 pub use crate::layer::CorruptBlob;
 pub use crate::manifest::ManifestError;
@@ -22,10 +24,13 @@ pub use crate::manifest::ManifestError;
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 
+use jiff::Timestamp;
+
 use crate::platform::Platform;
 use crate::progress::{Event, Progress};
 use crate::reference::Reference;
-use crate::registry::{RegistryConfig, Session};
+use crate::registry::{Access, Purpose, Session, Subject, converse};
+use crate::slots::Slots;
 use crate::store::{Entry, EntryPlatform, Image, Needs, Store};
 
 use self::layer::Layer;
@@ -37,20 +42,25 @@ use self::workers::Work;
 pub struct PullOptions {
     /// The platform to choose from an index; `None` means this host's.
     pub platform: Option<Platform>,
-    /// Mirrors and insecure registries.
-    pub registries: RegistryConfig,
-    /// How many layers are fetched and unpacked at once; at least one is.
-    pub max_concurrent_downloads: usize,
+    /// How registries are reached, and as whom.
+    pub access: Access,
+    /// How many layers are fetched and unpacked at once, by all pulls that share them.
+    pub downloads: Slots,
 }
 
+/// Layers that are fetched and unpacked at once unless the user says otherwise: as many as Docker does.
+pub const DEFAULT_DOWNLOADS: usize = 3;
+
 impl Default for PullOptions {
-    /// This host's platform, no mirrors, and three layers at once, as Docker does.
+    /// This host's platform, registries as they are without any configuration, and three layers at once.
     fn default() -> Self {
-        PullOptions { platform: None, registries: RegistryConfig::default(), max_concurrent_downloads: 3 }
+        PullOptions { platform: None, access: Access::default(), downloads: Slots::new(DEFAULT_DOWNLOADS) }
     }
 }
 
 /// Pulls `reference` into `store`. Blocks; `progress` is called from several threads.
+///
+/// What the store has whole is not fetched again: by digest nothing is asked at all, by tag one question is.
 ///
 /// # Errors
 /// See [`PullError`]. Nothing is listed that was not before; blobs that came whole are kept, damaged ones are not.
@@ -62,22 +72,47 @@ pub fn pull(
 ) -> Result<Image, PullError> {
     // A tag beside a digest says nothing (and is not checked by anybody), so it is not kept either.
     let reference = &reference.without_ignored_tag();
-    let session = Session::start(reference, &options.registries)?;
-    let wanted = options.platform.clone().unwrap_or_else(Platform::host);
-    let resolved = Resolver { store, session: &session, reference, progress }.resolve(&wanted)?;
-    let layers = Layer::all(&resolved)?;
-    let needs = needs(&resolved, &layers);
+    let subject = Subject { reference: reference.clone(), purpose: Purpose::Read };
+    converse(&subject, &options.access, progress, |session| {
+        let wanted = options.platform.clone().unwrap_or_else(Platform::host);
+        let resolved = Resolver { store, session, reference, progress }.resolve(&wanted)?;
+        bring(store, session, &resolved, &options.downloads, reference, progress)
+    })?
+}
+
+/// Lists the tags of the repository of `reference`, as its registry has them. Blocks.
+///
+/// # Errors
+/// [`PullError::Registry`].
+pub fn tags(reference: &Reference, access: &Access, progress: &dyn Progress) -> Result<Vec<String>, PullError> {
+    let subject = Subject { reference: reference.clone(), purpose: Purpose::Read };
+    Ok(converse(&subject, access, progress, Session::tags)??)
+}
+
+/// Fetches and unpacks what the store lacks of a resolved image, and lists it.
+fn bring(
+    store: &Store,
+    session: &Session,
+    resolved: &Resolved,
+    downloads: &Slots,
+    reference: &Reference,
+    progress: &dyn Progress,
+) -> Result<Image, PullError> {
+    let layers = Layer::all(resolved)?;
+    let needs = needs(resolved, &layers);
     let (lease, listed) = store.begin(&needs)?;
     let (aborted, has_changed) = (AtomicBool::new(false), AtomicBool::new(false));
-    let (session, lease, listed) = (&session, &lease, &listed);
+    let (lease, listed) = (&lease, &listed);
     let work = Work { store, session, lease, listed, reference, progress, aborted, has_changed };
-    workers::fetch_all(&work, &layers, options.max_concurrent_downloads)?;
+    layers.iter().for_each(|layer| progress.report(Event::LayerWaiting { layer: &layer.blob, total: layer.size }));
+    workers::fetch_all(&work, &layers, downloads)?;
     if work.has_changed.into_inner() || !listed.has(&needs) {
         store.sync()?;
     }
     store.blobs().write(&resolved.config_digest, &resolved.config_bytes)?;
     store.blobs().write(&resolved.manifest_digest, &resolved.manifest_bytes)?;
-    let (image, changed) = store.publish(reference, &resolved.config_digest, entry(&resolved, reference))?;
+    let entry = entry(resolved, reference).pulled(Timestamp::now());
+    let (image, changed) = store.publish(reference, &resolved.config_digest, entry)?;
     progress.report(Event::Done { reference, digest: &resolved.served, changed });
     Ok(image)
 }

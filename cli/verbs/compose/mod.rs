@@ -9,7 +9,8 @@ pub(crate) mod kill;
 pub(crate) mod logs;
 mod outcome;
 pub(crate) mod ps;
-mod pull;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod run;
@@ -50,6 +51,8 @@ pub(crate) enum ComposeVerb {
     Kill(kill::KillArgs),
     Rm(rm::RmArgs),
     Run(Box<run::RunArgs>),
+    Pull(pull::PullArgs),
+    Push(push::PushArgs),
 }
 
 pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure> {
@@ -68,6 +71,8 @@ pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure>
         ComposeVerb::Kill(args) => done(kill::run(ctx, &project, &args)),
         ComposeVerb::Rm(args) => done(rm::run(ctx, &project, &args)),
         ComposeVerb::Run(args) => run::run(ctx, &project, &args),
+        ComposeVerb::Pull(args) => done(pull::run(ctx, &project, &args)),
+        ComposeVerb::Push(args) => done(push::run(ctx, &project, &args)),
     }
 }
 

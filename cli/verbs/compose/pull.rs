@@ -1,65 +1,133 @@
-//! Pulling what a project needs before it is planned.
+//! `lighter compose pull`, and pulling what a project needs before it is planned.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::thread;
+use std::time::SystemTime;
 
-use lighter_compose::Project;
 use lighter_compose::images::{Wanted, wanted};
+use lighter_compose::{Project, selection};
 use lighter_engine::Engine;
-use lighter_engine::images::pull::{self, PullOptions};
+use lighter_engine::images::progress::Progress;
+use lighter_engine::images::pull::{self, PullOptions, PullPolicy};
 use lighter_engine::images::reference::Reference;
 
+use super::config::load_services;
+use super::outcome;
+use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::ui::progress;
+use crate::ui::progress::{self, ProgressArgs, Style};
+use crate::verbs::target::last_of;
 
-/// Pulls the images that the services want and the store lacks, all at once.
-///
-/// `policy` (`always`, `missing`, `never`) takes the place of the services' own.
+/// Download the images of services
+#[derive(clap::Args)]
+pub(crate) struct PullArgs {
+    /// Services (default: all)
+    services: Vec<String>,
+    /// When to pull, instead of what the file says: `always`, `missing`, `daily`, `every_12h`
+    #[arg(long, value_name = "POLICY")]
+    policy: Option<PullPolicy>,
+    /// What the services depend on too
+    #[arg(long)]
+    include_deps: bool,
+    /// Not the images of services with a `build`
+    #[arg(long)]
+    ignore_buildable: bool,
+    /// Go on, and succeed, though images cannot be pulled
+    #[arg(long)]
+    ignore_pull_failures: bool,
+    #[command(flatten)]
+    progress: ProgressArgs,
+}
+
+pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PullArgs) -> Result<(), Failure> {
+    let project = load_services(ctx, project, &args.services)?.project;
+    let services =
+        selection::select(&project, &args.services, args.include_deps).map_err(|fault| outcome::fault(*fault))?;
+    let engine = ctx.engine()?;
+    let mut images = Vec::new();
+    for image in wanted(&project, &services) {
+        // Whoever says `pull` means now; only what is never pulled stays away, and what is to be built elsewhere may come.
+        let policy = args.policy.unwrap_or(match image.policy {
+            never @ (PullPolicy::Never | PullPolicy::Build) => never,
+            _ => PullPolicy::Always,
+        });
+        let (presence, _) = engine.images().presence(&image.reference)?;
+        let is_wanted = !(image.is_built && (args.ignore_buildable || !image.is_named));
+        if is_wanted && policy.must_pull(presence, SystemTime::now()) {
+            images.push(image);
+        }
+    }
+    let result = pull_all(ctx, &engine, images, args.progress.style(ctx)?);
+    match result {
+        Err(failure) if args.ignore_pull_failures => {
+            ctx.ui.warn(failure.to_string());
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+/// How a verb that needs images pulls them.
+pub(super) struct Pulling {
+    /// Takes the place of the services' own.
+    pub(super) policy: Option<PullPolicy>,
+    /// Whether to show nothing.
+    pub(super) quiet: bool,
+}
+
+/// Pulls the images that the services want and the store lacks, or has for too long.
 pub(super) fn missing(
     ctx: &Context,
     engine: &Engine,
     project: &Project,
     services: &[String],
-    policy: Option<&str>,
-    quiet: bool,
+    how: &Pulling,
 ) -> Result<(), Failure> {
-    let mut references = BTreeMap::new();
+    let mut images = Vec::new();
     for image in wanted(project, services) {
-        if must_pull(engine, &image, policy)? {
-            references.insert(image.reference.clone(), image.platform);
+        let (presence, _) = engine.images().presence(&image.reference)?;
+        if image.must_pull(how.policy, presence, SystemTime::now()) {
+            images.push(image);
         }
     }
-    if references.is_empty() {
+    pull_all(ctx, engine, images, progress::style(ctx, None, how.quiet)?)
+}
+
+/// Pulls images, all at once; how many layers come at once is bounded for all of them together.
+fn pull_all(ctx: &Context, engine: &Engine, images: Vec<Wanted>, style: Style) -> Result<(), Failure> {
+    let images: BTreeMap<String, Option<String>> =
+        images.into_iter().map(|image| (image.reference, image.platform)).collect();
+    if images.is_empty() {
         return Ok(());
     }
-    let options = ctx.pull_options()?;
-    let progress = progress::pull(ctx.ui.interactive, quiet);
+    let options = ctx.pull_options(None)?;
+    let progress = progress::of(style, ctx.ui.interactive);
     let pull_one = |name: &str, platform: Option<&str>| -> Result<(), Failure> {
-        let reference: Reference = name.parse()?;
-        if !quiet {
+        if matches!(style, Style::Auto | Style::Tty | Style::Plain) {
             ctx.ui.note(format!(" …  pull {name}"));
         }
-        let platform = platform.map(str::parse).transpose()?;
-        pull::pull(engine.images(), &reference, &PullOptions { platform, ..options.clone() }, progress.as_ref())?;
-        Ok(())
+        pull_image(engine, name, platform, &options, progress.as_ref())
     };
     thread::scope(|scope| {
         let pulls: Vec<_> =
-            references.iter().map(|(name, platform)| scope.spawn(|| pull_one(name, platform.as_deref()))).collect();
-        let results =
-            pulls.into_iter().map(|pull| pull.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            images.iter().map(|(name, platform)| scope.spawn(|| pull_one(name, platform.as_deref()))).collect();
+        let results = pulls.into_iter().map(|pull| pull.join().unwrap_or_else(|panic| resume_unwind(panic)));
         let failures = results.filter_map(Result::err).collect();
-        crate::verbs::target::last_of(failures, &ctx.ui)
+        last_of(failures, &ctx.ui)
     })
 }
 
-fn must_pull(engine: &Engine, image: &Wanted, policy: Option<&str>) -> Result<bool, Failure> {
-    let is_present = engine.images().find(&image.reference)?.is_some();
-    Ok(match policy {
-        Some("always") => !image.is_built,
-        Some("missing") => !is_present && !image.is_built,
-        Some(_) => false,
-        None => image.must_pull(is_present),
-    })
+fn pull_image(
+    engine: &Engine,
+    name: &str,
+    platform: Option<&str>,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> Result<(), Failure> {
+    let reference: Reference = name.parse()?;
+    let platform = platform.map(str::parse).transpose()?;
+    pull::pull(engine.images(), &reference, &PullOptions { platform, ..options.clone() }, progress)?;
+    Ok(())
 }

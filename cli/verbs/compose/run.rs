@@ -6,9 +6,11 @@ use lighter_compose::images::ImagesError;
 use lighter_compose::plan::up::PlanError;
 use lighter_compose::plan::{Plan, UpOptions};
 use lighter_compose::{Project, images, names, observe, plan, selection, specify};
+use lighter_engine::images::pull::PullPolicy;
 use lighter_engine::{ContainerSpec, Engine, NetworkMode, RestartPolicy, StartOptions};
 
 use super::config::load_services;
+use super::pull::Pulling;
 use super::{outcome, pull, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
@@ -64,6 +66,9 @@ pub(crate) struct RunArgs {
     /// Give it the service's names on its networks
     #[arg(long)]
     use_aliases: bool,
+    /// When to pull images, instead of what the file says
+    #[arg(long, value_name = "POLICY")]
+    pull: Option<PullPolicy>,
     /// No progress of pulls
     #[arg(long)]
     quiet_pull: bool,
@@ -105,7 +110,7 @@ fn prepare(
 ) -> Result<(Plan, ContainerSpec, Option<String>), Failure> {
     let services = selection::select(project, std::slice::from_ref(&args.service), !args.no_deps)
         .map_err(|fault| outcome::fault(*fault))?;
-    pull::missing(ctx, engine, project, &services, None, args.quiet_pull)?;
+    pull::missing(ctx, engine, project, &services, &Pulling { policy: args.pull, quiet: args.quiet_pull })?;
     let images = images::find(project, &services, engine).map_err(|error| match error {
         ImagesError::Missing(fault) => outcome::fault(*fault),
         other => other.into(),

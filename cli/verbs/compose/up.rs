@@ -10,9 +10,11 @@ use lighter_compose::plan::up::PlanError;
 use lighter_compose::plan::{Plan, UpOptions};
 use lighter_compose::{Project, images, observe, plan, selection, specify};
 use lighter_engine::Engine;
+use lighter_engine::images::pull::PullPolicy;
 
 use super::config::load_services;
 use super::foreground::{self, Foreground};
+use super::pull::Pulling;
 use super::{interrupt, outcome, pull, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
@@ -56,9 +58,9 @@ pub(crate) struct UpArgs {
     /// Seconds before SIGKILL for containers that are replaced or stopped
     #[arg(short, long, value_name = "SECONDS")]
     timeout: Option<u64>,
-    /// When to pull images, instead of what the file says
-    #[arg(long, value_parser = ["always", "missing", "never"])]
-    pull: Option<String>,
+    /// When to pull images, instead of what the file says: `always`, `missing`, `never`, `daily`, `every_12h`
+    #[arg(long, value_name = "POLICY")]
+    pull: Option<PullPolicy>,
     /// No progress of pulls
     #[arg(long)]
     quiet_pull: bool,
@@ -137,7 +139,7 @@ fn plan(
     }
     let services =
         selection::select(project, &options.services, !options.no_deps).map_err(|fault| outcome::fault(*fault))?;
-    pull::missing(ctx, engine, project, &services, args.pull.as_deref(), args.quiet_pull)?;
+    pull::missing(ctx, engine, project, &services, &Pulling { policy: args.pull, quiet: args.quiet_pull })?;
     let images = images::find(project, &services, engine).map_err(|error| match error {
         ImagesError::Missing(fault) => outcome::fault(*fault),
         other => other.into(),

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use lighter_engine::images::platform::Platform;
+use lighter_engine::images::pull::PullPolicy;
+
 /// What the container shall be
 #[derive(clap::Args, Clone)]
 pub(crate) struct RunFlags {
@@ -44,9 +47,12 @@ pub(crate) struct RunFlags {
     /// Label
     #[arg(short, long, value_name = "NAME=VALUE")]
     pub(crate) label: Vec<String>,
-    /// When to pull the image
-    #[arg(long, value_parser = ["always", "missing", "never"], default_value = "missing")]
-    pub(crate) pull: String,
+    /// When to pull the image: `always`, `missing`, `never`, `daily`, `weekly`, `every_12h`
+    #[arg(long, value_name = "POLICY", default_value = "missing")]
+    pub(crate) pull: PullPolicy,
+    /// Platform of the image, as `linux/arm64`
+    #[arg(long)]
+    pub(crate) platform: Option<Platform>,
     /// No progress of the pull
     #[arg(short, long)]
     pub(crate) quiet: bool,

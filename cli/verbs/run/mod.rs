@@ -6,7 +6,9 @@ pub(crate) mod parse;
 mod specification;
 
 use std::process::ExitCode;
+use std::time::SystemTime;
 
+use lighter_engine::images::pull::{Presence, PullOptions};
 use lighter_engine::images::reference::Reference;
 use lighter_engine::images::store::Image;
 use lighter_engine::{Container, Engine, RemoveOptions, StartOptions, images};
@@ -41,7 +43,7 @@ pub(crate) fn run(ctx: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
         session::check_terminal(args.flags.tty, args.flags.interactive).map_err(ours)?;
     }
     let engine = ctx.recovered_engine().map_err(ours)?;
-    let image = ensure_image(ctx, &engine, &args.flags.image, &args.flags.pull, args.flags.quiet).map_err(ours)?;
+    let image = ensure_image(ctx, &engine, &args.flags).map_err(ours)?;
     let explanation = args.explain.map(Explanation::begin).transpose().map_err(ours)?;
     let container = create_from(ctx, &engine, &args.flags, &image).map_err(ours)?;
     let started = engine.start(&container, StartOptions { attach: !args.detach });
@@ -82,7 +84,7 @@ fn abandon(engine: &Engine, container: &Container, failure: Failure) -> Failure 
 
 /// Makes a container from flags; pulls its image if need be.
 pub(crate) fn create(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Result<Container, Failure> {
-    let image = ensure_image(ctx, engine, &flags.image, &flags.pull, flags.quiet)?;
+    let image = ensure_image(ctx, engine, flags)?;
     create_from(ctx, engine, flags, &image)
 }
 
@@ -98,26 +100,22 @@ fn create_from(ctx: &Context, engine: &Engine, flags: &RunFlags, image: &Image) 
     Ok(container)
 }
 
-/// Returns the image, pulled according to `policy`: `always`, `missing` or `never`.
-pub(crate) fn ensure_image(
-    ctx: &Context,
-    engine: &Engine,
-    name: &str,
-    policy: &str,
-    quiet: bool,
-) -> Result<Image, Failure> {
-    if policy != "always"
-        && let Some(image) = engine.images().find(name)?
-    {
-        return Ok(image);
-    }
-    if policy == "never" {
-        return Err(Failure::text(format!("no such image: {name}")).hint(format!("get it with: lighter pull {name}")));
+/// Returns the image, pulled if the policy says so or if the one here is for another platform than was asked for.
+fn ensure_image(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Result<Image, Failure> {
+    let name = &flags.image;
+    let (presence, image) = engine.images().presence(name)?;
+    let fitting = image.filter(|image| flags.platform.as_ref().is_none_or(|platform| image.runs_on(platform)));
+    let presence = if fitting.is_some() { presence } else { Presence::Absent };
+    if !flags.pull.must_pull(presence, SystemTime::now()) {
+        let missing =
+            || Failure::text(format!("no such image: {name}")).hint(format!("get it with: lighter pull {name}"));
+        return fitting.ok_or_else(missing);
     }
     let reference: Reference = name.parse()?;
-    if !quiet {
+    if !flags.quiet {
         ctx.ui.note(format!("Pulling {}", reference.familiar()));
     }
-    let progress = progress::pull(ctx.ui.interactive, quiet);
-    Ok(images::pull::pull(engine.images(), &reference, &ctx.pull_options()?, progress.as_ref())?)
+    let options = PullOptions { platform: flags.platform.clone(), ..ctx.pull_options(None)? };
+    let progress = progress::pull(ctx.ui.interactive, flags.quiet);
+    Ok(images::pull::pull(engine.images(), &reference, &options, progress.as_ref())?)
 }

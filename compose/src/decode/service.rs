@@ -1,12 +1,10 @@
 //! One service.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::reader::{Reader, pairs, text, texts};
 use super::{endpoint, file_object, healthcheck, isolation, logging, mount, port, process, resources, restart};
-use crate::model::{Build, Condition, Dependency, PullPolicy, Service};
-use crate::units;
+use crate::model::{Build, Condition, Dependency, Service};
 use crate::yaml::Node;
 
 pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
@@ -21,7 +19,7 @@ pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
         image: text(node, "image"),
         build: node.get("build").map(build),
         pull_policy: reader
-            .parse(node.get("pull_policy"), &format!("{path}.pull_policy"), "a pull policy", pull_policy)
+            .parse(node.get("pull_policy"), &format!("{path}.pull_policy"), "a pull policy", |text| text.parse().ok())
             .unwrap_or_default(),
         platform: text(node, "platform"),
         process: process::read(node, &path, reader),
@@ -46,19 +44,6 @@ pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
 
 fn build(node: &Node) -> Build {
     Build { context: text(node, "context").unwrap_or_default(), dockerfile: text(node, "dockerfile") }
-}
-
-fn pull_policy(text: &str) -> Option<PullPolicy> {
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    match text {
-        "missing" | "if_not_present" => Some(PullPolicy::Missing),
-        "always" => Some(PullPolicy::Always),
-        "never" => Some(PullPolicy::Never),
-        "build" => Some(PullPolicy::Build),
-        "daily" => Some(PullPolicy::Every(DAY)),
-        "weekly" => Some(PullPolicy::Every(DAY * 7)),
-        _ => units::parse_duration(text.strip_prefix("every_")?).map(PullPolicy::Every),
-    }
 }
 
 fn depends_on(node: &Node) -> BTreeMap<String, Dependency> {

@@ -1,28 +1,13 @@
 //! A service: what its containers have in common.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::{
     Dependency, FileGrant, Healthcheck, Isolation, Logging, Mount, Networking, Port, Process, Resources, RestartPolicy,
 };
 use crate::yaml::Node;
 
-/// When the image of a service is pulled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PullPolicy {
-    /// When it is not in the store.
-    #[default]
-    Missing,
-    /// At every `up`.
-    Always,
-    /// Never.
-    Never,
-    /// It is built, not pulled.
-    Build,
-    /// When the last pull is older than this.
-    Every(Duration),
-}
+pub use lighter_engine::images::pull::PullPolicy;
 
 /// `build`, as far as it is needed to say that an image would have to be built.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,6 +31,19 @@ pub(crate) fn mount(target: &Path, lowers: &[PathBuf], upper: &Path, work: &Path
     move_mount(&fsmount(&context)?, &c_path(target)?)
 }
 
+/// Mounts overlayfs on `target` for reading, one `lowerdir+` for each directory (topmost first), which are two at least.
+///
+/// EINVAL as for [`mount`].
+pub(crate) fn mount_read_only(target: &Path, lowers: &[PathBuf]) -> io::Result<()> {
+    let context = fsopen(c"overlay")?;
+    configure(&context, SET_STRING, Some(c"source"), Some(c"overlay"))?;
+    for lower in lowers {
+        configure(&context, SET_STRING, Some(c"lowerdir+"), Some(&c_path(lower)?))?;
+    }
+    configure(&context, CMD_CREATE, None, None)?;
+    move_mount(&fsmount(&context)?, &c_path(target)?)
+}
+
 fn c_path(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)
 }

@@ -3,7 +3,7 @@
 //! Runs in the monitor. Only while the volume is empty; a copy that was cut short begins anew, as the volume becomes
 //! visible by one rename.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -48,6 +48,16 @@ fn copy_if_empty(rootfs: &Path, target: &str, mountpoint: &Path) -> io::Result<(
     nix::unistd::syncfs(&copy)?;
     fs::rename(&copying, mountpoint)?;
     File::open(mountpoint.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+/// Copies what `source` has under `name` into `target`, where nothing has that name.
+pub(crate) fn copy_named(source: BorrowedFd<'_>, target: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+    copy_entry(source, target, &CString::new(name.as_encoded_bytes())?)
+}
+
+/// Copies all that is in `source`, and what it is like, into the empty directory `target`.
+pub(crate) fn copy_whole(source: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
+    copy_directory(source, target)
 }
 
 fn copy_directory(source: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {

@@ -112,7 +112,8 @@ fn too_deep(digest: &Digest) -> ArchiveError {
 /// Returns a name that the layout's index gives. A tag alone, as umoci writes it, names no repository.
 fn name_of(descriptor: &Descriptor) -> Result<Option<Reference>, ArchiveError> {
     let annotations = descriptor.annotations().clone().unwrap_or_default();
-    let name = annotations.get(IMAGE_NAME).or_else(|| annotations.get(REF_NAME).filter(|name| name.contains([':', '/'])));
+    let name =
+        annotations.get(IMAGE_NAME).or_else(|| annotations.get(REF_NAME).filter(|name| name.contains([':', '/'])));
     Ok(name.map(|name| name.parse()).transpose()?)
 }
 

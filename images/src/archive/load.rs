@@ -5,8 +5,8 @@
 
 use super::documents::{self, Found};
 use super::error::ArchiveError;
-use super::members::Members;
 pub use super::members::Input;
+use super::members::Members;
 use crate::install::Installation;
 use crate::platform::Platform;
 use crate::progress::Progress;

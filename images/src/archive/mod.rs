@@ -16,8 +16,8 @@ mod load;
 mod members;
 mod save;
 
-pub use error::ArchiveError;
 pub use crate::install::InstallError;
+pub use error::ArchiveError;
 pub use load::{Input, LoadOptions, Loaded, load};
 pub use save::{ArchiveFormat, SaveOptions, save};
 

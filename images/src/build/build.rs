@@ -340,7 +340,7 @@ impl Progress for Pulling<'_> {
         let line = match event {
             Event::LayerUnpacked { layer } => format!("{}: unpacked\n", layer.short()),
             Event::LayerExists { layer } => format!("{}: already there\n", layer.short()),
-            Event::Retry { host, cause } => format!("{host}: {cause}: trying again\n"),
+            Event::Retry { host, cause, .. } => format!("{host}: {cause}: trying again\n"),
             _ => return,
         };
         self.0.output(line.as_bytes());

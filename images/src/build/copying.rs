@@ -181,7 +181,7 @@ impl Stage<'_, '_> {
 
     fn download(&self, copy: &Copy, url: &str, report: &Report<'_>) -> Result<Download, StepError> {
         let file = self.build.with.store.blobs().spool()?;
-        let download = fetch::fetch(url, file)?;
+        let download = fetch::fetch(url, &self.build.request.pull_options.access, file)?;
         self.note(report, &format!("{} bytes from {url}", download.size));
         if let Some(wanted) = &copy.checksum {
             let wanted = self.expand(wanted)?;

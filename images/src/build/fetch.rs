@@ -11,7 +11,7 @@ use super::error::StepError;
 use super::path;
 use crate::content::Content;
 use crate::digest::Digest;
-use crate::registry::download;
+use crate::registry::{Access, download};
 
 /// A file that was downloaded.
 #[derive(Debug)]
@@ -42,8 +42,8 @@ pub(crate) fn is_git(text: &str) -> bool {
 ///
 /// # Errors
 /// [`StepError::Refused`] with what the server or the network says.
-pub(crate) fn fetch(url: &str, mut file: File) -> Result<Download, StepError> {
-    let headers = download(url, &mut file).map_err(|error| {
+pub(crate) fn fetch(url: &str, access: &Access, mut file: File) -> Result<Download, StepError> {
+    let headers = download(url, access, &mut file).map_err(|error| {
         let cause = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
         StepError::Refused(format!("download `{url}`: {error}{cause}"))
     })?;

@@ -27,30 +27,33 @@ pub(crate) struct Writable<'a> {
 /// # Errors
 /// What the kernel says; there must be at least two lower layers, or one and a writable one.
 pub(crate) fn open(lowers: &[PathBuf], writable: Option<&Writable<'_>>, at: &Path) -> io::Result<OwnedFd> {
-    let open = |path: &PathBuf| File::open(path).map(OwnedFd::from);
-    let lowers = lowers.iter().map(open).collect::<io::Result<Vec<_>>>()?;
-    let writable = writable.map(|own| Ok::<_, io::Error>((File::open(own.upper)?, File::open(own.work)?))).transpose()?;
-    // By descriptor: no length of path counts, and no sign in one means anything.
-    let name = |fd: i32| format!("/proc/self/fd/{fd}");
-    let layers: Vec<_> = lowers.iter().map(|fd| name(fd.as_raw_fd())).collect();
-    let mut options = format!("lowerdir={}", layers.join(":"));
-    if let Some((upper, work)) = &writable {
-        options += &format!(",upperdir={},workdir={}", name(upper.as_raw_fd()), name(work.as_raw_fd()));
-    }
     thread::scope(|scope| {
-        let mounting = scope.spawn(|| mount_and_open(&options, at));
+        let mounting = scope.spawn(|| mount_and_open(lowers, writable, at));
         mounting.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
 
-fn mount_and_open(options: &str, at: &Path) -> io::Result<OwnedFd> {
+fn mount_and_open(lowers: &[PathBuf], writable: Option<&Writable<'_>>, at: &Path) -> io::Result<OwnedFd> {
     unshare(CloneFlags::CLONE_NEWNS)?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount::<str, _, str, str>(None, "/", None, private, None)?;
+    // By descriptor: no length of path counts, and no sign in one means anything. Opened only now, as overlayfs takes
+    // nothing from another mount namespace.
+    let mut open: Vec<File> = Vec::new();
+    let mut name = |path: &Path| {
+        open.push(File::open(path)?);
+        Ok::<_, io::Error>(format!("/proc/self/fd/{}", open[open.len() - 1].as_raw_fd()))
+    };
+    let layers = lowers.iter().map(|path| name(path)).collect::<io::Result<Vec<_>>>()?;
+    let mut options = format!("lowerdir={}", layers.join(":"));
+    if let Some(own) = writable {
+        options += &format!(",upperdir={},workdir={}", name(own.upper)?, name(own.work)?);
+    }
     // What a layer says about the layers below must be said in full: a layer is used without them, too.
     let full = format!("{options},redirect_dir=nofollow,metacopy=off");
-    match mount(Some("overlay"), at, Some("overlay"), MsFlags::empty(), Some(full.as_str())) {
-        Err(nix::Error::EINVAL) => mount(Some("overlay"), at, Some("overlay"), MsFlags::empty(), Some(options))?,
+    let overlay = |options: &str| mount(Some("overlay"), at, Some("overlay"), MsFlags::empty(), Some(options));
+    match overlay(&full) {
+        Err(nix::Error::EINVAL) => overlay(&options)?,
         result => result?,
     }
     let root = File::open(at)?;

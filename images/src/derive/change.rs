@@ -10,7 +10,9 @@ use super::words;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
     /// It is none of those that change the configuration.
-    #[error("`{0}` cannot change an image: use CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR")]
+    #[error(
+        "`{0}` cannot change an image: use CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR"
+    )]
     Instruction(String),
     /// Its arguments are not those it takes.
     #[error("`{what}` is malformed: {why}")]
@@ -144,7 +146,8 @@ impl Changes {
     fn expose(&mut self, ports: &[String]) -> Result<(), ChangeError> {
         let mut all = Vec::new();
         for port in ports {
-            let malformed = || ChangeError::Malformed { what: port.clone(), why: "use PORT, PORT-PORT or PORT/PROTOCOL" };
+            let malformed =
+                || ChangeError::Malformed { what: port.clone(), why: "use PORT, PORT-PORT or PORT/PROTOCOL" };
             let (range, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let number = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(malformed);
@@ -185,7 +188,17 @@ impl Changes {
 
 /// The instructions that are understood.
 const KNOWN: [&str; 11] = [
-    "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+    "CMD",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "HEALTHCHECK",
+    "LABEL",
+    "ONBUILD",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
 ];
 
 /// Reads the exec form, a JSON list of texts.

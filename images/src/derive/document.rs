@@ -56,7 +56,8 @@ pub(super) fn derived(
         let digest = descriptor_digest(layer)?;
         let media_type = layer.media_type().to_string();
         // A manifest of the OCI form has layers of the OCI form; the blobs are the same.
-        let compression = Compression::of(&media_type).ok_or(ManifestError::Media { digest: digest.clone(), media_type })?;
+        let compression =
+            Compression::of(&media_type).ok_or(ManifestError::Media { digest: digest.clone(), media_type })?;
         layers.push(descriptor(compression.media_type(), &digest, layer.size()));
     }
     assembled(config, layers, description, layer)

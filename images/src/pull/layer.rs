@@ -8,13 +8,13 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::error::PullError;
-use super::resolve::{Resolved, compression, report};
+use super::resolve::{Resolved, compression};
 use super::workers::Work;
 use crate::digest::Digest;
 use crate::layer::{Below, Compression, Expected, Job, Outcome, PipelineError, Source, run, verify};
 use crate::manifest;
-use crate::progress::{Event, Progress};
-use crate::registry::{Blob, Piece, RegistryError};
+use crate::progress::Event;
+use crate::registry::{Blob, RegistryError};
 use crate::store::{FileSource, Ingest, LayerIds, NewLayer};
 
 /// How often progress is reported, in bytes.
@@ -108,7 +108,7 @@ impl Layer {
         left: u64,
     ) -> Result<(Progressed, io::BufWriter<std::fs::File>), PullError> {
         let mut writer = ingest.writer(left)?;
-        let network = NetworkSource::new(work.session.blob(&self.blob, left, self.size), work.progress);
+        let network = work.session.blob(&self.blob, left, self.size);
         let mut origin = Origin::Both(ingest.beginning(left)?, network);
         let (mut done, mut reported) = (0u64, 0u64);
         let mut sink = |piece: &Bytes| {
@@ -130,7 +130,7 @@ impl Layer {
     fn process(
         &self,
         work: &Work<'_>,
-        origin: &mut Origin<'_>,
+        origin: &mut Origin,
         sink: &mut dyn FnMut(&Bytes) -> io::Result<()>,
     ) -> Result<Progressed, PullError> {
         if self.is_unpacked(work) {
@@ -150,7 +150,7 @@ impl Layer {
     fn unpack(
         &self,
         work: &Work<'_>,
-        origin: &mut Origin<'_>,
+        origin: &mut Origin,
         sink: &mut dyn FnMut(&Bytes) -> io::Result<()>,
         base: Base<'_>,
     ) -> Result<Progressed, PullError> {
@@ -214,11 +214,11 @@ enum Base<'a> {
 }
 
 /// Where the bytes of a blob come from.
-enum Origin<'a> {
+enum Origin {
     /// The store.
     File(FileSource),
     /// What an interrupted pull left, then the network.
-    Both(FileSource, NetworkSource<'a>),
+    Both(FileSource, Blob),
 }
 
 /// Why the bytes of a blob do not come.
@@ -236,12 +236,12 @@ enum OriginError {
 }
 
 /// Ends when another layer of the image has failed.
-struct Abortable<'a, 'b> {
-    origin: &'a mut Origin<'b>,
+struct Abortable<'a> {
+    origin: &'a mut Origin,
     work: &'a Work<'a>,
 }
 
-impl Source for Abortable<'_, '_> {
+impl Source for Abortable<'_> {
     type Error = OriginError;
 
     fn next(&mut self) -> Result<Option<Bytes>, OriginError> {
@@ -254,33 +254,6 @@ impl Source for Abortable<'_, '_> {
                 Some(piece) => Ok(Some(piece)),
                 None => network.next().map_err(OriginError::Registry),
             },
-        }
-    }
-}
-
-/// A blob from the network, whose failed attempts are reported on the way.
-pub(super) struct NetworkSource<'a> {
-    blob: Blob,
-    progress: &'a dyn Progress,
-}
-
-impl<'a> NetworkSource<'a> {
-    /// Takes a blob on its way.
-    pub(super) fn new(blob: Blob, progress: &'a dyn Progress) -> NetworkSource<'a> {
-        NetworkSource { blob, progress }
-    }
-}
-
-impl Source for NetworkSource<'_> {
-    type Error = RegistryError;
-
-    fn next(&mut self) -> Result<Option<Bytes>, RegistryError> {
-        loop {
-            match self.blob.next()? {
-                Some(Piece::Bytes(bytes)) => return Ok(Some(bytes)),
-                Some(Piece::Retry(attempt)) => report(self.progress, &attempt),
-                None => return Ok(None),
-            }
         }
     }
 }

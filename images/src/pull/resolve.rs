@@ -6,15 +6,13 @@ use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest}
 
 use super::error::PullError;
 use crate::digest::Digest;
-use crate::layer::{CorruptBlob, Source};
+use crate::layer::CorruptBlob;
 use crate::manifest::{self, Document, LARGEST_CONFIG, LARGEST_MANIFEST, ManifestError};
 use crate::platform::Platform;
 use crate::progress::{Event, Progress};
 use crate::reference::Reference;
-use crate::registry::{Attempt, Session};
+use crate::registry::Session;
 use crate::store::Store;
-
-use super::layer::NetworkSource;
 
 /// Most indexes between a reference and its manifest; one is usual, two happen.
 const DEEPEST: usize = 3;
@@ -57,20 +55,37 @@ struct Read {
 impl Resolver<'_> {
     /// Finds the reference's image for `wanted`.
     pub(super) fn resolve(&self, wanted: &Platform) -> Result<Resolved, PullError> {
-        let top = self.top()?;
-        let served = top.digest.clone();
+        let (served, top) = match self.unchanged(wanted)? {
+            Some(known) => known,
+            None => self.top()?,
+        };
         self.progress.report(Event::Resolved { reference: self.reference, digest: &served });
         let (manifest, manifest_digest, manifest_bytes) = self.descend(top, wanted)?;
         let (config, config_digest, config_bytes) = self.config(&manifest)?;
         Ok(Resolved { served, manifest, manifest_digest, manifest_bytes, config, config_digest, config_bytes })
     }
 
+    /// Returns the manifest that the store has, if the reference still means it: a digest always does, a tag if the
+    /// registry says so, which is not counted as a pull by those who count.
+    fn unchanged(&self, wanted: &Platform) -> Result<Option<(Digest, Read)>, PullError> {
+        let Some(known) = self.store.known(self.reference)?.filter(|known| known.suits(wanted)) else {
+            return Ok(None);
+        };
+        let Some(bytes) = self.store.blobs().read(&known.manifest, LARGEST_MANIFEST) else { return Ok(None) };
+        let served = match self.reference.digest() {
+            Some(digest) => Some(digest.clone()),
+            None => self.session.digest()?.filter(|digest| known.served.as_ref() == Some(digest)),
+        };
+        let Some(served) = served else { return Ok(None) };
+        let document = Document::parse(&bytes, &known.manifest, None)?;
+        Ok(Some((served, Read { document, digest: known.manifest, bytes })))
+    }
+
     /// Asks the registry what the reference means now.
-    fn top(&self) -> Result<Read, PullError> {
+    fn top(&self) -> Result<(Digest, Read), PullError> {
         let served = self.session.manifest(None)?;
-        served.attempts.iter().for_each(|attempt| report(self.progress, attempt));
         let document = Document::parse(&served.bytes, &served.digest, served.media_type.as_deref())?;
-        Ok(Read { document, digest: served.digest, bytes: served.bytes })
+        Ok((served.digest.clone(), Read { document, digest: served.digest, bytes: served.bytes }))
     }
 
     /// Goes down from an index to the manifest for `wanted`.
@@ -114,9 +129,9 @@ impl Resolver<'_> {
 
     /// Fetches a small blob into memory and checks it.
     fn fetch(&self, digest: &Digest, size: u64) -> Result<Vec<u8>, PullError> {
-        let mut source = NetworkSource::new(self.session.blob(digest, 0, size), self.progress);
+        let mut blob = self.session.blob(digest, 0, size);
         let mut bytes = Vec::new();
-        while let Some(piece) = source.next()? {
+        while let Some(piece) = blob.next()? {
             bytes.extend_from_slice(&piece);
             if bytes.len() as u64 > size {
                 return Err(self.corrupt(digest, CorruptBlob::Longer { expected: size }));
@@ -141,11 +156,6 @@ fn check_size(descriptor: &Descriptor, digest: &Digest, actual: u64, reference: 
     }
     let source = CorruptBlob::Shorter { expected, actual };
     Err(PullError::Corrupt { digest: digest.clone(), reference: reference.familiar(), source })
-}
-
-/// Tells the watcher that a place did not serve.
-pub(super) fn report(progress: &dyn Progress, attempt: &Attempt) {
-    progress.report(Event::Retry { host: &attempt.host, cause: &attempt.cause });
 }
 
 /// Checks a layer's media type.

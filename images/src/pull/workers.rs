@@ -15,6 +15,7 @@ use crate::digest::Digest;
 use crate::progress::Progress;
 use crate::reference::Reference;
 use crate::registry::Session;
+use crate::slots::Slots;
 use crate::store::{Lease, Listed, Store};
 
 /// What every layer of a pull needs.
@@ -38,14 +39,16 @@ impl Work<'_> {
     }
 }
 
-/// Fetches and unpacks every layer, at most `limit` at once.
-pub(super) fn fetch_all(work: &Work<'_>, layers: &[Layer], limit: usize) -> Result<(), PullError> {
+/// Fetches and unpacks every layer, as many at once as there are `slots`.
+pub(super) fn fetch_all(work: &Work<'_>, layers: &[Layer], slots: &Slots) -> Result<(), PullError> {
     let mut largest_first: Vec<&Layer> = layers.iter().collect();
     largest_first.sort_by_key(|layer| Reverse(layer.size));
     let next = AtomicUsize::new(0);
     let worker = || -> Result<Vec<usize>, PullError> {
         let mut on_top = Vec::new();
         while let Some(layer) = largest_first.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !work.is_aborted()) {
+            // Before the blob is claimed: whoever waits for a claim then waits for somebody who has a slot.
+            let _slot = slots.take();
             let result = layer.fetch(work).inspect_err(|_| work.aborted.store(true, Ordering::Relaxed));
             if result? == Progressed::NeedsBelow {
                 on_top.push(layer.position);
@@ -53,7 +56,7 @@ pub(super) fn fetch_all(work: &Work<'_>, layers: &[Layer], limit: usize) -> Resu
         }
         Ok(on_top)
     };
-    let workers = limit.clamp(1, layers.len().max(1));
+    let workers = slots.count().min(layers.len());
     let results: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()

@@ -8,15 +8,15 @@ use reqwest::header::CONTENT_RANGE;
 use reqwest::{Response, StatusCode};
 use tokio::sync::mpsc::Sender;
 
-use super::failure::{Attempt, Failure, RegistryError};
-use super::http::{Connection, Request, transport};
-use super::remote::{Failures, Remote, attempt, sleep};
+use super::failure::{Failure, RegistryError};
+use super::http::{Connection, transport};
+use super::remote::{Failures, Remote, sleep};
+use super::request::Request;
 use super::retry::Tries;
-use super::session::Piece;
 use crate::digest::Digest;
 
 /// Takes the pieces of one blob.
-pub(super) type PieceSender = Sender<Result<Piece, RegistryError>>;
+pub(super) type PieceSender = Sender<Result<Bytes, RegistryError>>;
 
 /// The reader of the blob is gone: nobody wants the rest.
 struct Unwanted;
@@ -33,19 +33,17 @@ pub(super) struct Wanted {
 /// Sends the bytes of a blob from an offset up to its end, from whichever place has it.
 pub(super) async fn stream(remote: &Remote, wanted: &Wanted, pieces: &PieceSender) {
     let Wanted { digest, offset, size } = wanted;
-    let mut transfer = Transfer { digest, offset: *offset, size: *size, pieces };
+    let mut transfer = Transfer { remote, digest, offset: *offset, size: *size, pieces };
     let mut failures = Failures::default();
     for (index, connection) in remote.order() {
         if failures.is_hopeless(&connection.endpoint) {
             continue;
         }
-        match transfer.from(connection, remote.repository()).await {
+        match transfer.from(connection).await {
             Ok(Ok(())) => return remote.prefer(index),
             Ok(Err(Unwanted)) => return,
             Err(failure) => {
-                if transfer.tell(attempt(&connection.endpoint, &failure)).await.is_err() {
-                    return;
-                }
+                remote.tell(connection, &failure, None);
                 failures.push(&connection.endpoint, failure);
             }
         }
@@ -56,6 +54,7 @@ pub(super) async fn stream(remote: &Remote, wanted: &Wanted, pieces: &PieceSende
 }
 
 struct Transfer<'a> {
+    remote: &'a Remote,
     digest: &'a Digest,
     /// Bytes sent on so far.
     offset: u64,
@@ -65,13 +64,13 @@ struct Transfer<'a> {
 
 impl Transfer<'_> {
     /// Gets the rest from one place, over as many connections as it takes while there is progress.
-    async fn from(&mut self, connection: &Connection, repository: &str) -> Result<Result<(), Unwanted>, Failure> {
-        let object = format!("blobs/{}", self.digest);
+    async fn from(&mut self, connection: &Connection) -> Result<Result<(), Unwanted>, Failure> {
+        let path = self.remote.path(&format!("blobs/{}", self.digest));
         let mut tries = Tries::default();
         while self.offset < self.size {
             let before = self.offset;
-            let request = Request { repository, object: &object, accept: &[], offset: self.offset };
-            let failure = match self.once(connection, request).await {
+            let request = Request::get(path.clone()).beginning_at(self.offset);
+            let failure = match self.once(connection, &request).await {
                 Ok(Ok(())) => return Ok(Ok(())),
                 Ok(Err(unwanted)) => return Ok(Err(unwanted)),
                 Err(failure) => failure,
@@ -80,16 +79,14 @@ impl Transfer<'_> {
                 tries.reset();
             }
             let Some(pause) = tries.pause_after(&failure) else { return Err(failure) };
-            if self.tell(attempt(&connection.endpoint, &failure)).await.is_err() {
-                return Ok(Err(Unwanted));
-            }
+            self.remote.tell(connection, &failure, Some(pause));
             sleep(pause).await;
         }
         Ok(Ok(()))
     }
 
-    async fn once(&mut self, connection: &Connection, request: Request<'_>) -> Result<Result<(), Unwanted>, Failure> {
-        let mut response = connection.get(request).await?;
+    async fn once(&mut self, connection: &Connection, request: &Request) -> Result<Result<(), Unwanted>, Failure> {
+        let mut response = connection.exchange(request).await?;
         let mut skip = self.to_skip(&response)?;
         while let Some(mut chunk) = response.chunk().await.map_err(transport)? {
             let skipped = skip.min(chunk.len() as u64);
@@ -124,11 +121,7 @@ impl Transfer<'_> {
 
     async fn send(&mut self, chunk: Bytes) -> Result<(), Unwanted> {
         self.offset += chunk.len() as u64;
-        self.pieces.send(Ok(Piece::Bytes(chunk))).await.map_err(|_| Unwanted)
-    }
-
-    async fn tell(&self, attempt: Attempt) -> Result<(), Unwanted> {
-        self.pieces.send(Ok(Piece::Retry(attempt))).await.map_err(|_| Unwanted)
+        self.pieces.send(Ok(chunk)).await.map_err(|_| Unwanted)
     }
 }
 
@@ -140,6 +133,14 @@ fn range_start(range: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn any_range_is_read_or_refused(text in "\\PC{0,40}", start in 0u64..) {
+            let _ = range_start(&text);
+            proptest::prop_assert_eq!(range_start(&format!("bytes {start}-{start}/*")), Some(start));
+        }
+    }
 
     #[test]
     fn the_start_of_a_range_is_read_and_anything_else_is_not() {

@@ -1,11 +1,20 @@
-//! The registry part of `/etc/lighter/config.toml`: mirrors, and which registries may be spoken to without TLS.
+//! The registry part of `/etc/lighter/config.toml`: mirrors, certificates, and which registries need no TLS.
 //!
 //! Runs in the shell command's process. The file is the administrator's; nothing here writes it.
 //!
 //! ```toml
+//! max_concurrent_downloads = 3            # layers fetched at once, of all images together
+//! max_concurrent_uploads = 5
+//!
 //! [registry."docker.io"]
-//! mirrors = ["http://127.0.0.1:5000"]   # tried in order, then the registry itself
-//! insecure = false                       # true allows plain HTTP to this registry
+//! mirrors = ["http://127.0.0.1:5000"]     # tried in order, then the registry itself
+//!
+//! [registry."registry.lan:5000"]
+//! insecure = false                        # true allows plain HTTP, and TLS with a certificate that nobody vouches for
+//! ca = "/etc/ssl/lan.pem"                 # trusted for this registry, beside the host's own
+//! client_cert = "/etc/ssl/me.pem"
+//! client_key = "/etc/ssl/me.key"
+//! token_servers = ["login.example.org"]   # may be given this registry's password, though of another domain
 //! ```
 
 use std::collections::BTreeMap;
@@ -17,7 +26,13 @@ use serde::Deserialize;
 /// What the administrator says about registries, keyed by their domain as references spell it (`docker.io`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RegistryConfig {
+    /// Layers fetched at once, if the file says.
+    pub max_concurrent_downloads: Option<usize>,
+    /// Layers sent at once, if the file says.
+    pub max_concurrent_uploads: Option<usize>,
     registries: BTreeMap<String, RegistrySettings>,
+    /// Directories in Docker's `certs.d` form.
+    pub(super) certificate_directories: Vec<PathBuf>,
 }
 
 /// The settings of one registry.
@@ -26,13 +41,23 @@ pub struct RegistryConfig {
 pub(super) struct RegistrySettings {
     /// Base URLs to try before the registry itself, in order.
     pub(super) mirrors: Vec<String>,
-    /// Whether plain HTTP to this registry is allowed.
+    /// Whether plain HTTP to this registry is allowed, and TLS with any certificate.
     pub(super) insecure: bool,
+    /// Certificates to trust, PEM.
+    pub(super) ca: Option<PathBuf>,
+    /// Certificates to show, PEM; `client_key` goes with it.
+    pub(super) client_cert: Option<PathBuf>,
+    /// Their private key, PEM.
+    pub(super) client_key: Option<PathBuf>,
+    /// Hosts of token servers that may see this registry's password.
+    pub(super) token_servers: Vec<String>,
 }
 
 /// The whole file; other programs' sections are not ours to judge.
 #[derive(Deserialize)]
 struct File {
+    max_concurrent_downloads: Option<usize>,
+    max_concurrent_uploads: Option<usize>,
     #[serde(default)]
     registry: BTreeMap<String, RegistrySettings>,
 }
@@ -71,6 +96,14 @@ pub enum ConfigError {
         /// The text given.
         mirror: String,
     },
+    /// A certificate without its key, or a key without its certificate.
+    #[error("{}: registry `{registry}` needs both `client_cert` and `client_key`, or neither", path.display())]
+    HalfIdentity {
+        /// The file.
+        path: PathBuf,
+        /// The registry.
+        registry: String,
+    },
 }
 
 impl RegistryConfig {
@@ -91,8 +124,22 @@ impl RegistryConfig {
                 let (registry, mirror) = (registry.clone(), mirror.clone());
                 return Err(ConfigError::Mirror { path: path.to_owned(), registry, mirror });
             }
+            if settings.client_cert.is_some() != settings.client_key.is_some() {
+                return Err(ConfigError::HalfIdentity { path: path.to_owned(), registry: registry.clone() });
+            }
         }
-        Ok(RegistryConfig { registries: file.registry })
+        Ok(RegistryConfig {
+            max_concurrent_downloads: file.max_concurrent_downloads,
+            max_concurrent_uploads: file.max_concurrent_uploads,
+            registries: file.registry,
+            certificate_directories: Vec::new(),
+        })
+    }
+
+    /// Adds directories in the form of Docker's `/etc/docker/certs.d`: `HOST[:PORT]/*.crt` are trusted for that
+    /// registry, `*.cert` with a `*.key` of the same name is shown to it.
+    pub fn with_certificate_directories(self, directories: Vec<PathBuf>) -> RegistryConfig {
+        RegistryConfig { certificate_directories: directories, ..self }
     }
 
     /// Returns the settings of `domain`; the defaults if it has none.
@@ -150,6 +197,22 @@ mod tests {
     fn a_mirror_without_a_scheme_or_with_a_password_is_refused() {
         for mirror in ["127.0.0.1:5000", "ftp://a", "http://", "http://user:word@a", "http://a b"] {
             assert!(matches!(parse(&format!("[registry.x]\nmirrors = ['{mirror}']")), Err(ConfigError::Mirror { .. })));
+        }
+    }
+
+    #[test]
+    fn a_client_certificate_needs_its_key() {
+        let half = parse("[registry.x]\nclient_cert = '/a'");
+        assert!(matches!(half, Err(ConfigError::HalfIdentity { registry, .. }) if registry == "x"));
+        assert!(parse("max_concurrent_downloads = 7\n[registry.x]\nclient_cert = '/a'\nclient_key = '/b'").is_ok());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_with_a_place_in_it(text in "[\\[\\]a-z.='\"\n #]{0,120}") {
+            if let Err(ConfigError::Syntax { line, column, .. }) = parse(&text) {
+                proptest::prop_assert!(line >= 1 && column >= 1);
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use reqwest::Client;
 use reqwest::header::{CONTENT_DISPOSITION, LAST_MODIFIED};
 use tokio::runtime::Builder;
 
+use super::access::Access;
 use super::tls;
 
 /// How long a connection may take to come up.
@@ -42,15 +43,16 @@ pub(crate) enum DownloadError {
     Write(#[source] io::Error),
 }
 
-/// Downloads `url` into `file`.
+/// Downloads `url` into `file`, through the proxy and with the certificates that `access` has for its host.
 ///
 /// # Errors
 /// [`DownloadError`]; the file then has the beginning.
-pub(crate) fn download(url: &str, file: &mut File) -> Result<Headers, DownloadError> {
+pub(crate) fn download(url: &str, access: &Access, file: &mut File) -> Result<Headers, DownloadError> {
     let setup = |error: &dyn Error| DownloadError::Setup(error.to_string());
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| setup(&error))?;
-    let tls = tls::client_config().map_err(|error| setup(&error))?;
-    let client = Client::builder()
+    let tls = tls::client_config(authority(url), &access.config, tls::host_roots()).map_err(|error| setup(&error))?;
+    let builder = access.proxies.apply(Client::builder()).map_err(|error| setup(&error.without_url()))?;
+    let client = builder
         .tls_backend_preconfigured(tls)
         .user_agent(concat!("lighter/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
@@ -58,6 +60,13 @@ pub(crate) fn download(url: &str, file: &mut File) -> Result<Headers, DownloadEr
         .build()
         .map_err(|error| setup(&error))?;
     runtime.block_on(get(&client, url, file))
+}
+
+/// Returns host and port of a URL.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
 }
 
 async fn get(client: &Client, url: &str, file: &mut File) -> Result<Headers, DownloadError> {

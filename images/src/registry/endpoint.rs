@@ -19,6 +19,8 @@ pub(super) struct Endpoint {
     pub(super) role: Role,
     /// `http://host[:port]` or `https://host[:port]`, perhaps with a path, without a slash at the end.
     pub(super) base: String,
+    /// The name under which its settings and its password are kept: `docker.io`, or host and port.
+    pub(super) domain: String,
 }
 
 /// What a place is to the reference.
@@ -34,25 +36,34 @@ impl Endpoint {
     /// Lists the places for `reference`, in the order in which to ask.
     pub(super) fn all(reference: &Reference, config: &RegistryConfig) -> Vec<Endpoint> {
         let settings = config.of(reference.domain());
-        let mirrors = settings.mirrors.iter().map(|base| Endpoint::new(Role::Mirror, base));
-        let host = if reference.domain() == "docker.io" { DOCKER_HUB } else { reference.domain() };
-        let schemes: &[&str] = match (is_loopback(host), settings.insecure) {
+        let mirrors = settings.mirrors.iter().map(|base| Endpoint::mirror(base));
+        mirrors.chain(Endpoint::registry(reference.domain(), config)).collect()
+    }
+
+    /// Lists the ways to the registry `domain` itself, in the order in which to try them.
+    pub(super) fn registry(domain: &str, config: &RegistryConfig) -> Vec<Endpoint> {
+        let host = if domain == "docker.io" { DOCKER_HUB } else { domain };
+        let schemes: &[&str] = match (is_loopback(host), config.of(domain).insecure) {
             (true, _) => &["http", "https"],
             (false, true) => &["https", "http"],
             (false, false) => &["https"],
         };
-        let registry = schemes.iter().map(|scheme| Endpoint::new(Role::Registry, &format!("{scheme}://{host}")));
-        mirrors.chain(registry).collect()
+        let endpoint = |scheme: &&str| {
+            let (base, domain) = (format!("{scheme}://{host}"), domain.to_owned());
+            Endpoint { role: Role::Registry, base, domain }
+        };
+        schemes.iter().map(endpoint).collect()
     }
 
-    fn new(role: Role, base: &str) -> Endpoint {
-        Endpoint { role, base: base.trim_end_matches('/').to_owned() }
+    fn mirror(base: &str) -> Endpoint {
+        let base = base.trim_end_matches('/').to_owned();
+        let domain = authority(&base).to_owned();
+        Endpoint { role: Role::Mirror, base, domain }
     }
 
     /// Returns host and port.
     pub(super) fn authority(&self) -> &str {
-        let rest = self.base.split_once("://").map_or(self.base.as_str(), |(_, rest)| rest);
-        rest.split('/').next().unwrap_or(rest)
+        authority(&self.base)
     }
 
     /// Tells whether everything to and from it is protected.
@@ -74,6 +85,11 @@ impl fmt::Display for Endpoint {
         };
         write!(formatter, "{role} `{}`", self.base)
     }
+}
+
+fn authority(base: &str) -> &str {
+    let rest = base.split_once("://").map_or(base, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
 }
 
 fn is_loopback(authority: &str) -> bool {

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::credentials::CredentialError;
 use crate::digest::Digest;
 
 /// Longest text of a registry's answer that an error repeats, in characters.
@@ -44,6 +45,9 @@ pub(super) enum Failure {
     /// The answer breaks the protocol, or one of our limits.
     #[error("{0}")]
     Protocol(String),
+    /// What came is not what its digest says.
+    #[error("content has digest `{actual}` instead of `{expected}`")]
+    Corrupt { expected: Digest, actual: Digest },
 }
 
 /// What a registry says is missing.
@@ -138,6 +142,25 @@ pub enum RegistryError {
         /// The digest of what came.
         actual: Digest,
     },
+    /// The registry does not take something.
+    #[error("{act}: {attempt}")]
+    Refused {
+        /// What was tried, with its object.
+        act: String,
+        /// The place, and what it said.
+        attempt: Attempt,
+    },
+    /// The registry does not take a login, or nobody could ask it.
+    #[error("log in to `{domain}`: {}", list(.attempts))]
+    Login {
+        /// The registry.
+        domain: String,
+        /// Every way tried, in order.
+        attempts: Vec<Attempt>,
+    },
+    /// A login cannot be looked up, kept or forgotten.
+    #[error(transparent)]
+    Credentials(#[from] CredentialError),
     /// This side cannot talk to registries at all.
     #[error("set up the connection to registries: {0}")]
     Setup(String),

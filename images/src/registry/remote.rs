@@ -5,14 +5,21 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
+use rustls::RootCertStore;
 
+use super::access::Access;
+use super::auth::{Identity, Source};
 use super::config::RegistryConfig;
+use super::credentials::Server;
 use super::endpoint::{Endpoint, Role};
 use super::failure::{Attempt, Failure, Missing, RegistryError};
-use super::http::{Connection, Request, bounded};
+use super::http::{Connection, bounded};
+use super::notice::{Notice, Notices};
+use super::request::Request;
 use super::retry::Tries;
-use super::tls;
+use super::{tags, tls};
 use crate::digest::Digest;
 use crate::manifest::{LARGEST_MANIFEST, Media};
 use crate::reference::Reference;
@@ -29,8 +36,48 @@ pub(crate) struct Served {
     pub(crate) digest: Digest,
     /// The media type it was served with.
     pub(crate) media_type: Option<String>,
-    /// Places that were asked before and did not serve it.
-    pub(crate) attempts: Vec<Attempt>,
+}
+
+/// What a conversation is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    /// The repository; tag and digest say what is meant when nothing else does.
+    pub(crate) reference: Reference,
+    /// What is to be done there.
+    pub(crate) purpose: Purpose,
+}
+
+/// What is to be done with a repository.
+#[derive(Debug, Clone)]
+pub(crate) enum Purpose {
+    /// Read, from mirrors too.
+    Read,
+    /// Write, taking what these repositories of the same registry have.
+    Write {
+        /// Their paths.
+        sources: Vec<String>,
+    },
+}
+
+impl Subject {
+    /// Lists what tokens are to allow (Distribution project, "Token Scope Documentation").
+    fn scopes(&self) -> Vec<String> {
+        let path = self.reference.path();
+        match &self.purpose {
+            Purpose::Read => vec![format!("repository:{path}:pull")],
+            Purpose::Write { sources } => {
+                let sources = sources.iter().map(|source| format!("repository:{source}:pull"));
+                std::iter::once(format!("repository:{path}:pull,push")).chain(sources).collect()
+            }
+        }
+    }
+
+    fn endpoints(&self, config: &RegistryConfig) -> Vec<Endpoint> {
+        match self.purpose {
+            Purpose::Read => Endpoint::all(&self.reference, config),
+            Purpose::Write { .. } => Endpoint::registry(self.reference.domain(), config),
+        }
+    }
 }
 
 /// A repository and its places.
@@ -39,16 +86,25 @@ pub(super) struct Remote {
     connections: Vec<Connection>,
     /// The place that served last; it is asked first.
     preferred: AtomicUsize,
+    pub(super) notices: Notices,
 }
 
 impl Remote {
-    /// Prepares the places for `reference`; nothing is sent yet.
-    pub(super) fn new(reference: &Reference, config: &RegistryConfig) -> Result<Remote, RegistryError> {
-        let tls = tls::client_config().map_err(|error| RegistryError::Setup(error.to_string()))?;
-        let connect = |endpoint| Connection::new(endpoint, tls.clone());
-        let connections: Result<Vec<_>, _> = Endpoint::all(reference, config).into_iter().map(connect).collect();
-        let connections = connections.map_err(|error| RegistryError::Setup(error.to_string()))?;
-        Ok(Remote { reference: reference.clone(), connections, preferred: AtomicUsize::new(0) })
+    /// Prepares the places for a subject; nothing is sent yet.
+    pub(super) fn new(subject: &Subject, access: &Access, notices: Notices) -> Result<Remote, RegistryError> {
+        let roots = tls::host_roots();
+        let connect = |endpoint: Endpoint| {
+            let store = access.credentials.clone();
+            let repository = (endpoint.role == Role::Registry).then(|| subject.reference.path());
+            let server = Server::new(&endpoint.domain, repository);
+            let token_servers = access.config.of(&endpoint.domain).token_servers;
+            let identity =
+                Identity::new(Source::Kept { store, server }, subject.scopes(), token_servers, notices.clone());
+            connect(endpoint, access, roots.clone(), identity)
+        };
+        let connections: Result<_, _> = subject.endpoints(&access.config).into_iter().map(connect).collect();
+        let (reference, connections) = (subject.reference.clone(), connections?);
+        Ok(Remote { reference, connections, preferred: AtomicUsize::new(0), notices })
     }
 
     /// Returns the repository's path.
@@ -69,65 +125,134 @@ impl Remote {
         self.preferred.store(index, Ordering::Relaxed);
     }
 
-    /// Fetches a manifest or index: by `digest`, or as the reference says.
-    pub(super) async fn manifest(&self, digest: Option<&Digest>) -> Result<Served, RegistryError> {
-        let digest = digest.or(self.reference.digest());
-        let name = digest.map(Digest::as_str).or(self.reference.tag()).unwrap_or_default();
+    /// Tells that a place did not serve, and what comes next.
+    pub(super) fn tell(&self, connection: &Connection, failure: &Failure, pause: Option<Duration>) {
+        self.notices.tell(Notice::Retry(attempt(&connection.endpoint, failure), pause));
+    }
+
+    /// Asks one place, again as long as that makes sense.
+    pub(super) async fn persist<T>(
+        &self,
+        connection: &Connection,
+        ask: impl AsyncFn(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut tries = Tries::default();
+        loop {
+            let failure = match ask(connection).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let Some(pause) = tries.pause_after(&failure) else { return Err(failure) };
+            self.tell(connection, &failure, Some(pause));
+            sleep(pause).await;
+        }
+    }
+
+    /// Asks one place after the other until one answers.
+    async fn by_any<T>(&self, ask: impl AsyncFn(&Connection) -> Result<T, Failure>) -> Result<T, Failures> {
         let mut failures = Failures::default();
         for (index, connection) in self.order() {
             if failures.is_hopeless(&connection.endpoint) {
                 continue;
             }
-            match self.manifest_at(connection, name, digest).await {
-                Ok(Ok(served)) => {
+            match self.persist(connection, &ask).await {
+                Ok(answer) => {
                     self.prefer(index);
-                    return Ok(Served { attempts: failures.attempts(), ..served });
+                    failures.list.iter().for_each(|(endpoint, failure)| {
+                        self.notices.tell(Notice::Retry(attempt(endpoint, failure), None));
+                    });
+                    return Ok(answer);
                 }
-                Ok(Err(corrupt)) if connection.endpoint.role == Role::Registry => return Err(corrupt),
-                Ok(Err(corrupt)) => failures.push(&connection.endpoint, Failure::Protocol(corrupt.to_string())),
                 Err(failure) => failures.push(&connection.endpoint, failure),
             }
         }
-        Err(failures.conclude(&self.reference, digest))
+        Err(failures)
     }
 
-    /// Asks one place, again as long as that makes sense. The inner error is a document that is not what it claims.
-    async fn manifest_at(
+    /// Fetches a manifest or index: by `digest`, or as the reference says.
+    pub(super) async fn manifest(&self, digest: Option<&Digest>) -> Result<Served, RegistryError> {
+        let digest = digest.or(self.reference.digest());
+        let name = digest.map(Digest::as_str).or(self.reference.tag()).unwrap_or_default();
+        let ask = async |connection: &Connection| self.manifest_once(connection, name, digest).await;
+        self.by_any(ask).await.map_err(|failures| failures.conclude(&self.reference, digest))
+    }
+
+    async fn manifest_once(
         &self,
         connection: &Connection,
         name: &str,
         digest: Option<&Digest>,
-    ) -> Result<Result<Served, RegistryError>, Failure> {
-        let mut tries = Tries::default();
-        loop {
-            match self.manifest_once(connection, name).await {
-                Ok((served, announced)) => {
-                    let expected = digest.or(announced.as_ref()).unwrap_or(&served.digest).clone();
-                    let actual = served.digest.clone();
-                    let is_right = actual == expected;
-                    return Ok(if is_right { Ok(served) } else { Err(RegistryError::Corrupt { expected, actual }) });
-                }
-                Err(failure) => match tries.pause_after(&failure) {
-                    Some(pause) => sleep(pause).await,
-                    None => return Err(failure),
-                },
-            }
+    ) -> Result<Served, Failure> {
+        let request = Request::get(self.path(&format!("manifests/{name}"))).accepting(&Media::ACCEPTED);
+        let response = connection.exchange(&request).await?;
+        let media_type = header(&response, CONTENT_TYPE.as_str()).map(str::to_owned);
+        let announced = announced(&response);
+        let bytes = bounded(response, LARGEST_MANIFEST).await?;
+        let actual = Digest::of(&bytes);
+        let expected = digest.or(announced.as_ref()).unwrap_or(&actual);
+        match actual == *expected {
+            true => Ok(Served { bytes, digest: actual, media_type }),
+            false => Err(Failure::Corrupt { expected: expected.clone(), actual }),
         }
     }
 
-    async fn manifest_once(&self, connection: &Connection, name: &str) -> Result<(Served, Option<Digest>), Failure> {
-        let object = format!("manifests/{name}");
-        let accept = &Media::ACCEPTED;
-        let response =
-            connection.get(Request { repository: self.repository(), object: &object, accept, offset: 0 }).await?;
-        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let media_type = header(CONTENT_TYPE.as_str()).map(str::to_owned);
-        // One of another algorithm cannot be compared; the reference's own digest is checked in any case.
-        let announced = header(DIGEST_HEADER).and_then(|text| text.parse().ok());
-        let bytes = bounded(response, LARGEST_MANIFEST).await?;
-        let digest = Digest::of(&bytes);
-        Ok((Served { bytes, digest, media_type, attempts: Vec::new() }, announced))
+    /// Asks what the reference's tag points at, without fetching it; `None` if the registry does not say.
+    pub(super) async fn digest(&self) -> Result<Option<Digest>, RegistryError> {
+        let path = self.path(&format!("manifests/{}", self.reference.tag().unwrap_or_default()));
+        let request = Request::head(path).accepting(&Media::ACCEPTED);
+        let ask = async |connection: &Connection| match connection.exchange(&request).await {
+            Ok(answer) => Ok(announced(&answer)),
+            // It knows no HEAD; then there is nothing to save.
+            Err(Failure::Status { status: 405 | 501, .. }) => Ok(None),
+            Err(failure) => Err(failure),
+        };
+        self.by_any(ask).await.map_err(|failures| failures.conclude(&self.reference, None))
     }
+
+    /// Lists the repository's tags, as the registry sorts them.
+    pub(super) async fn tags(&self) -> Result<Vec<String>, RegistryError> {
+        let ask = async |connection: &Connection| tags::list(connection, self.path("tags/list")).await;
+        self.by_any(ask).await.map_err(|failures| failures.conclude(&self.reference, None))
+    }
+
+    /// Finds the place to write to, and has it know us: from here on, [`Remote::order`] has it first.
+    pub(super) async fn settle(&self) -> Result<(), RegistryError> {
+        let ask = async |connection: &Connection| connection.exchange(&Request::get(String::new())).await.map(drop);
+        let unserved = |failures: Failures| RegistryError::Unserved {
+            wanted: self.reference.familiar_name(),
+            attempts: failures.attempts(),
+        };
+        self.by_any(ask).await.map_err(unserved)
+    }
+
+    /// Returns the path of something in the repository.
+    pub(super) fn path(&self, object: &str) -> String {
+        format!("{}/{object}", self.repository())
+    }
+}
+
+/// Prepares the way to one place.
+pub(super) fn connect(
+    endpoint: Endpoint,
+    access: &Access,
+    roots: RootCertStore,
+    identity: Identity,
+) -> Result<Connection, RegistryError> {
+    let tls = tls::client_config(&endpoint.domain, &access.config, roots);
+    let tls = tls.map_err(|error| RegistryError::Setup(error.to_string()))?;
+    // Its message may repeat a proxy's URL, in which a password may stand.
+    Connection::new(endpoint, tls, access, identity)
+        .map_err(|error| RegistryError::Setup(error.without_url().to_string()))
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Reads the digest that a registry announces. One of another algorithm cannot be compared; the reference's own digest is
+/// checked in any case.
+fn announced(response: &Response) -> Option<Digest> {
+    header(response, DIGEST_HEADER)?.parse().ok()
 }
 
 /// Waits; the only thing in this crate that waits for a time, as registries ask for it.
@@ -146,13 +271,14 @@ impl Failures {
         self.list.push((endpoint.clone(), failure));
     }
 
-    /// A host that cannot be connected to over one scheme cannot be over the other either, unless TLS was the reason.
+    /// Tells whether asking a place is pointless, because the same host has failed over the other scheme: one that
+    /// answered is not asked again with less protection, and one that cannot be connected to without TLS cannot be with
+    /// it, unless TLS was the reason.
     pub(super) fn is_hopeless(&self, endpoint: &Endpoint) -> bool {
         let is_same = |other: &Endpoint| other.role == endpoint.role && other.authority() == endpoint.authority();
-        self.list.iter().any(|(other, failure)| {
-            is_same(other)
-                && !other.is_tls()
-                && !matches!(failure, Failure::Status { status: 400, .. } | Failure::Broken(_))
+        self.list.iter().filter(|(other, _)| is_same(other)).any(|(other, failure)| match other.is_tls() {
+            true => !matches!(failure, Failure::Unreachable(_) | Failure::Broken(_)),
+            false => !matches!(failure, Failure::Status { status: 400, .. } | Failure::Broken(_)),
         })
     }
 
@@ -183,6 +309,9 @@ impl Failures {
                 (None, None) => RegistryError::NoSuchRepository { repository, attempts: others() },
             },
             Some(Failure::Denied(_)) => RegistryError::Denied { repository, attempts: self.attempts() },
+            Some(Failure::Corrupt { expected, actual }) => {
+                RegistryError::Corrupt { expected: expected.clone(), actual: actual.clone() }
+            }
             _ => RegistryError::Unserved { wanted: reference.familiar(), attempts: self.attempts() },
         }
     }

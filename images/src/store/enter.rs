@@ -6,8 +6,8 @@ use oci_spec::image::{ImageConfiguration, ImageManifest};
 
 use super::error::StoreError;
 use super::index::{Entry, EntryPlatform, Index};
-use super::lease::Needs;
 use super::layers::LayerIds;
+use super::lease::Needs;
 use super::{Image, Store};
 use crate::digest::Digest;
 use crate::manifest::{self, ManifestError};

@@ -52,7 +52,7 @@ fn whole_id(name: &str) -> Option<Digest> {
 }
 
 /// An entry answers to its name, and to its repository with the digest of its manifest or of what was served.
-fn has_name(entry: &Entry, reference: &Reference) -> bool {
+pub(super) fn has_name(entry: &Entry, reference: &Reference) -> bool {
     if entry.reference().is_some_and(|own| own == *reference) {
         return true;
     }

@@ -65,7 +65,13 @@ impl Store {
         manifest::parse_config(&bytes, id).map_err(|error| damaged(error.to_string()))
     }
 
-    pub(super) fn layer_ids(&self, config: &ImageConfiguration, id: &Digest) -> Result<Vec<LayerIds>, StoreError> {
+    /// Returns the digests of an image's layers, bottom first.
+    pub(super) fn chain_of(&self, id: &Digest) -> Result<Vec<LayerIds>, StoreError> {
+        let (config, _) = self.read_config(id)?;
+        self.layer_ids(&config, id)
+    }
+
+    fn layer_ids(&self, config: &ImageConfiguration, id: &Digest) -> Result<Vec<LayerIds>, StoreError> {
         let damaged = |why: String| StoreError::Damaged { path: self.blobs.path(id), why };
         let digests = manifest::chain(config).map_err(|error| damaged(error.to_string()))?;
         Ok(digests.into_iter().map(|(diff_id, chain_id)| LayerIds { diff_id, chain_id }).collect())

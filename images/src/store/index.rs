@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
@@ -22,6 +23,9 @@ const CONFIG: &str = "io.lighter.config-digest";
 
 /// Annotation with `REPOSITORY@DIGEST` as the registry served it: the digest of the index, if there was one.
 const REPO_DIGEST: &str = "io.lighter.repo-digest";
+
+/// Annotation with the time of the last look-up of the name at a registry (RFC 3339).
+const PULLED: &str = "io.lighter.pulled";
 
 /// Largest `index.json` in bytes; some hundred bytes a name make this 100 000 names.
 const LARGEST: u64 = 64 << 20;
@@ -88,6 +92,12 @@ impl Entry {
         self
     }
 
+    /// Adds when the name was last looked up at a registry.
+    pub(crate) fn pulled(mut self, at: Timestamp) -> Entry {
+        self.annotations.insert(PULLED.to_owned(), at.to_string());
+        self
+    }
+
     /// Makes an entry without annotations.
     pub(crate) fn new(media_type: String, digest: Digest, size: u64, platform: Option<EntryPlatform>) -> Entry {
         Entry { media_type, digest, size, platform, annotations: BTreeMap::new() }
@@ -106,6 +116,21 @@ impl Entry {
     /// Returns `REPOSITORY@DIGEST` as the registry served it.
     pub(super) fn repo_digest(&self) -> Option<Reference> {
         self.annotations.get(REPO_DIGEST)?.parse().ok()
+    }
+
+    /// Returns when the name was last looked up at a registry.
+    pub(super) fn last_pull(&self) -> Option<Timestamp> {
+        self.annotations.get(PULLED)?.parse().ok()
+    }
+
+    /// Tells whether it says the same as another, whenever that was found out.
+    fn is_same(&self, other: &Entry) -> bool {
+        let without_time = |entry: &Entry| {
+            let mut entry = entry.clone();
+            entry.annotations.remove(PULLED);
+            entry
+        };
+        without_time(self) == without_time(other)
     }
 
     /// Takes the name away.
@@ -147,9 +172,10 @@ impl Index {
 
     /// Points a name at an image; what had the name before becomes dangling, unless it is the same image.
     ///
-    /// Returns whether anything is different from before.
+    /// Returns whether anything is different from before, the time of the last pull aside.
     pub(super) fn set(&mut self, reference: &Reference, entry: Entry) -> bool {
-        if self.manifests.contains(&entry) {
+        if let Some(same) = self.manifests.iter_mut().find(|other| other.is_same(&entry)) {
+            *same = entry;
             return false;
         }
         let has_name = |other: &Entry| other.reference().as_ref() == Some(reference);

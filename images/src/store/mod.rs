@@ -10,32 +10,38 @@
 //! ```
 
 mod blobs;
-mod enter;
+mod check;
 mod copy;
+mod enter;
 mod error;
 pub(crate) mod files;
 mod find;
 mod image;
 mod index;
+mod known;
 mod layers;
 mod lease;
 mod prune;
 mod remove;
+mod repair;
 mod sweep;
 mod tag;
 mod usage;
 mod write;
 
 pub use crate::layer::Copied;
+pub use check::{Fault, Leftover, Report};
 pub use error::StoreError;
 pub use prune::Pruned;
+pub use repair::Repaired;
 pub use usage::{ImageUsage, Usage};
 
 pub(crate) use blobs::{Blobs, FileSource, Ingest};
+pub(crate) use enter::Assembled;
 pub(crate) use index::{Entry, EntryPlatform};
+pub(crate) use known::Known;
 pub(crate) use layers::{LayerIds, Layers, NewLayer, Staging};
 pub(crate) use lease::{Lease, Needs};
-pub(crate) use enter::Assembled;
 pub(crate) use write::Listed;
 
 use std::fmt;
@@ -97,6 +103,13 @@ impl Image {
     /// Returns a name for messages: the first reference, else the short id.
     pub fn name(&self) -> String {
         self.references.first().map_or_else(|| self.id.short().to_owned(), Reference::familiar)
+    }
+
+    /// Tells whether it is made for a platform, or for a lower variant of it.
+    pub fn runs_on(&self, platform: &Platform) -> bool {
+        let (os, architecture) = (self.config.os().to_string(), self.config.architecture().to_string());
+        let variant = self.config.variant().clone().filter(|variant| !variant.is_empty());
+        platform.accepts(&Platform { os, architecture, variant }).is_some()
     }
 }
 
@@ -196,6 +209,15 @@ impl Store {
     /// that directory copies them from here.
     pub fn root_directory(&self, image: &Image) -> Option<PathBuf> {
         image.root_layer.and_then(|position| image.layers.get(position)).map(|key| self.layers.files_of(&key.0))
+    }
+
+    /// Runs `f` while nobody else changes the store. `f` only looks: what changes the store takes the same lock.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] if the lock cannot be had.
+    pub fn locked<T>(&self, f: impl FnOnce(&Store) -> T) -> Result<T, StoreError> {
+        let _lock = self.lock()?;
+        Ok(f(self))
     }
 
     fn lock(&self) -> Result<Flock<File>, StoreError> {

@@ -32,7 +32,9 @@ impl Store {
 fn chosen<'a>(index: &'a Index, found: &super::find::Match) -> Option<&'a Entry> {
     let of_image = || index.manifests.iter().filter(|entry| entry.id().as_ref() == Some(found.id()));
     let named = match found {
-        super::find::Match::Name(_, reference) => of_image().find(|entry| entry.reference().as_ref() == Some(reference)),
+        super::find::Match::Name(_, reference) => {
+            of_image().find(|entry| entry.reference().as_ref() == Some(reference))
+        }
         super::find::Match::Id(_) => None,
     };
     named.or_else(|| of_image().next())

@@ -70,8 +70,7 @@ impl Store {
 
     fn parts(&self, index: &Index, image: &Image) -> BTreeMap<Part, u64> {
         let layers = image.layers.iter().zip(&image.layer_sizes);
-        let mut parts: BTreeMap<_, _> =
-            layers.map(|(key, size)| (Part::Layer(key.digest().clone()), *size)).collect();
+        let mut parts: BTreeMap<_, _> = layers.map(|(key, size)| (Part::Layer(key.digest().clone()), *size)).collect();
         let manifests = index.manifests.iter().filter(|entry| entry.id().as_ref() == Some(&image.id));
         for entry in manifests {
             let manifest = self.manifest(&entry.digest).map(|(manifest, _)| manifest);

@@ -76,9 +76,7 @@ impl Store {
         let _lock = self.lock()?;
         let mut index = Index::read(&self.images)?;
         let is_new = index.set(reference, entry);
-        if is_new {
-            index.write(&self.images)?;
-        }
+        index.write(&self.images)?;
         Ok((self.load(&index, id)?, is_new))
     }
 

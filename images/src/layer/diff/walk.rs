@@ -132,7 +132,9 @@ impl<'a, W: Write> Walk<'a, W> {
             SFlag::S_IFREG => stat.st_size == 0,
             SFlag::S_IFDIR => {
                 let directory = open_directory(name.parent, name.name, OFlag::O_RDONLY);
-                directory.and_then(|directory| self.has_placeholders_only(directory.as_fd(), &name.path)).unwrap_or(false)
+                directory
+                    .and_then(|directory| self.has_placeholders_only(directory.as_fd(), &name.path))
+                    .unwrap_or(false)
             }
             _ => false,
         }
@@ -168,8 +170,7 @@ impl<'a, W: Write> Walk<'a, W> {
     fn file(&mut self, name: &Name<'_>) -> Result<(), DiffError> {
         // Were it swapped for a pipe meanwhile, opening that must not wait for a writer.
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let file =
-            openat(name.parent, name.name, flags, Mode::empty()).map_err(|errno| name.failed("open", errno))?;
+        let file = openat(name.parent, name.name, flags, Mode::empty()).map_err(|errno| name.failed("open", errno))?;
         let stat = fstat(&file).map_err(|errno| name.failed("look at", errno))?;
         if kind(&stat) != SFlag::S_IFREG {
             return Err(name.failed("open", Errno::ESTALE));
@@ -214,7 +215,18 @@ impl<'a, W: Write> Walk<'a, W> {
         let parent = path.iter().rposition(|byte| *byte == b'/').map_or(&b""[..], |slash| &path[..slash]);
         let (kind, mtime) = (Kind::Regular, Timestamp::default());
         let (link, xattrs, sparse) = (Vec::new(), Vec::new(), None);
-        self.write(&Entry { path: join(parent, name), link, kind, mode: 0, uid: 0, gid: 0, mtime, size: 0, sparse, xattrs })
+        self.write(&Entry {
+            path: join(parent, name),
+            link,
+            kind,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            mtime,
+            size: 0,
+            sparse,
+            xattrs,
+        })
     }
 
     fn write(&mut self, entry: &Entry) -> Result<(), DiffError> {

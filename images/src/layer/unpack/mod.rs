@@ -18,9 +18,9 @@ mod walk;
 
 pub(crate) use attributes::{Attributes, restorable_xattrs};
 pub(crate) use below::Below;
-pub(crate) use tree::{is_opaque, is_whiteout, kind, open_directory, status};
 pub use flatten::Copied;
 pub(crate) use flatten::flatten;
+pub(crate) use tree::{is_opaque, is_whiteout, kind, open_directory, status};
 
 use std::io::{self, BufRead};
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,110 +1,21 @@
-//! Pulls from a registry that misbehaves, into a store of the test's own, through the public interface alone.
-//!
-//! Needs root, because unpacked files get owners.
+//! Pulls.
 
-mod image;
-mod registry;
-
-use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::thread;
 
 use lighter_images::digest::Digest;
 use lighter_images::platform::Platform;
-use lighter_images::progress::{Event, Progress, Silent};
-use lighter_images::pull::{PullError, PullOptions, pull};
-use lighter_images::reference::Reference;
-use lighter_images::registry::RegistryConfig;
-use lighter_images::store::{Image, Removed, Store, StoreError};
+use lighter_images::progress::Silent;
+use lighter_images::pull::pull;
+use lighter_images::store::{Removed, StoreError};
 
-use self::image::{INDEX, Layer, MANIFEST, Packing, manifest, noise, publish};
-use self::registry::{Fault, Registry};
-
-/// A registry, a store, and what a pull needs.
-struct Scene {
-    directory: tempfile::TempDir,
-    registry: Registry,
-    store: Store,
-    options: PullOptions,
-}
-
-impl Scene {
-    fn new() -> Scene {
-        let directory = tempfile::tempdir_in("/var/tmp").expect("/var/tmp takes a directory");
-        let store = Store::open(&directory.path().join("root")).expect("open an empty store");
-        Scene { directory, registry: Registry::start(), store, options: PullOptions::default() }
-    }
-
-    fn name(&self, rest: &str) -> String {
-        format!("{}/{rest}", self.registry.address)
-    }
-
-    fn pull(&self, rest: &str) -> Result<Image, PullError> {
-        pull(&self.store, &reference(&self.name(rest)), &self.options, &Silent)
-    }
-
-    fn root(&self) -> PathBuf {
-        self.directory.path().join("root")
-    }
-
-    fn configure(&mut self, registry: &str, mirrors: &[&str]) {
-        let text = format!("[registry.'{registry}']\nmirrors = {mirrors:?}");
-        self.options.registries =
-            RegistryConfig::parse(&text, Path::new("config.toml")).expect("a valid configuration");
-    }
-
-    /// Lists files (not directories) below `images/` besides the layout's own, relative to the root.
-    fn leftovers(&self) -> Vec<String> {
-        let list = |part: &str| fs::read_dir(self.root().join(part)).into_iter().flatten().flatten();
-        let mut names: Vec<String> = ["images/ingest", "images/leases", "images/blobs/sha256", "layers"]
-            .iter()
-            .flat_map(|part| list(part).map(move |entry| format!("{part}/{}", entry.file_name().display())))
-            .collect();
-        names.sort();
-        names
-    }
-}
-
-fn reference(text: &str) -> Reference {
-    text.parse().expect("a valid reference")
-}
-
-/// The text a user sees: the error and its causes.
-fn shown(error: &dyn Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
-fn two_layers() -> [Layer; 2] {
-    [
-        Layer::of(&[("etc/", b""), ("etc/motd", b"hello")], Packing::Gzip),
-        Layer::of(&[("usr/", b""), ("usr/noise", &noise(300_000))], Packing::Zstd),
-    ]
-}
-
-/// Keeps the names of events.
-#[derive(Default)]
-struct Watcher(Mutex<Vec<String>>);
-
-impl Progress for Watcher {
-    fn report(&self, event: Event<'_>) {
-        let name = format!("{event:?}").split([' ', '{']).next().unwrap_or_default().to_owned();
-        let mut names = self.0.lock().expect("no test panics while it reports");
-        if names.last() != Some(&name) {
-            names.push(name);
-        }
-    }
-}
+use crate::image::{INDEX, Layer, MANIFEST, Packing, manifest, noise, publish};
+use crate::mock::{Asked, Fault, Registry};
+use crate::{Scene, Watcher, reference, shown, two_layers};
 
 #[test]
 #[ignore = "needs root"]
-fn an_image_comes_whole_and_a_second_pull_fetches_its_manifest_only() {
+fn an_image_comes_whole_and_a_second_pull_asks_one_question_only() {
     let scene = Scene::new();
     let layers = [
         Layer::of(&[("etc/", b""), ("etc/motd", b"hello")], Packing::Gzip),
@@ -123,8 +34,11 @@ fn an_image_comes_whole_and_a_second_pull_fetches_its_manifest_only() {
     let asked = scene.registry.asked("").len();
     let watcher = Watcher::default();
     pull(&scene.store, &reference(&scene.name("a/b:1")), &scene.options, &watcher).unwrap();
-    assert_eq!(scene.registry.asked("").len(), asked + 1);
-    assert_eq!(watcher.0.into_inner().unwrap(), ["Resolved", "LayerExists", "Done"]);
+    let questions = scene.registry.asked("").split_off(asked);
+    assert_eq!(questions.iter().map(|asked| asked.method.as_str()).collect::<Vec<_>>(), ["HEAD"]);
+    assert_eq!(watcher.0.into_inner().unwrap(), ["Resolved", "LayerWaiting", "LayerExists", "Done"]);
+    scene.pull(&format!("a/b@{digest}")).unwrap();
+    assert_eq!(scene.registry.asked("").len(), asked + 1, "what a digest means is known");
     let by_digest = scene.store.find(&format!("{}@{digest}", scene.name("a/b"))).unwrap().unwrap();
     assert_eq!(by_digest.id, image.id);
     assert_eq!(scene.store.list().unwrap().len(), 1);
@@ -152,24 +66,6 @@ fn the_image_for_the_platform_is_chosen_and_the_index_digest_is_kept() {
     scene.options.platform = Some("linux/s390x".parse::<Platform>().unwrap());
     let error = shown(&scene.pull("a:1").unwrap_err());
     assert!(error.ends_with("has no image for platform linux/s390x; it has linux/amd64, linux/riscv64"), "{error}");
-}
-
-#[test]
-#[ignore = "needs root"]
-fn a_registry_that_wants_a_token_gets_one_for_that_repository() {
-    let scene = Scene::new();
-    publish(&scene.registry, "a", "1", &two_layers());
-    scene.registry.require_token("sesame");
-    scene.pull("a:1").unwrap();
-    let tokens = scene.registry.asked("/token");
-    assert_eq!(tokens.len(), 1);
-    assert_eq!(tokens[0].path, "/token?service=mock&scope=repository%3Aa%3Apull");
-    assert!(
-        scene.registry.asked("/blobs/").iter().all(|asked| asked.authorization.as_deref() == Some("Bearer sesame"))
-    );
-    scene.registry.fail("/token", &[Fault::Status(403, "")]);
-    let error = shown(&pull(&scene.store, &reference(&scene.name("secret:1")), &scene.options, &Silent).unwrap_err());
-    assert!(error.contains("does not exist, or reading it needs a login"), "{error}");
 }
 
 #[test]
@@ -278,10 +174,10 @@ fn what_an_interrupted_pull_left_is_not_fetched_again() {
 fn a_busy_registry_is_waited_for_as_it_asks() {
     let scene = Scene::new();
     publish(&scene.registry, "a", "1", &[]);
-    scene.registry.fail("manifests/1", &[Fault::Status(429, "Retry-After: 1"), Fault::Status(503, "Retry-After: 0")]);
+    scene.registry.fail("manifests/1", &[Fault::status(429, "Retry-After: 1"), Fault::status(503, "Retry-After: 0")]);
     scene.pull("a:1").unwrap();
     assert_eq!(scene.registry.asked("manifests/1").len(), 3);
-    scene.registry.fail("manifests/1", &[Fault::Status(429, "Retry-After: 86400")]);
+    scene.registry.fail("manifests/1", &[Fault::status(429, "Retry-After: 86400")]);
     let error = shown(&scene.pull("a:1").unwrap_err());
     assert!(error.contains("answers 429 and asks to wait 86400 s"), "{error}");
 }
@@ -332,7 +228,7 @@ fn pulls_at_once_fetch_a_shared_layer_once() {
         let pulls: Vec<_> = ["a:1", "b:1", "c:1"].map(|name| scope.spawn(|| scene.pull(name).unwrap())).into();
         pulls.into_iter().map(|pull| pull.join().unwrap()).collect::<Vec<_>>()
     });
-    let of_shared = |asked: &registry::Asked| shared.iter().any(|layer| asked.path.ends_with(layer.digest().as_str()));
+    let of_shared = |asked: &Asked| shared.iter().any(|layer| asked.path.ends_with(layer.digest().as_str()));
     assert_eq!(scene.registry.asked("/blobs/").iter().filter(|asked| of_shared(asked)).count(), 2);
     for image in &images {
         assert_eq!(scene.store.layers(image).unwrap().len(), 3);

@@ -6,7 +6,7 @@ use flate2::write::GzEncoder;
 use lighter_images::digest::Digest;
 use serde_json::{Value, json};
 
-use crate::registry::Registry;
+use crate::mock::Registry;
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";

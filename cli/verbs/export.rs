@@ -1,0 +1,23 @@
+//! `lighter export`
+
+use std::path::PathBuf;
+
+use super::{save, target};
+use crate::context::Context;
+use crate::error::Failure;
+
+/// Write a container's files to an archive, without what is in its volumes
+#[derive(clap::Args)]
+pub(crate) struct ExportArgs {
+    /// Container, or service of the project in this folder
+    container: String,
+    /// File to write instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(ctx: &Context, args: &ExportArgs) -> Result<(), Failure> {
+    let engine = ctx.recovered_engine()?;
+    let container = target::find_one(ctx, &engine, &args.container)?;
+    save::to_output(args.output.as_deref(), |out| Ok(engine.export(&container, out)?))
+}

@@ -1,0 +1,92 @@
+//! `lighter image inspect`, and the object that docker shows for an image.
+
+use lighter_engine::Engine;
+use lighter_engine::images::store::Image;
+use serde_json::{Value, json};
+
+use super::super::target::last_of;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ui::format::Format;
+
+/// Show everything about images
+#[derive(clap::Args)]
+pub(crate) struct ImageInspectArgs {
+    /// Images, by name or id
+    #[arg(required = true)]
+    images: Vec<String>,
+    /// A template instead of JSON: '{{.Config.Cmd}}'
+    #[arg(short, long)]
+    format: Option<Format>,
+    /// Refuse an image of another platform than this: `linux/amd64`
+    #[arg(long)]
+    platform: Option<String>,
+}
+
+pub(crate) fn run(ctx: &Context, args: &ImageInspectArgs) -> Result<(), Failure> {
+    let engine = ctx.engine()?;
+    let platform = args.platform.as_deref().map(str::parse).transpose()?;
+    let (mut objects, mut failures) = (Vec::new(), Vec::new());
+    for name in &args.images {
+        match find(&engine, name, platform.as_ref()) {
+            Ok(image) => objects.push(object(&engine, &image)?),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    super::super::inspect::show(ctx, &objects, args.format.as_ref())?;
+    last_of(failures, &ctx.ui)
+}
+
+fn find(
+    engine: &Engine,
+    name: &str,
+    platform: Option<&lighter_engine::images::platform::Platform>,
+) -> Result<Image, Failure> {
+    let image = engine.images().find(name)?.ok_or_else(|| super::no_such(name))?;
+    match platform.filter(|wanted| **wanted != image.platform()) {
+        Some(wanted) => Err(Failure::text(format!("image `{name}` is of platform {}, not {wanted}", image.platform()))),
+        None => Ok(image),
+    }
+}
+
+/// Returns an image as docker shows it.
+pub(crate) fn object(engine: &Engine, image: &Image) -> Result<Value, Failure> {
+    let config = engine.images().raw_config(image)?;
+    let text = |name: &str| config[name].as_str().unwrap_or_default().to_owned();
+    let comment = config["history"].as_array().and_then(|history| history.last()?["comment"].as_str());
+    let layers = engine.images().layers(image).unwrap_or_default();
+    let mut layers = layers.iter().map(|path| path.display().to_string());
+    let upper = layers.next();
+    let lower: Vec<_> = layers.collect();
+    let mut object = json!({
+        "Id": image.id,
+        "RepoTags": tags(image),
+        "RepoDigests": image.repo_digests,
+        "Parent": "",
+        "Comment": comment.unwrap_or_default(),
+        "Created": image.config.created(),
+        "DockerVersion": text("docker_version"),
+        "Author": text("author"),
+        "Architecture": image.config.architecture().to_string(),
+        "Variant": text("variant"),
+        "Os": image.config.os().to_string(),
+        "OsVersion": text("os.version"),
+        "Size": image.size,
+        "VirtualSize": image.size,
+        "Config": config["config"].as_object().cloned().unwrap_or_default(),
+        "GraphDriver": {"Name": "overlay", "Data": {"UpperDir": upper, "LowerDir": lower.join(":")}},
+        "RootFS": {"Type": "layers", "Layers": image.config.rootfs().diff_ids()},
+        "Metadata": {"LastTagTime": "0001-01-01T00:00:00Z"},
+        "Manifest": image.manifest,
+    });
+    if let Some(object) = object.as_object_mut() {
+        let absent = ["Variant", "OsVersion"].into_iter().filter(|name| object[*name] == "").collect::<Vec<_>>();
+        absent.into_iter().for_each(|name| _ = object.remove(name));
+    }
+    Ok(object)
+}
+
+fn tags(image: &Image) -> Vec<String> {
+    let tagged = image.references.iter().filter(|reference| reference.digest().is_none());
+    tagged.map(|reference| reference.familiar()).collect()
+}

@@ -1,0 +1,56 @@
+//! `lighter image`: the verbs of images, which also stand alone where docker has them so.
+
+mod cp;
+pub(crate) mod filter;
+mod glob;
+pub(crate) mod inspect;
+mod mount;
+pub(crate) mod prune;
+
+use super::{history, images, import, load, pull, rmi, save, tag};
+use crate::context::Context;
+use crate::error::Failure;
+
+/// Manage images
+#[derive(clap::Subcommand)]
+pub(crate) enum ImageVerb {
+    #[command(visible_alias = "list")]
+    Ls(images::ImagesArgs),
+    #[command(visible_alias = "remove")]
+    Rm(rmi::RmiArgs),
+    Pull(pull::PullArgs),
+    Tag(tag::TagArgs),
+    History(history::HistoryArgs),
+    Inspect(inspect::ImageInspectArgs),
+    Prune(prune::ImagePruneArgs),
+    Save(save::SaveArgs),
+    Load(load::LoadArgs),
+    Import(import::ImportArgs),
+    Mount(mount::MountArgs),
+    #[command(visible_alias = "umount")]
+    Unmount(mount::UnmountArgs),
+    Cp(cp::CpArgs),
+}
+
+pub(crate) fn run(ctx: &Context, verb: &ImageVerb) -> Result<(), Failure> {
+    match verb {
+        ImageVerb::Ls(args) => images::run(ctx, args),
+        ImageVerb::Rm(args) => rmi::run(ctx, args),
+        ImageVerb::Pull(args) => pull::run(ctx, args),
+        ImageVerb::Tag(args) => tag::run(ctx, args),
+        ImageVerb::History(args) => history::run(ctx, args),
+        ImageVerb::Inspect(args) => inspect::run(ctx, args),
+        ImageVerb::Prune(args) => prune::run(ctx, args),
+        ImageVerb::Save(args) => save::run(ctx, args),
+        ImageVerb::Load(args) => load::run(ctx, args),
+        ImageVerb::Import(args) => import::run(ctx, args),
+        ImageVerb::Mount(args) => mount::run(ctx, args),
+        ImageVerb::Unmount(args) => mount::unmount(ctx, args),
+        ImageVerb::Cp(args) => cp::run(ctx, args),
+    }
+}
+
+/// There is no image of that name.
+pub(crate) fn no_such(name: &str) -> Failure {
+    Failure::text(format!("no such image: `{name}`"))
+}

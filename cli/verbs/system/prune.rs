@@ -1,0 +1,164 @@
+//! `lighter system prune`
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use lighter_engine::{Container, Engine, NetworkMode, RemoveOptions};
+
+use super::super::image::{filter, prune};
+use super::super::logs::moment;
+use super::confirm;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ui::quantity;
+
+/// The network that containers are on unless told otherwise; it is there for the next one.
+const DEFAULT_NETWORK: &str = "bridge";
+
+/// Label of volumes that were made for one container.
+const ANONYMOUS: &str = "com.docker.volume.anonymous";
+
+/// Remove everything that nothing uses
+#[derive(clap::Args)]
+pub(crate) struct PruneArgs {
+    /// All unused images, not only those without a name
+    #[arg(short, long)]
+    all: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
+    /// Anonymous volumes too
+    #[arg(long)]
+    volumes: bool,
+    /// Only what fits: until=, label=, label!=
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+}
+
+pub(crate) fn run(ctx: &Context, args: &PruneArgs) -> Result<(), Failure> {
+    let engine = ctx.recovered_engine()?;
+    let images = filter::Filter::parse(&args.filter, filter::PRUNING, engine.images())?;
+    let conditions = Conditions::parse(&args.filter)?;
+    if args.volumes && conditions.until.is_some() {
+        return Err(Failure::text("--filter `until=` says nothing about volumes: leave --volumes out"));
+    }
+    if !args.force && !confirm::ask(&ctx.ui, &warning(args))? {
+        return Ok(());
+    }
+    let mut bytes = containers(ctx, &engine, &conditions)?;
+    networks(ctx, &engine, &conditions)?;
+    if args.volumes {
+        bytes += volumes(ctx, &engine, &conditions)?;
+    }
+    let pruned = prune::prune(&engine, args.all, &images)?;
+    section(ctx, "Deleted Images:", &pruned.removed.iter().map(prune::describe).collect::<Vec<_>>())?;
+    ctx.ui.line(format!("Total reclaimed space: {}", quantity::size(bytes + pruned.bytes)))
+}
+
+fn warning(args: &PruneArgs) -> String {
+    let images =
+        if args.all { "all images without at least one container associated to them" } else { "all dangling images" };
+    let volumes = if args.volumes { "  - all anonymous volumes not used by at least one container\n" } else { "" };
+    let filters = if args.filter.is_empty() {
+        String::new()
+    } else {
+        format!("\nItems to be pruned will be filtered with: {}", args.filter.join(", "))
+    };
+    format!(
+        "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n{volumes}  - {images}\n{filters}"
+    )
+}
+
+/// What containers, networks and volumes must be like.
+struct Conditions {
+    until: Option<Timestamp>,
+    labels: Vec<String>,
+    not_labels: Vec<String>,
+}
+
+impl Conditions {
+    /// Reads texts whose keys have been checked.
+    fn parse(texts: &[String]) -> Result<Conditions, Failure> {
+        let mut conditions = Conditions { until: None, labels: Vec::new(), not_labels: Vec::new() };
+        for (key, value) in texts.iter().filter_map(|text| text.split_once('=')) {
+            match key {
+                "until" => conditions.until = Some(moment(value)?),
+                "label" => conditions.labels.push(value.to_owned()),
+                _ => conditions.not_labels.push(value.to_owned()),
+            }
+        }
+        Ok(conditions)
+    }
+
+    fn fit<'a>(&self, created: Option<Timestamp>, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        let has = |wanted: &String| match wanted.split_once('=') {
+            Some((name, value)) => label(name) == Some(value),
+            None => label(wanted).is_some(),
+        };
+        let is_older = self.until.is_none_or(|until| created.is_some_and(|created| created < until));
+        is_older && self.labels.iter().all(has) && !self.not_labels.iter().any(has)
+    }
+}
+
+fn containers(ctx: &Context, engine: &Engine, conditions: &Conditions) -> Result<u64, Failure> {
+    let fits =
+        |one: &Container| !one.state.status.is_active() && conditions.fit(one.state.created_at, |name| one.label(name));
+    let (mut bytes, mut removed) = (0, Vec::new());
+    for container in engine.containers()?.into_iter().filter(fits) {
+        let size = engine.container_size(&container).unwrap_or(0);
+        // One that was started meanwhile stays.
+        if engine.remove(&container, RemoveOptions::default()).is_ok() {
+            bytes += size;
+            removed.push(container.id);
+        }
+    }
+    section(ctx, "Deleted Containers:", &removed)?;
+    Ok(bytes)
+}
+
+fn networks(ctx: &Context, engine: &Engine, conditions: &Conditions) -> Result<(), Failure> {
+    let mut needed = BTreeSet::from([DEFAULT_NETWORK.to_owned()]);
+    for container in engine.containers()? {
+        if let NetworkMode::Bridge(attachments) = container.spec.network {
+            needed.extend(attachments.into_iter().map(|attachment| attachment.network));
+        }
+    }
+    let mut removed = Vec::new();
+    for network in engine.net().networks()? {
+        let created = Timestamp::from_nanosecond(i128::from(network.created)).ok();
+        let is_needed = needed.contains(&network.name) || needed.contains(&network.id);
+        let fits = conditions.fit(created, |name| network.labels.get(name).map(String::as_str));
+        // One that a container was plugged into meanwhile stays.
+        if !is_needed && fits && engine.net().delete_network(&network.id).is_ok() {
+            removed.push(network.name);
+        }
+    }
+    section(ctx, "Deleted Networks:", &removed)
+}
+
+fn volumes(ctx: &Context, engine: &Engine, conditions: &Conditions) -> Result<u64, Failure> {
+    let (mut bytes, mut removed) = (0, Vec::new());
+    for volume in engine.volumes()? {
+        let fits = conditions.fit(None, |name| volume.labels.get(name).map(String::as_str));
+        if !volume.labels.contains_key(ANONYMOUS) || !fits {
+            continue;
+        }
+        let size = engine.volume_size(&volume).unwrap_or(0);
+        // One that a container has stays.
+        if engine.remove_volume(&volume.name).is_ok() {
+            bytes += size;
+            removed.push(volume.name);
+        }
+    }
+    section(ctx, "Deleted Volumes:", &removed)?;
+    Ok(bytes)
+}
+
+fn section(ctx: &Context, heading: &str, lines: &[String]) -> Result<(), Failure> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    ctx.ui.line(heading)?;
+    lines.iter().try_for_each(|line| ctx.ui.line(line))?;
+    ctx.ui.line("")
+}

@@ -1,0 +1,117 @@
+//! Images mounted on the host, for reading: `image mount`.
+//!
+//! Runs in the command. A directory of `RUN/images`, named by the image's id, has the mount point `merged`; whether it is
+//! mounted is the kernel's to say. Nothing of it is left after a reboot.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use lighter_images::digest::Digest;
+use lighter_images::store::{Image, StoreError};
+
+use crate::durable::{self, FileError};
+use crate::{Engine, Lock, rootfs};
+
+/// An image that is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageMount {
+    /// The image's id.
+    pub image: Digest,
+    /// Where its files are.
+    pub path: PathBuf,
+}
+
+/// Why an image could not be mounted or unmounted.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageMountError {
+    /// The kernel refused.
+    #[error("{act} `{}`", path.display())]
+    Mount {
+        /// `mount an image on`, `unmount`.
+        act: &'static str,
+        /// The mount point.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not mounted.
+    #[error("image `{0}` is not mounted")]
+    NotMounted(String),
+    /// There is no such image, or a layer of it is missing.
+    #[error(transparent)]
+    Images(#[from] StoreError),
+    /// A directory could not be made or removed.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Engine {
+    /// Mounts the image that `name` means and returns where; one that is mounted stays as it is.
+    ///
+    /// # Errors
+    /// [`ImageMountError`].
+    pub fn mount_image(&self, name: &str) -> Result<ImageMount, ImageMountError> {
+        let _lock = Lock::take(&self.layout.lock("images"))?;
+        // Under the store's lock, so that the image is not removed between the look at it and the mount.
+        self.images.locked(|store| {
+            let image = store.find(name)?.ok_or_else(|| StoreError::NoSuchImage(name.to_owned()))?;
+            self.mount_layers(&image)
+        })?
+    }
+
+    fn mount_layers(&self, image: &Image) -> Result<ImageMount, ImageMountError> {
+        let mount = self.place_of(&image.id);
+        if rootfs::is_mounted(&mount.path) {
+            return Ok(mount);
+        }
+        let failed = |source| ImageMountError::Mount { act: "mount an image on", path: mount.path.clone(), source };
+        let directory = self.layout.image_mounts().join(image.id.hex());
+        durable::remove_tree(&directory)?;
+        let (top, bottom) = (directory.join("top"), directory.join("bottom"));
+        [&mount.path, &top, &bottom].into_iter().try_for_each(|path| durable::create_dir(path))?;
+        let root = self.images.root_directory(image);
+        rootfs::adopt_root(root.as_deref(), &top).map_err(failed)?;
+        let lowers = [vec![top], self.images.layers(image)?, vec![bottom]].concat();
+        rootfs::mount_read_only(&mount.path, &lowers).map_err(failed)?;
+        Ok(mount)
+    }
+
+    /// Returns the images that are mounted, by id.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn mounted_images(&self) -> Result<Vec<ImageMount>, FileError> {
+        let directory = self.layout.image_mounts();
+        let entries = match fs::read_dir(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(FileError::io("list", &directory))?,
+        };
+        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let ids = names.filter_map(|name| format!("sha256:{name}").parse().ok());
+        let mut mounts: Vec<_> = ids.map(|id| self.place_of(&id)).collect();
+        mounts.retain(|mount| rootfs::is_mounted(&mount.path));
+        mounts.sort_by(|a, b| a.image.cmp(&b.image));
+        Ok(mounts)
+    }
+
+    /// Unmounts an image. What is open in it stays readable until it is closed.
+    ///
+    /// # Errors
+    /// [`ImageMountError::NotMounted`], or the kernel's.
+    pub fn unmount_image(&self, id: &Digest) -> Result<(), ImageMountError> {
+        let _lock = Lock::take(&self.layout.lock("images"))?;
+        let mount = self.place_of(id);
+        if !rootfs::is_mounted(&mount.path) {
+            return Err(ImageMountError::NotMounted(id.short().to_owned()));
+        }
+        let failed = |source| ImageMountError::Mount { act: "unmount", path: mount.path.clone(), source };
+        rootfs::unmount(&mount.path).map_err(failed)?;
+        Ok(durable::remove_tree(&self.layout.image_mounts().join(id.hex()))?)
+    }
+
+    fn place_of(&self, id: &Digest) -> ImageMount {
+        ImageMount { image: id.clone(), path: self.layout.image_mounts().join(id.hex()).join("merged") }
+    }
+}

@@ -1,0 +1,38 @@
+//! Who needs an image: containers, and mounts on the host. Read from the files themselves whenever it is asked.
+
+use lighter_images::digest::Digest;
+
+use crate::Engine;
+use crate::durable::FileError;
+
+/// Everything that needs images, as it was when it was looked at.
+#[derive(Debug)]
+pub struct ImageUsers {
+    /// Image id and, in words, who has it.
+    users: Vec<(String, String)>,
+}
+
+impl ImageUsers {
+    /// Returns who needs the image, in words; `None` if nobody does.
+    pub fn of(&self, id: &Digest) -> Option<String> {
+        self.users.iter().find(|(image, _)| image == id.as_str()).map(|(_, user)| user.clone())
+    }
+
+    /// Returns how many users the image has.
+    pub fn count(&self, id: &Digest) -> usize {
+        self.users.iter().filter(|(image, _)| image == id.as_str()).count()
+    }
+}
+
+impl Engine {
+    /// Looks at what needs images.
+    ///
+    /// # Errors
+    /// A record that cannot be read, which might need any of them.
+    pub fn image_users(&self) -> Result<ImageUsers, FileError> {
+        let containers = self.containers()?.into_iter().map(|container| (container.spec.image.id, container.spec.name));
+        let mounts = self.mounted_images()?.into_iter();
+        let mounts = mounts.map(|mount| (mount.image.to_string(), format!("the mount `{}`", mount.path.display())));
+        Ok(ImageUsers { users: containers.chain(mounts).collect() })
+    }
+}

@@ -1,0 +1,228 @@
+//! Pushes images: from the store to a registry, as they are, so that every digest stays what it is.
+//!
+//! Runs in the shell command's process: the caller's thread, one thread that talks to the registry, and some that wait for
+//! a blob each. Before: the images are in the store. After: the registry has them under their tags; or an error, and what
+//! arrived whole is not sent again by the next try. A lease keeps the blobs here meanwhile.
+//!
+//! ```text
+//! settle on a place ─▶ blobs, in parallel ─▶ manifests, one a tag ─▶ what the store knows of the name
+//! ```
+
+mod error;
+
+pub use error::PushError;
+
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::thread;
+
+use jiff::Timestamp;
+use oci_spec::image::{Descriptor, ImageManifest};
+
+use crate::digest::Digest;
+use crate::manifest::{Document, LARGEST_MANIFEST, descriptor_digest};
+use crate::progress::{Event, Progress};
+use crate::reference::Reference;
+use crate::registry::{self, Access, Outgoing, Purpose, Session, Subject, converse};
+use crate::slots::Slots;
+use crate::store::{Entry, Known, Needs, Store};
+
+/// Layers that are sent at once unless the user says otherwise: as many as Docker sends.
+pub const DEFAULT_UPLOADS: usize = 5;
+
+/// Most repositories that a token is asked to read from, so that the request for it stays short.
+const MOST_SOURCES: usize = 8;
+
+/// How to push.
+#[derive(Debug, Clone)]
+pub struct PushOptions {
+    /// How registries are reached, and as whom.
+    pub access: Access,
+    /// How many layers are sent at once.
+    pub uploads: Slots,
+}
+
+/// What the registry has now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// The name.
+    pub reference: Reference,
+    /// Digest of the manifest.
+    pub digest: Digest,
+    /// Bytes of the manifest.
+    pub size: u64,
+}
+
+/// An image to push.
+struct Outbound {
+    reference: Reference,
+    known: Known,
+    bytes: Vec<u8>,
+    manifest: ImageManifest,
+}
+
+/// A blob to push, and how large it is.
+struct BlobToPush {
+    digest: Digest,
+    size: u64,
+    is_layer: bool,
+}
+
+/// Pushes the tag `reference`, or every tag of its repository that the store has. Blocks; `progress` is called from
+/// several threads.
+///
+/// # Errors
+/// See [`PushError`]. A tag is at the registry only when everything that it needs is.
+pub fn push(
+    store: &Store,
+    reference: &Reference,
+    all_tags: bool,
+    options: &PushOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<Pushed>, PushError> {
+    if reference.digest().is_some() {
+        return Err(PushError::ByDigest(reference.familiar()));
+    }
+    let references = if all_tags { store.tags(reference)? } else { vec![reference.clone()] };
+    let images: Vec<Outbound> =
+        references.into_iter().map(|reference| outbound(store, reference)).collect::<Result<_, _>>()?;
+    if images.is_empty() {
+        return Err(PushError::NoTags(reference.familiar_name()));
+    }
+    let blobs = blobs(store, &images)?;
+    let needs =
+        images.iter().map(|image| image.known.manifest.clone()).chain(blobs.iter().map(|blob| blob.digest.clone()));
+    let (_lease, _) = store.begin(&Needs { blobs: needs.collect(), layers: Default::default() })?;
+    let sources = sources(store, reference, &blobs)?;
+    let paths: Vec<String> = sources.values().cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+    let subject = Subject { reference: reference.clone(), purpose: Purpose::Write { sources: paths } };
+    converse(&subject, &options.access, progress, |session| {
+        session.settle()?;
+        let work = Work { store, session, sources: &sources, progress };
+        work.send_all(&blobs, &options.uploads)?;
+        images.iter().map(|image| work.finish(image)).collect()
+    })?
+}
+
+fn outbound(store: &Store, reference: Reference) -> Result<Outbound, PushError> {
+    let known = store.known(&reference)?.ok_or_else(|| PushError::NotStored(reference.familiar()))?;
+    let missing = || PushError::MissingBlob { digest: known.manifest.clone(), reference: reference.familiar() };
+    let bytes = store.blobs().read(&known.manifest, LARGEST_MANIFEST).ok_or_else(missing)?;
+    match Document::parse(&bytes, &known.manifest, None)? {
+        Document::Manifest(manifest) => Ok(Outbound { reference, known, bytes, manifest: *manifest }),
+        Document::Index(_) => Err(PushError::Index(reference.familiar())),
+    }
+}
+
+/// Lists the blobs of all images, each once; all of them are in the store.
+fn blobs(store: &Store, images: &[Outbound]) -> Result<Vec<BlobToPush>, PushError> {
+    let mut blobs: Vec<BlobToPush> = Vec::new();
+    for image in images {
+        let layers = image.manifest.layers().iter().map(|layer| (layer, true));
+        for (descriptor, is_layer) in layers.chain([(image.manifest.config(), false)]) {
+            let blob = blob(descriptor, is_layer)?;
+            if !store.blobs().has(&blob.digest, blob.size) {
+                return Err(PushError::MissingBlob { digest: blob.digest, reference: image.reference.familiar() });
+            }
+            if !blobs.iter().any(|other| other.digest == blob.digest) {
+                blobs.push(blob);
+            }
+        }
+    }
+    Ok(blobs)
+}
+
+fn blob(descriptor: &Descriptor, is_layer: bool) -> Result<BlobToPush, PushError> {
+    Ok(BlobToPush { digest: descriptor_digest(descriptor)?, size: descriptor.size(), is_layer })
+}
+
+/// Finds for each blob another repository of the same registry that an image with that blob is from.
+fn sources(store: &Store, reference: &Reference, blobs: &[BlobToPush]) -> Result<BTreeMap<Digest, String>, PushError> {
+    let mut others = store.repositories(reference.domain())?;
+    others.retain(|(path, _)| path != reference.path());
+    others.sort_by(|(one, _), (other, _)| one.cmp(other));
+    others.dedup_by(|(later, needs), (earlier, kept)| {
+        let is_same = later == earlier;
+        if is_same {
+            kept.blobs.extend(needs.blobs.drain());
+        }
+        is_same
+    });
+    let mut sources = BTreeMap::new();
+    let wanted = |needs: &Needs| blobs.iter().any(|blob| needs.blobs.contains(&blob.digest));
+    for (path, needs) in others.iter().filter(|(_, needs)| wanted(needs)).take(MOST_SOURCES) {
+        for blob in blobs.iter().filter(|blob| needs.blobs.contains(&blob.digest)) {
+            sources.entry(blob.digest.clone()).or_insert_with(|| path.clone());
+        }
+    }
+    Ok(sources)
+}
+
+/// What each step of a push needs.
+struct Work<'a> {
+    store: &'a Store,
+    session: &'a Session,
+    sources: &'a BTreeMap<Digest, String>,
+    progress: &'a dyn Progress,
+}
+
+impl Work<'_> {
+    /// Sends the blobs, as many at once as there are `slots`, until one fails.
+    fn send_all(&self, blobs: &[BlobToPush], slots: &Slots) -> Result<(), PushError> {
+        for blob in blobs.iter().filter(|blob| blob.is_layer) {
+            self.progress.report(Event::LayerWaiting { layer: &blob.digest, total: blob.size });
+        }
+        let (left, failure) = (Mutex::new(blobs.iter()), Mutex::new(None));
+        let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let has_failed = || failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let worker = || {
+            while let Some(blob) = next().filter(|_| !has_failed()) {
+                let _slot = slots.take();
+                if let Err(error) = self.send(blob) {
+                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }
+        };
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..slots.count().min(blobs.len())).map(|_| scope.spawn(worker)).collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        });
+        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    fn send(&self, blob: &BlobToPush) -> Result<(), PushError> {
+        let source = self.sources.get(&blob.digest);
+        let outgoing = Outgoing {
+            digest: blob.digest.clone(),
+            path: self.store.blobs().path(&blob.digest),
+            size: blob.size,
+            source: source.cloned(),
+            is_layer: blob.is_layer,
+        };
+        let layer = &blob.digest;
+        let pushed = self.session.push_blob(outgoing)?;
+        if !blob.is_layer {
+            return Ok(());
+        }
+        self.progress.report(match (pushed, source) {
+            (registry::Pushed::Exists, _) => Event::LayerExists { layer },
+            (registry::Pushed::Mounted, Some(source)) => Event::LayerMounted { layer, source },
+            _ => Event::LayerPushed { layer },
+        });
+        Ok(())
+    }
+
+    /// Puts the manifest under its tag, and notes what the registry serves for the name now.
+    fn finish(&self, image: &Outbound) -> Result<Pushed, PushError> {
+        let Outbound { reference, known, bytes, .. } = image;
+        let (digest, size) = (known.manifest.clone(), bytes.len() as u64);
+        self.session.push_manifest(reference.tag().unwrap_or_default(), &known.media_type, bytes.clone())?;
+        let entry = Entry::new(known.media_type.clone(), digest.clone(), size, known.platform.clone());
+        let entry = entry.named(&known.id, reference, &digest).pulled(Timestamp::now());
+        self.store.publish(reference, &known.id, entry)?;
+        self.progress.report(Event::Pushed { reference, digest: &digest, size });
+        Ok(Pushed { reference: reference.clone(), digest, size })
+    }
+}

@@ -1,0 +1,85 @@
+//! What the store knows of a name at its registry: what it meant, and when that was asked.
+//!
+//! Runs in the shell command's process; only reads.
+
+use std::time::SystemTime;
+
+use super::error::StoreError;
+use super::find::has_name;
+use super::index::{Entry, EntryPlatform, Index};
+use super::{Image, Store};
+use crate::digest::Digest;
+use crate::platform::Platform;
+use crate::pull::Presence;
+use crate::reference::Reference;
+
+/// An image under a name.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    /// The image's id.
+    pub(crate) id: Digest,
+    /// Digest of what the registry served for the name, an index or the manifest; `None` if the image came another way.
+    pub(crate) served: Option<Digest>,
+    /// Digest of the manifest.
+    pub(crate) manifest: Digest,
+    /// Media type of the manifest.
+    pub(crate) media_type: String,
+    /// The platform.
+    pub(crate) platform: Option<EntryPlatform>,
+}
+
+impl Known {
+    /// Tells whether it is the very image that a look-up for `wanted` would choose.
+    pub(crate) fn suits(&self, wanted: &Platform) -> bool {
+        let Some(EntryPlatform { architecture, os, variant }) = self.platform.clone() else { return false };
+        wanted.accepts(&Platform { os, architecture, variant }) == Some(0)
+    }
+}
+
+impl Store {
+    /// Returns what a name means here, and meant at its registry when it was last looked up.
+    pub(crate) fn known(&self, reference: &Reference) -> Result<Option<Known>, StoreError> {
+        let index = Index::read(&self.images)?;
+        Ok(index.manifests.into_iter().filter(|entry| has_name(entry, reference)).find_map(known))
+    }
+
+    /// Lists the tags of the repository of `reference` that the store has.
+    pub(crate) fn tags(&self, reference: &Reference) -> Result<Vec<Reference>, StoreError> {
+        let references = Index::read(&self.images)?.manifests.into_iter().filter_map(|entry| entry.reference());
+        let is_tag_of_it = |other: &Reference| other.name() == reference.name() && other.digest().is_none();
+        Ok(references.filter(is_tag_of_it).collect())
+    }
+
+    /// Lists the repositories of a registry that images of the store are from, with what each of those images needs.
+    pub(crate) fn repositories(&self, domain: &str) -> Result<Vec<(String, super::Needs)>, StoreError> {
+        let index = Index::read(&self.images)?;
+        let entries = index.manifests.iter().filter_map(|entry| Some((entry.repo_digest()?, entry)));
+        let of_domain = entries.filter(|(served, _)| served.domain() == domain);
+        // A damaged image vouches for nothing.
+        Ok(of_domain.filter_map(|(served, entry)| Some((served.path().to_owned(), self.needs(entry).ok()?))).collect())
+    }
+
+    /// Tells whether there is an image under a name (in any form that [`Store::find`] takes), and when that name was last
+    /// looked up at a registry.
+    ///
+    /// # Errors
+    /// As [`Store::find`].
+    pub fn presence(&self, name: &str) -> Result<(Presence, Option<Image>), StoreError> {
+        let Some(image) = self.find(name)? else { return Ok((Presence::Absent, None)) };
+        let index = Index::read(&self.images)?;
+        let reference = name.parse::<Reference>().ok().map(|reference| reference.without_ignored_tag());
+        let is_meant = |entry: &&Entry| reference.as_ref().is_some_and(|reference| has_name(entry, reference));
+        let pulled = index.manifests.iter().filter(is_meant).find_map(Entry::last_pull).map(SystemTime::from);
+        Ok((Presence::Present { pulled }, Some(image)))
+    }
+}
+
+fn known(entry: Entry) -> Option<Known> {
+    Some(Known {
+        id: entry.id()?,
+        served: entry.repo_digest().and_then(|served| served.digest().cloned()),
+        manifest: entry.digest,
+        media_type: entry.media_type,
+        platform: entry.platform,
+    })
+}
