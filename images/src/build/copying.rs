@@ -226,7 +226,7 @@ fn subfolder(source: &str, found: &Found) -> String {
 }
 
 /// Returns how an archive is compressed; `None` if the file is no archive. The file is read from its beginning afterwards.
-fn archive_compression(file: &mut File) -> std::io::Result<Option<Compression>> {
+pub(crate) fn archive_compression(file: &mut File) -> std::io::Result<Option<Compression>> {
     let mut start = Vec::new();
     file.take(LONGEST_START).read_to_end(&mut start)?;
     file.seek(SeekFrom::Start(0))?;

@@ -12,7 +12,9 @@
 
 mod build;
 mod cache;
+mod check;
 mod config;
+mod context;
 mod copying;
 mod error;
 mod expand;
@@ -26,6 +28,7 @@ mod layer;
 mod lexer;
 mod mode;
 mod mount;
+mod output;
 mod owner;
 mod parse;
 mod path;
@@ -46,6 +49,8 @@ mod words;
 
 pub use build::Builder;
 pub(crate) use cache::cached_layers;
+pub use check::{Warning, check};
+pub use context::{ContextInput, UnpackedContext, download_context, is_remote, read_context};
 pub use cache::{Cache, CacheEntry, CacheFilter};
 pub use error::{BuildError, FailedRun, StepError};
 pub use expand::ExpandError;
@@ -55,6 +60,7 @@ pub use progress::{BuildEvent, BuildProgress, Silent};
 pub use request::{Allowed, BuildRequest, NamedContext, Secret};
 pub use runner::{RunOptions, RunStep, StepMount, StepMountKind, StepNetwork, StepProcess, StepRunner};
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,6 +103,22 @@ impl Built<'_> {
     /// [`BuildError::Publish`].
     pub fn publish(&self, names: &[Reference]) -> Result<Image, BuildError> {
         Ok(publish::publish(&self.build, &self.state, names)?)
+    }
+
+    /// Copies the files into a folder.
+    ///
+    /// # Errors
+    /// [`BuildError::Publish`].
+    pub fn export_files(&self, folder: &Path) -> Result<(), BuildError> {
+        Ok(output::local(&self.build, &self.state, folder)?)
+    }
+
+    /// Writes the files as an archive.
+    ///
+    /// # Errors
+    /// [`BuildError::Publish`].
+    pub fn export_archive(&self, out: impl Write) -> Result<(), BuildError> {
+        Ok(output::tar(&self.build, &self.state, out)?)
     }
 
     /// Writes the steps that the result stands on into a folder, for another build's [`BuildRequest::cache_sources`].

@@ -77,6 +77,11 @@ impl Tree {
         Tree { root, ignore: Ignore::default(), has_foreign_owners: false }
     }
 
+    /// Returns the root's descriptor.
+    pub(crate) fn into_root(self) -> OwnedFd {
+        self.root
+    }
+
     /// Returns whether something is left out of it.
     pub(crate) fn is_filtered(&self) -> bool {
         !self.ignore.is_empty()
