@@ -1,6 +1,8 @@
 //! The verbs, one file each.
 
 pub(crate) mod attach;
+pub(crate) mod build;
+pub(crate) mod builder;
 pub(crate) mod commit;
 pub(crate) mod completion;
 pub(crate) mod compose;
@@ -65,6 +67,8 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Rm(args) => done(rm::run(ctx, &args)),
         Verb::Inspect(args) => done(inspect::run(ctx, &args)),
         Verb::Port(args) => done(port::run(ctx, &args)),
+        Verb::Build(args) => build::run(ctx, &args),
+        Verb::Builder(verb) => builder::run(ctx, verb),
         Verb::Pull(args) => done(pull::run(ctx, &args)),
         Verb::Push(args) => done(push::run(ctx, &args)),
         Verb::Login(args) => done(login::run(ctx, &args)),

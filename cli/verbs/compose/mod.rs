@@ -4,7 +4,7 @@ pub(crate) mod config;
 pub(crate) mod down;
 pub(crate) mod exec;
 mod foreground;
-mod interrupt;
+pub(crate) mod interrupt;
 pub(crate) mod kill;
 pub(crate) mod logs;
 mod outcome;

@@ -74,6 +74,13 @@ pub struct CacheEntry {
     layer: Option<Digest>,
 }
 
+impl CacheEntry {
+    /// Returns the layer that the step gave; several steps may have given the same.
+    pub fn layer(&self) -> Option<&Digest> {
+        self.layer.as_ref()
+    }
+}
+
 /// What to remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CacheFilter {
