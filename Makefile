@@ -4,7 +4,7 @@
 E2E_THREADS ?= 4
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo demo-down test images check unit root-tests test-vm test-vm-ci release bench bench-images bench-runtime clean-images
+.PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release bench bench-images bench-runtime clean-images
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +37,10 @@ unit:
 root-tests:
 	cargo test --workspace --locked --exclude lighter -- --ignored --test-threads=1
 	cargo test --package lighter --locked -- --ignored --test-threads=$(E2E_THREADS)
+
+fuzz: ## fuzz whatever reads outside bytes, FUZZ_SECONDS (10) for each of 7 targets (root, g++)
+	@.ci/packages.sh fuzz
+	@fuzz/run.sh
 
 test-vm: ## root tests and scenarios on each supported kernel, in QEMU (root; hours where KVM does not work)
 	@.ci/packages.sh vm

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# packages.sh demo|images|test|vm|release|bench   Installs with apt what that target needs and the host has not.
+# packages.sh demo|images|test|fuzz|vm|release|bench   Installs with apt what that target needs and the host has not.
 #
 # Nothing is started or enabled: docker-registry, and the engines that tests/engines runs, whose packages bring services,
 # are unpacked into target/tools instead of being installed.
@@ -10,13 +10,14 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build='gcc=cc libc6-dev=/usr/include/stdio.h'
 images='mmdebstrap=mmdebstrap python3=python3 zstd=zstd curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt'
 test='skopeo=skopeo umoci=umoci nftables=nft iproute2=ip redis-tools=redis-cli postgresql-client=psql bind9-dnsutils=dig
-    shellcheck=shellcheck busybox-static=/usr/share/doc/busybox-static'
+    bind9-host=host openssl=openssl musl-tools=musl-gcc shellcheck=shellcheck busybox-static=/usr/share/doc/busybox-static'
 # What the engines need that tests/engines runs on lighter. tini is docker's init.
 engines='runc=runc conmon=conmon tini=tini-static iptables=iptables'
 case ${1:-} in
 demo) wanted="$build curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt" ;;
 images) wanted=$images ;;
 test) wanted="$build $images $test $engines" ;;
+fuzz) wanted="$build g++=c++" ;;
 vm) wanted="$build $images binutils=strip util-linux=setpriv" ;; # all else is unpacked into target/vm-testbed
 release) wanted="$build musl-tools=musl-gcc binutils=readelf" ;;
 bench) wanted="$build $images time=/usr/bin/time busybox-static=/usr/share/doc/busybox-static iproute2=ip skopeo=skopeo umoci=umoci runc=runc crun=crun" ;; # podman and docker bring services

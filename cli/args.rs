@@ -97,6 +97,8 @@ pub(crate) enum Verb {
     Volume(verbs::volume::VolumeVerb),
     #[command(subcommand)]
     Network(verbs::network::NetworkVerb),
+    #[command(subcommand)]
+    Registry(verbs::registry::RegistryVerb),
     Compose(verbs::compose::ComposeArgs),
     Runtime(verbs::runtime::RuntimeArgs),
     Completion(verbs::completion::CompletionArgs),

@@ -9,13 +9,14 @@ use lighter_engine::images::Slots;
 use lighter_engine::images::pull::{DEFAULT_DOWNLOADS, PullOptions};
 use lighter_engine::images::push::{DEFAULT_UPLOADS, PushOptions};
 use lighter_engine::images::registry::{Access, CredentialStore, Proxies, RegistryConfig};
+use lighter_engine::netns::Settings;
 use lighter_engine::{Engine, Layout};
 
 use crate::args::{Globals, ProjectArgs};
 use crate::error::Failure;
 use crate::ui::Ui;
 
-/// Where registries are configured, unless LIGHTER_CONFIG says otherwise.
+/// Where registries and the network are configured, unless LIGHTER_CONFIG says otherwise.
 const DEFAULT_CONFIG: &str = "/etc/lighter/config.toml";
 
 /// Where docker has certificates of registries, beside our own `certs.d`.
@@ -75,7 +76,8 @@ impl Context {
         };
         let root = path(&self.globals.root, "LIGHTER_ROOT", Layout::DEFAULT_ROOT);
         let run = path(&self.globals.run, "LIGHTER_RUN", Layout::DEFAULT_RUN);
-        Ok(Engine::open(root, run)?)
+        let settings = Settings::load(self.config())?;
+        Ok(Engine::open(root, run)?.with_network(settings))
     }
 
     /// Opens the installation and first puts right what killed processes or a reboot have left.
@@ -85,9 +87,14 @@ impl Context {
         Ok(engine)
     }
 
+    /// Returns the file of what the host's owner has decided.
+    fn config(&self) -> &Path {
+        Path::new(self.variable("LIGHTER_CONFIG").unwrap_or(DEFAULT_CONFIG))
+    }
+
     /// Returns how registries are reached, and as whom: as configured here, and as docker and podman have it.
     pub(crate) fn access(&self) -> Result<Access, Failure> {
-        let path = Path::new(self.variable("LIGHTER_CONFIG").unwrap_or(DEFAULT_CONFIG));
+        let path = self.config();
         let own = path.parent().unwrap_or(Path::new("/")).join("certs.d");
         let config = RegistryConfig::load(path)?.with_certificate_directories(vec![own, DOCKER_CERTIFICATES.into()]);
         let programs = std::env::split_paths(self.variable("PATH").unwrap_or_default()).collect();
@@ -119,7 +126,7 @@ impl Context {
     pub(crate) fn push_options(&self, uploads: Option<usize>) -> Result<PushOptions, Failure> {
         let access = self.access()?;
         let uploads = uploads.or(access.config.max_concurrent_uploads).unwrap_or(DEFAULT_UPLOADS);
-        Ok(PushOptions { access, uploads: Slots::new(uploads) })
+        Ok(PushOptions { access, uploads: Slots::new(uploads), ..PushOptions::default() })
     }
 }
 

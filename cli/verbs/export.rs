@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{save, target};
+use super::{output, target};
 use crate::context::Context;
 use crate::error::Failure;
 
@@ -19,5 +19,5 @@ pub(crate) struct ExportArgs {
 pub(crate) fn run(ctx: &Context, args: &ExportArgs) -> Result<(), Failure> {
     let engine = ctx.recovered_engine()?;
     let container = target::find_one(ctx, &engine, &args.container)?;
-    save::to_output(args.output.as_deref(), |out| Ok(engine.export(&container, out)?))
+    output::write(args.output.as_deref(), |out| Ok(engine.export(&container, out)?))
 }

@@ -162,6 +162,10 @@ fn host_config(container: &Container) -> Value {
         "CapDrop": isolation.cap_drop,
         "Privileged": isolation.privileged,
         "ReadonlyRootfs": isolation.read_only,
+        "Links": spec.links.iter().map(|link| format!("{}:{}", link.target, link.alias)).collect::<Vec<_>>(),
+        "Dns": spec.dns,
+        "DnsSearch": spec.dns_search,
+        "DnsOptions": spec.dns_options,
         "ExtraHosts": spec.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect::<Vec<_>>(),
         "ShmSize": spec.shm_size,
         "Memory": limits.memory.unwrap_or(0),
@@ -219,6 +223,7 @@ fn mounts(engine: &Engine, container: &Container) -> Result<Vec<Value>, Failure>
 }
 
 fn network_settings(container: &Container) -> Value {
+    let text = |address: Option<std::net::IpAddr>| address.map_or_else(String::new, |address| address.to_string());
     let bound = container.state.ports.iter().map(|port| {
         let binding = json!({"HostIp": port.host_ip, "HostPort": port.host_port.to_string()});
         (format!("{}/{}", port.target, port.protocol), binding)
@@ -228,23 +233,28 @@ fn network_settings(container: &Container) -> Value {
         .endpoints
         .iter()
         .map(|endpoint| {
+            let (ipv4, ipv6) = (endpoint.ipv4(), endpoint.ipv6());
             let object = json!({
                 "NetworkID": endpoint.network,
-                "Gateway": endpoint.gateway,
-                "IPAddress": endpoint.address,
-                "IPPrefixLen": endpoint.prefix,
+                "Gateway": text(ipv4.map(|address| address.gateway)),
+                "IPAddress": text(ipv4.map(|address| address.address)),
+                "IPPrefixLen": ipv4.map_or(0, |address| address.prefix),
+                "IPv6Gateway": text(ipv6.map(|address| address.gateway)),
+                "GlobalIPv6Address": text(ipv6.map(|address| address.address)),
+                "GlobalIPv6PrefixLen": ipv6.map_or(0, |address| address.prefix),
                 "MacAddress": endpoint.mac,
+                "GwPriority": endpoint.gw_priority,
                 "DNSNames": endpoint.names,
                 "Interface": endpoint.interface,
             });
             (endpoint.network_name.clone(), object)
         })
         .collect();
-    let first = container.state.endpoints.first();
+    let first = container.state.endpoints.first().and_then(lighter_engine::netns::Endpoint::ipv4);
     json!({
         "Ports": grouped(bound),
-        "IPAddress": first.map_or_else(String::new, |endpoint| endpoint.address.to_string()),
-        "Gateway": first.map_or_else(String::new, |endpoint| endpoint.gateway.to_string()),
+        "IPAddress": text(first.map(|address| address.address)),
+        "Gateway": text(first.map(|address| address.gateway)),
         "Networks": endpoints,
     })
 }

@@ -8,7 +8,7 @@ use lighter_engine::images::archive::{self, Input, LoadOptions};
 
 use crate::context::Context;
 use crate::error::Failure;
-use crate::ui::progress;
+use crate::ui::progress::{self, ProgressArgs};
 
 /// Take images from an archive: docker's or an image layout, plain or compressed with gzip or zstd
 #[derive(clap::Args)]
@@ -16,20 +16,20 @@ pub(crate) struct LoadArgs {
     /// File to read instead of stdin
     #[arg(short, long, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// Say nothing but the images' names
-    #[arg(short, long)]
-    quiet: bool,
-    /// The platform to choose where an archive has several: `linux/arm64`
+    /// The platform to choose where an archive has several, and to demand: `linux/arm64`
     #[arg(long)]
     platform: Option<String>,
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 pub(crate) fn run(ctx: &Context, args: &LoadArgs) -> Result<(), Failure> {
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
     let input = input(args)?;
     let engine = ctx.engine()?;
-    let progress = progress::pull(ctx.ui.interactive, args.quiet);
+    let progress = progress::of(args.progress.style(ctx)?, ctx.ui.interactive);
     let loaded = archive::load(engine.images(), input, &LoadOptions { platform }, progress.as_ref())?;
+    drop(progress);
     for one in &loaded {
         one.names.iter().try_for_each(|name| ctx.ui.line(format!("Loaded image: {}", name.familiar())))?;
         if one.names.is_empty() {

@@ -20,7 +20,7 @@ pub(crate) fn run(ctx: &Context, args: &PortArgs) -> Result<(), Failure> {
     let mut found = false;
     for port in &container.state.ports {
         let target = format!("{}/{}", port.target, port.protocol);
-        let from = format!("{}:{}", port.host_ip, port.host_port);
+        let from = port.host().to_string();
         match &wanted {
             None => ctx.ui.line(format!("{target} -> {from}"))?,
             Some(wanted) if *wanted == target => ctx.ui.line(from)?,

@@ -127,10 +127,8 @@ pub(crate) fn status(container: &Container) -> String {
 /// Returns `0.0.0.0:8080->80/tcp, 443/tcp`.
 pub(crate) fn ports(container: &Container) -> String {
     let bound = &container.state.ports;
-    let mut texts: Vec<String> = bound
-        .iter()
-        .map(|port| format!("{}:{}->{}/{}", port.host_ip, port.host_port, port.target, port.protocol))
-        .collect();
+    let mut texts: Vec<String> =
+        bound.iter().map(|port| format!("{}->{}/{}", port.host(), port.target, port.protocol)).collect();
     if container.state.status.is_active() {
         let published =
             |exposed: &str| bound.iter().any(|port| format!("{}/{}", port.target, port.protocol) == exposed);
@@ -141,7 +139,9 @@ pub(crate) fn ports(container: &Container) -> String {
 
 pub(crate) fn networks(container: &Container) -> Vec<String> {
     use lighter_engine::NetworkMode;
+    let endpoints = &container.state.endpoints;
     match &container.spec.network {
+        _ if !endpoints.is_empty() => endpoints.iter().map(|endpoint| endpoint.network_name.clone()).collect(),
         NetworkMode::Bridge(attachments) => attachments.iter().map(|a| a.network.clone()).collect(),
         NetworkMode::Host => vec!["host".to_owned()],
         NetworkMode::None => vec!["none".to_owned()],

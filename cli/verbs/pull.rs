@@ -1,6 +1,5 @@
 //! `lighter pull`
 
-use lighter_engine::Engine;
 use lighter_engine::images::progress::Progress;
 use lighter_engine::images::pull::{self, PullOptions};
 use lighter_engine::images::reference::Reference;
@@ -34,33 +33,27 @@ pub(crate) fn run(ctx: &Context, args: &PullArgs) -> Result<(), Failure> {
     let options = PullOptions { platform, ..ctx.pull_options(args.max_concurrent_downloads)? };
     let engine = ctx.engine()?;
     let progress = progress::of(args.progress.style(ctx)?, ctx.ui.interactive);
-    if args.all_tags {
-        return all(ctx, &engine, args, &reference, &options, progress.as_ref());
-    }
-    pull::pull(engine.images(), &reference, &options, progress.as_ref())?;
-    drop(progress);
-    ctx.ui.line(reference.to_string())
-}
-
-/// Pulls one tag after the other, and goes on when one fails.
-fn all(
-    ctx: &Context,
-    engine: &Engine,
-    args: &PullArgs,
-    reference: &Reference,
-    options: &PullOptions,
-    progress: &dyn Progress,
-) -> Result<(), Failure> {
-    if reference.tag().is_none_or(|tag| args.name.ends_with(&format!(":{tag}"))) {
-        return Err(Failure::text("neither a tag nor a digest can be given together with --all-tags"));
-    }
+    let references = if args.all_tags { all_tags(args, &reference, &options, &*progress)? } else { vec![reference] };
     let mut failures = Vec::new();
-    for tag in pull::tags(reference, &options.access, progress)? {
-        let one: Reference = format!("{}:{tag}", reference.familiar_name()).parse()?;
-        match pull::pull(engine.images(), &one, options, progress) {
-            Ok(_) => ctx.ui.line(one.to_string())?,
+    for reference in references {
+        match pull::pull(engine.images(), &reference, &options, &*progress) {
+            Ok(_) => ctx.ui.line(reference.to_string())?,
             Err(error) => failures.push(Failure::from(error)),
         }
     }
     target::last_of(failures, &ctx.ui)
+}
+
+fn all_tags(
+    args: &PullArgs,
+    reference: &Reference,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<Reference>, Failure> {
+    if reference.tag().is_none_or(|tag| args.name.ends_with(&format!(":{tag}"))) {
+        return Err(Failure::text("neither a tag nor a digest can be given together with --all-tags"));
+    }
+    let tags = pull::tags(reference, &options.access, progress)?;
+    let reference = |tag| format!("{}:{tag}", reference.familiar_name()).parse().map_err(Failure::from);
+    tags.into_iter().map(reference).collect()
 }

@@ -160,8 +160,7 @@ impl BuildSession {
             StepNetwork::Named(name) => name.clone(),
             StepNetwork::Default => self.engine.default_network()?,
         };
-        let attachment = Attachment { network: name, aliases: Vec::new(), address: None, mac: None };
-        Ok(NetworkMode::Bridge(vec![attachment]))
+        Ok(NetworkMode::Bridge(vec![Attachment::to(name)]))
     }
 
     fn mount(&self, mount: &StepMount) -> io::Result<Mount> {

@@ -60,7 +60,7 @@ pub enum CommitError {
         name: String,
         /// Why.
         #[source]
-        source: DeriveError,
+        source: Box<DeriveError>,
     },
     /// The store cannot be read.
     #[error(transparent)]
@@ -100,7 +100,7 @@ impl Engine {
         let placeholders = placeholders();
         let upper = Upper { directory, placeholders: &placeholders };
         derive::commit(&self.images, &base, upper, &description, options.reference.as_ref())
-            .map_err(|source| CommitError::Derive { name: container.spec.name.clone(), source })
+            .map_err(|source| CommitError::Derive { name: container.spec.name.clone(), source: Box::new(source) })
     }
 }
 

@@ -7,11 +7,13 @@ use std::os::unix::fs::symlink;
 use jiff::Timestamp;
 
 use crate::durable::{self, FileError};
+use crate::images::progress::Silent;
+use crate::images::store::InstallError;
 use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, MountKind};
 use crate::state::State;
 use crate::volume::VolumeError;
-use crate::{Container, Engine, id, volume};
+use crate::{Container, Engine, id, netns, volume};
 
 /// Why a container could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,12 @@ pub enum CreateError {
     /// A volume could not be made.
     #[error(transparent)]
     Volume(#[from] VolumeError),
+    /// The image's layers could not be unpacked.
+    #[error(transparent)]
+    Image(#[from] InstallError),
+    /// Its fixed addresses could not be kept for it.
+    #[error(transparent)]
+    Network(#[from] netns::NetworkError),
     /// The record could not be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -47,11 +55,15 @@ pub enum CreateError {
 impl Engine {
     /// Records a container; its named volumes are made if they are missing.
     ///
-    /// Nothing is mounted or started. A crash leaves the whole container or none.
+    /// Nothing is mounted or started. A crash leaves the whole container or none. An image that was pushed to this host and never
+    /// used is unpacked first.
     ///
     /// Anonymous volumes without a name get one.
     pub fn create(&self, mut spec: ContainerSpec) -> Result<Container, CreateError> {
         check(&spec)?;
+        if let Some(image) = self.images().find(&spec.image.id).map_err(InstallError::from)? {
+            self.images().complete(image, &Silent)?;
+        }
         for mount in &mut spec.mounts {
             if let MountKind::Volume { name, anonymous: true, .. } = &mut mount.kind
                 && name.is_empty()
@@ -73,6 +85,7 @@ impl Engine {
         let effect = || Effect::MakeDirectory { path: self.layout.container(&id).dir().display().to_string() };
         trace::step(effect, || self.write_record(&id, &spec))?;
         self.claim_name(&spec.name, &id)?;
+        self.keep_addresses(&id, &spec)?;
         let container = self.load(&id)?;
         Ok(container.expect("the record was written above, and the lock keeps others from deleting it"))
     }

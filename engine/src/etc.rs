@@ -15,8 +15,9 @@ use crate::{id, netns};
 /// Address of the name server inside a container with networks of its own.
 const EMBEDDED_DNS: &str = "127.0.0.11";
 
-/// Where the host's resolver configuration is: systemd-resolved's stub on 127.0.0.53 is of no use inside a container.
-pub(crate) const HOST_RESOLV_CONF: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
+/// The host's resolver configuration. A server on loopback, as systemd-resolved's 127.0.0.53, is asked by the monitor, which is
+/// in the host's network: so names go where the host sends them, by link and by domain.
+pub(crate) const HOST_RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Paths of the files on the host.
 pub(crate) struct EtcFiles {
@@ -27,13 +28,12 @@ pub(crate) struct EtcFiles {
 
 /// Writes the files into `directory`.
 ///
-/// `endpoints` are the container's own plugs, `gateway` the address behind `host-gateway`.
+/// `endpoints` are the container's own plugs, `gateways` the addresses behind `host-gateway`.
 pub(crate) fn write(
     directory: &Path,
     id: &str,
     spec: &ContainerSpec,
-    endpoints: &[netns::Endpoint],
-    gateway: Option<IpAddr>,
+    (endpoints, gateways): (&[netns::Endpoint], &[IpAddr]),
 ) -> Result<EtcFiles, FileError> {
     durable::create_dir(directory)?;
     let files = EtcFiles {
@@ -42,7 +42,7 @@ pub(crate) fn write(
         resolv_conf: directory.join("resolv.conf"),
     };
     let hostname = hostname(id, spec);
-    overwrite(&files.hosts, &hosts(spec, &hostname, endpoints, gateway))?;
+    overwrite(&files.hosts, &hosts(spec, &hostname, endpoints, gateways))?;
     overwrite(&files.hostname, &format!("{hostname}\n"))?;
     overwrite(&files.resolv_conf, &resolv_conf(spec, &host_resolv_conf()))?;
     Ok(files)
@@ -61,15 +61,41 @@ fn host_name() -> String {
     nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Returns the file with the host's real upstream servers.
-pub(crate) fn upstream_file() -> &'static Path {
-    let [usual, resolved] = HOST_RESOLV_CONF.map(Path::new);
-    let stub = fs::read_to_string(usual).is_ok_and(|text| servers(&text).all(|server| server == "127.0.0.53"));
-    if stub && resolved.exists() { resolved } else { usual }
+/// Takes the addresses of other plugs into a running container's hosts file; what it has written there itself stays.
+pub(crate) fn replace_addresses(
+    path: &Path,
+    names: &str,
+    (old, new): (&[netns::Endpoint], &[netns::Endpoint]),
+) -> Result<(), FileError> {
+    let text = fs::read_to_string(path).map_err(FileError::io("read", path))?;
+    overwrite(path, &with_addresses(&text, names, (old, new)))
+}
+
+fn with_addresses(text: &str, names: &str, (old, new): (&[netns::Endpoint], &[netns::Endpoint])) -> String {
+    let has =
+        |endpoints: &[netns::Endpoint], word: &str| addresses(endpoints).any(|address| address.to_string() == word);
+    let stays = |line: &&str| {
+        let word = line.split_whitespace().next().unwrap_or_default();
+        !has(old, word) || has(new, word)
+    };
+    let mut kept: String = text.lines().filter(stays).map(|line| format!("{line}\n")).collect();
+    let added = addresses(new).filter(|address| !has(old, &address.to_string()));
+    added.for_each(|address| _ = writeln!(kept, "{address}\t{names}"));
+    kept
+}
+
+fn addresses(endpoints: &[netns::Endpoint]) -> impl Iterator<Item = IpAddr> {
+    endpoints.iter().flat_map(|endpoint| &endpoint.addresses).map(|address| address.address)
+}
+
+/// Returns the names of a container in its own hosts file.
+pub(crate) fn own_names(spec: &ContainerSpec, hostname: &str) -> String {
+    let qualified = spec.domainname.as_ref().map(|domain| format!("{hostname}.{domain} "));
+    format!("{}{hostname}", qualified.unwrap_or_default())
 }
 
 fn host_resolv_conf() -> String {
-    fs::read_to_string(upstream_file()).unwrap_or_default()
+    fs::read_to_string(HOST_RESOLV_CONF).unwrap_or_default()
 }
 
 fn servers(text: &str) -> impl Iterator<Item = &str> {
@@ -84,16 +110,16 @@ fn overwrite(path: &Path, text: &str) -> Result<(), FileError> {
     written.map_err(FileError::io("write", path))
 }
 
-fn hosts(spec: &ContainerSpec, hostname: &str, endpoints: &[netns::Endpoint], gateway: Option<IpAddr>) -> String {
+fn hosts(spec: &ContainerSpec, hostname: &str, endpoints: &[netns::Endpoint], gateways: &[IpAddr]) -> String {
     let mut text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned();
-    let qualified = spec.domainname.as_ref().map(|domain| format!("{hostname}.{domain} ")).unwrap_or_default();
-    for endpoint in endpoints {
-        let _ = writeln!(text, "{}\t{qualified}{hostname}", endpoint.address);
-    }
+    let names = own_names(spec, hostname);
+    addresses(endpoints).for_each(|address| _ = writeln!(text, "{address}\t{names}"));
     for (host, address) in &spec.extra_hosts {
-        match (address.as_str(), gateway) {
-            ("host-gateway", Some(gateway)) => _ = writeln!(text, "{gateway}\t{host}"),
-            ("host-gateway", None) => _ = writeln!(text, "127.0.0.1\t{host}"),
+        match (address.as_str(), gateways) {
+            ("host-gateway", []) => _ = writeln!(text, "127.0.0.1\t{host}"),
+            ("host-gateway", gateways) => {
+                gateways.iter().for_each(|gateway| _ = writeln!(text, "{gateway}\t{host}"));
+            }
             (address, _) => _ = writeln!(text, "{address}\t{host}"),
         }
     }
@@ -140,7 +166,7 @@ mod tests {
     }
 
     fn bridged() -> NetworkMode {
-        NetworkMode::Bridge(vec![Attachment { network: "n".into(), aliases: Vec::new(), address: None, mac: None }])
+        NetworkMode::Bridge(vec![Attachment::to("n")])
     }
 
     #[test]
@@ -159,7 +185,34 @@ mod tests {
     fn host_gateway_becomes_the_gateways_address() {
         let mut spec = spec(bridged());
         spec.extra_hosts = vec![("db".into(), "10.1.1.1".into()), ("up".into(), "host-gateway".into())];
-        let text = hosts(&spec, "web", &[], Some("172.18.0.1".parse().unwrap()));
-        assert!(text.ends_with("10.1.1.1\tdb\n172.18.0.1\tup\n"), "{text}");
+        let text = hosts(&spec, "web", &[], &["172.18.0.1", "fd00::1"].map(|text| text.parse().unwrap()));
+        assert!(text.ends_with("10.1.1.1\tdb\n172.18.0.1\tup\nfd00::1\tup\n"), "{text}");
+    }
+
+    #[test]
+    fn another_network_changes_its_lines_of_the_hosts_file_and_no_others() {
+        let endpoint = |address: &str| {
+            let address = netns::Address {
+                address: address.parse().unwrap(),
+                prefix: 24,
+                gateway: "172.18.0.1".parse().unwrap(),
+            };
+            netns::Endpoint {
+                network: String::new(),
+                network_name: String::new(),
+                container: String::new(),
+                interface: String::new(),
+                addresses: vec![address],
+                link_local: Vec::new(),
+                mac: String::new(),
+                names: Vec::new(),
+                gw_priority: 0,
+            }
+        };
+        let text = "127.0.0.1\tlocalhost\n172.18.0.2\tweb\n172.18.0.20\tmine\n";
+        let (old, new) = ([endpoint("172.18.0.2")], [endpoint("172.19.0.2")]);
+        let changed = with_addresses(text, "web", (&old, &new));
+        assert_eq!(changed, "127.0.0.1\tlocalhost\n172.18.0.20\tmine\n172.19.0.2\tweb\n");
+        assert_eq!(with_addresses(text, "web", (&old, &old)), text);
     }
 }

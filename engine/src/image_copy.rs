@@ -64,7 +64,7 @@ impl Engine {
         }
         self.with_files_of_image(image, |root| {
             let failed = |source: io::Error| match source.raw_os_error() {
-                Some(libc::ENOENT | libc::ENOTDIR) if !target.parent().is_some_and(|parent| !parent.exists()) => {
+                Some(libc::ENOENT | libc::ENOTDIR) if target.parent().is_none_or(Path::exists) => {
                     CopyError::NotFound { image: image.name(), path: path.to_owned() }
                 }
                 _ => CopyError::Copy { image: image.name(), path: path.to_owned(), target: target.clone(), source },

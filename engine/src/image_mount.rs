@@ -8,7 +8,8 @@ use std::io;
 use std::path::PathBuf;
 
 use lighter_images::digest::Digest;
-use lighter_images::store::{Image, StoreError};
+use lighter_images::progress::Silent;
+use lighter_images::store::{Image, InstallError, StoreError};
 
 use crate::durable::{self, FileError};
 use crate::{Engine, Lock, rootfs};
@@ -42,6 +43,9 @@ pub enum ImageMountError {
     /// There is no such image, or a layer of it is missing.
     #[error(transparent)]
     Images(#[from] StoreError),
+    /// A layer cannot be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] InstallError),
     /// A directory could not be made or removed.
     #[error(transparent)]
     File(#[from] FileError),
@@ -54,6 +58,9 @@ impl Engine {
     /// [`ImageMountError`].
     pub fn mount_image(&self, name: &str) -> Result<ImageMount, ImageMountError> {
         let _lock = Lock::take(&self.layout.lock("images"))?;
+        if let Some(image) = self.images.find(name)? {
+            self.images.complete(image, &Silent)?;
+        }
         // Under the store's lock, so that the image is not removed between the look at it and the mount.
         self.images.locked(|store| {
             let image = store.find(name)?.ok_or_else(|| StoreError::NoSuchImage(name.to_owned()))?;

@@ -89,6 +89,10 @@ impl ContainerPaths {
     pub fn stop_request(&self) -> PathBuf {
         self.dir.join("stopped-by-user")
     }
+    /// Returns the file of the networks it is on, once it has been connected to others than the specification says.
+    pub fn networks(&self) -> PathBuf {
+        self.dir.join("networks.json")
+    }
     /// Returns overlayfs' writable directory.
     pub fn upper(&self) -> PathBuf {
         self.dir.join("upper")

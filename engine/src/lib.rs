@@ -42,7 +42,6 @@ pub mod monitor;
 mod network;
 mod oci;
 mod remove;
-mod remove_tree;
 mod rootfs;
 pub mod signal;
 mod spawn;
@@ -74,11 +73,12 @@ pub use image_mount::{ImageMount, ImageMountError};
 pub use image_users::ImageUsers;
 pub use layout::{ContainerPaths, Layout};
 pub use lighter_images as images;
+use lighter_images::remove_tree;
 pub use lighter_netns as netns;
 pub use lighter_runtime as runtime;
 pub use lock::Lock;
 pub use logs::{LogEntry, LogQuery, LogReader, Stream};
-pub use network::NetworkError;
+pub use network::{ConnectError, NetworkError};
 pub use remove::{RemoveError, RemoveOptions};
 pub use spec::*;
 pub use start::{StartError, StartOptions, Started};
@@ -148,6 +148,12 @@ impl Engine {
         let images = images::store::Store::open(layout.root())?;
         let net = netns::Host::new(layout.root(), layout.run());
         Ok(Self { layout, images, net })
+    }
+
+    /// Applies what the host's owner has decided about its network.
+    #[must_use]
+    pub fn with_network(self, settings: netns::Settings) -> Self {
+        Self { net: self.net.with_settings(settings), ..self }
     }
 
     /// Returns where this installation keeps its files.

@@ -1,16 +1,20 @@
 //! Plugging a container in: from the names in its specification to a namespace with addresses, ports and a name server.
 //!
-//! Runs in the monitor.
+//! Runs in the monitor; making networks, and connecting what runs, in the command.
+
+mod change;
+mod wish;
 
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use crate::netns::dns::{Server, Upstream};
-use crate::netns::{self, BoundPort, Endpoint, EndpointSpec, Protocol, Sandbox, SandboxSpec};
+pub use change::ConnectError;
+
+use crate::netns::dns::{Names, Server, Upstream};
+use crate::netns::{self, BoundPort, Endpoint, Relay, Sandbox, SandboxSpec};
 use crate::runtime::trace::{self, Effect};
-use crate::spec::{Attachment, ContainerSpec, NetworkMode, PublishedPort};
-use crate::{Engine, State, etc, id};
+use crate::spec::{Attachment, ContainerSpec, NetworkMode};
+use crate::{Engine, State, durable, etc, id};
 
 /// Why a container has no network.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +40,7 @@ pub enum NetworkError {
     /// The networks could not be read.
     #[error(transparent)]
     Records(#[from] netns::NetworkError),
-    /// The container that shares its network could not be read.
+    /// A record of a container could not be read.
     #[error(transparent)]
     File(#[from] crate::FileError),
 }
@@ -47,29 +51,33 @@ pub(crate) struct Connection {
     /// Path of the namespace to join; `None` = the host's.
     pub(crate) namespace: Option<PathBuf>,
     pub(crate) endpoints: Vec<Endpoint>,
+    /// Addresses of the host as the container reaches them.
+    pub(crate) gateways: Vec<IpAddr>,
     pub(crate) ports: Vec<BoundPort>,
-    /// Held as long as the container runs, so that no other program takes its ports.
-    pub(crate) reservations: Vec<OwnedFd>,
+    /// Keeps the ports from other programs as long as the container runs, and serves those that cannot be translated.
+    pub(crate) relay: Relay,
     pub(crate) server: Option<Server>,
     /// The container whose /etc files are shared.
     pub(crate) shared_with: Option<String>,
-}
-
-impl Connection {
-    pub(crate) fn gateway(&self) -> Option<IpAddr> {
-        self.endpoints.first().map(|endpoint| endpoint.gateway.into())
-    }
+    /// What the user should know.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Engine {
     /// Makes the container's namespace and plugs it in; all or nothing, [`Engine::tear_down`] undoes it.
     pub(crate) fn connect(&self, id: &str, spec: &ContainerSpec) -> Result<Connection, NetworkError> {
-        match &spec.network {
+        match self.network_mode(id, spec)? {
             NetworkMode::Host => Ok(Connection::default()),
             NetworkMode::None => Ok(Connection { namespace: Some(self.make_namespace(id)?), ..Connection::default() }),
-            NetworkMode::Container(other) => self.share(other),
-            NetworkMode::Bridge(attachments) => self.plug_in(id, spec, attachments),
+            NetworkMode::Container(other) => self.share(&other),
+            NetworkMode::Bridge(attachments) => self.plug_in(id, spec, &attachments),
         }
+    }
+
+    /// Returns the network a container has at its next start: the specification's, unless it was connected to others since.
+    pub fn network_mode(&self, id: &str, spec: &ContainerSpec) -> Result<NetworkMode, crate::FileError> {
+        let changed = durable::read_json::<Vec<Attachment>>(&self.layout.container(id).networks())?;
+        Ok(changed.map_or_else(|| spec.network.clone(), NetworkMode::Bridge))
     }
 
     fn make_namespace(&self, id: &str) -> Result<PathBuf, NetworkError> {
@@ -95,25 +103,15 @@ impl Engine {
         let state = self.load_state(other)?;
         let init = state.init.filter(|init| init.is_alive());
         let init = init.ok_or_else(|| NetworkError::Shared(id::short(other).to_owned()))?;
-        let namespace = Some(PathBuf::from(format!("/proc/{}/ns/net", init.pid)));
+        let namespace = Some(namespace_of(init.pid));
         Ok(Connection { namespace, shared_with: Some(other.to_owned()), ..Connection::default() })
     }
 
     fn plug_in(&self, id: &str, spec: &ContainerSpec, attachments: &[Attachment]) -> Result<Connection, NetworkError> {
         let namespace = self.make_namespace(id)?;
-        let mut endpoints = Vec::new();
-        for attachment in attachments {
-            let network = self.net.network(&attachment.network)?;
-            let network = network.ok_or_else(|| NetworkError::NotFound(attachment.network.clone()))?;
-            endpoints.push(EndpointSpec {
-                network: network.id,
-                names: names(id, spec, attachment),
-                address: attachment.address,
-                mac: attachment.mac,
-            });
-        }
+        let endpoints = self.endpoint_wishes(id, spec, attachments)?;
         let networks: Vec<_> = endpoints.iter().map(|endpoint| endpoint.network.clone()).collect();
-        let ports = spec.ports.iter().map(published).collect::<Result<_, _>>()?;
+        let ports = spec.ports.iter().map(wish::port).collect::<Result<_, _>>()?;
         let sandbox = SandboxSpec { container: id.to_owned(), netns: namespace.clone(), endpoints, ports };
         let effect = |made: Option<&Sandbox>| {
             let names = made.iter().flat_map(|made| &made.endpoints).map(|one| one.network_name.as_str());
@@ -121,27 +119,31 @@ impl Engine {
             network(what, self.net.attach_commands(id, &namespace))
         };
         let sandbox = trace::step_as(effect, || self.net.attach(&sandbox))?;
-        let server = self.serve_names(id, spec, &namespace, &networks)?;
+        let server = self.serve_names(id, spec, &namespace, networks)?;
         Ok(Connection {
             namespace: Some(namespace),
             endpoints: sandbox.endpoints,
+            gateways: sandbox.gateways,
             ports: sandbox.ports,
-            reservations: sandbox.reservations,
+            relay: sandbox.relay,
             server: Some(server),
             shared_with: None,
+            notes: sandbox.notes,
         })
     }
 
-    /// Takes a running container's network over from a monitor that has died: it stands, only its name server is gone.
+    /// Takes a running container's network over from a monitor that has died: it stands, but for its name server and what held
+    /// its ports.
     pub(crate) fn reconnect(&self, id: &str, spec: &ContainerSpec, state: &State) -> Result<Connection, NetworkError> {
         let init = state.init.ok_or_else(|| NetworkError::Shared(id::short(id).to_owned()))?;
-        let namespace = PathBuf::from(format!("/proc/{}/ns/net", init.pid));
+        let namespace = namespace_of(init.pid);
         let networks: Vec<_> = state.endpoints.iter().map(|endpoint| endpoint.network.clone()).collect();
-        let server = if networks.is_empty() { None } else { Some(self.serve_names(id, spec, &namespace, &networks)?) };
+        let server = if networks.is_empty() { None } else { Some(self.serve_names(id, spec, &namespace, networks)?) };
         Ok(Connection {
             namespace: Some(namespace).filter(|_| spec.network != NetworkMode::Host),
             endpoints: state.endpoints.clone(),
             ports: state.ports.clone(),
+            relay: self.net.hold_ports(id).map_err(netns::HostError::from).map_err(netns::NetworkError::from)?,
             server,
             ..Connection::default()
         })
@@ -153,37 +155,26 @@ impl Engine {
         id: &str,
         spec: &ContainerSpec,
         namespace: &Path,
-        networks: &[String],
+        networks: Vec<String>,
     ) -> Result<Server, NetworkError> {
         let upstream = if spec.dns.is_empty() {
-            Upstream::ResolvConf(etc::upstream_file().to_owned())
+            Upstream::ResolvConf(etc::HOST_RESOLV_CONF.into())
         } else {
             Upstream::Servers(spec.dns.iter().map(|address| SocketAddr::new(*address, 53)).collect())
         };
+        let links = spec.links.iter().map(|link| (link.alias.clone(), link.target.clone())).collect();
         let effect = || network("answer for names at 127.0.0.11, inside".to_owned(), Vec::new());
-        Ok(trace::step(effect, || Server::start(&self.net, id, namespace, networks, upstream))?)
+        let names = Names { networks, links, upstream };
+        Ok(trace::step(effect, || Server::start(&self.net, id, namespace, names))?)
     }
+}
+
+/// Returns the path of a process's network namespace.
+fn namespace_of(pid: i32) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/ns/net"))
 }
 
 fn network(what: String, commands: Vec<netns::Command>) -> Effect {
     let line = |words: netns::Command| words.iter().map(|word| trace::word(word)).collect::<Vec<_>>().join(" ");
     Effect::Network { what, commands: commands.into_iter().map(line).collect() }
-}
-
-fn names(id: &str, spec: &ContainerSpec, attachment: &Attachment) -> Vec<String> {
-    let own = [spec.name.clone(), id::short(id).to_owned()];
-    let mut names: Vec<_> = own.into_iter().chain(spec.hostname.clone()).chain(attachment.aliases.clone()).collect();
-    let mut seen = std::collections::BTreeSet::new();
-    names.retain(|name| seen.insert(name.to_ascii_lowercase()));
-    names
-}
-
-fn published(port: &PublishedPort) -> Result<netns::PublishedPort, NetworkError> {
-    let protocol = match port.protocol.as_str() {
-        "tcp" => Protocol::Tcp,
-        "udp" => Protocol::Udp,
-        "sctp" => Protocol::Sctp,
-        other => return Err(NetworkError::Protocol(other.to_owned())),
-    };
-    Ok(netns::PublishedPort { host_ip: port.host_ip, host_port: port.host_port, target: port.target, protocol })
 }

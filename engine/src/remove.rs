@@ -88,6 +88,7 @@ impl Engine {
         if options.volumes {
             self.remove_anonymous_volumes(container)?;
         }
+        self.forget_addresses();
         let _ = fs::remove_file(self.layout.lock(&format!("container-{}", container.id)));
         drop(lock);
         Ok(())

@@ -136,7 +136,7 @@ fn bind_copy(paths: &ContainerPaths) -> Result<PathBuf, RootfsError> {
     Ok(target)
 }
 
-/// Gives the writable directory the owner and mode of the image's root directory: overlayfs shows the topmost one's.
+/// Gives the writable directory owner, mode and time of the image's root directory: overlayfs shows the topmost one's.
 ///
 /// root's, 0755, if the image does not say. Only once: later the container itself may have changed them.
 pub(crate) fn adopt_root(image_root: Option<&Path>, upper: &Path) -> io::Result<()> {
@@ -148,7 +148,8 @@ pub(crate) fn adopt_root(image_root: Option<&Path>, upper: &Path) -> io::Result<
     };
     let root = fs::metadata(image_root)?;
     std::os::unix::fs::chown(upper, Some(root.uid()), Some(root.gid()))?;
-    fs::set_permissions(upper, fs::Permissions::from_mode(root.mode() & 0o7777))
+    fs::set_permissions(upper, fs::Permissions::from_mode(root.mode() & 0o7777))?;
+    fs::File::open(upper)?.set_modified(root.modified()?)
 }
 
 /// Mounts the container's root filesystem; `lowers` are the layers' directories, topmost first.

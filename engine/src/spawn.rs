@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use lighter_netns as netns;
 use lighter_runtime::sealed::{self, SealError};
 use lighter_runtime::trace::{self, Effect};
 use nix::fcntl::OFlag;
@@ -35,6 +36,7 @@ pub(crate) const TRACE_FD: i32 = 6;
 pub(crate) struct LaunchRecord {
     pub(crate) root: PathBuf,
     pub(crate) run: PathBuf,
+    pub(crate) network: netns::Settings,
     pub(crate) id: String,
     pub(crate) task: Task,
     pub(crate) attached: bool,

@@ -3,7 +3,6 @@
 use std::os::unix::net::UnixStream;
 
 use crate::durable::FileError;
-use crate::layout::Layout;
 use crate::runtime::trace;
 use crate::spawn::{self, LaunchRecord, Reply, SpawnError, Task};
 use crate::state::Status;
@@ -92,7 +91,7 @@ impl Engine {
         } else {
             (None, None)
         };
-        let record = launch_record(&self.layout, &container.id, Task::Start, options.attach);
+        let record = self.launch_record(&container.id, Task::Start, options.attach);
         let reply = spawn::monitor(&record, theirs).map_err(|error| {
             // made with the network, and nobody's without a monitor
             let _ = self.net.teardown_if_unused();
@@ -133,11 +132,23 @@ impl Engine {
             return Ok(());
         }
         if state.status.is_active() && state.has_init() {
-            let record = launch_record(&self.layout, id, Task::Adopt, false);
+            let record = self.launch_record(id, Task::Adopt, false);
             spawn::monitor(&record, None).map_err(monitor_error(id))?;
             return Ok(());
         }
         Ok(self.settle(id)?)
+    }
+
+    fn launch_record(&self, id: &str, task: Task, attached: bool) -> LaunchRecord {
+        LaunchRecord {
+            root: self.layout.root().to_owned(),
+            run: self.layout.run().to_owned(),
+            network: self.net.settings().clone(),
+            id: id.to_owned(),
+            task,
+            attached,
+            traced: task == Task::Start && trace::is_on(),
+        }
     }
 
     /// Removes what is plugged in or mounted for containers whose records are gone; failures wait for the next command.
@@ -152,11 +163,6 @@ impl Engine {
             }
         }
     }
-}
-
-fn launch_record(layout: &Layout, id: &str, task: Task, attached: bool) -> LaunchRecord {
-    let (root, run, id) = (layout.root().to_owned(), layout.run().to_owned(), id.to_owned());
-    LaunchRecord { root, run, id, task, attached, traced: task == Task::Start && trace::is_on() }
 }
 
 fn monitor_error(name: &str) -> impl FnOnce(SpawnError) -> StartError {

@@ -10,7 +10,8 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use lighter_images::store::Image;
+use lighter_images::progress::Silent;
+use lighter_images::store::{Image, InstallError};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
@@ -34,6 +35,9 @@ pub enum ViewError {
     /// A layer is missing.
     #[error(transparent)]
     Images(#[from] lighter_images::store::StoreError),
+    /// A layer cannot be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] InstallError),
     /// A record could not be read.
     #[error(transparent)]
     File(#[from] crate::FileError),
@@ -74,6 +78,7 @@ impl Engine {
         image: &Image,
         f: impl FnOnce(OwnedFd) -> T + Send,
     ) -> Result<T, ViewError> {
+        let image = &self.images.complete(image.clone(), &Silent)?;
         let root = self.images.root_directory(image);
         self.with_layers(&image.name(), &self.images.layers(image)?, Some(root.as_deref()), f)
     }

@@ -3,7 +3,7 @@
 //! Runs in the shell command's process.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -29,6 +29,11 @@ impl Content {
     pub(crate) fn whole(file: File) -> io::Result<Content> {
         let length = file.metadata()?.len();
         Ok(Content { file: Arc::new(file), offset: 0, length })
+    }
+
+    /// Takes `length` bytes of a file from `offset` on.
+    pub(crate) fn new(file: Arc<File>, offset: u64, length: u64) -> Content {
+        Content { file, offset, length }
     }
 
     /// Returns `length` bytes of it from `offset` on.
@@ -79,7 +84,20 @@ impl Content {
 
     /// Returns the digest of what it is when it is not compressed.
     pub(crate) fn plain_digest(&self, compression: Compression) -> io::Result<Digest> {
-        digest_of(compression.reader(BufReader::with_capacity(PIECE, self.reader()))?)
+        digest_of(compression.bounded_reader(BufReader::with_capacity(PIECE, self.reader()), self.length)?)
+    }
+}
+
+/// Copies everything from `reader` to `out`, in pieces that are worth a system call.
+pub(crate) fn copy(reader: &mut impl Read, out: &mut impl Write) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        match reader.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(length) => out.write_all(&piece[..length])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -15,6 +15,8 @@ pub mod build;
 mod content;
 pub mod derive;
 pub mod digest;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod install;
 mod layer;
 mod manifest;
@@ -24,6 +26,8 @@ pub mod pull;
 pub mod push;
 pub mod reference;
 pub mod registry;
+pub mod remove_tree;
+pub mod serve;
 mod slots;
 pub mod store;
 mod sys;

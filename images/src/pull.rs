@@ -34,7 +34,7 @@ use crate::slots::Slots;
 use crate::store::{Entry, EntryPlatform, Image, Needs, Store};
 
 use self::layer::Layer;
-use self::resolve::{Resolved, Resolver};
+use self::resolve::{Errand, Resolved};
 use self::workers::Work;
 
 /// How to pull.
@@ -74,9 +74,9 @@ pub fn pull(
     let reference = &reference.without_ignored_tag();
     let subject = Subject { reference: reference.clone(), purpose: Purpose::Read };
     converse(&subject, &options.access, progress, |session| {
-        let wanted = options.platform.clone().unwrap_or_else(Platform::host);
-        let resolved = Resolver { store, session, reference, progress }.resolve(&wanted)?;
-        bring(store, session, &resolved, &options.downloads, reference, progress)
+        let errand = Errand { store, session, reference, progress };
+        let resolved = errand.resolve(&options.platform.clone().unwrap_or_else(Platform::host))?;
+        bring(&errand, &resolved, &options.downloads)
     })?
 }
 
@@ -90,14 +90,8 @@ pub fn tags(reference: &Reference, access: &Access, progress: &dyn Progress) -> 
 }
 
 /// Fetches and unpacks what the store lacks of a resolved image, and lists it.
-fn bring(
-    store: &Store,
-    session: &Session,
-    resolved: &Resolved,
-    downloads: &Slots,
-    reference: &Reference,
-    progress: &dyn Progress,
-) -> Result<Image, PullError> {
+fn bring(errand: &Errand<'_>, resolved: &Resolved, downloads: &Slots) -> Result<Image, PullError> {
+    let Errand { store, session, reference, progress } = *errand;
     let layers = Layer::all(resolved)?;
     let needs = needs(resolved, &layers);
     let (lease, listed) = store.begin(&needs)?;
@@ -127,12 +121,7 @@ fn needs(resolved: &Resolved, layers: &[Layer]) -> Needs {
 
 /// Makes the index's entry.
 fn entry(resolved: &Resolved, reference: &Reference) -> Entry {
-    let config = &resolved.config;
-    let platform = EntryPlatform {
-        architecture: config.architecture().to_string(),
-        os: config.os().to_string(),
-        variant: config.variant().clone().filter(|variant| !variant.is_empty()),
-    };
+    let platform = EntryPlatform::of(&resolved.config);
     let media_type = resolved.media_type();
     let size = resolved.manifest_bytes.len() as u64;
     let entry = Entry::new(media_type, resolved.manifest_digest.clone(), size, Some(platform));

@@ -42,6 +42,15 @@ pub struct PushOptions {
     pub access: Access,
     /// How many layers are sent at once.
     pub uploads: Slots,
+    /// Bytes of one request where a registry takes no blob at once.
+    pub piece: u64,
+}
+
+impl Default for PushOptions {
+    /// Registries as they are without any configuration, five layers at once.
+    fn default() -> Self {
+        PushOptions { access: Access::default(), uploads: Slots::new(DEFAULT_UPLOADS), piece: registry::PIECE }
+    }
 }
 
 /// What the registry has now.
@@ -100,7 +109,7 @@ pub fn push(
     let subject = Subject { reference: reference.clone(), purpose: Purpose::Write { sources: paths } };
     converse(&subject, &options.access, progress, |session| {
         session.settle()?;
-        let work = Work { store, session, sources: &sources, progress };
+        let work = Work { store, session, sources: &sources, piece: options.piece, progress };
         work.send_all(&blobs, &options.uploads)?;
         images.iter().map(|image| work.finish(image)).collect()
     })?
@@ -165,6 +174,7 @@ struct Work<'a> {
     store: &'a Store,
     session: &'a Session,
     sources: &'a BTreeMap<Digest, String>,
+    piece: u64,
     progress: &'a dyn Progress,
 }
 
@@ -200,6 +210,7 @@ impl Work<'_> {
             size: blob.size,
             source: source.cloned(),
             is_layer: blob.is_layer,
+            piece: self.piece,
         };
         let layer = &blob.digest;
         let pushed = self.session.push_blob(outgoing)?;

@@ -6,7 +6,7 @@
 //!                  2 firewall                        before the first packet can flow
 //!                  3 bridges
 //! without it       4 veths, host ends up
-//!                  5 inside: addresses, up, default route
+//!                  5 inside: addresses, up, default routes
 //!                  6 bridges up, until everything passes packets on
 //!                  7 connections of the ports forgotten
 //! ```
@@ -15,21 +15,31 @@
 mod address;
 mod error;
 mod interface;
+mod plug;
+mod route;
 
 pub use error::AttachError;
 use interface::Interfaces;
+use route::by_claim;
+pub(crate) use route::default_routes;
+
+use std::net::IpAddr;
 
 use crate::bridge;
 use crate::firewall::Content;
 use crate::netlink::{Netlink, forget_udp};
-use crate::ports::{Reserved, reserve};
+use crate::pools::same_family;
+use crate::ports::{Reserved, reserve, reserve_again};
 use crate::state::{Lease, Lock, PortRecord};
-use crate::{Host, Network, Protocol, Sandbox, SandboxSpec, sysctl};
+use crate::{BoundPort, Host, Network, Protocol, Relay, Sandbox, SandboxSpec, StateError, sysctl};
 
 /// What the files say of a container after step 1.
 struct Claim {
     leases: Vec<Lease>,
-    reserved: Reserved,
+    reserved: Vec<Reserved>,
+    record: Option<PortRecord>,
+    /// Whether it is the first on one of its networks: what is wrong with the network has not been said yet.
+    is_first: bool,
 }
 
 impl Host {
@@ -53,6 +63,12 @@ impl Host {
         })
     }
 
+    /// Holds the published ports of a running container again, whose monitor has died.
+    pub fn hold_ports(&self, container: &str) -> Result<Relay, StateError> {
+        let Some(record) = self.ports_of_container(container)? else { return Ok(Relay::default()) };
+        Ok(Relay::new(reserve_again(&record.ports), &record.targets, self.settings().publish))
+    }
+
     fn networks_of(&self, spec: &SandboxSpec) -> Result<Vec<Network>, AttachError> {
         let mut networks: Vec<Network> = Vec::new();
         for endpoint in &spec.endpoints {
@@ -69,57 +85,85 @@ impl Host {
     fn connect(&self, spec: &SandboxSpec, networks: &[Network]) -> Result<Sandbox, AttachError> {
         let lock = self.lock()?;
         let claim = self.claim(spec, networks, &lock)?;
-        let record = self.publish(spec, &claim, &lock)?;
-        self.admit(&spec.container, &Content::of(&claim.leases, record.as_slice()), &lock)?;
-        prepare_bridges(networks, record.is_some())?;
+        let content = Content::of(&claim.leases, claim.record.as_slice());
+        let mut notes: Vec<String> = unpublished(spec, &claim).into_iter().collect();
+        if !content.is_empty() {
+            notes.extend(self.admit(&spec.container, &content, &lock)?);
+        }
+        if claim.is_first {
+            notes.extend(self.obstacles(&content)?);
+        }
+        prepare_bridges(networks, claim.record.is_some())?;
         drop(lock);
-        Interfaces { leases: &claim.leases, networks, publishes: record.is_some() }.create(&spec.netns)?;
-        forget_udp(&udp_ports(record.as_ref()))?;
+        let interfaces = Interfaces { leases: &claim.leases, networks, publishes: claim.record.is_some() };
+        interfaces.create(&spec.netns, &claim.leases)?;
+        forget_udp(&udp_ports(claim.record.as_ref()))?;
+        let ports = claim.reserved.iter().map(|reserved| reserved.port.clone()).collect();
+        let relay = Relay::new(claim.reserved, &targets(&claim.leases), self.settings().publish);
+        let gateways = gateways(&claim.leases);
         let endpoints = claim.leases.into_iter().map(|lease| lease.endpoint).collect();
-        Ok(Sandbox { endpoints, ports: claim.reserved.ports, reservations: claim.reserved.sockets })
+        Ok(Sandbox { endpoints, gateways, ports, relay, notes })
     }
 
     fn claim(&self, spec: &SandboxSpec, networks: &[Network], lock: &Lock) -> Result<Claim, AttachError> {
-        let mut leases = Vec::new();
-        for (number, (wish, network)) in spec.endpoints.iter().zip(networks).enumerate() {
-            // Deleted since it was looked up: the lock was not held then.
-            if self.read_network(&network.id)?.is_none() {
-                return Err(AttachError::NoSuchNetwork { network: network.name.clone() });
-            }
-            let lease =
-                address::lease(&spec.container, wish, number, (network, &self.leases_of_network(&network.id)?))?;
-            self.write_lease(&lease, lock)?;
+        let (mut leases, mut is_first): (Vec<Lease>, _) = (Vec::new(), false);
+        for (wish, network) in spec.endpoints.iter().zip(networks) {
+            let (lease, others) = self.write_new_lease(&spec.container, wish, (network, &leases), lock)?;
+            is_first |= others == 0;
             leases.push(lease);
         }
-        let reserved = match leases.iter().any(|lease| !lease.internal) {
-            true => reserve(&spec.ports, &self.all_ports()?)?,
-            // Nothing of the host may reach an internal network, so there is nothing to publish.
-            false => Reserved::default(),
+        let targets = targets(&leases);
+        let reserved = match targets.is_empty() {
+            true => Vec::new(),
+            false => reserve(&spec.ports, &self.all_ports()?, host_address(&leases, networks))?,
         };
-        Ok(Claim { leases, reserved })
-    }
-
-    /// Records the ports; they lead to the container's first address that can be reached from outside.
-    fn publish(&self, spec: &SandboxSpec, claim: &Claim, lock: &Lock) -> Result<Option<PortRecord>, AttachError> {
-        let Some(target) = claim.leases.iter().find(|lease| !lease.internal) else { return Ok(None) };
-        if claim.reserved.ports.is_empty() {
-            return Ok(None);
+        let ports: Vec<BoundPort> = reserved.iter().map(|reserved| reserved.port.clone()).collect();
+        let name = leases.first().map_or(&*spec.container, |lease| lease.endpoint.name()).to_owned();
+        let record = PortRecord { container: spec.container.clone(), name, targets, ports };
+        let record = Some(record).filter(|record| !record.ports.is_empty());
+        if let Some(record) = &record {
+            self.write_ports(record, lock)?;
         }
-        let record = PortRecord {
-            container: spec.container.clone(),
-            name: target.endpoint.names.first().unwrap_or(&spec.container).clone(),
-            address: target.endpoint.address,
-            ports: claim.reserved.ports.clone(),
-        };
-        self.write_ports(&record, lock)?;
-        Ok(Some(record))
+        Ok(Claim { leases, reserved, record, is_first })
     }
 }
 
 /// Returns whether an id can be the name of a file.
-fn is_plain(container: &str) -> bool {
+pub(crate) fn is_plain(container: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     !container.is_empty() && container.len() <= 128 && container.chars().all(allowed)
+}
+
+/// Returns the addresses published ports lead to: of each family that of the interface with the best claim to the default
+/// route. A network without a bridge is reached past this host, an internal one not at all.
+fn targets(leases: &[Lease]) -> Vec<IpAddr> {
+    let mut targets: Vec<IpAddr> = Vec::new();
+    for lease in by_claim(leases).into_iter().filter(|lease| lease.is_open() && lease.is_bridged()) {
+        for address in &lease.endpoint.addresses {
+            if !targets.iter().any(|target| same_family(*target, address.address)) {
+                targets.push(address.address);
+            }
+        }
+    }
+    targets.sort_unstable_by_key(IpAddr::is_ipv6);
+    targets
+}
+
+fn gateways(leases: &[Lease]) -> Vec<IpAddr> {
+    let leading: Vec<_> = default_routes(leases).into_iter().map(|(_, address)| address.gateway).collect();
+    let first = || leases.iter().take(1).flat_map(|lease| &lease.endpoint.addresses).map(|address| address.gateway);
+    if leading.is_empty() { first().collect() } else { leading }
+}
+
+/// Returns where ports without an address are published, if the network they lead to has a place for them.
+fn host_address(leases: &[Lease], networks: &[Network]) -> Option<IpAddr> {
+    let lease = by_claim(leases).into_iter().find(|lease| lease.is_open() && lease.is_bridged())?;
+    networks.iter().find(|network| network.id == lease.endpoint.network)?.features.host_address
+}
+
+fn unpublished(spec: &SandboxSpec, claim: &Claim) -> Option<String> {
+    let ignored = !spec.ports.is_empty() && claim.record.is_none();
+    ignored.then(|| "no port is published: no network of the container is reached through this host".to_owned())
 }
 
 /// Makes the bridges; behind one with published ports, answers to 127.0.0.1 are taken for what they are.
@@ -127,7 +171,7 @@ fn prepare_bridges(networks: &[Network], publishes: bool) -> Result<(), AttachEr
     let mut netlink = Netlink::route()?;
     for network in networks {
         bridge::ensure(&mut netlink, network)?;
-        if publishes && !network.internal {
+        if publishes && !network.internal && network.is_bridged() {
             sysctl::set(&format!("net/ipv4/conf/{}/route_localnet", network.bridge), true)?;
         }
     }
@@ -143,6 +187,7 @@ pub(crate) fn udp_ports(record: Option<&PortRecord>) -> Vec<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::tests::lease;
 
     #[test]
     fn an_id_is_a_file_name_and_nothing_else() {
@@ -150,5 +195,15 @@ mod tests {
         for id in ["", ".", "..", "a/b", "a.json", &"0".repeat(200)] {
             assert!(!is_plain(id), "{id}");
         }
+    }
+
+    #[test]
+    fn ports_lead_to_the_open_network_with_the_best_claim() {
+        let mut leases = [lease(2, &[]), lease(3, &[]), lease(4, &[])];
+        leases[0].internal = true;
+        assert_eq!(targets(&leases), ["172.18.0.3".parse::<IpAddr>().unwrap()]);
+        leases[2].endpoint.gw_priority = 1;
+        assert_eq!(targets(&leases), ["172.18.0.4".parse::<IpAddr>().unwrap()]);
+        assert_eq!(targets(&leases[..1]), Vec::<IpAddr>::new());
     }
 }

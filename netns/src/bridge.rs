@@ -1,10 +1,9 @@
 //! The bridge of a network. The process that creates the network or attaches to it, under the lock.
 
-use ipnet::Ipv4Net;
-
 use crate::ipam::{Held, claim_subnet};
 use crate::netlink::{
-    Netlink, NetlinkError, add_address, addresses, create_bridge, delete_link, links, routes, set_up, unless_gone,
+    Link, Netlink, NetlinkError, add_address, addresses, create_bridge, delete_link, link, links, routes, set_up,
+    unless_gone,
 };
 use crate::{HostError, Network, sysctl};
 
@@ -21,41 +20,63 @@ pub(crate) fn mac(network: &Network) -> [u8; 6] {
     mac
 }
 
-/// Makes sure that the network's bridge is there and has the gateway's address.
+/// Makes sure that the network's bridge is there and has the gateways' addresses.
 ///
 /// A new one stays down until it has a port ([`turn_on`]): a bridge that is up without one has lost its carrier, and the
 /// kernel takes up to a second to notice the carrier that comes with the first port. What the host sends meanwhile is lost.
+///
+/// Networks of other drivers have none, and sit on a device that is there already.
 pub(crate) fn ensure(netlink: &mut Netlink, network: &Network) -> Result<(), HostError> {
-    let found = find(netlink, &network.bridge)?;
-    let index = match found {
-        Some(index) => index,
+    if !network.is_bridged() {
+        return Ok(link(netlink, &network.bridge).map(|_| ())?);
+    }
+    let index = match find(netlink, &network.bridge)? {
+        Some(link) if is_ours(&link, network) => link.index,
+        Some(_) => return Err(HostError::Device { name: network.bridge.clone() }),
         None => create(netlink, network)?,
     };
-    let address = Ipv4Net::new(network.gateway, network.subnet.prefix_len()).expect("the prefix is one of a subnet");
-    Ok(netlink.send(&[add_address(index, address)])?)
+    let addresses: Vec<_> = network.ranges.iter().map(|range| add_address(index, range.of_gateway())).collect();
+    Ok(netlink.send(&addresses)?)
 }
 
 /// Turns bridges on.
 pub(crate) fn turn_on(netlink: &mut Netlink, networks: &[Network]) -> Result<(), NetlinkError> {
-    let requests: Vec<_> = networks.iter().map(|network| set_up(&network.bridge)).collect();
+    let bridged = networks.iter().filter(|network| network.is_bridged());
+    let requests: Vec<_> = bridged.map(|network| set_up(&network.bridge)).collect();
     netlink.send(&requests)
 }
 
-fn find(netlink: &mut Netlink, name: &str) -> Result<Option<u32>, NetlinkError> {
-    Ok(links(netlink)?.into_iter().find(|link| link.name == name).map(|link| link.index))
+fn find(netlink: &mut Netlink, name: &str) -> Result<Option<Link>, NetlinkError> {
+    match link(netlink, name) {
+        Err(error) if error.errno() == Some(libc::ENODEV) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// A network's bridge may have any name a user gives; its link-layer address tells it from a device of somebody else's.
+fn is_ours(link: &Link, network: &Network) -> bool {
+    link.mac == mac(network)
 }
 
 fn create(netlink: &mut Netlink, network: &Network) -> Result<u32, HostError> {
-    claim_subnet(network.subnet, &connected(netlink)?)?;
+    let held = connected(netlink)?;
+    network.ranges.iter().try_for_each(|range| claim_subnet(range.subnet, &held).map(|_| ()))?;
     netlink.send(&[create_bridge(&network.bridge, mac(network), network.mtu)])?;
-    sysctl::disable_ipv6(&network.bridge)?;
-    let act = format!("find device `{}`", network.bridge);
-    Ok(find(netlink, &network.bridge)?.ok_or(NetlinkError::Missing { act })?)
+    match network.ipv6() {
+        Some(_) => sysctl::enable_ipv6(&network.bridge)?,
+        None => sysctl::disable_ipv6(&network.bridge)?,
+    }
+    Ok(link(netlink, &network.bridge)?.index)
 }
 
-/// Removes a bridge; succeeds when there is none.
-pub(crate) fn delete(netlink: &mut Netlink, name: &str) -> Result<(), NetlinkError> {
-    unless_gone(netlink.send(&[delete_link(name)]))
+/// Removes the bridges of networks, where they are there.
+pub(crate) fn delete(netlink: &mut Netlink, networks: &[Network]) -> Result<(), NetlinkError> {
+    for network in networks.iter().filter(|network| network.is_bridged()) {
+        if find(netlink, &network.bridge)?.is_some_and(|link| is_ours(&link, network)) {
+            unless_gone(netlink.send(&[delete_link(&network.bridge)]))?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the prefixes of the host's own devices.
@@ -72,8 +93,7 @@ pub(crate) fn connected(netlink: &mut Netlink) -> Result<Vec<Held>, NetlinkError
 pub(crate) fn routed(netlink: &mut Netlink) -> Result<Vec<Held>, NetlinkError> {
     let links = links(netlink)?;
     let by = |index: Option<u32>| links.iter().find(|link| Some(link.index) == index);
-    let held =
-        |to: Option<&crate::netlink::Link>| to.map_or("a route".to_owned(), |to| format!("a route on `{}`", to.name));
+    let held = |to: Option<&Link>| to.map_or("a route".to_owned(), |to| format!("a route on `{}`", to.name));
     let routes = routes(netlink)?.into_iter();
     Ok(routes.map(|route| Held { prefix: route.destination, by: held(by(route.link)) }).collect())
 }

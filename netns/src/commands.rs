@@ -5,9 +5,10 @@
 
 use std::path::Path;
 
+use crate::attach::default_routes;
 use crate::firewall::{Content, Table};
 use crate::state::Lease;
-use crate::{Host, Network};
+use crate::{Address, Driver, Host, Network};
 
 /// Words of one command.
 pub type Command = Vec<String>;
@@ -20,14 +21,23 @@ impl Network {
     /// Returns the commands that make this network's bridge.
     #[must_use]
     pub fn commands(&self) -> Vec<Command> {
+        if !self.is_bridged() {
+            return Vec::new();
+        }
         let bridge = self.bridge.as_str();
-        let (address, mtu) =
-            (format!("{}/{}", self.gateway, self.subnet.prefix_len()), self.mtu.map(|mtu| mtu.to_string()));
+        let mtu = self.mtu.map(|mtu| mtu.to_string());
         let mac = crate::bridge::mac(self).map(|byte| format!("{byte:02x}")).join(":");
         let mut add = command(&["ip", "link", "add", bridge, "address", &mac]);
         add.extend(mtu.into_iter().flat_map(|mtu| ["mtu".to_owned(), mtu]));
         add.extend(command(&["type", "bridge"]));
-        vec![add, disable_ipv6(bridge), command(&["ip", "address", "replace", &address, "dev", bridge])]
+        let mut commands = vec![add];
+        commands.extend(switch_ipv6(bridge, self.ipv6().is_some()));
+        let address = |range: &crate::Range| {
+            let address = range.of_gateway().to_string();
+            command(&["ip", "address", "replace", &address, "dev", bridge])
+        };
+        commands.extend(self.ranges.iter().map(address));
+        commands
     }
 }
 
@@ -37,7 +47,7 @@ impl Host {
     pub fn namespace_commands(path: &Path) -> Vec<Command> {
         let path = path.display().to_string();
         let mut quiet = inside(&path, &[]);
-        quiet.extend(disable_ipv6("default"));
+        quiet.extend(set_sysctl("net.ipv6.conf.default.disable_ipv6", true));
         vec![
             command(&["touch", &path]),
             command(&["unshare", &format!("--net={path}"), "true"]),
@@ -56,49 +66,67 @@ impl Host {
         let content = Content::of(&leases, ports.as_slice());
         let table = Table::of(self.run());
         let mut commands = content.commands(table.name());
-        commands.push(command(&["sysctl", "-w", "net.ipv4.ip_forward=1"]));
-        let published = leases.iter().filter(|lease| ports.is_some() && !lease.internal);
-        let local =
-            |lease: &Lease| command(&["sysctl", "-w", &format!("net.ipv4.conf.{}.route_localnet=1", lease.bridge)]);
+        commands.push(set_sysctl("net.ipv4.ip_forward", true));
+        commands.extend(content.has_ipv6().then(|| set_sysctl("net.ipv6.conf.all.forwarding", true)));
+        let published = leases.iter().filter(|lease| ports.is_some() && lease.is_open() && lease.is_bridged());
+        let local = |lease: &Lease| set_sysctl(&format!("net.ipv4.conf.{}.route_localnet", lease.bridge), true);
         commands.extend(published.map(local));
         let netns = netns.display().to_string();
         leases.iter().for_each(|lease| plug(lease, (&netns, ports.is_some()), &mut commands));
-        let gateway = leases.iter().find(|lease| !lease.internal).map(|lease| lease.endpoint.gateway.to_string());
-        commands.extend(gateway.map(|gateway| inside(&netns, &["ip", "route", "add", "default", "via", &gateway])));
+        let route = |(lease, to): (&Lease, &Address)| {
+            let (gateway, device) = (to.gateway.to_string(), lease.endpoint.interface.as_str());
+            inside(&netns, &["ip", "route", "replace", "default", "via", &gateway, "dev", device])
+        };
+        commands.extend(default_routes(&leases).into_iter().map(route));
         commands
     }
 }
 
-/// One veth, from the bridge into the container.
+/// One interface, on the bridge or the device of its network.
 fn plug(lease: &Lease, (netns, publishes): (&str, bool), commands: &mut Vec<Command>) {
-    let (host, endpoint) = (lease.host_interface.as_str(), &lease.endpoint);
-    let (interface, mac) = (endpoint.interface.as_str(), endpoint.mac.as_str());
-    let address = format!("{}/{}", endpoint.address, endpoint.prefix);
-    commands.push(command(&[
-        "ip",
-        "link",
-        "add",
-        host,
-        "master",
-        &lease.bridge,
-        "type",
-        "veth",
-        "peer",
-        "name",
-        interface,
-        "address",
-        mac,
-        "netns",
-        netns,
-    ]));
-    commands.push(disable_ipv6(host));
-    if publishes {
-        commands.push(command(&["ip", "link", "set", host, "type", "bridge_slave", "hairpin", "on"]));
+    let endpoint = &lease.endpoint;
+    let interface = endpoint.interface.as_str();
+    commands.push(device(lease, netns));
+    if lease.is_bridged() {
+        let host = lease.host_interface.as_str();
+        commands.extend(switch_ipv6(host, false));
+        for (flag, _) in [("hairpin", publishes), ("isolated", lease.keeps_apart)].iter().filter(|(_, on)| *on) {
+            commands.push(command(&["ip", "link", "set", host, "type", "bridge_slave", flag, "on"]));
+        }
+        commands.push(command(&["ip", "link", "set", host, "up"]));
     }
-    commands.push(command(&["ip", "link", "set", host, "up"]));
-    commands.push(inside(netns, &["ip", "address", "add", &address, "dev", interface]));
+    if endpoint.ipv6().is_some() {
+        let words = switch_ipv6(interface, true);
+        commands.extend(words.iter().map(|one| inside(netns, &one.iter().map(String::as_str).collect::<Vec<_>>())));
+    }
+    for address in &endpoint.addresses {
+        let address = format!("{}/{}", address.address, address.prefix);
+        commands.push(inside(netns, &["ip", "address", "add", &address, "dev", interface]));
+    }
     commands.push(inside(netns, &["ip", "link", "set", interface, "up"]));
-    commands.push(command(&["ip", "link", "set", &lease.bridge, "up"]));
+    if lease.is_bridged() {
+        commands.push(command(&["ip", "link", "set", &lease.bridge, "up"]));
+    }
+}
+
+fn device(lease: &Lease, netns: &str) -> Command {
+    let (parent, interface) = (lease.bridge.as_str(), lease.endpoint.interface.as_str());
+    let mac = ["address", &lease.endpoint.mac];
+    let words = match lease.driver {
+        Driver::Bridge => {
+            let start = ["ip", "link", "add", &lease.host_interface, "master", parent, "type", "veth", "peer", "name"];
+            [start.as_slice(), &[interface], &mac, &["netns", netns]].concat()
+        }
+        Driver::Macvlan => {
+            let start = ["ip", "link", "add", "link", parent, "name", interface];
+            [start.as_slice(), &mac, &["netns", netns, "type", "macvlan", "mode", "bridge"]].concat()
+        }
+        Driver::Ipvlan => {
+            let start = ["ip", "link", "add", "link", parent, "name", interface];
+            [start.as_slice(), &["netns", netns, "type", "ipvlan", "mode", "l2"]].concat()
+        }
+    };
+    command(&words)
 }
 
 fn inside(netns: &str, words: &[&str]) -> Command {
@@ -107,67 +135,67 @@ fn inside(netns: &str, words: &[&str]) -> Command {
     all
 }
 
-fn disable_ipv6(link: &str) -> Command {
-    command(&["sysctl", "-w", &format!("net.ipv6.conf.{link}.disable_ipv6=1")])
+fn set_sysctl(name: &str, on: bool) -> Command {
+    command(&["sysctl", "-w", &format!("{name}={}", u8::from(on))])
+}
+
+fn switch_ipv6(link: &str, on: bool) -> Vec<Command> {
+    let without = if on { ["dad_transmits", "router_solicitation_delay", "accept_ra"].as_slice() } else { &[] };
+    let off = without.iter().map(|switch| set_sysctl(&format!("net.ipv6.conf.{link}.{switch}"), false));
+    off.chain([set_sysctl(&format!("net.ipv6.conf.{link}.disable_ipv6"), !on)]).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
-    use crate::Endpoint;
+    use crate::Families;
+    use crate::network::tests::network;
+    use crate::state::tests::lease;
 
     fn lines(commands: &[Command]) -> Vec<String> {
         commands.iter().map(|words| words.join(" ")).collect()
     }
 
     #[test]
-    fn a_bridge_has_the_gateways_address() {
-        let network = Network {
-            id: "0123456789abcdef0123".into(),
-            name: "net".into(),
-            bridge: "lt-0123456789".into(),
-            subnet: "172.18.0.0/24".parse().unwrap(),
-            gateway: Ipv4Addr::new(172, 18, 0, 1),
-            internal: false,
-            mtu: Some(1400),
-            labels: [].into(),
-            options: [].into(),
-            created: 0,
-        };
+    fn a_bridge_has_the_gateways_addresses() {
+        let network = Network { id: "0123456789abcdef0123".into(), mtu: Some(1400), ..network(Families::Both) };
         let expected = [
-            "ip link add lt-0123456789 address 02:ab:cd:ef:01:23 mtu 1400 type bridge",
-            "sysctl -w net.ipv6.conf.lt-0123456789.disable_ipv6=1",
-            "ip address replace 172.18.0.1/24 dev lt-0123456789",
+            "ip link add lt-ababababab address 02:ab:cd:ef:01:23 mtu 1400 type bridge",
+            "sysctl -w net.ipv6.conf.lt-ababababab.dad_transmits=0",
+            "sysctl -w net.ipv6.conf.lt-ababababab.router_solicitation_delay=0",
+            "sysctl -w net.ipv6.conf.lt-ababababab.accept_ra=0",
+            "sysctl -w net.ipv6.conf.lt-ababababab.disable_ipv6=0",
+            "ip address replace 172.18.0.1/24 dev lt-ababababab",
+            "ip address replace fd00:1::1/64 dev lt-ababababab",
         ];
         assert_eq!(lines(&network.commands()), expected);
     }
 
     #[test]
     fn a_veth_leads_from_the_bridge_into_the_namespace() {
-        let endpoint = Endpoint {
-            network: "n".into(),
-            network_name: "net".into(),
-            container: "c".into(),
-            interface: "eth0".into(),
-            address: Ipv4Addr::new(172, 18, 0, 2),
-            prefix: 24,
-            gateway: Ipv4Addr::new(172, 18, 0, 1),
-            mac: "02:42:ac:12:00:02".into(),
-            names: vec![],
-        };
-        let lease = Lease { endpoint, bridge: "lt-a".into(), internal: false, host_interface: "lv-1".into() };
         let mut commands = Vec::new();
-        plug(&lease, ("/run/n", true), &mut commands);
+        plug(&lease(2, &[]), ("/run/n", true), &mut commands);
         let expected = [
-            "ip link add lv-1 master lt-a type veth peer name eth0 address 02:42:ac:12:00:02 netns /run/n",
+            "ip link add lv-1 master lt-n type veth peer name eth0 address 02:42:ac:12:00:02 netns /run/n",
             "sysctl -w net.ipv6.conf.lv-1.disable_ipv6=1",
             "ip link set lv-1 type bridge_slave hairpin on",
             "ip link set lv-1 up",
             "nsenter --net=/run/n ip address add 172.18.0.2/24 dev eth0",
             "nsenter --net=/run/n ip link set eth0 up",
-            "ip link set lt-a up",
+            "ip link set lt-n up",
+        ];
+        assert_eq!(lines(&commands), expected);
+    }
+
+    #[test]
+    fn a_macvlan_sits_on_a_device() {
+        let mut commands = Vec::new();
+        let lease = Lease { driver: Driver::Macvlan, bridge: "lan0".into(), ..lease(2, &[]) };
+        plug(&lease, ("/run/n", false), &mut commands);
+        let expected = [
+            "ip link add link lan0 name eth0 address 02:42:ac:12:00:02 netns /run/n type macvlan mode bridge",
+            "nsenter --net=/run/n ip address add 172.18.0.2/24 dev eth0",
+            "nsenter --net=/run/n ip link set eth0 up",
         ];
         assert_eq!(lines(&commands), expected);
     }

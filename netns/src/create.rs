@@ -4,15 +4,17 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use crate::bridge;
 use crate::dns::nameservers;
 use crate::failure::from_host_errors;
-use crate::ipam::{Held, IpamError, choose_gateway, choose_subnet, claim_subnet};
+use crate::ipam::{Held, IpamError, choose_subnet, claim_subnet, complete};
 use crate::netlink::{Netlink, NetlinkError};
+use crate::options::{self, OptionError};
+use crate::pools::{self, Pool};
 use crate::state::Lock;
-use crate::{Endpoint, Host, HostError, Network, NetworkSpec, StateError};
+use crate::{Driver, Endpoint, Host, HostError, Network, NetworkSpec, Range, RangeSpec, StateError};
 
 /// The host's own resolver configuration, resolv.conf(5): its servers stay reachable.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -40,6 +42,14 @@ pub enum NetworkError {
         /// First name of each container on it.
         endpoints: Vec<String>,
     },
+    /// An option cannot be had.
+    #[error("create network `{name}`")]
+    Option {
+        /// The wanted name.
+        name: String,
+        /// The cause.
+        source: OptionError,
+    },
     /// No subnet or gateway could be chosen.
     #[error(transparent)]
     Ipam(#[from] IpamError),
@@ -62,7 +72,7 @@ impl Host {
             return Err(NetworkError::AlreadyExists { name: spec.name.clone() });
         }
         let mut netlink = Netlink::route()?;
-        let network = resolve(spec, &others, &mut netlink)?;
+        let network = self.resolve(spec, &others, &mut netlink)?;
         self.write_network(&network, &lock)?;
         // The bridge comes at once, so that the subnet is seen to be taken by whoever else looks for one.
         if let Err(error) = bridge::ensure(&mut netlink, &network) {
@@ -73,8 +83,27 @@ impl Host {
     }
 
     fn undo_create(&self, network: &Network, netlink: &mut Netlink, lock: &Lock) -> Result<(), NetworkError> {
-        bridge::delete(netlink, &network.bridge)?;
+        bridge::delete(netlink, std::slice::from_ref(network))?;
         Ok(self.remove_network(&network.id, lock)?)
+    }
+
+    fn resolve(&self, spec: &NetworkSpec, others: &[Network], netlink: &mut Netlink) -> Result<Network, NetworkError> {
+        let refused = |source| NetworkError::Option { name: spec.name.clone(), source };
+        let features = options::read(spec.driver, &spec.options).map_err(refused)?;
+        let id = random_id();
+        Ok(Network {
+            name: spec.name.clone(),
+            driver: spec.driver,
+            bridge: features.device.clone().unwrap_or_else(|| bridge::name(&id)),
+            ranges: Choice { pools: self.pools(), id: &id, others, netlink }.ranges(spec)?,
+            id,
+            internal: spec.internal,
+            mtu: spec.mtu.or(features.mtu),
+            features,
+            labels: spec.labels.clone(),
+            options: spec.options.clone(),
+            created: now(),
+        })
     }
 
     /// Returns every network, in the order of their names.
@@ -98,12 +127,10 @@ impl Host {
         let Some(network) = self.read_network(id)? else { return Ok(()) };
         let leases = self.leases_of_network(id)?;
         if !leases.is_empty() {
-            let first = |lease: crate::state::Lease| {
-                lease.endpoint.names.into_iter().next().unwrap_or(lease.endpoint.container)
-            };
-            return Err(NetworkError::InUse { name: network.name, endpoints: leases.into_iter().map(first).collect() });
+            let endpoints = leases.iter().map(|lease| lease.endpoint.name().to_owned()).collect();
+            return Err(NetworkError::InUse { name: network.name, endpoints });
         }
-        bridge::delete(&mut Netlink::route()?, &network.bridge)?;
+        bridge::delete(&mut Netlink::route()?, &[network])?;
         Ok(self.remove_network(id, &lock)?)
     }
 
@@ -123,44 +150,70 @@ fn check_name(name: &str) -> Result<(), NetworkError> {
     }
 }
 
-fn resolve(spec: &NetworkSpec, others: &[Network], netlink: &mut Netlink) -> Result<Network, NetworkError> {
-    let mut held: Vec<_> = others
-        .iter()
-        .map(|other| Held { prefix: other.subnet, by: format!("network `{}`", other.name) })
-        .chain(bridge::connected(netlink)?)
-        .collect();
-    let subnet = match spec.subnet {
-        // A wide route, as into a VPN, does not forbid a part of it to one who asks for that part by number.
-        Some(wanted) => claim_subnet(wanted, &held)?,
-        None => {
-            held.extend(bridge::routed(netlink)?);
-            held.extend(servers_of_host());
-            choose_subnet(&held)?
+/// What the addresses of a new network are chosen by.
+struct Choice<'a> {
+    pools: Vec<Pool>,
+    /// Id of the new network.
+    id: &'a str,
+    others: &'a [Network],
+    netlink: &'a mut Netlink,
+}
+
+impl Choice<'_> {
+    fn ranges(&mut self, spec: &NetworkSpec) -> Result<Vec<Range>, NetworkError> {
+        let mut held = self.held(spec.driver)?;
+        let mut wanted = spec.ranges.clone();
+        let mut ranges = Vec::new();
+        for (has, is_ipv4) in [(spec.families.has_ipv4(), true), (spec.families.has_ipv6(), false)] {
+            let place = wanted.iter().position(|range| has && range.subnet.addr().is_ipv4() == is_ipv4);
+            match place.map(|place| wanted.remove(place)) {
+                // A wide route, as into a VPN, does not forbid a part of it to one who asks for that part by number.
+                Some(range) => {
+                    let subnet = claim_subnet(range.subnet, &held)?;
+                    ranges.push(complete(&RangeSpec { subnet, ..range })?);
+                }
+                None if has => {
+                    held.extend(bridge::routed(self.netlink)?);
+                    held.extend(servers_of_host());
+                    ranges.push(complete(&RangeSpec::new(choose_subnet(&self.pools_of(is_ipv4), &held)?))?);
+                }
+                None => {}
+            }
         }
-    };
-    let id = random_id();
-    Ok(Network {
-        bridge: bridge::name(&id),
-        id,
-        name: spec.name.clone(),
-        subnet,
-        gateway: choose_gateway(subnet, spec.gateway)?,
-        internal: spec.internal,
-        mtu: spec.mtu,
-        labels: spec.labels.clone(),
-        options: spec.options.clone(),
-        created: now(),
-    })
+        match wanted.first() {
+            Some(range) => Err(IpamError::SubnetTooMany { subnet: range.subnet }.into()),
+            None => Ok(ranges),
+        }
+    }
+
+    /// Returns what a subnet must not overlap. That of a network of other drivers lies on the host's own.
+    fn held(&mut self, driver: Driver) -> Result<Vec<Held>, NetlinkError> {
+        let of = |other: &Network| {
+            let by = format!("network `{}`", other.name);
+            other.ranges.iter().map(move |range| Held { prefix: range.subnet, by: by.clone() }).collect::<Vec<_>>()
+        };
+        let mut held: Vec<_> = self.others.iter().flat_map(of).collect();
+        if driver == Driver::Bridge {
+            held.extend(bridge::connected(self.netlink)?);
+        }
+        Ok(held)
+    }
+
+    fn pools_of(&self, is_ipv4: bool) -> Vec<Pool> {
+        let own: Vec<_> = self.pools.iter().copied().filter(|pool| pool.base.addr().is_ipv4() == is_ipv4).collect();
+        match (own.is_empty(), is_ipv4) {
+            (false, _) => own,
+            (true, true) => pools::usual(),
+            (true, false) => vec![pools::unique_local(self.id)],
+        }
+    }
 }
 
 /// Returns the name servers of the host: one behind the default route would be hidden by a network of the same range.
 fn servers_of_host() -> Vec<Held> {
     let text = fs::read_to_string(Path::new(RESOLV_CONF)).unwrap_or_default();
-    let addresses = nameservers(&text).into_iter().filter_map(|server| match server.ip() {
-        std::net::IpAddr::V4(address) => Some(Ipv4Net::from(address)),
-        std::net::IpAddr::V6(_) => None,
-    });
-    addresses.map(|prefix| Held { prefix, by: "a name server of the host".to_owned() }).collect()
+    let held = |prefix| Held { prefix, by: "a name server of the host".to_owned() };
+    nameservers(&text).into_iter().map(|server| held(IpNet::from(server.ip()))).collect()
 }
 
 /// Returns 64 random hexadecimal digits.

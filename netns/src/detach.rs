@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::attach::udp_ports;
 use crate::firewall::Content;
-use crate::netlink::{Netlink, NetlinkError, delete_link, forget_udp, unless_gone};
+use crate::netlink::{Netlink, NetlinkError, disable_port, forget_udp, unless_gone};
 use crate::state::{Lease, PortRecord};
 use crate::{Host, HostError};
 
@@ -71,7 +71,7 @@ impl Host {
         }
         // Interfaces first: an address must not be given to another while one still answers to it, and rules must not go
         // while there is something they keep in.
-        failures.note(delete_veths(&leases));
+        failures.note(disable_ports(&leases));
         self.forget(container, (&leases, ports.as_ref()), &mut failures);
         failures.note(forget_udp(&udp_ports(ports.as_ref())));
         failures
@@ -88,8 +88,11 @@ impl Host {
     }
 }
 
-fn delete_veths(leases: &[Lease]) -> Result<(), NetlinkError> {
-    let requests: Vec<_> = leases.iter().map(|lease| delete_link(&lease.host_interface)).collect();
+/// Takes the interfaces off their bridges' traffic. The devices themselves go with the namespace, which takes the kernel some
+/// 10–50 ms that nobody waits for; where something else keeps the namespace, they stay with it, and nothing passes them.
+fn disable_ports(leases: &[Lease]) -> Result<(), NetlinkError> {
+    let bridged = leases.iter().filter(|lease| lease.is_bridged());
+    let requests: Vec<_> = bridged.map(|lease| disable_port(&lease.host_interface)).collect();
     let refusals = Netlink::route()?.send_each(&requests)?;
     refusals.into_iter().try_for_each(|(_, refusal)| unless_gone(Err(refusal)))
 }

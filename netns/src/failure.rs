@@ -20,6 +20,12 @@ pub enum HostError {
     /// A switch below `/proc/sys/net` could not be set.
     #[error(transparent)]
     Sysctl(#[from] SysctlError),
+    /// A device of somebody else has the name of the network's.
+    #[error("use device `{name}`: it belongs to somebody else")]
+    Device {
+        /// Its name.
+        name: String,
+    },
     /// The host has come to use the network's subnet for something else.
     #[error(transparent)]
     Subnet(#[from] IpamError),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::netlink::Netlink;
-use crate::{NetworkError, bridge};
+use crate::{NetworkError, Pool, Settings, bridge};
 
 /// The networks, leases, published ports and firewall that belong to one root and run directory.
 ///
@@ -14,12 +14,29 @@ use crate::{NetworkError, bridge};
 pub struct Host {
     root: PathBuf,
     run: PathBuf,
+    settings: Settings,
 }
 
 impl Host {
     /// Names the directories: `root` outlives a reboot, `run` does not. Touches neither.
     pub fn new(root: &Path, run: &Path) -> Host {
-        Host { root: root.to_owned(), run: run.to_owned() }
+        Host { root: root.to_owned(), run: run.to_owned(), settings: Settings::default() }
+    }
+
+    /// Applies what the owner has decided.
+    #[must_use]
+    pub fn with_settings(self, settings: Settings) -> Host {
+        Host { settings, ..self }
+    }
+
+    /// Returns what the owner has decided.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn pools(&self) -> Vec<Pool> {
+        self.settings.pools.clone()
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -39,10 +56,10 @@ impl Host {
     }
 
     /// Brings the kernel in line with the files: the bridges of networks with containers, and the firewall, which
-    /// somebody may have flushed. Changes nothing when all is well.
-    pub fn reconcile(&self) -> Result<(), NetworkError> {
+    /// somebody may have flushed; returns what the user should know. Changes nothing when all is well.
+    pub fn reconcile(&self) -> Result<Vec<String>, NetworkError> {
         let lock = self.lock()?;
-        self.restore_firewall(&lock)?;
+        let notes = self.restore_firewall(&lock)?;
         let mut netlink = Netlink::route()?;
         for id in self.leased_networks()? {
             if let Some(network) = self.read_network(&id)?
@@ -52,7 +69,7 @@ impl Host {
                 bridge::turn_on(&mut netlink, &[network])?;
             }
         }
-        Ok(())
+        Ok(notes)
     }
 
     /// Removes what only containers need, the firewall table and the bridges, when there is no container. The networks
@@ -69,10 +86,6 @@ impl Host {
     }
 
     fn delete_bridges(&self) -> Result<(), NetworkError> {
-        let mut netlink = Netlink::route()?;
-        for network in self.read_networks()? {
-            bridge::delete(&mut netlink, &network.bridge)?;
-        }
-        Ok(())
+        Ok(bridge::delete(&mut Netlink::route()?, &self.read_networks()?)?)
     }
 }

@@ -26,11 +26,16 @@ pub enum SysctlError {
     },
 }
 
-/// Returns whether switch `name` is on.
-pub(crate) fn is_on(name: &str) -> Result<bool, SysctlError> {
+/// Returns the value of `name`.
+pub(crate) fn value(name: &str) -> Result<String, SysctlError> {
     let value = fs::read_to_string(format!("/proc/sys/{name}"));
     let value = value.map_err(|source| SysctlError::Read { name: name.to_owned(), source })?;
-    Ok(value.trim() != "0")
+    Ok(value.trim().to_owned())
+}
+
+/// Returns whether switch `name` is on.
+pub(crate) fn is_on(name: &str) -> Result<bool, SysctlError> {
+    Ok(value(name)? != "0")
 }
 
 /// Sets switch `name`, unless it stands like that already: `/proc/sys` may be read-only, and right.
@@ -38,7 +43,11 @@ pub(crate) fn set(name: &str, on: bool) -> Result<(), SysctlError> {
     if is_on(name)? == on {
         return Ok(());
     }
-    let value = if on { "1" } else { "0" };
+    write(name, if on { "1" } else { "0" })
+}
+
+/// Sets `name` to `value`.
+pub(crate) fn write(name: &str, value: &'static str) -> Result<(), SysctlError> {
     let written = fs::write(format!("/proc/sys/{name}"), value);
     written.map_err(|source| SysctlError::Write { name: name.to_owned(), value, source })
 }
@@ -49,4 +58,17 @@ pub(crate) fn disable_ipv6(link: &str) -> Result<(), SysctlError> {
         Err(SysctlError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(()),
         other => other,
     }
+}
+
+/// Switches IPv6 on for a device, and its ear for router advertisements (RFC 4861, 6.3.4) off: whoever is on a container's
+/// network could else send traffic elsewhere (CVE-2020-13401).
+///
+/// Its addresses are not looked for at others (RFC 4862, 5.4): that takes a second or two, in which the host, without a link-local
+/// address it may use, cannot ask for the container that somebody's first packet is for.
+pub(crate) fn enable_ipv6(link: &str) -> Result<(), SysctlError> {
+    for switch in ["dad_transmits", "router_solicitation_delay"] {
+        set(&format!("net/ipv6/conf/{link}/{switch}"), false)?;
+    }
+    set(&format!("net/ipv6/conf/{link}/accept_ra"), false)?;
+    set(&format!("net/ipv6/conf/{link}/disable_ipv6"), false)
 }

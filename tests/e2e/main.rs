@@ -6,18 +6,28 @@
 
 mod harness;
 
+mod archive;
+mod commit;
 mod containers;
 mod dependencies;
 mod explain;
 mod grammar;
 mod hits;
 mod images;
+mod interruptions;
 mod isolation;
+mod login;
 mod migrate;
 mod nested;
 mod network;
+mod networks;
 mod project;
 mod pull_failures;
+mod pull_faults;
+mod pull_policy;
+mod push;
 mod refusals;
+mod serve;
 mod servers;
+mod store;
 mod torture;

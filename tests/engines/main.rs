@@ -1,4 +1,4 @@
-//! podman, docker and containerd with lighter as their OCI runtime.
+//! podman, docker and containerd with lighter as their OCI runtime, and the archives of images that they exchange with it.
 //!
 //! Every test is one obligation, stated by its name. The engines are the host's packages, or what `.ci/packages.sh` unpacked;
 //! each is started for one test alone, with a directory, a network namespace and a `/run` of its own, and neither it nor its
@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod archives;
 mod exec;
 mod exit_codes;
 mod lifecycle;
@@ -14,4 +15,6 @@ mod memory;
 mod namespaces;
 mod network;
 mod options;
+mod registry;
+mod serve;
 mod terminal;

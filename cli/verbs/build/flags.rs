@@ -111,3 +111,41 @@ pub(crate) struct BuildFlags {
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) sbom: Option<String>,
 }
+
+/// What Compose says instead of a command line.
+impl BuildFlags {
+    /// Names the image.
+    pub(crate) fn name(&mut self, tags: Vec<String>) {
+        self.tags = tags;
+    }
+
+    /// Says what is wanted, and with how much memory.
+    pub(crate) fn limit(&mut self, target: Option<String>, platform: Option<String>, memory: Option<String>) {
+        (self.target, self.platform, self.memory) = (target, platform, memory);
+    }
+
+    /// Says what is done anew.
+    pub(crate) fn again(&mut self, no_cache: bool, stages: Vec<String>, pull: bool) {
+        (self.no_cache, self.no_cache_filter, self.pull) = (no_cache, stages, pull);
+    }
+
+    /// Says what steps find outside.
+    pub(crate) fn assist(&mut self, network: Option<String>, hosts: Vec<String>, agents: Vec<String>) {
+        (self.network, self.add_host, self.ssh) = (network, hosts, agents);
+    }
+
+    /// Says where the cache and the image go.
+    pub(crate) fn carry(&mut self, from: Vec<String>, to: Vec<String>, push: bool) {
+        (self.cache_from, self.cache_to, self.push, self.load) = (from, to, push, !push);
+    }
+
+    /// Says how progress is shown.
+    pub(crate) fn show(&mut self, progress: Option<String>, quiet: bool) {
+        (self.progress, self.quiet) = (progress, quiet);
+    }
+
+    /// Says what steps may ask for, and the values of ARGs.
+    pub(crate) fn allow(&mut self, rights: Vec<String>, arguments: Vec<String>) {
+        (self.allow, self.build_arg) = (rights, arguments);
+    }
+}

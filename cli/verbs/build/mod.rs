@@ -19,7 +19,8 @@ use crate::verbs::compose::interrupt;
 
 pub(crate) use context::Source;
 pub(crate) use flags::BuildFlags;
-pub(crate) use request::{place_of, secret};
+pub(crate) use outcome::check;
+pub(crate) use request::place_of;
 
 /// Largest cache that a build leaves behind: what was used longest ago goes first.
 ///

@@ -90,7 +90,7 @@ fn failed_run(failed: &FailedRun) -> Failure {
 }
 
 /// Prints the findings; they make the command fail.
-pub(super) fn check(ctx: &Context, request: &BuildRequest) -> Result<ExitCode, Failure> {
+pub(crate) fn check(ctx: &Context, request: &BuildRequest) -> Result<ExitCode, Failure> {
     let file = &request.file_name;
     let (warnings, _) =
         build::check(request).map_err(|fault| Failure::text(format!("{file}:{}: {}", fault.line, fault.problem)))?;

@@ -15,7 +15,7 @@ use super::{BuildFlags, Job};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::progress;
-use crate::verbs::save::to_output;
+use crate::verbs::output as file;
 
 /// One thing to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(super) fn make(ctx: &Context, engine: &Engine, built: &Built<'_>, job: &Job)
     for output in &job.outputs {
         match output {
             Output::Folder(folder) => built.export_files(folder)?,
-            Output::Tar(path) => to_output(path.as_deref(), |out| Ok(built.export_archive(out)?))?,
+            Output::Tar(path) => file::write(path.as_deref(), |out| Ok(built.export_archive(out)?))?,
             Output::Image { names, pushes } => {
                 let mut all = job.names.clone();
                 all.extend(names.iter().map(|name| name.parse()).collect::<Result<Vec<Reference>, _>>()?);
@@ -95,7 +95,7 @@ pub(super) fn make(ctx: &Context, engine: &Engine, built: &Built<'_>, job: &Job)
                     names.push(image.id.to_string());
                 }
                 let options = SaveOptions { format, platform: None };
-                to_output(path.as_deref(), |out| Ok(archive::save(engine.images(), &names, &options, out)?))?;
+                file::write(path.as_deref(), |out| Ok(archive::save(engine.images(), &names, &options, out)?))?;
                 made = Some(image);
             }
         }

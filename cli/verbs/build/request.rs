@@ -138,7 +138,7 @@ pub(super) fn fields(text: &str) -> BTreeMap<&str, &str> {
 }
 
 /// Reads `--secret`.
-pub(crate) fn secret(ctx: &Context, text: &str) -> Result<(String, Secret), Failure> {
+fn secret(ctx: &Context, text: &str) -> Result<(String, Secret), Failure> {
     let fields = fields(text);
     let wrong = |why: &str| Failure::text(format!("--secret `{text}`: {why}"));
     let known = ["id", "src", "source", "env", "type"];

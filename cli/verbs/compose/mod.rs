@@ -1,5 +1,6 @@
 //! `lighter compose`: the verbs of `docker compose`.
 
+pub(crate) mod build;
 pub(crate) mod config;
 pub(crate) mod down;
 pub(crate) mod exec;
@@ -40,6 +41,7 @@ pub(crate) struct ComposeArgs {
 #[derive(clap::Subcommand)]
 pub(crate) enum ComposeVerb {
     Up(up::UpArgs),
+    Build(build::BuildArgs),
     Down(down::DownArgs),
     Config(config::ConfigArgs),
     Ps(ps::PsArgs),
@@ -60,6 +62,7 @@ pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure>
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
     match args.verb {
         ComposeVerb::Up(args) => up::up(ctx, &project, &args),
+        ComposeVerb::Build(args) => done(build::run(ctx, &project, &args)),
         ComposeVerb::Down(args) => done(down::down(ctx, &project, &args)),
         ComposeVerb::Config(args) => done(config::show(ctx, &project, &args)),
         ComposeVerb::Ps(args) => done(ps::run(ctx, &project, &args)),

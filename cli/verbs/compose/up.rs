@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use lighter_engine::images::pull::PullPolicy;
 use super::config::load_services;
 use super::foreground::{self, Foreground};
 use super::pull::Pulling;
-use super::{interrupt, outcome, pull, select};
+use super::{build, interrupt, outcome, pull, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
@@ -61,6 +62,15 @@ pub(crate) struct UpArgs {
     /// When to pull images, instead of what the file says: `always`, `missing`, `never`, `daily`, `every_12h`
     #[arg(long, value_name = "POLICY")]
     pull: Option<PullPolicy>,
+    /// Build the images of services that have a `build`, even if they are here
+    #[arg(long, conflicts_with = "no_build")]
+    build: bool,
+    /// Build nothing, even if an image is missing
+    #[arg(long)]
+    no_build: bool,
+    /// No progress of builds
+    #[arg(long)]
+    quiet_build: bool,
     /// No progress of pulls
     #[arg(long)]
     quiet_pull: bool,
@@ -95,7 +105,7 @@ pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<
     let engine = ctx.recovered_engine()?;
     let begun = Timestamp::now();
     let lock = engine.lock_project(&project.name)?;
-    let plan = plan(ctx, &engine, &project, args, &options)?;
+    let plan = plan(ctx, &engine, &project, args, (&options, interrupt.flag()))?;
     if args.dry_run {
         return outcome::show_plan(ctx, &plan).map(|()| ExitCode::SUCCESS);
     }
@@ -131,7 +141,7 @@ fn plan(
     engine: &Engine,
     project: &Project,
     args: &UpArgs,
-    options: &UpOptions,
+    (options, cancelled): (&UpOptions, &AtomicBool),
 ) -> Result<Plan, Failure> {
     // before anything is pulled: what cannot run shall not cost a download
     if let Some(refusal) = project.refusals.first() {
@@ -139,6 +149,10 @@ fn plan(
     }
     let services =
         selection::select(project, &options.services, !options.no_deps).map_err(|fault| outcome::fault(*fault))?;
+    if !args.no_build && !args.dry_run {
+        let how = build::Building { all: args.build, quiet: args.quiet_build, cancelled };
+        build::missing(ctx, engine, project, &services, &how)?;
+    }
     pull::missing(ctx, engine, project, &services, &Pulling { policy: args.pull, quiet: args.quiet_pull })?;
     let images = images::find(project, &services, engine).map_err(|error| match error {
         ImagesError::Missing(fault) => outcome::fault(*fault),

@@ -7,7 +7,7 @@ pub(crate) mod inspect;
 mod mount;
 pub(crate) mod prune;
 
-use super::{history, images, import, load, pull, rmi, save, tag};
+use super::{history, images, import, load, pull, push, rmi, save, tag};
 use crate::context::Context;
 use crate::error::Failure;
 
@@ -19,6 +19,7 @@ pub(crate) enum ImageVerb {
     #[command(visible_alias = "remove")]
     Rm(rmi::RmiArgs),
     Pull(pull::PullArgs),
+    Push(push::PushArgs),
     Tag(tag::TagArgs),
     History(history::HistoryArgs),
     Inspect(inspect::ImageInspectArgs),
@@ -37,6 +38,7 @@ pub(crate) fn run(ctx: &Context, verb: &ImageVerb) -> Result<(), Failure> {
         ImageVerb::Ls(args) => images::run(ctx, args),
         ImageVerb::Rm(args) => rmi::run(ctx, args),
         ImageVerb::Pull(args) => pull::run(ctx, args),
+        ImageVerb::Push(args) => push::run(ctx, args),
         ImageVerb::Tag(args) => tag::run(ctx, args),
         ImageVerb::History(args) => history::run(ctx, args),
         ImageVerb::Inspect(args) => inspect::run(ctx, args),

@@ -82,19 +82,42 @@ pub(crate) struct RunFlags {
     /// Publish a port: `[address:][host port:]port[/udp]`
     #[arg(short, long, value_name = "PORT", help_heading = "Network")]
     pub(crate) publish: Vec<String>,
-    /// Network: a name, `bridge`, `host`, `none` or `container:NAME`
-    #[arg(long, alias = "net", default_value = "bridge", help_heading = "Network")]
-    pub(crate) network: String,
+    /// Publish every exposed port on a free port of the host
+    #[arg(short = 'P', long, help_heading = "Network")]
+    pub(crate) publish_all: bool,
+    /// Say that the container listens on a port: `80` or `53/udp`
+    #[arg(long, value_name = "PORT", help_heading = "Network")]
+    pub(crate) expose: Vec<String>,
+    /// Network: a name, `bridge`, `host`, `none` or `container:NAME`; several by saying it again.
+    ///
+    /// With wishes: `name=NET,alias=NAME,ip=…,ip6=…,mac-address=…,link-local-ip=…,gw-priority=N`.
+    #[arg(long, alias = "net", help_heading = "Network")]
+    pub(crate) network: Vec<String>,
     /// Further name on the network
     #[arg(long, alias = "net-alias", value_name = "NAME", help_heading = "Network")]
     pub(crate) network_alias: Vec<String>,
-    /// Fixed address
+    /// Fixed IPv4 address
     #[arg(long, value_name = "ADDRESS", help_heading = "Network")]
     pub(crate) ip: Option<std::net::Ipv4Addr>,
+    /// Fixed IPv6 address
+    #[arg(long, value_name = "ADDRESS", help_heading = "Network")]
+    pub(crate) ip6: Option<std::net::Ipv6Addr>,
+    /// Further address of the link
+    #[arg(long, value_name = "ADDRESS", help_heading = "Network")]
+    pub(crate) link_local_ip: Vec<std::net::IpAddr>,
+    /// Fixed hardware address
+    #[arg(long, value_name = "ADDRESS", help_heading = "Network")]
+    pub(crate) mac_address: Option<String>,
+    /// Further name, for this container alone, of another on the same network: `container[:alias]`
+    #[arg(long, value_name = "CONTAINER", help_heading = "Network")]
+    pub(crate) link: Vec<String>,
     /// Host name
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     pub(crate) hostname: Option<String>,
-    /// Line for /etc/hosts: `name:address`
+    /// Domain name
+    #[arg(long, value_name = "DOMAIN", help_heading = "Network")]
+    pub(crate) domainname: Option<String>,
+    /// Line for /etc/hosts: `name:address`, or `name:host-gateway`
     #[arg(long, value_name = "NAME:ADDRESS", help_heading = "Network")]
     pub(crate) add_host: Vec<String>,
     /// Name server
@@ -103,6 +126,9 @@ pub(crate) struct RunFlags {
     /// Search domain
     #[arg(long, value_name = "DOMAIN", help_heading = "Network")]
     pub(crate) dns_search: Vec<String>,
+    /// Option of resolv.conf(5)
+    #[arg(long, alias = "dns-opt", value_name = "OPTION", help_heading = "Network")]
+    pub(crate) dns_option: Vec<String>,
 
     /// Limit of memory
     #[arg(short, long, value_name = "BYTES", help_heading = "Limits")]

@@ -2,6 +2,7 @@
 
 mod explain;
 mod flags;
+mod network;
 pub(crate) mod parse;
 mod specification;
 

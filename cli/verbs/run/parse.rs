@@ -171,7 +171,8 @@ pub(crate) fn device(text: &str) -> Device {
     Device { source: source.into(), target: target.to_owned(), permissions: permissions.to_owned() }
 }
 
-/// Reads `-p`: `[address:][host:]port[/protocol]`, ports or ranges of equal length.
+/// Reads `-p`: `[address:][host:]port[/protocol]`, ports or ranges of equal length, or a range of the host for one port, of
+/// which the first free one is taken.
 pub(crate) fn publish(text: &str) -> Result<Vec<PublishedPort>, Failure> {
     let wrong = |why: &str| Failure::text(format!("-p `{text}`: {why}"));
     let (rest, protocol) = text.rsplit_once('/').unwrap_or((text, "tcp"));
@@ -190,17 +191,30 @@ pub(crate) fn publish(text: &str) -> Result<Vec<PublishedPort>, Failure> {
         "" => None,
         address => Some(address.parse().map_err(|_| wrong("the address is none"))?),
     };
+    let to = |target, hosts: Option<(u16, u16)>| PublishedPort {
+        host_ip,
+        host_port: hosts.map(|(first, _)| first),
+        last_host_port: hosts.map(|(_, last)| last),
+        target,
+        protocol: protocol.clone(),
+    };
     let targets = range(target).ok_or_else(|| wrong("the port is none from 1 to 65535"))?;
     if host.is_empty() {
-        let port = |target| PublishedPort { host_ip, host_port: None, target, protocol: protocol.clone() };
-        return Ok(targets.map(port).collect());
+        return Ok(targets.map(|target| to(target, None)).collect());
     }
     let hosts = range(host).ok_or_else(|| wrong("the host port is none from 1 to 65535"))?;
+    if targets.len() == 1 {
+        return Ok(targets.map(|target| to(target, Some((*hosts.start(), *hosts.end())))).collect());
+    }
     if hosts.len() != targets.len() {
         return Err(wrong("the two ranges have different lengths"));
     }
-    let port = |(host, target)| PublishedPort { host_ip, host_port: Some(host), target, protocol: protocol.clone() };
-    Ok(hosts.zip(targets).map(port).collect())
+    Ok(hosts.zip(targets).map(|(host, target)| to(target, Some((host, host)))).collect())
+}
+
+/// Reads `--expose`.
+pub(crate) fn exposed(text: &str) -> String {
+    if text.contains('/') { text.to_owned() } else { format!("{text}/tcp") }
 }
 
 fn range(text: &str) -> Option<std::ops::RangeInclusive<u16>> {
@@ -243,7 +257,9 @@ mod tests {
         assert_eq!(one("127.0.0.1::80"), (Some("127.0.0.1".into()), None, 80, "tcp".into()));
         assert_eq!(one("[::1]:8080:80").0, Some("::1".into()));
         assert_eq!(publish("9000-9002:80-82").unwrap().len(), 3);
-        for bad in ["", "0", "x", "80-70", "1:2:3:4", "9000-9001:80", "80/icmp", "65536"] {
+        let any = publish("9000-9002:80").unwrap();
+        assert_eq!((any.len(), any[0].host_port, any[0].last_host_port), (1, Some(9000), Some(9002)));
+        for bad in ["", "0", "x", "80-70", "1:2:3:4", "9000-9001:80-82", "80/icmp", "65536"] {
             assert!(publish(bad).is_err(), "{bad}");
         }
     }

@@ -4,17 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lighter_engine::images::store::Image;
-use lighter_engine::netns::NetworkSpec;
-use lighter_engine::{
-    Attachment, ContainerSpec, Engine, HealthCheck, Isolation, NetworkMode, Probe, ProcessChoice, Resources,
-};
+use lighter_engine::{ContainerSpec, Engine, HealthCheck, Isolation, Probe, ProcessChoice, PublishedPort, Resources};
 
-use super::{RunFlags, parse};
+use super::{RunFlags, network, parse};
 use crate::context::Context;
 use crate::error::Failure;
-
-/// Name of the network of containers that name none, as docker's.
-const DEFAULT_NETWORK: &str = "bridge";
 
 pub(super) fn specification(
     ctx: &Context,
@@ -46,14 +40,21 @@ pub(super) fn specification(
     let mut spec = ContainerSpec::from_image(name, flags.image.clone(), image, choice, mounts);
     spec.group_add = flags.group_add.clone();
     spec.hostname = flags.hostname.clone();
+    spec.domainname = flags.domainname.clone();
     spec.devices = flags.device.iter().map(|text| parse::device(text)).collect();
-    spec.network = network(engine, flags)?;
+    spec.network = network::mode(engine, flags)?;
+    spec.links = flags.link.iter().map(|text| network::link(text)).collect();
     for text in &flags.publish {
         spec.ports.extend(parse::publish(text)?);
+    }
+    spec.exposed.extend(flags.expose.iter().map(|port| parse::exposed(port)));
+    if flags.publish_all {
+        spec.ports.extend(unpublished(&spec));
     }
     spec.extra_hosts = flags.add_host.iter().map(|text| host_line(text)).collect::<Result<_, _>>()?;
     spec.dns = flags.dns.clone();
     spec.dns_search = flags.dns_search.clone();
+    spec.dns_options = flags.dns_option.clone();
     spec.resources = resources(flags)?;
     spec.isolation = isolation(flags)?;
     if let Some(size) = &flags.shm_size {
@@ -87,35 +88,13 @@ fn environment(ctx: &Context, flags: &RunFlags) -> Result<Vec<String>, Failure> 
     Ok(env)
 }
 
-fn network(engine: &Engine, flags: &RunFlags) -> Result<NetworkMode, Failure> {
-    if let Some(other) = flags.network.strip_prefix("container:") {
-        return Ok(NetworkMode::Container(engine.find(other)?.id));
-    }
-    match flags.network.as_str() {
-        "host" => return Ok(NetworkMode::Host),
-        "none" => return Ok(NetworkMode::None),
-        "bridge" | "default" => ensure_default_network(engine)?,
-        _ => {}
-    }
-    let name = if flags.network == "default" { DEFAULT_NETWORK } else { &flags.network };
-    let network = engine.net().network(name)?;
-    let network = network.ok_or_else(|| {
-        Failure::text(format!("no such network: {name}")).hint(format!("make it with: lighter network create {name}"))
-    })?;
-    let aliases = flags.network_alias.clone();
-    Ok(NetworkMode::Bridge(vec![Attachment { network: network.name, aliases, address: flags.ip, mac: None }]))
-}
-
-fn ensure_default_network(engine: &Engine) -> Result<(), Failure> {
-    if engine.net().network(DEFAULT_NETWORK)?.is_some() {
-        return Ok(());
-    }
-    let spec = NetworkSpec { name: DEFAULT_NETWORK.to_owned(), ..NetworkSpec::default() };
-    match engine.create_network(&spec) {
-        // another command was faster
-        Err(_) if engine.net().network(DEFAULT_NETWORK)?.is_some() => Ok(()),
-        result => Ok(result.map(|_| ())?),
-    }
+/// Returns a free port of the host for each port that is exposed and not published.
+fn unpublished(spec: &ContainerSpec) -> Vec<PublishedPort> {
+    let exposed = spec.exposed.iter().filter_map(|text| parse::publish(text).ok()).flatten();
+    let has = |port: &PublishedPort| {
+        spec.ports.iter().any(|other| (other.target, &other.protocol) == (port.target, &port.protocol))
+    };
+    exposed.filter(|port| !has(port)).collect()
 }
 
 fn resources(flags: &RunFlags) -> Result<Resources, Failure> {

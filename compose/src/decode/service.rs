@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::reader::{Reader, pairs, text, texts};
-use super::{endpoint, file_object, healthcheck, isolation, logging, mount, port, process, resources, restart};
-use crate::model::{Build, Condition, Dependency, Service};
+use super::{build, endpoint, file_object, healthcheck, isolation, logging, mount, port, process, resources, restart};
+use crate::model::{Condition, Dependency, Service};
 use crate::yaml::Node;
 
 pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
@@ -17,7 +17,7 @@ pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
         replicas: replicas.unwrap_or(1),
         profiles: texts(node, "profiles"),
         image: text(node, "image"),
-        build: node.get("build").map(build),
+        build: node.get("build").map(|own| build::read(own, &path, reader)),
         pull_policy: reader
             .parse(node.get("pull_policy"), &format!("{path}.pull_policy"), "a pull policy", |text| text.parse().ok())
             .unwrap_or_default(),
@@ -40,10 +40,6 @@ pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
         attach: node.get("attach").and_then(Node::as_bool).unwrap_or(true),
         document: node.clone(),
     }
-}
-
-fn build(node: &Node) -> Build {
-    Build { context: text(node, "context").unwrap_or_default(), dockerfile: text(node, "dockerfile") }
 }
 
 fn depends_on(node: &Node) -> BTreeMap<String, Dependency> {

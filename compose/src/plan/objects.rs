@@ -1,8 +1,9 @@
 //! Networks and volumes of a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-use lighter_engine::netns::NetworkSpec;
+use lighter_engine::netns::{NetworkSpec, RangeSpec};
 
 use super::up::PlanError;
 use super::{ContainerRef, Op, Plan, StepId, Why};
@@ -69,15 +70,29 @@ fn used_networks<'a>(project: &'a Project, services: &[String]) -> Vec<&'a Netwo
 fn network_spec(project: &Project, network: &Network) -> NetworkSpec {
     let mut labels = network.labels.clone();
     labels.extend(object_labels(project, names::NETWORK, &network.key, hash::network_hash(network)));
+    let range = |subnet| RangeSpec {
+        gateway: network.gateway.map(Into::into),
+        reserved: fixed_addresses(project, &network.key),
+        ..RangeSpec::new(subnet)
+    };
     NetworkSpec {
         name: network.name.clone(),
-        subnet: network.subnet,
-        gateway: network.gateway,
+        ranges: network.subnet.map(|subnet| range(subnet.into())).into_iter().collect(),
         internal: network.internal,
         mtu: network.mtu,
         labels,
-        options: BTreeMap::new(),
+        ..NetworkSpec::default()
     }
+}
+
+/// Returns the fixed addresses of services on a network: no other container is given one, not even before the service's own
+/// is made.
+fn fixed_addresses(project: &Project, key: &str) -> BTreeMap<String, IpAddr> {
+    let fixed = project.services.values().flat_map(|service| {
+        let plugs = service.networking.attachments().into_iter().filter(|(network, _)| *network == key);
+        plugs.filter_map(|(_, endpoint)| Some((service.name.clone(), endpoint.ipv4_address?.into())))
+    });
+    fixed.collect()
 }
 
 /// Adds the steps for volumes used by `services`.

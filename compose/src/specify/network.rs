@@ -33,24 +33,24 @@ pub(super) fn fill(spec: &mut ContainerSpec, project: &Project, service: &Servic
     spec.exposed.dedup();
 }
 
-/// Returns the plugs of a service; the first one gives the default route.
+/// Returns the plugs of a service, in the order of `priority` and name.
 fn attachments(project: &Project, service: &Service) -> Vec<Attachment> {
-    let mut attachments = service.networking.attachments();
-    // Sorting keeps equals in their order, which is that of `priority` and name.
-    attachments.sort_by_key(|(_, endpoint)| std::cmp::Reverse(endpoint.gw_priority));
     let attachment = |(key, endpoint): (&str, &model::Endpoint)| Attachment {
         network: project.networks.get(key).map(|network| network.name.clone()).unwrap_or_default(),
         aliases: [service.name.clone()].into_iter().chain(endpoint.aliases.iter().cloned()).collect(),
         address: endpoint.ipv4_address,
         mac: endpoint.mac_address,
+        gw_priority: endpoint.gw_priority,
+        ..Attachment::default()
     };
-    attachments.into_iter().map(attachment).collect()
+    service.networking.attachments().into_iter().map(attachment).collect()
 }
 
 fn port(port: &Port) -> PublishedPort {
     PublishedPort {
         host_ip: port.host_ip,
         host_port: port.published.map(|range| range.first),
+        last_host_port: None,
         target: port.target,
         protocol: port.protocol.word().to_owned(),
     }

@@ -41,12 +41,15 @@ impl Monitor {
     }
 
     fn turn(&mut self) -> Next {
-        self.read_signals();
+        if self.read_signals() {
+            self.follow_networks();
+        }
         self.pump_output();
         self.serve_clients();
         if let Some(server) = &mut self.connection.server {
             server.handle();
         }
+        self.connection.relay.handle();
         self.probe();
         if let Some(exit_code) = self.ended() {
             return self.after_end(exit_code);
@@ -64,6 +67,7 @@ impl Monitor {
             self.restart_at,
             self.prober.as_ref().map(Prober::deadline),
             self.connection.server.as_ref().and_then(|server| server.timeout()).map(|wait| now + wait),
+            self.connection.relay.timeout().map(|wait| now + wait),
         ];
         let deadline = deadlines.into_iter().flatten().min();
         let timeout = deadline.map_or(PollTimeout::NONE, |at| poll_timeout(at.saturating_duration_since(now)));
@@ -83,13 +87,27 @@ impl Monitor {
         fds.extend(self.input.as_fd().map(|fd| (fd, PollFlags::POLLOUT)));
         fds.extend(self.attachments.fds(self.input.has_room()));
         fds.extend(self.connection.server.iter().flat_map(|server| server.fds()));
+        fds.extend(self.connection.relay.fds());
         fds.extend(self.prober.iter().flat_map(Prober::fds).map(|fd| (fd, PollFlags::POLLIN)));
         fds
     }
 
-    /// A signal only wakes us: what the user wants is in a file.
-    fn read_signals(&mut self) {
-        while let Ok(Some(_)) = self.signals.read_signal() {}
+    /// A signal only wakes us: what the user wants is in files. Returns whether there was one.
+    fn read_signals(&mut self) -> bool {
+        let mut any = false;
+        while let Ok(Some(_)) = self.signals.read_signal() {
+            any = true;
+        }
+        any
+    }
+
+    /// Takes note of networks that a command has connected or disconnected; what cannot be read now is read at the next signal.
+    fn follow_networks(&mut self) {
+        let Ok(changed) = self.engine.follow(&self.id, &self.spec, &mut self.connection) else { return };
+        if changed {
+            self.state.endpoints = self.connection.endpoints.clone();
+            let _ = self.write_state(false); // on a full disk the command sees that nothing was written
+        }
     }
 
     fn pump_output(&mut self) {
@@ -214,7 +232,7 @@ impl Monitor {
     /// Undoes everything, records the end, deletes the container if it was to be, and lets the clients read to the end.
     fn finish(mut self) -> io::Result<()> {
         self.connection.server = None;
-        self.connection.reservations.clear();
+        self.connection.relay = crate::netns::Relay::default();
         let torn_down = self.engine.tear_down(&self.id);
         let exit_code = self.state.exit_code.unwrap_or(exit_code::OURS);
         self.state.status = Status::Exited;

@@ -113,6 +113,7 @@ impl Monitor {
         attached: Option<UnixStream>,
     ) -> Result<(Self, Vec<String>), LaunchError> {
         let started = Self::prepare(engine.clone(), id, signals, attached).and_then(|(mut monitor, mut warnings)| {
+            warnings.append(&mut monitor.connection.notes);
             warnings.extend(monitor.launch()?);
             Ok((monitor, warnings))
         });
@@ -378,7 +379,7 @@ fn etc_files(
             resolv_conf: shared.join("resolv.conf"),
         });
     }
-    Ok(etc::write(&paths.etc(), id, spec, &connection.endpoints, connection.gateway())?)
+    Ok(etc::write(&paths.etc(), id, spec, (&connection.endpoints, &connection.gateways))?)
 }
 
 /// Notes on disk why a container did not start: it is what it was before, and says why.

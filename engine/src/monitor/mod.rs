@@ -58,6 +58,7 @@ fn run() -> io::Result<()> {
     }
     let signals = signals()?;
     let engine = Engine::open(record.root.clone(), record.run.clone()).map_err(io::Error::other)?;
+    let engine = engine.with_network(record.network.clone());
     match record.task {
         Task::Start => start(engine, &record.id, signals, reply, attached),
         Task::Adopt => adopt(engine, &record.id, signals, reply),

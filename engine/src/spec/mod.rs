@@ -14,7 +14,7 @@ pub use from_image::ProcessChoice;
 pub use health::{DEFAULT_PROBE_INTERVAL, DEFAULT_PROBE_RETRIES, DEFAULT_PROBE_TIMEOUT, HealthCheck, Probe};
 pub use isolation::{Isolation, Ulimit, UnknownSecurityOption};
 pub use mounts::{BindPropagation, Device, Mount, MountKind};
-pub use network::{Attachment, NetworkMode, PublishedPort};
+pub use network::{Attachment, Link, NetworkMode, PublishedPort};
 pub use resources::Resources;
 pub use restart::{RestartPolicy, UnknownRestartPolicy};
 
@@ -97,6 +97,9 @@ pub struct ContainerSpec {
     pub devices: Vec<Device>,
     /// How the container is networked.
     pub network: NetworkMode,
+    /// Further names for containers on its networks.
+    #[serde(default)]
+    pub links: Vec<Link>,
     /// Ports published on the host.
     #[serde(default)]
     pub ports: Vec<PublishedPort>,
@@ -211,6 +214,7 @@ impl ContainerSpec {
             mounts: Vec::new(),
             devices: Vec::new(),
             network: NetworkMode::None,
+            links: Vec::new(),
             ports: Vec::new(),
             exposed: Vec::new(),
             extra_hosts: Vec::new(),

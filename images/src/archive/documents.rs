@@ -38,15 +38,29 @@ struct DockerImage {
     layers: Vec<String>,
 }
 
-/// Lists the images of an archive; of those for several platforms, the ones for `wanted`.
-pub(super) fn find(members: &Members, wanted: &Platform) -> Result<Vec<Found>, ArchiveError> {
-    if members.find(LAYOUT).is_some() && members.find(INDEX).is_some() {
-        layout(members, wanted)
+/// Lists the images of an archive. Where there are several for one name, this host's is chosen, or `platform`'s; with
+/// `platform`, an image of another one is refused.
+pub(super) fn find(members: &Members, platform: Option<&Platform>) -> Result<Vec<Found>, ArchiveError> {
+    let found = if members.find(LAYOUT).is_some() && members.find(INDEX).is_some() {
+        layout(members, &platform.cloned().unwrap_or_else(Platform::host))?
     } else if members.find(DOCKER_MANIFEST).is_some() {
-        docker(members, wanted)
+        docker(members)?
     } else {
-        Err(ArchiveError::NoImages)
+        return Err(ArchiveError::NoImages);
+    };
+    if let Some(wanted) = platform {
+        found.iter().try_for_each(|image| check_platform(image, wanted))?;
     }
+    Ok(found)
+}
+
+fn check_platform(found: &Found, wanted: &Platform) -> Result<(), ArchiveError> {
+    let has = Platform::of(&found.image.config);
+    if wanted.accepts(&has).is_some() {
+        return Ok(());
+    }
+    let image = found.names.first().map_or_else(|| found.image.id.short().to_owned(), Reference::familiar);
+    Err(ArchiveError::Platform { image, has: has.to_string(), wanted: wanted.to_string() })
 }
 
 fn layout(members: &Members, wanted: &Platform) -> Result<Vec<Found>, ArchiveError> {
@@ -117,17 +131,16 @@ fn name_of(descriptor: &Descriptor) -> Result<Option<Reference>, ArchiveError> {
     Ok(name.map(|name| name.parse()).transpose()?)
 }
 
-fn docker(members: &Members, wanted: &Platform) -> Result<Vec<Found>, ArchiveError> {
+fn docker(members: &Members) -> Result<Vec<Found>, ArchiveError> {
     let images: Vec<DockerImage> = parse(DOCKER_MANIFEST, &members.document(DOCKER_MANIFEST, LARGEST_MANIFEST)?)?;
     // The same layer of several images is hashed once.
     let mut known = BTreeMap::new();
-    images.iter().map(|image| of_docker(members, image, wanted, &mut known)).collect()
+    images.iter().map(|image| of_docker(members, image, &mut known)).collect()
 }
 
 fn of_docker(
     members: &Members,
     image: &DockerImage,
-    wanted: &Platform,
     known: &mut BTreeMap<String, (Digest, Compression)>,
 ) -> Result<Found, ArchiveError> {
     let config_bytes = members.document(&image.config, LARGEST_CONFIG)?;
@@ -137,7 +150,6 @@ fn of_docker(
         let why = format!("has {} layers and `{}` {}", image.layers.len(), image.config, diff_ids.len());
         return Err(ArchiveError::Malformed { name: DOCKER_MANIFEST.to_owned(), why });
     }
-    check_platform(&config, image, wanted)?;
     let mut layers = Vec::new();
     for (position, (path, (diff_id, _))) in image.layers.iter().zip(diff_ids).enumerate() {
         let content = members.get(path)?.clone();
@@ -161,19 +173,6 @@ fn identify(content: &Content, diff_id: Digest) -> Result<(Digest, Compression),
         _ => content.digest().map_err(read("read"))?,
     };
     Ok((blob, compression))
-}
-
-fn check_platform(
-    config: &oci_spec::image::ImageConfiguration,
-    image: &DockerImage,
-    wanted: &Platform,
-) -> Result<(), ArchiveError> {
-    let has = Platform::of(config);
-    if wanted.accepts(&has).is_some() {
-        return Ok(());
-    }
-    let image = image.repo_tags.iter().flatten().next().unwrap_or(&image.config).clone();
-    Err(ArchiveError::Platform { image, has: has.to_string(), wanted: wanted.to_string() })
 }
 
 /// Writes the manifest that Docker's form does not have: the same files, so the same bytes every time.

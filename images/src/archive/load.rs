@@ -16,7 +16,7 @@ use crate::store::{Image, Needs, Store};
 /// How to load.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
-    /// The platform to choose where there are several; `None` means this host's.
+    /// The platform to choose where there are several, and that every image must be of; `None` means this host's, and any.
     pub platform: Option<Platform>,
 }
 
@@ -40,8 +40,7 @@ pub fn load(
     progress: &dyn Progress,
 ) -> Result<Vec<Loaded>, ArchiveError> {
     let members = Members::read(store, input)?;
-    let wanted = options.platform.clone().unwrap_or_else(Platform::host);
-    let found = documents::find(&members, &wanted)?;
+    let found = documents::find(&members, options.platform.as_ref())?;
     let mut needs = Needs::default();
     for image in &found {
         needs.extend(image.image.needs()?);

@@ -6,15 +6,25 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
+use std::sync::Arc;
 
 use super::error::{ArchiveError, read};
 use crate::content::Content;
-use crate::layer::{Compression, Entry, Kind, Reader};
+use crate::layer::{Compression, Entry, Kind, Reader, clean};
 use crate::store::Store;
 
 /// Most entries of an archive; an image has a few for each layer.
 const MOST_ENTRIES: usize = 1 << 16;
+
+/// Longest name and link target together, in bytes (twice PATH_MAX of linux/limits.h).
+const LONGEST_NAMES: usize = 8192;
+
+/// Smallest content that has a file of its own, in bytes: a layer, which may become a blob as it is.
+const SMALLEST_OWN: u64 = 1 << 20;
+
+/// Most files of their own; descriptors are few, 1024 as a rule (getrlimit(2)).
+const MOST_OWN: usize = 256;
 
 /// Most links from one name to the next.
 const MOST_LINKS: usize = 8;
@@ -45,7 +55,7 @@ impl Members {
     /// Reads the archive to its end.
     pub(super) fn read(store: &Store, input: Input) -> Result<Members, ArchiveError> {
         match input {
-            Input::File(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => {
+            Input::File(file) if is_at_start(&file) => {
                 let content = Content::whole(file).map_err(read("open"))?;
                 match content.compression().map_err(read("read"))? {
                     Compression::None => Members::in_place(&content),
@@ -79,8 +89,9 @@ impl Members {
         let plain = compression.reader(stream).map_err(read("read"))?;
         let mut members = Members { files: HashMap::new() };
         let mut reader = Reader::new(BufReader::with_capacity(PIECE, plain));
+        let mut spools = Spools { store, own: 0, shared: None };
         while let Some(entry) = reader.next().map_err(read("read"))? {
-            members.add(&entry, || keep(store, &mut reader))?;
+            members.add(&entry, || spools.keep(&mut reader, entry.size))?;
         }
         Ok(members)
     }
@@ -91,6 +102,9 @@ impl Members {
         entry: &Entry,
         content: impl FnOnce() -> Result<Content, ArchiveError>,
     ) -> Result<(), ArchiveError> {
+        if self.files.len() >= MOST_ENTRIES || entry.path.len() + entry.link.len() > LONGEST_NAMES {
+            return Err(read("read")("it has more files, or longer names, than any archive of images"));
+        }
         let name = clean(&entry.path);
         let member = match entry.kind {
             Kind::Regular if entry.sparse.is_some() => return Err(read("read")("a file in it has holes")),
@@ -99,9 +113,6 @@ impl Members {
             Kind::Symlink => Member::Link(resolve(&name, &entry.link)),
             _ => return Ok(()),
         };
-        if self.files.len() >= MOST_ENTRIES {
-            return Err(read("read")(format!("it has more than {MOST_ENTRIES} files")));
-        }
         self.files.insert(name, member);
         Ok(())
     }
@@ -133,32 +144,50 @@ impl Members {
     }
 }
 
-/// Copies the current entry's content into a file without a name.
-fn keep<R: BufRead>(store: &Store, reader: &mut Reader<R>) -> Result<Content, ArchiveError> {
-    let mut file = store.blobs().spool()?;
+/// Tells whether this is a file on a disk that nobody has begun to read.
+fn is_at_start(mut file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.is_file())
+        && file.stream_position().is_ok_and(|position| position == 0)
+}
+
+/// Files without a name that the content of a stream is kept in.
+struct Spools<'a> {
+    store: &'a Store,
+    /// Files that have one content each.
+    own: usize,
+    /// The file that the rest is in, and its length.
+    shared: Option<(Arc<File>, u64)>,
+}
+
+impl Spools<'_> {
+    /// Copies the current entry's content.
+    fn keep<R: BufRead>(&mut self, reader: &mut Reader<R>, size: u64) -> Result<Content, ArchiveError> {
+        if size >= SMALLEST_OWN && self.own < MOST_OWN {
+            self.own += 1;
+            let file = self.store.blobs().spool()?;
+            copy_entry(reader, &file)?;
+            return Ok(Content::new(Arc::new(file), 0, size));
+        }
+        let (file, length) = match self.shared.take() {
+            Some(shared) => shared,
+            None => (Arc::new(self.store.blobs().spool()?), 0),
+        };
+        copy_entry(reader, &file)?;
+        self.shared = Some((Arc::clone(&file), length + size));
+        Ok(Content::new(file, length, size))
+    }
+}
+
+fn copy_entry<R: BufRead>(reader: &mut Reader<R>, mut file: &File) -> Result<(), ArchiveError> {
     loop {
         let chunk = reader.chunk().map_err(read("read"))?;
         if chunk.is_empty() {
-            break;
+            return Ok(());
         }
         file.write_all(chunk).map_err(read("keep"))?;
         let length = chunk.len();
         reader.consume(length);
     }
-    Content::whole(file).map_err(read("keep"))
-}
-
-/// Cleans a name: no leading or doubled slashes, no `.`, and `..` stops at the top.
-fn clean(path: &[u8]) -> Vec<u8> {
-    let mut components: Vec<&[u8]> = Vec::new();
-    for component in path.split(|byte| *byte == b'/') {
-        match component {
-            b"" | b"." => {}
-            b".." => drop(components.pop()),
-            _ => components.push(component),
-        }
-    }
-    components.join(&b'/')
 }
 
 /// Returns the name that a symbolic link at `name` points to.
@@ -168,7 +197,18 @@ fn resolve(name: &[u8], link: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_link_points_to_a_name_of_the_archive(name in "[a-z./]{0,20}", link in "[a-z./]{0,20}") {
+            let target = resolve(name.as_bytes(), link.as_bytes());
+            let mut components = target.split(|byte| *byte == b'/');
+            prop_assert!(target.is_empty() || components.all(|one| !matches!(one, b"" | b"." | b"..")));
+        }
+    }
 
     #[test]
     fn links_are_looked_up_within_the_archive() {

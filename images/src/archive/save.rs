@@ -4,13 +4,14 @@
 //! archive is loaded; the same images give the same bytes.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::Write;
 
 use serde_json::{Value, json};
 
 use super::documents::blob_path;
 use super::error::ArchiveError;
 use super::{DOCKER_MANIFEST, IMAGE_NAME, INDEX, LAYOUT, REF_NAME};
+use crate::content::copy;
 use crate::digest::Digest;
 use crate::layer::{Compression, Entry, Kind, Timestamp, Writer};
 use crate::manifest::{self, ManifestError, OCI_MANIFEST};
@@ -200,7 +201,7 @@ impl<W: Write> Archive<'_, W> {
         let content = self.store.blobs().content(digest)?;
         let entry = file(&blob_path(digest), content.length());
         self.writer.entry(&entry).map_err(ArchiveError::Write)?;
-        io::copy(&mut content.reader(), &mut self.writer).map(drop).map_err(ArchiveError::Write)
+        copy(&mut content.reader(), &mut self.writer).map_err(ArchiveError::Write)
     }
 }
 

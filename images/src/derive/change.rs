@@ -171,10 +171,11 @@ impl Changes {
 
     fn set_word(&mut self, name: &str, text: &str) -> Result<(), ChangeError> {
         let words = self.words(text)?;
-        match &words[..] {
-            [word] => Ok(self.set(name, json!(word))),
-            _ => Err(ChangeError::Malformed { what: text.to_owned(), why: "it is not one word" }),
-        }
+        let [word] = &words[..] else {
+            return Err(ChangeError::Malformed { what: text.to_owned(), why: "it is not one word" });
+        };
+        self.set(name, json!(word));
+        Ok(())
     }
 
     /// A relative folder is below the one so far.

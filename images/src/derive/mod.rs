@@ -22,7 +22,7 @@ use std::os::fd::OwnedFd;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
-use crate::content::Content;
+use crate::content::{Content, copy};
 use crate::digest::Digest;
 pub use crate::install::InstallError;
 use crate::install::{Installation, LocalLayer};
@@ -107,7 +107,7 @@ pub fn import(
 ) -> Result<Image, DeriveError> {
     let archive = |act| move |source| DeriveError::Archive { act, source };
     let mut file = store.blobs().spool()?;
-    io::copy(&mut input, &mut file).map_err(archive("keep"))?;
+    copy(&mut input, &mut file).map_err(archive("keep"))?;
     let content = Content::whole(file).map_err(archive("read"))?;
     let compression = content.compression().map_err(archive("read"))?;
     let blob = content.digest().map_err(archive("read"))?;

@@ -10,6 +10,16 @@ use flate2::bufread::MultiGzDecoder;
 /// Largest window a zstd frame may ask for, as a power of two: 128 MiB, the decoder's memory (`zstd --long=27`).
 const LARGEST_WINDOW_LOG: u32 = 27;
 
+/// Largest archive that a layer may inflate to, in bytes: beyond any image, and short of most disks.
+const LARGEST: u64 = 64 << 30;
+
+/// What a layer may inflate to however small its blob is, in bytes: a layer of nothing but zeros is no attack yet.
+const HARMLESS: u64 = 1 << 30;
+
+/// Beyond that, how many times the size of its blob. gzip reaches 1032 at most (RFC 1951: 258 bytes in two bits), zstd a
+/// hundred times that.
+const LARGEST_RATIO: u64 = 1100;
+
 /// The compression of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -69,7 +79,17 @@ impl Compression {
         }
     }
 
-    /// Returns a reader of the plain archive in `blob`; data after the last gzip member or zstd frame is an error.
+    /// Returns a reader of the plain archive in `blob`, a layer of `size` bytes; more content than anybody packs into so few
+    /// bytes is an error.
+    pub(crate) fn bounded_reader<'a>(self, blob: impl BufRead + 'a, size: u64) -> io::Result<Box<dyn Read + 'a>> {
+        let limit = size.saturating_mul(LARGEST_RATIO).clamp(HARMLESS, LARGEST);
+        Ok(match self.reader(blob)? {
+            plain if self == Compression::None => plain,
+            plain => Box::new(Bounded { plain, limit, left: limit }),
+        })
+    }
+
+    /// Returns a reader of what is in `blob`; data after the last gzip member or zstd frame is an error.
     pub(crate) fn reader<'a>(self, blob: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Compression::None => Box::new(blob),
@@ -80,6 +100,23 @@ impl Compression {
                 Box::new(decoder)
             }
         })
+    }
+}
+
+/// A reader that fails beyond a limit.
+struct Bounded<R> {
+    plain: R,
+    limit: u64,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.plain.read(buffer)?;
+        self.left = self.left.checked_sub(length as u64).ok_or_else(|| {
+            io::Error::other(format!("a layer of this size that inflates to more than {} bytes is refused", self.limit))
+        })?;
+        Ok(length)
     }
 }
 
@@ -97,7 +134,7 @@ mod tests {
 
     fn inflate(compression: Compression, blob: &[u8]) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
-        compression.reader(blob)?.read_to_end(&mut content)?;
+        compression.bounded_reader(blob, blob.len() as u64)?.read_to_end(&mut content)?;
         Ok(content)
     }
 
@@ -111,6 +148,15 @@ mod tests {
         assert_eq!(inflate(Compression::Zstd, &frames).unwrap(), b"one two");
         assert!(inflate(Compression::Zstd, &[&frames[..], b"garbage"].concat()).is_err());
         assert!(inflate(Compression::Zstd, &frames[..frames.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn what_inflates_beyond_its_limit_is_an_error_and_no_end() {
+        let mut bounded = Bounded { plain: io::repeat(0), limit: 1000, left: 1000 };
+        let mut content = Vec::new();
+        assert!(bounded.by_ref().take(1000).read_to_end(&mut content).is_ok());
+        let error = bounded.read(&mut [0]).unwrap_err().to_string();
+        assert_eq!(error, "a layer of this size that inflates to more than 1000 bytes is refused");
     }
 
     #[test]

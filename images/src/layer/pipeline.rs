@@ -136,7 +136,7 @@ pub(crate) fn run<S: Source>(
     let stop = AtomicBool::new(false);
     let (compression, root, below) = (job.compression, job.root, job.below);
     thread::scope(|scope| {
-        let inflating = scope.spawn(move || inflate(compression, blob_reader, plain_writer));
+        let inflating = scope.spawn(move || inflate(compression, (blob_reader, job.blob.size), plain_writer));
         let extracting = scope.spawn(|| extract(plain_reader, root, below, &stop));
         let received = receive(job.blob, source, sink, Rest { writer: Some(blob_writer), stop: &stop });
         let inflated = inflating.join().unwrap_or_else(|panic| resume_unwind(panic));
@@ -195,8 +195,12 @@ fn receive<S: Source>(
     Ok(Received::Whole)
 }
 
-fn inflate(compression: Compression, blob: PipeReader<Bytes>, writer: PipeWriter<Vec<u8>>) -> io::Result<Digest> {
-    let mut plain = compression.reader(blob)?;
+fn inflate(
+    compression: Compression,
+    (blob, size): (PipeReader<Bytes>, u64),
+    writer: PipeWriter<Vec<u8>>,
+) -> io::Result<Digest> {
+    let mut plain = compression.bounded_reader(blob, size)?;
     let mut hasher = Sha256::new();
     loop {
         let mut piece = Vec::with_capacity(PIECE);

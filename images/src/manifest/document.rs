@@ -128,6 +128,17 @@ impl Document {
     }
 }
 
+impl Document {
+    /// Returns its media type; OCI's where it does not say.
+    pub(crate) fn media_type(&self) -> String {
+        let (said, default) = match self {
+            Document::Index(index) => (index.media_type(), OCI_INDEX),
+            Document::Manifest(manifest) => (manifest.media_type(), OCI_MANIFEST),
+        };
+        said.as_ref().map_or_else(|| default.to_owned(), ToString::to_string)
+    }
+}
+
 impl Shape {
     /// Decides what the document is, from its fields, and demands that everything else agrees.
     fn media(&self, digest: &Digest, announced: Option<&str>) -> Result<Media, ManifestError> {

@@ -91,13 +91,17 @@ impl Layer {
                 }
             }
         }
-        match self.download_from(work, &ingest, 0) {
-            Ok((progressed, writer)) => ingest.finish(writer).map(|()| progressed).map_err(PullError::from),
-            Err(error @ PullError::Corrupt { .. }) => {
-                ingest.discard()?;
-                Err(error)
+        loop {
+            match self.download_from(work, &ingest, 0) {
+                Ok((progressed, writer)) => return Ok(ingest.finish(writer).map(|()| progressed)?),
+                // A mirror may be wrong where the registry is right.
+                Err(PullError::Corrupt { .. }) if work.session.distrust(&self.blob) => ingest.clear()?,
+                Err(error @ PullError::Corrupt { .. }) => {
+                    ingest.discard()?;
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
         }
     }
 

@@ -37,8 +37,8 @@ impl Resolved {
     }
 }
 
-/// What a resolution needs.
-pub(super) struct Resolver<'a> {
+/// What one pull works with.
+pub(super) struct Errand<'a> {
     pub(super) store: &'a Store,
     pub(super) session: &'a Session,
     pub(super) reference: &'a Reference,
@@ -52,7 +52,7 @@ struct Read {
     bytes: Vec<u8>,
 }
 
-impl Resolver<'_> {
+impl Errand<'_> {
     /// Finds the reference's image for `wanted`.
     pub(super) fn resolve(&self, wanted: &Platform) -> Result<Resolved, PullError> {
         let (served, top) = match self.unchanged(wanted)? {
@@ -120,7 +120,11 @@ impl Resolver<'_> {
         }
         let bytes = match self.store.blobs().read(&digest, LARGEST_CONFIG) {
             Some(bytes) => bytes,
-            None => self.fetch(&digest, size)?,
+            None => match self.fetch(&digest, size) {
+                // A mirror may be wrong where the registry is right.
+                Err(PullError::Corrupt { .. }) if self.session.distrust(&digest) => self.fetch(&digest, size)?,
+                result => result?,
+            },
         };
         check_size(descriptor, &digest, bytes.len() as u64, self.reference)?;
         let (config, _) = manifest::parse_config(&bytes, &digest)?;

@@ -35,12 +35,12 @@ pub(super) async fn stream(remote: &Remote, wanted: &Wanted, pieces: &PieceSende
     let Wanted { digest, offset, size } = wanted;
     let mut transfer = Transfer { remote, digest, offset: *offset, size: *size, pieces };
     let mut failures = Failures::default();
-    for (index, connection) in remote.order() {
+    for (index, connection) in remote.order_for(digest) {
         if failures.is_hopeless(&connection.endpoint) {
             continue;
         }
         match transfer.from(connection).await {
-            Ok(Ok(())) => return remote.prefer(index),
+            Ok(Ok(())) => return remote.served(digest, index),
             Ok(Err(Unwanted)) => return,
             Err(failure) => {
                 remote.tell(connection, &failure, None);
@@ -66,13 +66,15 @@ impl Transfer<'_> {
     /// Gets the rest from one place, over as many connections as it takes while there is progress.
     async fn from(&mut self, connection: &Connection) -> Result<Result<(), Unwanted>, Failure> {
         let path = self.remote.path(&format!("blobs/{}", self.digest));
-        let mut tries = Tries::default();
+        let (mut tries, begun) = (Tries::default(), self.offset);
         while self.offset < self.size {
             let before = self.offset;
             let request = Request::get(path.clone()).beginning_at(self.offset);
             let failure = match self.once(connection, &request).await {
                 Ok(Ok(())) => return Ok(Ok(())),
                 Ok(Err(unwanted)) => return Ok(Err(unwanted)),
+                // It was there a moment ago: a registry that is started anew comes back.
+                Err(Failure::Unreachable(cause)) if self.offset > begun => Failure::Broken(cause),
                 Err(failure) => failure,
             };
             if self.offset > before {

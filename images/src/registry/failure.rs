@@ -27,12 +27,14 @@ pub(super) enum Failure {
     #[error("access denied{0}")]
     Denied(String),
     /// 429 or 503 with a time to wait, or without.
-    #[error("answers {status}{}", .after.map_or(String::new(), |after| format!(" and asks to wait {} s", after.as_secs())))]
+    #[error("answers {status}{}{who}", .after.map_or(String::new(), |after| format!(" and asks to wait {} s", after.as_secs())))]
     Busy {
         /// The status line's number.
         status: u16,
         /// `Retry-After`, RFC 9110 section 10.2.3.
         after: Option<Duration>,
+        /// As whom we asked, if the place wanted to know: limits differ.
+        who: String,
     },
     /// Any other status.
     #[error("answers {status}{message}")]

@@ -91,7 +91,8 @@ impl Connection {
         let is_ours = self.is_same_origin(&url);
         let header = if is_ours { self.identity.header().await } else { None };
         let response = self.send(request, url.clone(), header.clone()).await?;
-        if response.status() != StatusCode::UNAUTHORIZED || !is_ours {
+        // What a host behind a redirect wants to see is none of its business.
+        if response.status() != StatusCode::UNAUTHORIZED || !is_ours || !self.is_same_origin(response.url()) {
             return checked(response).await;
         }
         let challenges = challenges(response.headers());
@@ -211,7 +212,7 @@ pub(super) async fn checked(response: Response) -> Result<Response, Failure> {
         StatusCode::NOT_FOUND => Failure::NotFound(Missing::Content),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Denied(message),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            Failure::Busy { status: status.as_u16(), after }
+            Failure::Busy { status: status.as_u16(), after, who: String::new() }
         }
         _ => Failure::Status { status: status.as_u16(), message },
     })

@@ -37,4 +37,4 @@ pub use login::{LoggedIn, login, logout};
 pub use proxy::Proxies;
 pub(crate) use remote::{Purpose, Subject};
 pub(crate) use session::{Blob, Session, converse};
-pub(crate) use upload::{Outgoing, Pushed};
+pub(crate) use upload::{Outgoing, PIECE, Pushed};

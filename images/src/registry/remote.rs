@@ -2,7 +2,8 @@
 //!
 //! Runs in the shell command's process, in the registry thread.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use reqwest::Response;
@@ -80,12 +81,23 @@ impl Subject {
     }
 }
 
+/// Where a blob came from.
+#[derive(Default)]
+struct Sources {
+    /// The place that served it last.
+    last: Option<usize>,
+    /// The places that served something else as it.
+    distrusted: Vec<usize>,
+}
+
 /// A repository and its places.
 pub(super) struct Remote {
     reference: Reference,
     connections: Vec<Connection>,
     /// The place that served last; it is asked first.
-    preferred: AtomicUsize,
+    preferred: Cell<usize>,
+    /// Which place served a blob, and which ones did so wrongly.
+    sources: RefCell<HashMap<Digest, Sources>>,
     pub(super) notices: Notices,
 }
 
@@ -104,7 +116,7 @@ impl Remote {
         };
         let connections: Result<_, _> = subject.endpoints(&access.config).into_iter().map(connect).collect();
         let (reference, connections) = (subject.reference.clone(), connections?);
-        Ok(Remote { reference, connections, preferred: AtomicUsize::new(0), notices })
+        Ok(Remote { reference, connections, preferred: Cell::new(0), sources: RefCell::default(), notices })
     }
 
     /// Returns the repository's path.
@@ -114,15 +126,47 @@ impl Remote {
 
     /// Returns the places, the one that served last first.
     pub(super) fn order(&self) -> Vec<(usize, &Connection)> {
-        let preferred = self.preferred.load(Ordering::Relaxed);
+        let preferred = self.preferred.get();
         let mut order: Vec<_> = self.connections.iter().enumerate().collect();
         order.sort_by_key(|(index, _)| *index != preferred);
         order
     }
 
+    /// Returns the places that have not served this blob wrongly, the one that served last first.
+    pub(super) fn order_for(&self, blob: &Digest) -> Vec<(usize, &Connection)> {
+        let sources = self.sources.borrow();
+        let is_trusted = |index: usize| !sources.get(blob).is_some_and(|sources| sources.distrusted.contains(&index));
+        self.order().into_iter().filter(|(index, _)| is_trusted(*index)).collect()
+    }
+
     /// Remembers the place that served.
     pub(super) fn prefer(&self, index: usize) {
-        self.preferred.store(index, Ordering::Relaxed);
+        self.preferred.set(index);
+    }
+
+    /// Remembers the place that served a blob.
+    pub(super) fn served(&self, blob: &Digest, index: usize) {
+        self.prefer(index);
+        self.sources.borrow_mut().entry(blob.clone()).or_default().last = Some(index);
+    }
+
+    /// Notes that what was served for a blob is not that blob; tells whether another host is left to ask for it.
+    pub(super) fn distrust(&self, blob: &Digest) -> bool {
+        let last = {
+            let mut sources = self.sources.borrow_mut();
+            let sources = sources.entry(blob.clone()).or_default();
+            let Some(last) = sources.last.take() else { return false };
+            sources.distrusted.push(last);
+            last
+        };
+        let endpoint = &self.connections[last].endpoint;
+        let failure = Failure::Protocol(format!("serves something else as blob `{blob}`"));
+        let is_elsewhere = |connection: &Connection| connection.endpoint.authority() != endpoint.authority();
+        let is_left = self.order_for(blob).into_iter().any(|(_, connection)| is_elsewhere(connection));
+        if is_left {
+            self.tell(&self.connections[last], &failure, None);
+        }
+        is_left
     }
 
     /// Tells that a place did not serve, and what comes next.
@@ -211,7 +255,11 @@ impl Remote {
 
     /// Lists the repository's tags, as the registry sorts them.
     pub(super) async fn tags(&self) -> Result<Vec<String>, RegistryError> {
-        let ask = async |connection: &Connection| tags::list(connection, self.path("tags/list")).await;
+        let ask = async |connection: &Connection| match tags::list(connection, self.path("tags/list")).await {
+            // There is no list without a repository.
+            Err(Failure::NotFound(_)) => Err(Failure::NotFound(Missing::Repository)),
+            result => result,
+        };
         self.by_any(ask).await.map_err(|failures| failures.conclude(&self.reference, None))
     }
 

@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn a_registry_is_waited_for_as_long_as_it_asks_and_not_for_ever() {
-        let busy = |seconds| Failure::Busy { status: 429, after: Some(Duration::from_secs(seconds)) };
+        let busy =
+            |seconds| Failure::Busy { status: 429, after: Some(Duration::from_secs(seconds)), who: String::new() };
         let pause = Tries::default().pause_after(&busy(7)).unwrap();
         assert!((7.0..=8.75).contains(&pause.as_secs_f64()), "{pause:?}");
         assert_eq!(Tries::default().pause_after(&busy(3600)), None);

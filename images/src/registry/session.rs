@@ -123,6 +123,12 @@ impl Session {
         Blob { pieces }
     }
 
+    /// Notes that what came as a blob is something else; tells whether there is another place to get it from. Blocks.
+    pub(crate) fn distrust(&self, blob: &Digest) -> bool {
+        let blob = blob.clone();
+        self.ask(|remote| async move { Ok(remote.distrust(&blob)) }).unwrap_or(false)
+    }
+
     fn ask<T: Send + 'static, F: Future<Output = Result<T, RegistryError>>>(
         &self,
         work: impl FnOnce(Rc<Remote>) -> F + Send + 'static,

@@ -31,7 +31,7 @@ const BYTES: &str = "application/octet-stream";
 
 /// Size of a piece where a blob is too large for one request, in bytes: half of the smallest limit that proxies of the
 /// large content networks have (100 MB).
-const PIECE: u64 = 48 << 20;
+pub(crate) const PIECE: u64 = 48 << 20;
 
 /// Smallest piece that the registry takes (OCI distribution-spec, "Pushing a blob in chunks").
 const SMALLEST_PIECE: HeaderName = HeaderName::from_static("oci-chunk-min-length");
@@ -47,6 +47,8 @@ pub(crate) struct Outgoing {
     pub(crate) source: Option<String>,
     /// Whether it is worth telling how far it is.
     pub(crate) is_layer: bool,
+    /// Bytes of one request where the whole is too large for that.
+    pub(crate) piece: u64,
 }
 
 /// How a blob came to be at the registry.
@@ -132,9 +134,10 @@ impl Remote {
             let before = upload.offset;
             let failure = match upload.go_on(connection, &part).await {
                 Ok(()) => return Ok(Pushed::Sent),
-                Err(Failure::Status { status: 413, .. }) if upload.piece > PIECE => {
-                    upload.piece = PIECE;
-                    Failure::Broken("takes no request of that size: sending the blob in pieces".to_owned())
+                // A proxy before the registry does not take that much at once; the registry has seen none of it.
+                Err(Failure::Status { status: 413, .. }) if upload.piece > blob.piece => {
+                    upload.piece = blob.piece;
+                    continue;
                 }
                 // What is sent does not begin where the registry's part ends: it lost some, or had more than it said.
                 Err(Failure::NotFound(_) | Failure::Status { status: 416, .. }) => {
@@ -163,12 +166,19 @@ impl Remote {
     }
 
     async fn begin(&self, connection: &Connection, blob: &Outgoing) -> Result<Begun, Failure> {
-        let mut path = self.path("blobs/uploads/");
-        if let Some(source) = &blob.source {
+        let path = self.path("blobs/uploads/");
+        let post = async |path| connection.exchange(&Request::new(Method::POST, Target::Path(path))).await;
+        let response = match &blob.source {
+            None => post(path).await?,
             // Both are made of characters that mean themselves in a query.
-            path.push_str(&format!("?mount={}&from={source}", blob.digest));
-        }
-        let response = connection.exchange(&Request::new(Method::POST, Target::Path(path))).await?;
+            Some(source) => match post(format!("{path}?mount={}&from={source}", blob.digest)).await {
+                // We may not read there, or the registry knows no mounting: then the blob is sent.
+                Err(Failure::Denied(_) | Failure::NotFound(_) | Failure::Status { status: 400..500, .. }) => {
+                    post(path).await?
+                }
+                answer => answer?,
+            },
+        };
         if response.status() == StatusCode::CREATED {
             return Ok(Begun::Mounted);
         }

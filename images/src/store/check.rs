@@ -15,7 +15,6 @@ use super::index::{Entry, Index};
 use super::layers::{DELETED, LayerIds, STAGING};
 use super::lease::{self, Living, Needs};
 use crate::digest::Digest;
-use crate::manifest;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,11 +156,11 @@ impl Store {
         let mut images = BTreeSet::new();
         for entry in &index.manifests {
             let name = name_of(entry);
-            let Some(id) = entry.id() else {
+            if entry.is_foreign() {
                 report.foreign.push(name);
                 continue;
-            };
-            images.insert(id);
+            }
+            images.extend(entry.id());
             if let Err(error) = self.want(entry, &name, &mut wanted) {
                 report.faults.push(Fault::Image { image: name, why: error.to_string() });
             }
@@ -172,16 +171,16 @@ impl Store {
 
     fn want(&self, entry: &Entry, name: &str, wanted: &mut Wanted) -> Result<(), StoreError> {
         let needs = self.needs(entry)?;
-        let (document, _) = self.manifest(&entry.digest)?;
-        let digest = |descriptor| manifest::descriptor_digest(descriptor).ok();
-        let sizes = document.layers().iter().chain([document.config()]);
-        let sizes = sizes.filter_map(|descriptor| Some((digest(descriptor)?, descriptor.size())));
-        for (digest, size) in sizes.chain([(entry.digest.clone(), entry.size)]) {
-            wanted.blobs.entry(digest).or_insert((size, BTreeSet::new())).1.insert(name.to_owned());
+        for node in self.documents(entry)? {
+            for (digest, size) in node.blobs().into_iter().chain([(node.digest.clone(), node.size)]) {
+                wanted.blobs.entry(digest).or_insert((size, BTreeSet::new())).1.insert(name.to_owned());
+            }
         }
-        let id = entry.id().ok_or_else(|| StoreError::NoSuchImage(name.to_owned()))?;
-        for ids in self.chain_of(&id)? {
-            wanted.layers.entry((ids.diff_id, ids.chain_id)).or_default().insert(name.to_owned());
+        for ids in entry.id().map(|id| self.chain_of(&id)).transpose()?.unwrap_or_default() {
+            // What was pushed is unpacked when a container is made of it.
+            if !entry.was_pushed() || self.has_layer(&ids) {
+                wanted.layers.entry((ids.diff_id, ids.chain_id)).or_default().insert(name.to_owned());
+            }
         }
         wanted.needs.extend(needs);
         Ok(())

@@ -52,11 +52,7 @@ impl Assembled {
     }
 
     fn entry(&self) -> Entry {
-        let platform = EntryPlatform {
-            architecture: self.config.architecture().to_string(),
-            os: self.config.os().to_string(),
-            variant: self.config.variant().clone().filter(|variant| !variant.is_empty()),
-        };
+        let platform = EntryPlatform::of(&self.config);
         let said = self.manifest.media_type().as_ref().map(ToString::to_string);
         let media_type = said.unwrap_or_else(|| manifest::OCI_MANIFEST.to_owned());
         let size = self.manifest_bytes.len() as u64;

@@ -56,12 +56,9 @@ pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Removes a directory and what is in it, following no link; one that is gone already is as good.
+/// Removes a directory and what is in it, however deep, following no link; one that is gone already is as good.
 pub(crate) fn remove_tree(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context("remove", path),
-        _ => Ok(()),
-    }
+    crate::remove_tree::remove_tree(path).context("remove", path)
 }
 
 /// Lists the names in a directory; those that are no UTF-8 are none of ours.

@@ -77,21 +77,19 @@ impl Store {
         Ok(digests.into_iter().map(|(diff_id, chain_id)| LayerIds { diff_id, chain_id }).collect())
     }
 
-    /// Lists what an entry's image needs.
+    /// Lists what an entry needs: its documents, their blobs, and the layers' directories if it is an image.
     pub(super) fn needs(&self, entry: &Entry) -> Result<Needs, StoreError> {
-        let path = self.blobs.path(&entry.digest);
-        let damaged = |why: &str| StoreError::Damaged { path: path.clone(), why: why.to_owned() };
-        let (manifest, _) = self.manifest(&entry.digest)?;
-        let id = entry.id().ok_or_else(|| damaged("its descriptor names no configuration"))?;
-        let (config, _) = self.read_config(&id)?;
         let mut needs = Needs::default();
-        for descriptor in manifest.layers() {
-            let digest = descriptor.digest().to_string();
-            needs.blobs.insert(digest.parse().map_err(|_| damaged("a layer has no SHA-256 digest"))?);
+        for node in self.documents(entry)? {
+            needs.blobs.extend(node.blobs().into_iter().map(|(digest, _)| digest));
+            needs.blobs.insert(node.digest);
         }
-        needs.blobs.extend([entry.digest.clone(), id.clone()]);
-        for ids in self.layer_ids(&config, &id)? {
-            needs.layers.extend([ids.diff_id, ids.chain_id]);
+        if let Some(id) = entry.id() {
+            let (config, _) = self.read_config(&id)?;
+            for ids in self.layer_ids(&config, &id)? {
+                needs.layers.extend([ids.diff_id, ids.chain_id]);
+            }
+            needs.blobs.insert(id);
         }
         Ok(needs)
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use oci_spec::image::ImageConfiguration;
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
@@ -69,11 +70,31 @@ pub(crate) struct EntryPlatform {
     pub(crate) variant: Option<String>,
 }
 
+impl EntryPlatform {
+    /// Takes the platform of an image's configuration.
+    pub(crate) fn of(config: &ImageConfiguration) -> EntryPlatform {
+        EntryPlatform {
+            architecture: config.architecture().to_string(),
+            os: config.os().to_string(),
+            variant: config.variant().clone().filter(|variant| !variant.is_empty()),
+        }
+    }
+}
+
 impl Entry {
     /// Adds what a pull knows: the image's id, its name, and what the registry served.
     pub(crate) fn named(mut self, id: &Digest, reference: &Reference, served: &Digest) -> Entry {
         self = self.of_image(id).called(reference);
         self.annotations.insert(REPO_DIGEST.to_owned(), format!("{}@{served}", reference.name()));
+        self
+    }
+
+    /// Adds what is known of a document that is no image of this host: its place in a repository, which has a tag or not.
+    pub(crate) fn document(mut self, reference: &Reference) -> Entry {
+        if reference.digest().is_none() {
+            self.annotations.insert(REF_NAME.to_owned(), reference.familiar());
+        }
+        self.annotations.insert(REPO_DIGEST.to_owned(), format!("{}@{}", reference.name(), self.digest));
         self
     }
 
@@ -88,6 +109,8 @@ impl Entry {
         if self.repo_digest().is_some_and(|served| served.name() != reference.name()) {
             self.annotations.remove(REPO_DIGEST);
         }
+        // Nobody has looked this name up.
+        self.annotations.remove(PULLED);
         self.annotations.insert(REF_NAME.to_owned(), reference.familiar());
         self
     }
@@ -116,6 +139,33 @@ impl Entry {
     /// Returns `REPOSITORY@DIGEST` as the registry served it.
     pub(super) fn repo_digest(&self) -> Option<Reference> {
         self.annotations.get(REPO_DIGEST)?.parse().ok()
+    }
+
+    /// Returns domain and path of the repository that has it: that of its name, else the one it was served by.
+    pub(super) fn repository(&self) -> Option<String> {
+        self.reference().or_else(|| self.repo_digest()).map(|reference| reference.name())
+    }
+
+    /// Tells whether it is the document of that digest in that repository, or what an index of that digest became here.
+    pub(super) fn answers_to(&self, reference: &Reference) -> bool {
+        let served = self.repo_digest().and_then(|served| served.digest().cloned());
+        let digest = reference.digest();
+        self.repository() == Some(reference.name()) && (Some(&self.digest) == digest || served.as_ref() == digest)
+    }
+
+    /// Tells whether another tool made it: it is neither an image nor a document that `registry serve` took.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.id().is_none() && self.repo_digest().is_none()
+    }
+
+    /// Tells whether it came by a push to this host.
+    pub(super) fn was_pushed(&self) -> bool {
+        self.repo_digest().is_some_and(|reference| reference.domain() == Reference::PUSHED)
+    }
+
+    /// Tells whether it is neither a name nor an image, but a document of the same repository.
+    pub(super) fn is_document_beside(&self, reference: &Reference) -> bool {
+        self.id().is_none() && self.reference().is_none() && self.repository() == Some(reference.name())
     }
 
     /// Returns when the name was last looked up at a registry.
@@ -199,12 +249,29 @@ impl Index {
         is_new
     }
 
-    /// An image without a name needs one entry only, and one with a name no nameless one.
+    /// Points a tag at a document that is no image of this host, or lists it by its digest alone.
+    pub(super) fn set_document(&mut self, reference: &Reference, entry: Entry) {
+        if reference.digest().is_some() {
+            if !self.manifests.iter().any(|other| other.answers_to(reference)) {
+                self.manifests.push(entry);
+            }
+            return;
+        }
+        let is_same = |other: &Entry| other.id().is_none() && other.digest == entry.digest;
+        let has_name = |other: &Entry| other.reference().as_ref() == Some(reference);
+        self.manifests.retain(|other| !(has_name(other) && is_same(other)));
+        self.manifests.iter_mut().filter(|other| has_name(other)).for_each(Entry::untag);
+        self.manifests.push(entry);
+        self.drop_doubles();
+    }
+
+    /// An image without a name needs one entry only, and one with a name no nameless one. What is no image stays.
     pub(super) fn drop_doubles(&mut self) {
         let all = self.manifests.clone();
         let mut index = 0;
         self.manifests.retain(|entry| {
             let is_first_or_named = entry.reference().is_some()
+                || entry.id().is_none()
                 || !all.iter().enumerate().any(|(other_index, other)| {
                     other.id() == entry.id() && (other.reference().is_some() || other_index < index)
                 });

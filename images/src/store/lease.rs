@@ -53,6 +53,12 @@ impl Lease {
         Ok(Lease { name, path, _lock: lock })
     }
 
+    /// Replaces what it is on. The caller holds the store's lock, so nobody reads half of it.
+    pub(super) fn replace(&self, needs: &Needs) -> Result<(), StoreError> {
+        let text = serde_json::to_vec(needs).map_err(std::io::Error::from).context("write", &self.path)?;
+        std::fs::write(&self.path, text).context("write", &self.path)
+    }
+
     /// Returns its name, which its staging directories carry.
     pub(crate) fn name(&self) -> &str {
         &self.name

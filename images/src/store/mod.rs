@@ -10,7 +10,9 @@
 //! ```
 
 mod blobs;
+mod catalog;
 mod check;
+mod complete;
 mod copy;
 mod enter;
 mod error;
@@ -24,11 +26,14 @@ mod lease;
 mod prune;
 mod remove;
 mod repair;
+mod served;
 mod sweep;
 mod tag;
+mod upload;
 mod usage;
 mod write;
 
+pub use crate::install::InstallError;
 pub use crate::layer::Copied;
 pub use check::{Fault, Leftover, Report};
 pub use error::StoreError;
@@ -37,11 +42,14 @@ pub use repair::Repaired;
 pub use usage::{ImageUsage, Usage};
 
 pub(crate) use blobs::{Blobs, FileSource, Ingest};
+pub(crate) use catalog::{Catalog, Node, Repository, Served, Stamp};
 pub(crate) use enter::Assembled;
 pub(crate) use index::{Entry, EntryPlatform};
 pub(crate) use known::Known;
 pub(crate) use layers::{LayerIds, Layers, NewLayer, Staging};
 pub(crate) use lease::{Lease, Needs};
+pub(crate) use served::Deleted;
+pub(crate) use upload::Upload;
 pub(crate) use write::Listed;
 
 use std::fmt;

@@ -13,16 +13,16 @@ use super::layers::LayerIds;
 use super::lease::Needs;
 use super::{Removed, Store};
 use crate::digest::Digest;
-use crate::install::{InstallError, Installation, LocalLayer};
+use crate::install::{InstallError, LocalLayer};
 use crate::layer::Compression;
 use crate::manifest;
 use crate::progress::Progress;
 
 /// What an image consists of.
-struct Parts {
-    needs: Needs,
-    chain: Vec<LayerIds>,
-    layers: Vec<LocalLayer>,
+pub(super) struct Parts {
+    pub(super) needs: Needs,
+    pub(super) chain: Vec<LayerIds>,
+    pub(super) layers: Vec<LocalLayer>,
 }
 
 /// One thing that a repair did.
@@ -98,19 +98,10 @@ impl Store {
     /// Unpacks the layers that are not, of images whose blobs are here.
     fn unpack_missing(&self, progress: &dyn Progress, done: &mut Vec<Repaired>) -> Result<(), StoreError> {
         let index = Index::read(&self.images)?;
-        for entry in &index.manifests {
-            let Ok(Parts { needs, chain, layers }) = self.parts_of(entry) else { continue };
-            let missing: Vec<_> = layers.into_iter().filter(|layer| !self.has_layer(&chain[layer.position])).collect();
-            if missing.is_empty() {
-                continue;
-            }
-            let (lease, listed) = self.begin(&needs)?;
-            // What the report says is missing may be there in part: it is made anew.
-            missing.iter().try_for_each(|layer| self.clear_layer(&chain[layer.position]))?;
-            match Installation::new(self, &lease, &listed, progress).install(&chain, &missing) {
-                Ok(()) => {
-                    done.extend(missing.iter().map(|layer| Repaired::Layer(chain[layer.position].diff_id.clone())))
-                }
+        for entry in index.manifests.iter().filter(|entry| !entry.was_pushed()) {
+            let Ok(parts) = self.parts_of(entry) else { continue };
+            match self.install_missing(parts, progress) {
+                Ok(layers) => done.extend(layers.into_iter().map(Repaired::Layer)),
                 Err(InstallError::Store(error)) => return Err(error),
                 // Then the image is not whole.
                 Err(InstallError::Corrupt { .. } | InstallError::Layer { .. }) => {}
@@ -119,7 +110,7 @@ impl Store {
         self.sync()
     }
 
-    fn clear_layer(&self, ids: &LayerIds) -> Result<(), StoreError> {
+    pub(super) fn clear_layer(&self, ids: &LayerIds) -> Result<(), StoreError> {
         let _lock = self.lock()?;
         for key in [&ids.diff_id, &ids.chain_id] {
             let path = self.layers.path().join(key.hex());
@@ -130,9 +121,11 @@ impl Store {
         Ok(())
     }
 
-    /// Tells whether everything that an entry's image needs is here; blobs by their size, for they were read before.
+    /// Tells whether everything that an entry's image needs is here; blobs by their size, for they were read before. What was
+    /// pushed need not be unpacked.
     fn is_whole(&self, entry: &Entry) -> bool {
-        self.parts_of(entry).is_ok_and(|parts| parts.chain.iter().all(|ids| self.has_layer(ids)))
+        let is_unpacked = |parts: Parts| parts.chain.iter().all(|ids| self.has_layer(ids));
+        self.parts_of(entry).is_ok_and(|parts| entry.was_pushed() || is_unpacked(parts))
     }
 
     /// Makes an index of the manifests that are among the blobs, if the index cannot be read.
@@ -169,7 +162,7 @@ impl Store {
     }
 
     /// Collects what an entry's image consists of, all blobs of which are here.
-    fn parts_of(&self, entry: &Entry) -> Result<Parts, StoreError> {
+    pub(super) fn parts_of(&self, entry: &Entry) -> Result<Parts, StoreError> {
         let needs = self.needs(entry)?;
         let (document, _) = self.manifest(&entry.digest)?;
         let damaged = |why: String| StoreError::Damaged { path: self.blobs.path(&entry.digest), why };

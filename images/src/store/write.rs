@@ -59,7 +59,13 @@ impl Store {
     }
 
     /// Makes an unpacked layer appear.
+    ///
+    /// An image of the index vouches for whatever has its layer's name, so a layer that one lists already is made durable
+    /// before it appears; any other is by the pull's one syncfs(2), before its image is listed.
     pub(crate) fn commit_layer(&self, new: &NewLayer<'_>, listed: &Listed) -> Result<(), StoreError> {
+        if [&new.ids.diff_id, &new.ids.chain_id].into_iter().any(|key| listed.layers.contains(key)) {
+            self.sync()?;
+        }
         let _lock = self.lock()?;
         self.layers.commit(new, &listed.layers)
     }

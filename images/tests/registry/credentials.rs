@@ -4,11 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use lighter_images::progress::{Event, Progress};
+use lighter_images::progress::{Event, Progress, Silent};
 use lighter_images::pull::pull;
 use lighter_images::push::{PushOptions, push};
 use lighter_images::registry::{Credential, CredentialStore, Place, RegistryConfig, login, logout};
-use lighter_images::{Slots, progress::Silent};
 
 use crate::image::publish;
 use crate::mock::{Fault, Registry};
@@ -135,6 +134,41 @@ fn a_redirect_to_another_host_takes_no_login_along() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_host_behind_a_redirect_gets_no_login_by_asking_for_one() {
+    let mut scene = Scene::new();
+    let [first, second] = two_layers();
+    let (digest, elsewhere) = (first.digest(), Registry::start());
+    publish(&scene.registry, "a", "1", &[first, second]);
+    scene.keep_login();
+    elsewhere.require_basic(BASIC);
+    elsewhere.serve("/cdn", "application/octet-stream", b"");
+    let location = format!("Location: http://{}/cdn", elsewhere.address);
+    scene.registry.fail(digest.as_str(), &vec![Fault::status(307, location); 9]);
+    let error = shown(&scene.pull("a:1").unwrap_err());
+    assert!(error.contains("access denied"), "{error}");
+    let seen = [elsewhere.asked(""), scene.registry.asked("")].concat();
+    assert!(seen.iter().all(|asked| asked.authorization.is_none()), "{seen:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_limit_says_as_whom_we_asked() {
+    let mut scene = Scene::new();
+    scene.keep_login();
+    scene.registry.require_basic(BASIC);
+    publish(&scene.registry, "a", "1", &two_layers());
+    scene.registry.fail(
+        "manifests/1",
+        &[Fault::status(401, "WWW-Authenticate: Basic realm=x"), Fault::status(429, "Retry-After: 86400")],
+    );
+    let error = shown(&scene.pull("a:1").unwrap_err());
+    let expected =
+        format!("answers 429 and asks to wait 86400 s (asked as user `{USER}` of `{}`)", scene.logins().display());
+    assert!(error.ends_with(&expected), "{error}");
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_redirect_to_where_clouds_keep_secrets_is_refused() {
     let scene = Scene::new();
     publish(&scene.registry, "a", "1", &two_layers());
@@ -240,7 +274,7 @@ fn an_upload_that_goes_on_at_another_host_takes_no_login_along() {
     let auth = BASIC.trim_start_matches("Basic ");
     scene.keep(&format!(r#"{{"auths": {{"{}": {{"auth": "{auth}"}}}}}}"#, target.address));
     target.fail("/blobs/uploads/", &vec![Fault::Elsewhere(elsewhere.address.clone()); 3]);
-    let options = PushOptions { access: scene.options.access.clone(), uploads: Slots::new(2) };
+    let options = PushOptions { access: scene.options.access.clone(), ..PushOptions::default() };
     // The other host knows nothing of the uploads, so they begin again; what matters is what it was told.
     push(&scene.store, &name, false, &options, &Silent).unwrap();
     let seen = elsewhere.asked("/upload/");

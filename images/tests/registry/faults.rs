@@ -73,9 +73,13 @@ impl Case {
             Place::Manifest => "manifests/1".to_owned(),
             Place::Layer(index) => two_layers()[index].digest().to_string(),
             Place::Configuration => {
-                let bytes = self.scene.registry.content(&format!("/v2/a/manifests/{}", self.manifest)).unwrap();
-                let manifest: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-                manifest["config"]["digest"].as_str().unwrap().to_owned()
+                let bytes = self
+                    .scene
+                    .registry
+                    .content(&format!("/v2/a/manifests/{}", self.manifest))
+                    .expect("it was published");
+                let manifest: serde_json::Value = serde_json::from_slice(&bytes).expect("a manifest is JSON");
+                manifest["config"]["digest"].as_str().expect("it has a configuration").to_owned()
             }
         }
     }
@@ -87,7 +91,7 @@ impl Case {
         let result = self.scene.pull("a:1");
         let what = format!("{:?} {:?}", self.place, faults.first());
         assert!(begun.elapsed() < LIMIT, "{what} took {:?}", begun.elapsed());
-        let listed = self.scene.store.list().unwrap().len();
+        let listed = self.scene.store.list().expect("the index can be read").len();
         match &result {
             Ok(_) => self.is_whole(),
             Err(error) => {
@@ -103,10 +107,10 @@ impl Case {
     }
 
     fn is_whole(&self) {
-        let image = self.scene.store.find(&self.scene.name("a:1")).unwrap().unwrap();
-        let layers = self.scene.store.layers(&image).unwrap();
-        assert_eq!(fs::read(layers[0].join("usr/noise")).unwrap(), noise(300_000));
-        assert_eq!(fs::read(layers[1].join("etc/motd")).unwrap(), b"hello");
+        let image = self.scene.store.find(&self.scene.name("a:1")).expect("whole").expect("it is listed");
+        let layers = self.scene.store.layers(&image).expect("all are here");
+        assert_eq!(fs::read(layers[0].join("usr/noise")).expect("it is there"), noise(300_000));
+        assert_eq!(fs::read(layers[1].join("etc/motd")).expect("it is there"), b"hello");
     }
 }
 

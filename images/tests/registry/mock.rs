@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     Endless,
     /// Forget the token that is in use, so that this request and all later ones need another.
     Expire,
+    /// Answer well, with this header line too.
+    Header(String),
     /// Begin an upload that goes on at this address.
     Elsewhere(String),
 }
@@ -66,6 +68,8 @@ struct State {
     asked: Vec<Asked>,
     uploads: Vec<Vec<u8>>,
     door: Option<Door>,
+    /// Longest body that is taken, in bytes.
+    longest_body: Option<usize>,
     /// Tokens given out so far.
     tokens: usize,
 }
@@ -118,7 +122,7 @@ impl Registry {
         self.state().content.get(path).map(|(_, body)| body.clone())
     }
 
-    /// Has the next requests for paths that end so fail, one fault a request.
+    /// Has the next requests for paths that end so fail, one fault a request; `mount` means those that mount a blob.
     pub(crate) fn fail(&self, path_end: &str, faults: &[Fault]) {
         self.state().faults.insert(path_end.to_owned(), faults.iter().cloned().collect());
     }
@@ -131,6 +135,11 @@ impl Registry {
     /// From here on answers only who has this Authorization header.
     pub(crate) fn require_basic(&self, header: &str) {
         self.state().door = Some(Door::Basic(header.to_owned()));
+    }
+
+    /// From here on refuses requests with longer bodies, as proxies do.
+    pub(crate) fn limit_bodies(&self, bytes: usize) {
+        self.state().longest_body = Some(bytes);
     }
 
     /// Returns what was asked so far for paths that contain `part`.
@@ -148,12 +157,16 @@ impl Registry {
         let path = asked.path.split('?').next().unwrap_or_default().to_owned();
         let fault = {
             let mut state = self.state();
-            state.faults.iter_mut().find(|(end, _)| path.ends_with(*end)).and_then(|(_, list)| list.pop_front())
+            let is_meant = |end: &str| path.ends_with(end) || (end == "mount" && asked.path.contains("?mount="));
+            state.faults.iter_mut().find(|(end, _)| is_meant(end)).and_then(|(_, list)| list.pop_front())
         };
         // A request that breaks off has still been asked.
         let wanted = if let Some(Fault::CutAt(bytes)) = fault { length.min(bytes) } else { length };
         reader.take(wanted as u64).read_to_end(&mut asked.body)?;
         self.state().asked.push(asked.clone());
+        if self.state().longest_body.is_some_and(|longest| asked.body.len() > longest) {
+            return head(&stream, 413, "X: x", 0);
+        }
         if path == "/token" && fault.is_none() {
             return self.give_token(&stream);
         }
@@ -314,12 +327,9 @@ fn serve(
     } else {
         (200, String::new())
     };
-    head(
-        stream,
-        status,
-        &format!("Content-Type: {media_type}\r\nDocker-Content-Digest: {digest}{range}"),
-        total - start,
-    )?;
+    let more = if let Some(Fault::Header(line)) = &fault { format!("\r\n{line}") } else { String::new() };
+    let headers = format!("Content-Type: {media_type}\r\nDocker-Content-Digest: {digest}{range}{more}");
+    head(stream, status, &headers, total - start)?;
     if asked.method == "HEAD" {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use std::thread;
 use lighter_images::digest::Digest;
 use lighter_images::platform::Platform;
 use lighter_images::progress::Silent;
-use lighter_images::pull::pull;
+use lighter_images::pull::{pull, tags};
 use lighter_images::store::{Removed, StoreError};
 
 use crate::image::{INDEX, Layer, MANIFEST, Packing, manifest, noise, publish};
@@ -308,4 +308,54 @@ fn the_store_is_for_root_alone() {
         let mode = fs::metadata(scene.root().join(part)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{part}");
     }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_manifest_of_dockers_first_schema_is_refused_by_name() {
+    let scene = Scene::new();
+    let body =
+        br#"{"schemaVersion": 1, "name": "a", "tag": "1", "architecture": "amd64", "fsLayers": [], "history": []}"#;
+    let media_type = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    let digest = scene.registry.manifest("a", "1", media_type, body);
+    let error = shown(&scene.pull("a:1").unwrap_err());
+    let expected = "is of Docker's schema 1, which has no content digests and is not supported";
+    assert_eq!(error, format!("manifest `{digest}` {expected}"));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_pages_of_a_list_of_tags_are_followed_on_their_own_host_only() {
+    let scene = Scene::new();
+    let tags = |name: &str| tags(&reference(&scene.name(name)), &scene.options.access, &Silent);
+    let link = |target: &str| Fault::Header(format!("Link: <{target}>; rel=\"next\""));
+    scene.registry.serve("/v2/a/tags/list", "application/json", br#"{"name": "a", "tags": ["1", "2"]}"#);
+    scene.registry.serve("/v2/b/tags/list", "application/json", br#"{"name": "b", "tags": null}"#);
+    scene
+        .registry
+        .fail("/v2/a/tags/list", &[link("/v2/b/tags/list"), link("/v2/a/tags/list"), link("http://127.0.0.1:1/")]);
+    assert_eq!((tags("a").unwrap(), tags("b").unwrap()), (vec!["1".to_owned(), "2".to_owned()], vec![]));
+    assert_eq!(scene.registry.asked("/tags/list").len(), 3);
+    let error = shown(&tags("a").unwrap_err());
+    assert!(error.contains("list of tags goes on at another host"), "{error}");
+    let error = shown(&tags("c").unwrap_err());
+    assert_eq!(error, format!("no such repository `{}`", scene.name("c")));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_blob_that_a_mirror_has_wrong_comes_from_the_registry() {
+    let mut scene = Scene::new();
+    let mirror = Registry::start();
+    for registry in [&scene.registry, &mirror] {
+        publish(registry, "a", "1", &two_layers());
+    }
+    let digest = two_layers()[1].digest();
+    mirror.serve(&format!("/v2/a/blobs/{digest}"), "application/octet-stream", &vec![0; two_layers()[1].blob.len()]);
+    let address = scene.registry.address.clone();
+    scene.configure(&address, &[&format!("http://{}", mirror.address)]);
+    let image = scene.pull("a:1").unwrap();
+    assert_eq!(fs::read(scene.store.layers(&image).unwrap()[0].join("usr/noise")).unwrap(), noise(300_000));
+    assert_eq!((mirror.asked(digest.as_str()).len(), scene.registry.asked(digest.as_str()).len()), (1, 1));
+    assert_eq!(scene.registry.asked("").len(), 1, "for all else the mirror will do");
 }

@@ -1,99 +1,194 @@
-//! Chooses a container's address on one network. Pure.
+//! Chooses a container's addresses on one network.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use crate::ipam::choose_address;
-use crate::state::Lease;
-use crate::{AttachError, Endpoint, EndpointSpec, Network};
+use crate::ipam::{IpamError, check_families, choose_address};
+use crate::pools::same_family;
+use crate::state::{Fixed, Lease, Lock};
+use crate::{Address, AttachError, Driver, Endpoint, EndpointSpec, Host, Network, Range};
 
-/// Returns the lease of interface `number`; `others` are the leases the network has.
-pub(super) fn lease(
+/// What is known of a network when an address is chosen.
+struct Taken<'a> {
+    /// The leases of the network.
+    others: &'a [Lease],
+    /// The fixed addresses of containers, running or not.
+    fixed: &'a [Fixed],
+}
+
+impl Host {
+    /// Writes the lease of one more interface of a container that has `own` already; returns it, and how many containers the
+    /// network had.
+    pub(super) fn write_new_lease(
+        &self,
+        container: &str,
+        wish: &EndpointSpec,
+        (network, own): (&Network, &[Lease]),
+        lock: &Lock,
+    ) -> Result<(Lease, usize), AttachError> {
+        // Deleted since it was looked up: the lock was not held then.
+        if self.read_network(&network.id)?.is_none() {
+            return Err(AttachError::NoSuchNetwork { network: network.name.clone() });
+        }
+        let (others, fixed) = (self.leases_of_network(&network.id)?, self.all_fixed()?);
+        let taken = Taken { others: &others, fixed: &fixed };
+        let interface = interface(wish, network, own);
+        if own.iter().any(|lease| lease.endpoint.interface == interface) {
+            return Err(AttachError::InterfaceTaken { container: container.to_owned(), interface });
+        }
+        let lease = lease(container, wish, (network, &interface), &taken)
+            .map_err(|source| AttachError::Address { network: network.name.clone(), source })?;
+        self.write_lease(&lease, lock)?;
+        Ok((lease, others.len()))
+    }
+}
+
+/// Returns the name of the next interface: the wished one, else the first free number after the network's word for it.
+fn interface(wish: &EndpointSpec, network: &Network, own: &[Lease]) -> String {
+    let prefix = network.features.interface_prefix.as_deref().unwrap_or("eth");
+    let taken = |name: &String| own.iter().any(|lease| lease.endpoint.interface == *name);
+    let next = || (0..).map(|number| format!("{prefix}{number}")).find(|name| !taken(name));
+    wish.interface.clone().or_else(next).expect("there are more numbers than interfaces")
+}
+
+fn lease(
     container: &str,
     wish: &EndpointSpec,
-    number: usize,
-    (network, others): (&Network, &[Lease]),
-) -> Result<Lease, AttachError> {
-    let mut taken = BTreeMap::from([(network.gateway, "the gateway".to_owned())]);
-    taken.extend(others.iter().map(|other| (other.endpoint.address, holder(other))));
-    let address = choose_address(network.subnet, &taken, wish.address)
-        .map_err(|source| AttachError::Address { network: network.name.clone(), source })?;
-    let [a, b, c, d] = address.octets();
+    (network, interface): (&Network, &str),
+    taken: &Taken<'_>,
+) -> Result<Lease, IpamError> {
+    check_families(&network.ranges, &wish.addresses)?;
+    let addresses = network.ranges.iter().map(|range| address(container, wish, (network, range), taken));
+    let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
     let endpoint = Endpoint {
         network: network.id.clone(),
         network_name: network.name.clone(),
         container: container.to_owned(),
-        interface: format!("eth{number}"),
-        address,
-        prefix: network.subnet.prefix_len(),
-        gateway: network.gateway,
-        // Made of the address, as Docker's, so that a neighbour's memory of the address's last owner does no harm.
-        mac: text(wish.mac.unwrap_or([0x02, 0x42, a, b, c, d])),
+        interface: interface.to_owned(),
+        mac: mac(wish, network, &addresses),
+        addresses,
+        link_local: wish.link_local.clone(),
         names: wish.names.clone(),
+        gw_priority: wish.gw_priority,
     };
     Ok(Lease {
+        host_interface: host_interface(container, interface),
         endpoint,
+        driver: network.driver,
         bridge: network.bridge.clone(),
         internal: network.internal,
-        host_interface: host_interface(container, number),
+        keeps_apart: network.features.keeps_apart,
+        is_routed: network.features.is_routed,
     })
 }
 
-fn holder(lease: &Lease) -> String {
-    format!("container `{}`", lease.endpoint.names.first().unwrap_or(&lease.endpoint.container))
+/// Chooses the address in one range.
+fn address(
+    container: &str,
+    wish: &EndpointSpec,
+    (network, range): (&Network, &Range),
+    taken: &Taken<'_>,
+) -> Result<Address, IpamError> {
+    let fits = |address: &&IpAddr| same_family(**address, range.gateway);
+    let wanted = wish.addresses.iter().find(fits).copied();
+    let mut holders = BTreeMap::from([(range.gateway, "the gateway".to_owned())]);
+    for other in taken.others {
+        let holder = format!("container `{}`", other.endpoint.name());
+        holders.extend(other.endpoint.addresses.iter().map(|address| (address.address, holder.clone())));
+    }
+    if wanted.is_none() {
+        // One that somebody has by number is not given away while it is not in use.
+        for fixed in taken.fixed.iter().filter(|fixed| fixed.container != container) {
+            let addresses = fixed.addresses.get(&network.id).into_iter().flatten();
+            holders.extend(addresses.map(|address| (*address, format!("container `{}`", fixed.name))));
+        }
+    }
+    let address = choose_address(range, &holders, wanted)?;
+    Ok(Address { address, prefix: range.subnet.prefix_len(), gateway: range.gateway })
 }
 
-fn text(mac: [u8; 6]) -> String {
-    mac.map(|byte| format!("{byte:02x}")).join(":")
+/// Returns the link-layer address: made of the IPv4 address, as Docker's, so that a neighbour's memory of the address's last
+/// owner does no harm; without one, of the end of the IPv6 address. An ipvlan has its parent's.
+fn mac(wish: &EndpointSpec, network: &Network, addresses: &[Address]) -> String {
+    if network.driver == Driver::Ipvlan {
+        return String::new();
+    }
+    let of_address = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.octets(),
+        IpAddr::V6(address) => *address.octets().last_chunk().expect("16 is more than 4"),
+    };
+    let [a, b, c, d] = addresses.first().map(|address| of_address(address.address)).unwrap_or_default();
+    wish.mac.unwrap_or([0x02, 0x42, a, b, c, d]).map(|byte| format!("{byte:02x}")).join(":")
 }
 
-/// Returns the name of the veth's host end: 15 characters at most (`IFNAMSIZ`), so that a glance tells the container.
-fn host_interface(container: &str, number: usize) -> String {
-    let short: String = container.chars().take(10).collect();
-    format!("lv{short}-{number}")
+/// Returns the name of the veth's host end: 15 characters at most (`IFNAMSIZ`), so that a glance tells the container, and
+/// different from that of an earlier run, which the kernel may still be busy removing.
+fn host_interface(container: &str, interface: &str) -> String {
+    let short: String = container.chars().take(7).collect();
+    let mut run = [0; 2];
+    getrandom::fill(&mut run).expect("getrandom(2) waits for entropy and then cannot fail");
+    let number: String = interface.chars().filter(char::is_ascii_digit).take(2).collect();
+    format!("lv{short}-{}{number}", hex::encode(run))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Families;
+    use crate::network::tests::network;
 
-    fn network() -> Network {
-        Network {
-            id: "ab".repeat(32),
-            name: "web_default".into(),
-            bridge: "lt-ababababab".into(),
-            subnet: "172.18.0.0/24".parse().unwrap(),
-            gateway: "172.18.0.1".parse().unwrap(),
-            internal: false,
-            mtu: None,
-            labels: BTreeMap::new(),
-            options: BTreeMap::new(),
-            created: 0,
-        }
+    const NOBODY: Taken<'static> = Taken { others: &[], fixed: &[] };
+
+    fn wish(name: &str, addresses: &[&str]) -> EndpointSpec {
+        let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        EndpointSpec { network: "ab".repeat(32), names: vec![name.to_owned()], addresses, ..EndpointSpec::default() }
     }
 
-    fn wish(name: &str) -> EndpointSpec {
-        EndpointSpec { network: "ab".repeat(32), names: vec![name.to_owned()], address: None, mac: None }
+    fn shown(lease: &Lease) -> Vec<String> {
+        lease.endpoint.addresses.iter().map(|address| address.address.to_string()).collect()
     }
 
     #[test]
-    fn containers_get_one_address_after_the_other() {
-        let first = lease(&"1".repeat(64), &wish("web"), 0, (&network(), &[])).unwrap();
-        assert_eq!(first.endpoint.address.to_string(), "172.18.0.2");
+    fn containers_get_one_address_after_the_other_of_each_family() {
+        let network = network(Families::Both);
+        let first = lease(&"1".repeat(64), &wish("web", &[]), (&network, "eth0"), &NOBODY).unwrap();
+        assert_eq!(shown(&first), ["172.18.0.2", "fd00:1::2"]);
         assert_eq!(first.endpoint.mac, "02:42:ac:12:00:02");
-        assert_eq!(first.host_interface, "lv1111111111-0");
-        let second = lease(&"2".repeat(64), &wish("db"), 1, (&network(), &[first])).unwrap();
-        assert_eq!((second.endpoint.address.to_string().as_str(), &*second.endpoint.interface), ("172.18.0.3", "eth1"));
+        assert!(first.host_interface.starts_with("lv1111111-") && first.host_interface.len() <= 15);
+        let taken = Taken { others: &[first], fixed: &[] };
+        let second = lease(&"2".repeat(64), &wish("db", &["fd00:1::9"]), (&network, "eth1"), &taken).unwrap();
+        assert_eq!(shown(&second), ["172.18.0.3", "fd00:1::9"]);
     }
 
     #[test]
     fn a_fixed_address_that_is_taken_names_its_holder() {
-        let first = lease(&"1".repeat(64), &wish("web"), 0, (&network(), &[])).unwrap();
-        let wanted = EndpointSpec { address: Some(first.endpoint.address), ..wish("db") };
-        let error = lease(&"2".repeat(64), &wanted, 0, (&network(), &[first])).unwrap_err();
-        let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert_eq!(
-            (error.to_string().as_str(), cause.as_str()),
-            ("attach to network `web_default`", "use address `172.18.0.2`: it belongs to container `web`")
-        );
+        let network = network(Families::Ipv4);
+        let first = lease(&"1".repeat(64), &wish("web", &[]), (&network, "eth0"), &NOBODY).unwrap();
+        let taken = Taken { others: &[first], fixed: &[] };
+        let error = lease(&"2".repeat(64), &wish("db", &["172.18.0.2"]), (&network, "eth0"), &taken).unwrap_err();
+        assert_eq!(error.to_string(), "use address `172.18.0.2`: it belongs to container `web`");
+        let error = lease(&"2".repeat(64), &wish("db", &["fd00::2"]), (&network, "eth0"), &NOBODY).unwrap_err();
+        assert_eq!(error.to_string(), "use address `fd00::2`: the network has no addresses of that family");
+    }
+
+    #[test]
+    fn a_fixed_address_is_kept_for_a_container_that_does_not_run() {
+        let network = network(Families::Ipv4);
+        let addresses = [(network.id.clone(), vec!["172.18.0.2".parse().unwrap()])].into();
+        let fixed = [Fixed { container: "2".repeat(64), name: "db".into(), addresses }];
+        let taken = Taken { others: &[], fixed: &fixed };
+        let other = lease(&"1".repeat(64), &wish("web", &[]), (&network, "eth0"), &taken).unwrap();
+        assert_eq!(shown(&other), ["172.18.0.3"]);
+        let own = lease(&"2".repeat(64), &wish("db", &["172.18.0.2"]), (&network, "eth0"), &taken).unwrap();
+        assert_eq!(shown(&own), ["172.18.0.2"]);
+    }
+
+    #[test]
+    fn interfaces_are_numbered_without_gaps_or_named() {
+        let network = network(Families::Ipv4);
+        let own = [crate::state::tests::lease(2, &[])];
+        assert_eq!(interface(&wish("web", &[]), &network, &own), "eth1");
+        let named = EndpointSpec { interface: Some("lan".into()), ..wish("web", &[]) };
+        assert_eq!(interface(&named, &network, &own), "lan");
     }
 }

@@ -36,6 +36,14 @@ pub enum AttachError {
         /// Name of the network.
         network: String,
     },
+    /// A container has another interface of that name.
+    #[error("attach container `{container}`: it has an interface `{interface}`")]
+    InterfaceTaken {
+        /// The container.
+        container: String,
+        /// The wished name.
+        interface: String,
+    },
     /// A port could not be published.
     #[error(transparent)]
     Port(#[from] PortError),

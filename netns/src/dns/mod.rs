@@ -12,6 +12,7 @@
 
 mod answer;
 mod errand;
+mod live;
 mod redirect;
 mod resolv_conf;
 mod server;
@@ -22,4 +23,4 @@ mod zone;
 pub use redirect::ADDRESS;
 pub use resolv_conf::Upstream;
 pub(crate) use resolv_conf::nameservers;
-pub use server::{DnsError, Server};
+pub use server::{DnsError, Names, Server};

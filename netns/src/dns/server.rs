@@ -12,13 +12,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::answer::{Answer, answer};
 use super::errand::{Asker, Errand, failure};
+use super::live::LiveZone;
 use super::redirect;
 use super::resolv_conf::Upstream;
 use super::stream::Stream;
 use super::wire::{Query, Unfit};
-use super::zone::LiveZone;
 use crate::failure::from_host_errors;
-use crate::{Host, HostError, NamespaceError, NetlinkError, StateError, namespace};
+use crate::{Host, HostError, NamespaceError, NetlinkError, Network, StateError, namespace};
 
 /// Most questions under way to the host's servers at a time; more are answered "server failure".
 const MOST_ERRANDS: usize = 128;
@@ -59,6 +59,17 @@ pub enum DnsError {
 
 from_host_errors!(DnsError: StateError, NamespaceError, NetlinkError);
 
+/// What a container can ask for.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// Ids of the networks whose names it knows.
+    pub networks: Vec<String>,
+    /// Further names for it alone: the name, and the one on its networks it stands for.
+    pub links: Vec<(String, String)>,
+    /// Where names that are nobody's here are asked for.
+    pub upstream: Upstream,
+}
+
 /// A client connected over TCP.
 #[derive(Debug)]
 struct Client {
@@ -80,6 +91,8 @@ enum Source {
 /// The name server of one container.
 #[derive(Debug)]
 pub struct Server {
+    host: Host,
+    container: String,
     zone: LiveZone,
     upstream: Upstream,
     datagrams: UdpSocket,
@@ -94,30 +107,22 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to serve the container whose namespace is mounted at `netns`, with the names of the networks with these ids.
+    /// Starts to serve the container whose namespace is mounted at `netns`.
     ///
-    /// Other names are asked of `upstream` from the caller's namespace. Can be called again for the same container: the
-    /// newest server gets the questions.
-    pub fn start(
-        host: &Host,
-        container: &str,
-        netns: &Path,
-        networks: &[String],
-        upstream: Upstream,
-    ) -> Result<Server, DnsError> {
-        let mut records = Vec::new();
-        for network in networks {
-            let missing = || DnsError::NoSuchNetwork { container: container.to_owned(), network: network.clone() };
-            records.push(host.read_network(network)?.ok_or_else(missing)?);
-        }
+    /// Names that are nobody's here are asked of `names.upstream` from the caller's namespace. Can be called again for the
+    /// same container: the newest server gets the questions.
+    pub fn start(host: &Host, container: &str, netns: &Path, names: Names) -> Result<Server, DnsError> {
+        let records = records(host, container, &names.networks)?;
         let namespace = namespace::open(netns)?;
         let bound = namespace::inside(namespace.as_fd(), netns, bind)?;
         let (datagrams, connections, redirected) =
             bound.map_err(|source| DnsError::Bind { container: container.to_owned(), source })?;
         redirected?;
         Ok(Server {
-            zone: LiveZone::new(host, records),
-            upstream,
+            zone: LiveZone::new(host, records, names.links),
+            upstream: names.upstream,
+            host: host.clone(),
+            container: container.to_owned(),
             datagrams,
             connections,
             clients: BTreeMap::new(),
@@ -126,6 +131,12 @@ impl Server {
             turn: 0,
             buffer: vec![0; LONGEST_MESSAGE],
         })
+    }
+
+    /// Serves the names of other networks from now on: the container is on these.
+    pub fn turn_to(&mut self, networks: &[String]) -> Result<(), DnsError> {
+        self.zone.turn_to(records(&self.host, &self.container, networks)?);
+        Ok(())
     }
 
     /// Returns the descriptors to poll and what to poll them for; both change with every [`Server::handle`].
@@ -289,6 +300,14 @@ impl Server {
             self.proceed(number, |errand, _| errand.ask_next());
         }
     }
+}
+
+fn records(host: &Host, container: &str, networks: &[String]) -> Result<Vec<Network>, DnsError> {
+    let record = |network: &String| {
+        let missing = || DnsError::NoSuchNetwork { container: container.to_owned(), network: network.clone() };
+        host.read_network(network)?.ok_or_else(missing)
+    };
+    networks.iter().map(record).collect()
 }
 
 type Bound = (UdpSocket, TcpListener, Result<(), NetlinkError>);

@@ -2,11 +2,11 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::errno::Errno;
 use nix::poll::PollFlags;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, socket};
+
+use crate::connect;
 
 /// Length of a message's length in bytes.
 const LENGTH: usize = 2;
@@ -28,14 +28,7 @@ impl Stream {
 
     /// Begins to connect; whether that succeeds shows when the first message is written.
     pub(super) fn connect(server: SocketAddr) -> io::Result<Stream> {
-        let family = if server.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-        let socket = socket(family, SockType::Stream, flags, None)?;
-        match connect(socket.as_raw_fd(), &SockaddrStorage::from(server)) {
-            Ok(()) | Err(Errno::EINPROGRESS) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        Ok(Stream { stream: socket.into(), output: Vec::new(), input: Vec::new() })
+        Ok(Stream { stream: connect::begin(server)?, output: Vec::new(), input: Vec::new() })
     }
 
     /// Puts a message at the end of what is to be written; one too long for TCP cannot be, and is left out.

@@ -1,10 +1,14 @@
 //! What is in the sets and maps of our table. Pure.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use super::layout::{ADDRESSES, BRIDGES, INTERNAL, PUBLISHED, PUBLISHED_ANY, SAME};
+use super::layout::{
+    ADDRESSES, ADDRESSES6, BRIDGES, INTERNAL, PUBLISHED, PUBLISHED_ANY, PUBLISHED_ANY6, PUBLISHED6, ROUTED, ROUTED6,
+    SAME,
+};
 use crate::nftables::{Element, interface_key};
+use crate::pools::same_family;
 use crate::state::{Lease, PortRecord};
 use crate::{BoundPort, Protocol};
 
@@ -13,23 +17,30 @@ use crate::{BoundPort, Protocol};
 pub(crate) struct Content {
     bridges: BTreeSet<String>,
     internal: BTreeSet<String>,
-    addresses: BTreeSet<Ipv4Addr>,
-    ports: Vec<(BoundPort, Ipv4Addr)>,
+    /// Bridges whose containers reach each other.
+    same: BTreeSet<String>,
+    addresses: BTreeSet<IpAddr>,
+    routed: BTreeSet<IpAddr>,
+    ports: Vec<(BoundPort, IpAddr)>,
 }
 
 impl Content {
-    /// Returns what these leases and ports need.
+    /// Returns what these leases and ports need. Networks of other drivers than `bridge` do not come by the firewall.
     pub(crate) fn of(leases: &[Lease], ports: &[PortRecord]) -> Content {
-        let internal = leases.iter().filter(|lease| lease.internal);
-        let to_address = |record: &PortRecord| {
-            let address = record.address;
-            record.ports.clone().into_iter().map(move |port| (port, address))
+        let bridged = || leases.iter().filter(|lease| lease.is_bridged());
+        let bridges =
+            |which: fn(&Lease) -> bool| bridged().filter(move |lease| which(lease)).map(|lease| lease.bridge.clone());
+        let addresses = |which: fn(&Lease) -> bool| {
+            let leases = bridged().filter(move |lease| which(lease));
+            leases.flat_map(|lease| lease.endpoint.addresses.iter().map(|address| address.address)).collect()
         };
         Content {
-            bridges: leases.iter().map(|lease| lease.bridge.clone()).collect(),
-            internal: internal.map(|lease| lease.bridge.clone()).collect(),
-            addresses: leases.iter().map(|lease| lease.endpoint.address).collect(),
-            ports: ports.iter().flat_map(to_address).collect(),
+            bridges: bridges(|_| true).collect(),
+            internal: bridges(|lease| lease.internal).collect(),
+            same: bridges(|lease| !lease.keeps_apart).collect(),
+            addresses: addresses(|_| true),
+            routed: addresses(|lease| lease.is_routed),
+            ports: ports.iter().flat_map(translated).collect(),
         }
     }
 
@@ -37,53 +48,123 @@ impl Content {
         self.bridges.is_empty() && self.ports.is_empty()
     }
 
+    /// Returns whether any container has an IPv6 address.
+    pub(crate) fn has_ipv6(&self) -> bool {
+        self.addresses.iter().any(IpAddr::is_ipv6)
+    }
+
+    /// Returns the bridges of the containers.
+    pub(super) fn bridges(&self) -> &BTreeSet<String> {
+        &self.bridges
+    }
+
     /// Leaves out the bridges that `rest` needs as well.
     pub(crate) fn without_bridges_of(mut self, rest: &Content) -> Content {
-        self.bridges.retain(|bridge| !rest.bridges.contains(bridge));
-        self.internal.retain(|bridge| !rest.bridges.contains(bridge));
+        for bridges in [&mut self.bridges, &mut self.internal, &mut self.same] {
+            bridges.retain(|bridge| !rest.bridges.contains(bridge));
+        }
         self
+    }
+
+    /// Returns the members of each set, in the order of the sets' making.
+    fn members(&self) -> Vec<(&'static str, Vec<Member>)> {
+        let names = |names: &BTreeSet<String>| names.iter().cloned().map(Member::Device).collect();
+        let pairs = |names: &BTreeSet<String>| names.iter().cloned().map(Member::Same).collect();
+        let addresses = |all: &BTreeSet<IpAddr>, ipv4: bool| {
+            all.iter().filter(|address| address.is_ipv4() == ipv4).copied().map(Member::Address).collect()
+        };
+        let ports = |ipv4: bool, any: bool| {
+            let fits = |(port, _): &&(BoundPort, IpAddr)| {
+                port.host_ip.is_ipv4() == ipv4 && port.host_ip.is_unspecified() == any
+            };
+            self.ports.iter().filter(fits).cloned().map(|(port, to)| Member::Port(port, to)).collect()
+        };
+        vec![
+            (BRIDGES, names(&self.bridges)),
+            (INTERNAL, names(&self.internal)),
+            (SAME, pairs(&self.same)),
+            (ADDRESSES, addresses(&self.addresses, true)),
+            (ADDRESSES6, addresses(&self.addresses, false)),
+            (ROUTED, addresses(&self.routed, true)),
+            (ROUTED6, addresses(&self.routed, false)),
+            (PUBLISHED, ports(true, false)),
+            (PUBLISHED6, ports(false, false)),
+            (PUBLISHED_ANY, ports(true, true)),
+            (PUBLISHED_ANY6, ports(false, true)),
+        ]
     }
 
     /// Returns the elements of each set, in the order of the sets' making.
     pub(super) fn elements(&self) -> Vec<(&'static str, Vec<Element>)> {
-        let bridge = |name: &String| Element::key(&[&interface_key(name)]);
-        let same = |name: &String| Element::key(&[&interface_key(name), &interface_key(name)]);
-        let (everywhere, specific): (Vec<_>, Vec<_>) =
-            self.ports.iter().partition(|(port, _)| port.host_ip.is_unspecified());
-        vec![
-            (BRIDGES, self.bridges.iter().map(bridge).collect()),
-            (INTERNAL, self.internal.iter().map(bridge).collect()),
-            (SAME, self.bridges.iter().map(same).collect()),
-            (ADDRESSES, self.addresses.iter().map(|address| Element::key(&[&address.octets()])).collect()),
-            (PUBLISHED, specific.into_iter().map(on_one_address).collect()),
-            (PUBLISHED_ANY, everywhere.into_iter().map(on_every_address).collect()),
-        ]
+        let elements =
+            |(set, members): (&'static str, Vec<Member>)| (set, members.iter().map(Member::element).collect());
+        self.members().into_iter().map(elements).collect()
     }
-}
 
-impl Content {
     /// Returns the commands of nft(8) that add the elements to `table`.
     pub(crate) fn commands(&self, table: &str) -> Vec<Vec<String>> {
-        let named = |names: &BTreeSet<String>| names.iter().map(|name| format!("\"{name}\"")).collect();
-        let (everywhere, specific): (Vec<_>, Vec<_>) =
-            self.ports.iter().partition(|(port, _)| port.host_ip.is_unspecified());
-        let rest = |(port, to): &(BoundPort, Ipv4Addr)| {
-            format!("{} . {} : {to} . {}", port.protocol, port.host_port, port.target)
-        };
-        let on_address = |one: &(BoundPort, Ipv4Addr)| format!("{} . {}", one.0.host_ip, rest(one));
-        let sets: [(&str, Vec<String>); 6] = [
-            (BRIDGES, named(&self.bridges)),
-            (INTERNAL, named(&self.internal)),
-            (SAME, self.bridges.iter().map(|name| format!("\"{name}\" . \"{name}\"")).collect()),
-            (ADDRESSES, self.addresses.iter().map(Ipv4Addr::to_string).collect()),
-            (PUBLISHED, specific.into_iter().map(on_address).collect()),
-            (PUBLISHED_ANY, everywhere.into_iter().map(rest).collect()),
-        ];
-        let add = |(set, elements): (&str, Vec<String>)| {
+        let add = |(set, members): (&str, Vec<Member>)| {
+            let elements: Vec<_> = members.iter().map(Member::text).collect();
             let words = ["nft", "add", "element", "inet", table, set, &format!("{{ {} }}", elements.join(", "))];
             words.iter().map(|word| (*word).to_owned()).collect()
         };
-        sets.into_iter().filter(|(_, elements)| !elements.is_empty()).map(add).collect()
+        self.members().into_iter().filter(|(_, members)| !members.is_empty()).map(add).collect()
+    }
+}
+
+/// Returns the ports of a record that are translated, and where to: to the container's address of the same family.
+fn translated(record: &PortRecord) -> Vec<(BoundPort, IpAddr)> {
+    let to = |port: &BoundPort| record.targets.iter().copied().find(|target| same_family(*target, port.host_ip));
+    // Connections to ::1 cannot be led away from the loopback device.
+    let led = |port: &&BoundPort| !(port.host_ip.is_ipv6() && port.host_ip.is_loopback());
+    record.ports.iter().filter(led).filter_map(|port| Some((port.clone(), to(port)?))).collect()
+}
+
+/// One member of a set.
+#[derive(Clone, Debug)]
+enum Member {
+    Device(String),
+    Same(String),
+    Address(IpAddr),
+    /// A port and the address it leads to, with the key of a map for one or for every address of the host.
+    Port(BoundPort, IpAddr),
+}
+
+impl Member {
+    fn element(&self) -> Element {
+        match self {
+            Member::Device(name) => Element::key(&[&interface_key(name)]),
+            Member::Same(name) => Element::key(&[&interface_key(name), &interface_key(name)]),
+            Member::Address(address) => Element::key(&[&bytes(*address)]),
+            Member::Port(port, to) => {
+                let (protocol, number) = ([number(port.protocol)], port.host_port.to_be_bytes());
+                let key = match port.host_ip.is_unspecified() {
+                    true => Element::key(&[&protocol, &number]),
+                    false => Element::key(&[&bytes(port.host_ip), &protocol, &number]),
+                };
+                key.value(&[&bytes(*to), &port.target.to_be_bytes()])
+            }
+        }
+    }
+
+    /// The same in the language of nft(8).
+    fn text(&self) -> String {
+        match self {
+            Member::Device(name) => format!("\"{name}\""),
+            Member::Same(name) => format!("\"{name}\" . \"{name}\""),
+            Member::Address(address) => address.to_string(),
+            Member::Port(port, to) => {
+                let rest = format!("{} . {} : {to} . {}", port.protocol, port.host_port, port.target);
+                if port.host_ip.is_unspecified() { rest } else { format!("{} . {rest}", port.host_ip) }
+            }
+        }
+    }
+}
+
+fn bytes(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
     }
 }
 
@@ -96,77 +177,74 @@ fn number(protocol: Protocol) -> u8 {
     }
 }
 
-fn on_one_address((port, to): &(BoundPort, Ipv4Addr)) -> Element {
-    Element::key(&[&port.host_ip.octets(), &[number(port.protocol)], &port.host_port.to_be_bytes()])
-        .value(&[&to.octets(), &port.target.to_be_bytes()])
-}
-
-fn on_every_address((port, to): &(BoundPort, Ipv4Addr)) -> Element {
-    Element::key(&[&[number(port.protocol)], &port.host_port.to_be_bytes()])
-        .value(&[&to.octets(), &port.target.to_be_bytes()])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Endpoint;
+    use crate::state::tests::lease;
 
-    fn lease(bridge: &str, last: u8, internal: bool) -> Lease {
-        let endpoint = Endpoint {
-            network: "n".into(),
-            network_name: "net".into(),
-            container: format!("c{last}"),
-            interface: "eth0".into(),
-            address: Ipv4Addr::new(172, 18, 0, last),
-            prefix: 24,
-            gateway: Ipv4Addr::new(172, 18, 0, 1),
-            mac: String::new(),
-            names: vec![],
-        };
-        Lease { endpoint, bridge: bridge.into(), internal, host_interface: "lv".into() }
+    fn on(bridge: &str, last: u8, internal: bool) -> Lease {
+        Lease { bridge: bridge.into(), internal, ..lease(last, &[]) }
     }
 
     fn count(content: &Content, set: &str) -> usize {
         content.elements().iter().find(|(name, _)| *name == set).expect("a set of the layout").1.len()
     }
 
+    fn commands(content: &Content) -> Vec<String> {
+        content.commands("t").iter().map(|words| words[5..].join(" ")).collect()
+    }
+
     #[test]
     fn two_containers_on_a_bridge_need_it_once() {
-        let content = Content::of(&[lease("lt-a", 2, false), lease("lt-a", 3, false), lease("lt-b", 4, true)], &[]);
+        let content = Content::of(&[on("lt-a", 2, false), on("lt-a", 3, false), on("lt-b", 4, true)], &[]);
         assert_eq!((count(&content, BRIDGES), count(&content, SAME), count(&content, INTERNAL)), (2, 2, 1));
         assert_eq!(count(&content, ADDRESSES), 3);
     }
 
     #[test]
     fn a_bridge_stays_while_another_container_needs_it() {
-        let rest = Content::of(&[lease("lt-a", 3, false)], &[]);
-        let old = Content::of(&[lease("lt-a", 2, false), lease("lt-b", 4, true)], &[]).without_bridges_of(&rest);
+        let rest = Content::of(&[on("lt-a", 3, false)], &[]);
+        let old = Content::of(&[on("lt-a", 2, false), on("lt-b", 4, true)], &[]).without_bridges_of(&rest);
         assert_eq!((count(&old, BRIDGES), count(&old, INTERNAL), count(&old, ADDRESSES)), (1, 1, 2));
     }
 
     #[test]
-    fn a_port_of_every_address_goes_into_the_map_without_addresses() {
-        let port = |host_ip| BoundPort { host_ip, host_port: 8080, target: 80, protocol: Protocol::Tcp };
+    fn each_port_leads_to_the_address_of_its_own_family() {
+        let port = |host_ip: &str| BoundPort {
+            host_ip: host_ip.parse().unwrap(),
+            host_port: 8080,
+            target: 80,
+            protocol: Protocol::Tcp,
+        };
         let record = PortRecord {
             container: "c".into(),
             name: "web".into(),
-            address: Ipv4Addr::new(172, 18, 0, 2),
-            ports: vec![port(Ipv4Addr::UNSPECIFIED), port(Ipv4Addr::LOCALHOST)],
+            targets: ["172.18.0.2", "fd00::2"].map(|target| target.parse().unwrap()).into(),
+            ports: ["0.0.0.0", "127.0.0.1", "::", "::1", "2001:db8::1"].map(port).into(),
         };
-        let content = Content::of(&[], &[record]);
-        assert_eq!((count(&content, PUBLISHED), count(&content, PUBLISHED_ANY)), (1, 1));
-        let commands: Vec<String> = content.commands("lighter").iter().map(|words| words.join(" ")).collect();
+        let both = Content::of(&[], std::slice::from_ref(&record));
         let expected = [
-            "nft add element inet lighter published { 127.0.0.1 . tcp . 8080 : 172.18.0.2 . 80 }",
-            "nft add element inet lighter published-any { tcp . 8080 : 172.18.0.2 . 80 }",
+            "published { 127.0.0.1 . tcp . 8080 : 172.18.0.2 . 80 }",
+            "published6 { 2001:db8::1 . tcp . 8080 : fd00::2 . 80 }",
+            "published-any { tcp . 8080 : 172.18.0.2 . 80 }",
+            "published-any6 { tcp . 8080 : fd00::2 . 80 }",
         ];
-        assert_eq!(commands, expected);
+        assert_eq!(commands(&both), expected);
+        let only_ipv4 = Content::of(&[], &[PortRecord { targets: record.targets[..1].to_vec(), ..record }]);
+        assert_eq!((count(&only_ipv4, PUBLISHED_ANY), count(&only_ipv4, PUBLISHED_ANY6)), (1, 0));
     }
 
     #[test]
     fn a_container_on_a_bridge_is_an_element_of_three_sets() {
-        let content = Content::of(&[lease("lt-a", 2, false)], &[]);
-        let elements: Vec<_> = content.commands("t").iter().map(|words| words[5..].join(" ")).collect();
-        assert_eq!(elements, ["bridges { \"lt-a\" }", "same { \"lt-a\" . \"lt-a\" }", "addresses { 172.18.0.2 }"]);
+        let content = Content::of(&[on("lt-a", 2, false)], &[]);
+        let expected = ["bridges { \"lt-a\" }", "same { \"lt-a\" . \"lt-a\" }", "addresses { 172.18.0.2 }"];
+        assert_eq!(commands(&content), expected);
+    }
+
+    #[test]
+    fn containers_that_are_kept_apart_share_no_bridge_and_routed_ones_keep_their_address() {
+        let lease = Lease { keeps_apart: true, is_routed: true, ..on("lt-a", 2, false) };
+        let expected = ["bridges { \"lt-a\" }", "addresses { 172.18.0.2 }", "routed { 172.18.0.2 }"];
+        assert_eq!(commands(&Content::of(&[lease], &[])), expected);
     }
 }

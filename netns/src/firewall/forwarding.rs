@@ -1,66 +1,150 @@
-//! The host's own forwarding of packets, `net.ipv4.ip_forward`. Whoever holds the lock.
+//! The host's own forwarding of packets, `net.ipv4.ip_forward` and `net.ipv6.conf.all.forwarding`. Whoever holds the lock.
 //!
-//! Containers need it on. Where it was off, the host was no router, and it shall not become one for its neighbours: our
-//! table then drops what is no container's, and forwarding goes off again with the last container. A file in the run
-//! directory remembers that it was us.
+//! Containers need it on; that of IPv6 only where a network has IPv6 addresses. Where it was off, the host was no router, and
+//! it shall not become one for its neighbours: our table then drops what is no container's, and forwarding goes off again with
+//! the last container. A file in the run directory remembers that it was us.
 
 use std::fs;
 use std::path::PathBuf;
 
-use super::Table;
-use crate::netlink::{Netlink, NetlinkError, attributes};
-use crate::nftables::list_chains;
-use crate::state::{Lock, remove_file, write_run_file};
+use super::layout::Mode;
+use super::{Content, Table};
+use crate::netlink::{Netlink, NetlinkError};
+use crate::nftables::{ListedChain, list_chains};
+use crate::state::{Lock, read_run_file, remove_file, write_run_file};
 use crate::{Host, HostError, sysctl};
 
-const SWITCH: &str = "net/ipv4/ip_forward";
-
-fn marker(host: &Host) -> PathBuf {
-    host.run().join("forwarding-was-off.json")
+/// Forwarding of one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Forwarding {
+    Ipv4,
+    Ipv6,
 }
 
-/// Returns whether the table has to keep the host from forwarding for others.
+impl Forwarding {
+    /// Returns the switch: its path below `/proc/sys`.
+    fn switch(self) -> &'static str {
+        match self {
+            Forwarding::Ipv4 => "net/ipv4/ip_forward",
+            Forwarding::Ipv6 => "net/ipv6/conf/all/forwarding",
+        }
+    }
+
+    /// Returns the file that remembers that the switch was off, with the devices whose ear for advertisements was widened.
+    fn marker(self, host: &Host) -> PathBuf {
+        host.run().join(match self {
+            Forwarding::Ipv4 => "forwarding-was-off.json",
+            Forwarding::Ipv6 => "forwarding6-was-off.json",
+        })
+    }
+
+    /// Returns whether the table has to keep the host from forwarding for others.
+    fn is_ours(self, host: &Host) -> Result<bool, HostError> {
+        let marker = self.marker(host);
+        if !marker.exists() && !sysctl::is_on(self.switch())? {
+            let listeners = if self == Forwarding::Ipv6 { listeners()? } else { Vec::new() };
+            write_run_file(&marker, &listeners)?;
+        }
+        Ok(marker.exists())
+    }
+
+    /// Makes the host forward; returns whether it did not before.
+    fn turn_on(self, host: &Host) -> Result<bool, HostError> {
+        if sysctl::is_on(self.switch())? {
+            return Ok(false);
+        }
+        // With forwarding on, a device with accept_ra 1 listens to no router any more, and the kernel forgets the default
+        // routes it has learned (ip-sysctl, accept_ra): the host would be cut off.
+        let listeners: Vec<String> = read_run_file(&self.marker(host))?.unwrap_or_default();
+        listeners.iter().try_for_each(|device| set_listening(device, "1", "2"))?;
+        sysctl::set(self.switch(), true)?;
+        Ok(true)
+    }
+
+    /// Puts forwarding back where it was, unless somebody else has come to need it.
+    fn put_back(self, host: &Host) -> Result<(), HostError> {
+        let marker = self.marker(host);
+        let Some(listeners) = read_run_file::<Vec<String>>(&marker)? else { return Ok(()) };
+        if !is_needed_by_others(&Table::of(host.run()))? {
+            sysctl::set(self.switch(), false)?;
+            listeners.iter().try_for_each(|device| set_listening(device, "2", "1"))?;
+        }
+        Ok(remove_file(&marker)?)
+    }
+}
+
+/// Returns what the rules depend on.
 ///
 /// Whoever asks loads the table next and calls [`turn_on`] only then: a host that forwards for everybody, if only for a
 /// moment, is what this is about.
-pub(super) fn is_ours(host: &Host, _lock: &Lock) -> Result<bool, HostError> {
-    if !sysctl::is_on(SWITCH)? {
-        write_run_file(&marker(host), &true)?;
+pub(super) fn mode(host: &Host, content: &Content, _lock: &Lock) -> Result<Mode, HostError> {
+    Ok(Mode {
+        closed: Forwarding::Ipv4.is_ours(host)?,
+        closed6: is_closed6(host) || (content.has_ipv6() && Forwarding::Ipv6.is_ours(host)?),
+        publish: host.settings().publish,
+    })
+}
+
+/// Returns whether the table keeps the host from forwarding IPv6 for others.
+pub(super) fn is_closed6(host: &Host) -> bool {
+    Forwarding::Ipv6.marker(host).exists()
+}
+
+/// Makes the host forward packets; returns what is to be said of it, once a boot.
+pub(super) fn turn_on(host: &Host, content: &Content, _lock: &Lock) -> Result<Option<String>, HostError> {
+    let mut switches = Vec::new();
+    for family in [Forwarding::Ipv4, Forwarding::Ipv6] {
+        let needed = family == Forwarding::Ipv4 || content.has_ipv6();
+        if needed && family.turn_on(host)? {
+            switches.push(family.switch().replace('/', "."));
+        }
     }
-    Ok(marker(host).exists())
+    let said = host.run().join("forwarding-said.json");
+    if switches.is_empty() || said.exists() {
+        return Ok(None);
+    }
+    write_run_file(&said, &switches)?;
+    let switches = switches.join(" and ");
+    Ok(Some(format!("turned on {switches}, for containers only, until the last one is gone")))
 }
 
-/// Makes the host forward packets.
-pub(super) fn turn_on() -> Result<(), HostError> {
-    Ok(sysctl::set(SWITCH, true)?)
-}
-
-/// Puts forwarding back where it was, unless somebody else has come to need it.
+/// Puts forwarding back where it was.
 pub(super) fn put_back(host: &Host, _lock: &Lock) -> Result<(), HostError> {
-    if !marker(host).exists() {
-        return Ok(());
+    Forwarding::Ipv4.put_back(host)?;
+    Forwarding::Ipv6.put_back(host)
+}
+
+fn listening(device: &str) -> String {
+    format!("net/ipv6/conf/{device}/accept_ra")
+}
+
+/// Returns the devices that listen to router advertisements as long as the host is no router.
+fn listeners() -> Result<Vec<String>, HostError> {
+    let devices = fs::read_dir("/proc/sys/net/ipv6/conf").into_iter().flatten().flatten();
+    let names = devices.filter_map(|device| device.file_name().into_string().ok());
+    // `all` decides nothing, `default` of devices to come.
+    let own = names.filter(|name| name != "all" && name != "default");
+    Ok(own.filter(|name| sysctl::value(&listening(name)).is_ok_and(|value| value == "1")).collect())
+}
+
+/// Changes what a device listens to, if it is as expected; a device that is gone listens to nothing.
+fn set_listening(device: &str, from: &'static str, to: &'static str) -> Result<(), HostError> {
+    match sysctl::value(&listening(device)) {
+        Ok(value) if value == from => Ok(sysctl::write(&listening(device), to)?),
+        _ => Ok(()),
     }
-    if !is_needed_by_others(&Table::of(host.run()))? {
-        sysctl::set(SWITCH, false)?;
-    }
-    Ok(remove_file(&marker(host))?)
 }
 
 /// Returns whether another table looks at forwarded packets, as those of every router, container engine and virtual
 /// machine host do, and of every firewall that would keep a forwarding host closed.
 fn is_needed_by_others(ours: &Table) -> Result<bool, NetlinkError> {
-    let hooks = Netlink::netfilter()?.dump(list_chains(), |chain| {
-        let values: Vec<_> = attributes(chain.get(4..)?).collect();
-        let value = |wanted| values.iter().find(|(kind, _)| *kind == wanted).map(|(_, value)| *value);
-        let table = String::from_utf8_lossy(value(1)?).trim_end_matches('\0').to_owned();
-        let (_, point) = attributes(value(4)?).find(|(kind, _)| *kind == 1)?;
-        Some((table, i32::from_be_bytes(point.try_into().ok()?)))
-    })?;
-    let foreign = hooks.iter().any(|(table, point)| table != ours.name() && *point == libc::NF_INET_FORWARD);
-    Ok(foreign || has_legacy_tables())
+    let chains = Netlink::netfilter()?.dump(list_chains(), ListedChain::read)?;
+    let foreign = |chain: &ListedChain| chain.table != ours.name() && chain.point == Some(libc::NF_INET_FORWARD);
+    Ok(chains.iter().any(foreign) || has_legacy_tables())
 }
 
 /// Returns whether iptables-legacy has rules here, which nftables does not show (`/proc/net/ip_tables_names`).
 fn has_legacy_tables() -> bool {
-    fs::read_to_string("/proc/thread-self/net/ip_tables_names").is_ok_and(|names| !names.trim().is_empty())
+    let has = |names: &str| fs::read_to_string(names).is_ok_and(|names| !names.trim().is_empty());
+    has("/proc/thread-self/net/ip_tables_names") || has("/proc/thread-self/net/ip6_tables_names")
 }

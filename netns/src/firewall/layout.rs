@@ -6,11 +6,17 @@
 //! output dstnat      the same, for what this host sends to itself
 //! forward            between bridges: nothing; into a bridge: answers and published ports, whatever route or address was
 //!                    used to get here; out of an internal one: nothing
-//! input              from an internal network to this host: answers only
+//! input              from an internal network to this host: answers only, and who has which address (RFC 4861)
 //! postrouting srcnat containers leave with the host's address; so do loopback and hairpin connections to them
 //! ```
 //! Every policy is "accept" and a verdict "accept" ends only this table's say: what an admin's own table drops stays dropped.
+//!
+//! IPv6 is treated as IPv4, but for ::1: the kernel lets no packet from it leave the loopback device, whatever is done to its
+//! addresses, so connections to it are the business of [`crate::Relay`].
 
+use std::net::Ipv6Addr;
+
+use crate::Publish;
 use crate::nftables::{Chain, Field, Hook, Rule, Set, Verdict};
 
 /// Bridges with containers on them.
@@ -21,24 +27,49 @@ pub(super) const INTERNAL: &str = "internal";
 pub(super) const SAME: &str = "same";
 /// Addresses of containers.
 pub(super) const ADDRESSES: &str = "addresses";
+pub(super) const ADDRESSES6: &str = "addresses6";
+/// Those of containers that leave with their own.
+pub(super) const ROUTED: &str = "routed";
+pub(super) const ROUTED6: &str = "routed6";
 /// Ports published on one address of the host.
 pub(super) const PUBLISHED: &str = "published";
+pub(super) const PUBLISHED6: &str = "published6";
 /// Ports published on every address of the host.
 pub(super) const PUBLISHED_ANY: &str = "published-any";
+pub(super) const PUBLISHED_ANY6: &str = "published-any6";
 
 /// Every set and map, in the order of their making.
-pub(super) const SETS: [Set; 6] = [
+pub(super) const SETS: [Set; 11] = [
     Set { name: BRIDGES, key: &[Field::Interface], value: &[] },
     Set { name: INTERNAL, key: &[Field::Interface], value: &[] },
     Set { name: SAME, key: &[Field::Interface, Field::Interface], value: &[] },
     Set { name: ADDRESSES, key: &[Field::Address], value: &[] },
+    Set { name: ADDRESSES6, key: &[Field::Address6], value: &[] },
+    Set { name: ROUTED, key: &[Field::Address], value: &[] },
+    Set { name: ROUTED6, key: &[Field::Address6], value: &[] },
     Set {
         name: PUBLISHED,
         key: &[Field::Address, Field::Protocol, Field::Port],
         value: &[Field::Address, Field::Port],
     },
+    Set {
+        name: PUBLISHED6,
+        key: &[Field::Address6, Field::Protocol, Field::Port],
+        value: &[Field::Address6, Field::Port],
+    },
     Set { name: PUBLISHED_ANY, key: &[Field::Protocol, Field::Port], value: &[Field::Address, Field::Port] },
+    Set { name: PUBLISHED_ANY6, key: &[Field::Protocol, Field::Port], value: &[Field::Address6, Field::Port] },
 ];
+
+/// What the rules depend on, beside the content of the sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mode {
+    /// The host forwards nothing but containers' IPv4 packets.
+    pub(crate) closed: bool,
+    /// The same of IPv6.
+    pub(crate) closed6: bool,
+    pub(crate) publish: Publish,
+}
 
 /// Chain of packets about to enter a bridge.
 const INTO_BRIDGE: &str = "into-bridge";
@@ -48,14 +79,21 @@ const TRANSLATE_DESTINATION: i32 = -100;
 const FILTER: i32 = 0;
 const TRANSLATE_SOURCE: i32 = 100;
 
-/// Returns every chain; with `closed` the host forwards nothing but containers' packets.
-pub(super) fn chains(closed: bool) -> Vec<Chain> {
+/// Types of the messages by which neighbours find each other (RFC 4861, 4.3 and 4.4).
+const NEIGHBOUR_DISCOVERY: [u8; 2] = [135, 136];
+
+/// Returns every chain.
+pub(super) fn chains(mode: Mode) -> Vec<Chain> {
     vec![
         hooked("raw", ("filter", libc::NF_INET_PRE_ROUTING, RAW), from_containers()),
-        hooked("prerouting", ("nat", libc::NF_INET_PRE_ROUTING, TRANSLATE_DESTINATION), published_to_others()),
+        hooked(
+            "prerouting",
+            ("nat", libc::NF_INET_PRE_ROUTING, TRANSLATE_DESTINATION),
+            published_to_others(mode.publish),
+        ),
         hooked("output", ("nat", libc::NF_INET_LOCAL_OUT, TRANSLATE_DESTINATION), published()),
         Chain { name: INTO_BRIDGE, hook: None, rules: into_bridge() },
-        hooked("forward", ("filter", libc::NF_INET_FORWARD, FILTER), forward(closed)),
+        hooked("forward", ("filter", libc::NF_INET_FORWARD, FILTER), forward(mode)),
         hooked("input", ("filter", libc::NF_INET_LOCAL_IN, FILTER), input()),
         hooked("postrouting", ("nat", libc::NF_INET_POST_ROUTING, TRANSLATE_SOURCE), postrouting()),
     ]
@@ -78,13 +116,21 @@ fn published() -> Vec<Rule> {
         Rule::new().destination_is_elsewhere().verdict(Verdict::Return),
         Rule::new().only_ipv4().load_destination().load_protocol().load_port().translate_by(PUBLISHED),
         Rule::new().only_ipv4().load_protocol().load_port().translate_by(PUBLISHED_ANY),
+        Rule::new().only_ipv6().load_destination6().equals(&Ipv6Addr::LOCALHOST.octets()).verdict(Verdict::Return),
+        Rule::new().only_ipv6().load_destination6().load_protocol().load_port().translate6_by(PUBLISHED6),
+        Rule::new().only_ipv6().load_protocol().load_port().translate6_by(PUBLISHED_ANY6),
     ]
 }
 
-fn published_to_others() -> Vec<Rule> {
+fn published_to_others(publish: Publish) -> Vec<Rule> {
     // A neighbour can send a packet to 127.0.0.1 by the host's link-layer address. Untranslated, the kernel drops it.
-    let loopback = Rule::new().only_ipv4().destination_is_loopback().verdict(Verdict::Return);
-    [vec![loopback], published()].concat()
+    let mut rules = vec![Rule::new().only_ipv4().destination_is_loopback().verdict(Verdict::Return)];
+    if publish == Publish::RespectHostFirewall {
+        // Untranslated, it is for a program of the host, and the firewall's chain of such packets decides.
+        rules.push(Rule::new().load_input().not_among(BRIDGES).verdict(Verdict::Return));
+    }
+    rules.extend(published());
+    rules
 }
 
 fn into_bridge() -> Vec<Rule> {
@@ -97,38 +143,36 @@ fn into_bridge() -> Vec<Rule> {
     ]
 }
 
-fn forward(closed: bool) -> Vec<Rule> {
+fn forward(mode: Mode) -> Vec<Rule> {
     let mut rules = vec![
         Rule::new().load_output().among(BRIDGES).verdict(Verdict::Jump(INTO_BRIDGE)),
         Rule::new().load_input().among(INTERNAL).verdict(Verdict::Drop),
         Rule::new().load_input().among(BRIDGES).verdict(Verdict::Accept),
     ];
-    if closed {
-        rules.push(Rule::new().verdict(Verdict::Drop));
-    }
+    rules.extend(mode.closed.then(|| Rule::new().only_ipv4().verdict(Verdict::Drop)));
+    rules.extend(mode.closed6.then(|| Rule::new().only_ipv6().verdict(Verdict::Drop)));
     rules
 }
 
 fn input() -> Vec<Rule> {
-    vec![
-        Rule::new().load_input().among(INTERNAL).only_known().verdict(Verdict::Accept),
-        Rule::new().load_input().among(INTERNAL).verdict(Verdict::Drop),
-    ]
+    let mut rules = vec![Rule::new().load_input().among(INTERNAL).only_known().verdict(Verdict::Accept)];
+    let discovery = |kind| Rule::new().load_input().among(INTERNAL).only_icmpv6(kind).verdict(Verdict::Accept);
+    rules.extend(NEIGHBOUR_DISCOVERY.map(discovery));
+    rules.push(Rule::new().load_input().among(INTERNAL).verdict(Verdict::Drop));
+    rules
 }
 
 fn postrouting() -> Vec<Rule> {
+    let leaving = |rule: Rule| rule.load_output().not_among(BRIDGES).masquerade();
+    // From a container through a published port of its own network: a direct answer would not be taken for one.
+    let hairpin = |rule: Rule| rule.load_output().among(BRIDGES).only_translated().masquerade();
+    let (ipv4, ipv6) = (|| Rule::new().only_ipv4().load_source(), || Rule::new().only_ipv6().load_source6());
     vec![
-        Rule::new().only_ipv4().load_source().among(ADDRESSES).load_output().not_among(BRIDGES).masquerade(),
+        leaving(ipv4().among(ADDRESSES).load_source().not_among(ROUTED)),
+        leaving(ipv6().among(ADDRESSES6).load_source6().not_among(ROUTED6)),
         // From 127.0.0.1 through a published port: an answer to that address would never leave the container.
         Rule::new().only_ipv4().source_is_loopback().load_output().among(BRIDGES).masquerade(),
-        // From a container through a published port of its own network: a direct answer would not be taken for one.
-        Rule::new()
-            .only_ipv4()
-            .load_source()
-            .among(ADDRESSES)
-            .load_output()
-            .among(BRIDGES)
-            .only_translated()
-            .masquerade(),
+        hairpin(ipv4().among(ADDRESSES)),
+        hairpin(ipv6().among(ADDRESSES6)),
     ]
 }

@@ -3,9 +3,11 @@
 //! The rules are constant; what changes are the elements of the sets and maps they look into, so a packet costs the same
 //! with one container or a thousand, and attaching one is a transaction that adds elements. Whenever such a transaction
 //! does not fit what is loaded (somebody flushed the ruleset, an older build made the table) the table is replaced whole
-//! from the files, again in one transaction. Tables of others are never touched.
+//! from the files, again in one transaction. Tables of others are looked at, to say what they keep from containers, and never
+//! touched.
 
 mod content;
+mod foreign;
 mod forwarding;
 mod layout;
 mod table;
@@ -21,18 +23,25 @@ impl Host {
         Ok(Content::of(&self.all_leases()?, &self.all_ports()?))
     }
 
-    /// Lets the firewall know what `container` needs, which the files have already.
+    /// Lets the firewall know what `container` needs, which the files have already; returns what is to be said of it.
     ///
     /// The first container brings the table with it. To try with elements first would cost it a failed transaction, and
     /// those take the kernel 6–40 ms (measured 2026-11-21, Linux 6.18), a replaced table less than one.
-    pub(crate) fn admit(&self, container: &str, new: &Content, lock: &Lock) -> Result<(), HostError> {
-        let closed = forwarding::is_ours(self, lock)?;
+    pub(crate) fn admit(&self, container: &str, new: &Content, lock: &Lock) -> Result<Option<String>, HostError> {
+        let was_closed6 = forwarding::is_closed6(self);
+        let mode = forwarding::mode(self, new, lock)?;
         let table = Table::of(self.run());
         let is_first = self.leased_containers()?.iter().all(|leased| leased == container);
-        if is_first || table.add(new).is_err() {
-            table.replace(&self.content()?, closed)?;
+        // The first IPv6 address changes what the rules depend on.
+        if is_first || mode.closed6 != was_closed6 || table.add(new).is_err() {
+            table.replace(&self.content()?, mode)?;
         }
-        forwarding::turn_on()
+        forwarding::turn_on(self, new, lock)
+    }
+
+    /// Returns what firewalls of others keep from containers, a sentence each.
+    pub(crate) fn obstacles(&self, content: &Content) -> Result<Vec<String>, HostError> {
+        Ok(foreign::obstacles(&Table::of(self.run()), content)?)
     }
 
     /// Lets the firewall forget `old`, which the files have no longer; with the last container the table goes.
@@ -43,20 +52,20 @@ impl Host {
         }
         let table = Table::of(self.run());
         if table.remove(&old.without_bridges_of(&rest)).is_err() {
-            table.replace(&rest, forwarding::is_ours(self, lock)?)?;
+            table.replace(&rest, forwarding::mode(self, &rest, lock)?)?;
         }
         Ok(())
     }
 
-    /// Loads the table that the files call for, whatever was loaded before.
-    pub(crate) fn restore_firewall(&self, lock: &Lock) -> Result<(), HostError> {
+    /// Loads the table that the files call for, whatever was loaded before; returns what the user should know.
+    pub(crate) fn restore_firewall(&self, lock: &Lock) -> Result<Vec<String>, HostError> {
         let content = self.content()?;
         if content.is_empty() {
-            return self.close_firewall(lock);
+            return self.close_firewall(lock).map(|()| Vec::new());
         }
-        let closed = forwarding::is_ours(self, lock)?;
-        Table::of(self.run()).replace(&content, closed)?;
-        forwarding::turn_on()
+        let mode = forwarding::mode(self, &content, lock)?;
+        Table::of(self.run()).replace(&content, mode)?;
+        Ok(forwarding::turn_on(self, &content, lock)?.into_iter().chain(self.obstacles(&content)?).collect())
     }
 
     /// Puts forwarding back first: with the table gone first, the host would be a router for a moment.

@@ -6,7 +6,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::Content;
-use super::layout;
+use super::layout::{self, Mode};
 use crate::netlink::{Netlink, NetlinkError};
 use crate::nftables::{Batch, Family};
 
@@ -49,12 +49,12 @@ impl Table {
         Netlink::netfilter()?.send(&batch.finish())
     }
 
-    /// Loads the table whole, whatever was there. With `closed` the host forwards for containers only.
-    pub(super) fn replace(&self, all: &Content, closed: bool) -> Result<(), NetlinkError> {
+    /// Loads the table whole, whatever was there.
+    pub(super) fn replace(&self, all: &Content, mode: Mode) -> Result<(), NetlinkError> {
         let mut batch = self.batch();
         batch.replace_table();
         layout::SETS.iter().for_each(|set| batch.add_set(set));
-        layout::chains(closed).into_iter().for_each(|chain| batch.add_chain(chain));
+        layout::chains(mode).into_iter().for_each(|chain| batch.add_chain(chain));
         all.elements().into_iter().for_each(|(set, elements)| batch.add_elements(set, &elements));
         Netlink::netfilter()?.send(&batch.finish())
     }

@@ -18,10 +18,15 @@ const ORIGINAL: u16 = 1;
 const TRANSPORT: u16 = 2;
 const PROTOCOL: u16 = 1;
 const DESTINATION_PORT: u16 = 3;
-/// `struct nfgenmsg` for IPv4.
-const HEADER: [u8; 4] = [libc::AF_INET as u8, 0, 0, 0];
+/// Length of `struct nfgenmsg` in bytes.
+const HEADER: usize = 4;
 
-/// Forgets every IPv4 UDP connection to one of these ports of the host.
+/// Writes `struct nfgenmsg`.
+fn header(family: i32) -> [u8; HEADER] {
+    [family as u8, 0, 0, 0]
+}
+
+/// Forgets every UDP connection to one of these ports of the host.
 ///
 /// A kernel without the interface, or an entry that goes by itself meanwhile, is no failure.
 pub(crate) fn forget_udp(ports: &[u16]) -> Result<(), NetlinkError> {
@@ -29,22 +34,29 @@ pub(crate) fn forget_udp(ports: &[u16]) -> Result<(), NetlinkError> {
         return Ok(());
     }
     let mut netlink = Netlink::netfilter()?;
-    let list = Message::new("list connections", GET, &HEADER, Attributes::new());
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        forget_family(&mut netlink, ports, family)?;
+    }
+    Ok(())
+}
+
+fn forget_family(netlink: &mut Netlink, ports: &[u16], family: i32) -> Result<(), NetlinkError> {
+    let list = Message::new("list connections", GET, &header(family), Attributes::new());
     let tuples = match netlink.dump(list, |body| udp_to(body, ports)) {
         Err(error) if matches!(error.errno(), Some(libc::EOPNOTSUPP | libc::EINVAL)) => return Ok(()),
         other => other?,
     };
     for tuple in tuples {
         let attributes = Attributes::new().nest(ORIGINAL, Attributes::after(tuple));
-        let delete = Message::new("forget a UDP connection", DELETE, &HEADER, attributes).flags(libc::NLM_F_ACK);
-        super::error::unless_gone(netlink.send(&[delete]))?;
+        let delete = Message::new("forget a UDP connection", DELETE, &header(family), attributes);
+        super::error::unless_gone(netlink.send(&[delete.flags(libc::NLM_F_ACK)]))?;
     }
     Ok(())
 }
 
 /// Returns the original tuple of an entry if it is UDP to one of `ports`.
 fn udp_to(body: &[u8], ports: &[u16]) -> Option<Vec<u8>> {
-    let (_, tuple) = attributes(body.get(HEADER.len()..)?).find(|(kind, _)| *kind == ORIGINAL)?;
+    let (_, tuple) = attributes(body.get(HEADER..)?).find(|(kind, _)| *kind == ORIGINAL)?;
     let (_, transport) = attributes(tuple).find(|(kind, _)| *kind == TRANSPORT)?;
     let is_udp = attributes(transport).any(|field| field == (PROTOCOL, &[libc::IPPROTO_UDP as u8]));
     let (_, port) = attributes(transport).find(|(kind, _)| *kind == DESTINATION_PORT)?;
@@ -58,7 +70,8 @@ mod tests {
 
     fn entry(protocol: u8, port: u16) -> Vec<u8> {
         let transport = Attributes::new().bytes(PROTOCOL, &[protocol]).bytes(DESTINATION_PORT, &port.to_be_bytes());
-        let entry = Attributes::after(HEADER.to_vec()).nest(ORIGINAL, Attributes::new().nest(TRANSPORT, transport));
+        let entry = Attributes::after(header(libc::AF_INET).to_vec())
+            .nest(ORIGINAL, Attributes::new().nest(TRANSPORT, transport));
         entry.into_bytes()
     }
 

@@ -1,4 +1,4 @@
-//! Network devices: bridges and veths (rtnetlink(7), `RTM_NEWLINK`). Any process.
+//! Network devices: bridges, veths, macvlans and ipvlans (rtnetlink(7), `RTM_NEWLINK`). Any process.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -9,8 +9,15 @@ use super::socket::Netlink;
 
 /// Attribute of a veth's data that describes its other end (linux/veth.h, `VETH_INFO_PEER`).
 const VETH_PEER: u16 = 1;
-/// Attribute of a bridge's port (linux/if_link.h, `IFLA_BRPORT_MODE`).
+/// Attributes of a bridge's port (linux/if_link.h, `IFLA_BRPORT_STATE`, `IFLA_BRPORT_MODE`, `IFLA_BRPORT_ISOLATED`).
+const STATE: u16 = 1;
 const HAIRPIN: u16 = 4;
+const ISOLATED: u16 = 33;
+/// State of a port that passes nothing on (linux/if_bridge.h, `BR_STATE_DISABLED`).
+const DISABLED: u8 = 0;
+/// Attribute of a macvlan's or ipvlan's data (linux/if_link.h, `IFLA_MACVLAN_MODE`, a 32-bit number, `IFLA_IPVLAN_MODE`, a
+/// 16-bit one).
+const MODE: u16 = 1;
 
 /// Operational states of a device that passes packets on (RFC 2863; linux/if.h, `IF_OPER_UNKNOWN`, `IF_OPER_UP`).
 const UNKNOWN: u8 = 0;
@@ -21,6 +28,8 @@ const UP: u8 = 6;
 pub(crate) struct Link {
     pub(crate) index: u32,
     pub(crate) name: String,
+    /// Link-layer address; empty where the device has none.
+    pub(crate) mac: Vec<u8>,
     /// Whether it passes packets on.
     pub(crate) is_working: bool,
 }
@@ -39,6 +48,25 @@ pub(crate) struct Veth<'a> {
     /// Link-layer address of the container end.
     pub(crate) mac: [u8; 6],
     /// Largest packet in bytes, when not the kernel's default.
+    pub(crate) mtu: Option<u32>,
+}
+
+/// A device to be made inside a container, on the network of one of this namespace.
+#[derive(Debug)]
+pub(crate) struct Neighbour<'a> {
+    /// `macvlan` or `ipvlan`.
+    pub(crate) kind: &'static str,
+    /// The kernel's number of how it treats its neighbours.
+    pub(crate) mode: u16,
+    /// Index of the device it sits on.
+    pub(crate) parent: u32,
+    /// Namespace of the new device.
+    pub(crate) netns: BorrowedFd<'a>,
+    /// Its name.
+    pub(crate) interface: &'a str,
+    /// Its link-layer address, when it has one of its own.
+    pub(crate) mac: Option<[u8; 6]>,
+    /// Largest packet in bytes, when not that of the parent.
     pub(crate) mtu: Option<u32>,
 }
 
@@ -88,6 +116,23 @@ pub(crate) fn create_veth(veth: &Veth<'_>) -> Message {
         .flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL)
 }
 
+/// Makes a macvlan or an ipvlan, down, in its container's namespace.
+pub(crate) fn create_neighbour(device: &Neighbour<'_>) -> Message {
+    let mode = match device.kind {
+        "ipvlan" => Attributes::new().bytes(MODE, &device.mode.to_ne_bytes()),
+        _ => Attributes::new().native_u32(MODE, u32::from(device.mode)),
+    };
+    let info = Attributes::new().text(libc::IFLA_INFO_KIND, device.kind).nest(libc::IFLA_INFO_DATA, mode);
+    let link = Attributes::new()
+        .text(libc::IFLA_IFNAME, device.interface)
+        .native_u32(libc::IFLA_LINK, device.parent)
+        .bytes(libc::IFLA_NET_NS_FD, &device.netns.as_raw_fd().to_ne_bytes());
+    let link = device.mac.into_iter().fold(link, |link, mac| link.bytes(libc::IFLA_ADDRESS, &mac));
+    let act = format!("create {} `{}` on device {}", device.kind, device.interface, device.parent);
+    request(act, libc::RTM_NEWLINK, with_mtu(link, device.mtu).nest(libc::IFLA_LINKINFO, info))
+        .flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL)
+}
+
 /// Turns a device on.
 pub(crate) fn set_up(name: &str) -> Message {
     let up = header(0, libc::IFF_UP as u32);
@@ -95,16 +140,33 @@ pub(crate) fn set_up(name: &str) -> Message {
     Message::new(format!("turn on `{name}`"), libc::RTM_NEWLINK, &up, link).flags(libc::NLM_F_ACK)
 }
 
-/// Turns a port of a bridge on; with `hairpin` it takes back packets that came in by it.
-///
-/// A container that reaches itself through its own published port sends such packets where the host lets netfilter see
-/// bridged packets (`bridge-nf-call-iptables`): the translated packet is then bridged, not routed.
-pub(crate) fn set_port_up(name: &str, hairpin: bool) -> Message {
-    let up = header(0, libc::IFF_UP as u32);
-    let port = Attributes::new().bytes(HAIRPIN, &[u8::from(hairpin)]);
+/// How a port of a bridge treats packets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Port {
+    /// It takes back packets that came in by it.
+    ///
+    /// A container that reaches itself through its own published port sends such packets where the host lets netfilter see
+    /// bridged packets (`bridge-nf-call-iptables`): the translated packet is then bridged, not routed.
+    pub(crate) hairpin: bool,
+    /// It passes nothing on to, and takes nothing from, other ports of which this is said.
+    pub(crate) isolated: bool,
+}
+
+/// Turns a port of a bridge on.
+pub(crate) fn set_port_up(name: &str, how: Port) -> Message {
+    let port = Attributes::new().bytes(HAIRPIN, &[u8::from(how.hairpin)]).bytes(ISOLATED, &[u8::from(how.isolated)]);
+    set_port(format!("turn on `{name}`"), name, libc::IFF_UP as u32, port)
+}
+
+/// Makes a port of a bridge pass nothing on any more, at once: to remove it takes the kernel a grace period of RCU.
+pub(crate) fn disable_port(name: &str) -> Message {
+    set_port(format!("turn off `{name}`"), name, 0, Attributes::new().bytes(STATE, &[DISABLED]))
+}
+
+fn set_port(act: String, name: &str, flags: u32, port: Attributes) -> Message {
     let info = Attributes::new().text(libc::IFLA_INFO_SLAVE_KIND, "bridge").nest(libc::IFLA_INFO_SLAVE_DATA, port);
     let link = Attributes::new().text(libc::IFLA_IFNAME, name).nest(libc::IFLA_LINKINFO, info);
-    Message::new(format!("turn on `{name}`"), libc::RTM_NEWLINK, &up, link).flags(libc::NLM_F_ACK)
+    Message::new(act, libc::RTM_NEWLINK, &header(0, flags), link).flags(libc::NLM_F_ACK)
 }
 
 /// Removes a device; of a veth, both ends.
@@ -127,13 +189,14 @@ pub(crate) fn links(netlink: &mut Netlink) -> Result<Vec<Link>, NetlinkError> {
 
 fn read(body: &[u8]) -> Option<Link> {
     let index = u32::from_ne_bytes(body.get(4..8)?.try_into().ok()?);
-    let (mut name, mut is_working) = (None, false);
+    let (mut name, mut mac, mut is_working) = (None, Vec::new(), false);
     for (kind, value) in attributes(body.get(16..)?) {
         match kind {
             libc::IFLA_IFNAME => name = Some(value.strip_suffix(&[0]).unwrap_or(value)),
+            libc::IFLA_ADDRESS => mac = value.to_vec(),
             libc::IFLA_OPERSTATE => is_working = matches!(value, [UNKNOWN | UP]),
             _ => {}
         }
     }
-    Some(Link { index, name: String::from_utf8_lossy(name?).into_owned(), is_working })
+    Some(Link { index, name: String::from_utf8_lossy(name?).into_owned(), mac, is_working })
 }

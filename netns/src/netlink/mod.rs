@@ -10,12 +10,15 @@ mod message;
 mod route;
 mod socket;
 
-pub(crate) use address::{add_address, addresses};
+pub(crate) use address::{HostAddress, add_address, addresses};
 pub(crate) use attribute::{Attributes, attributes};
 pub(crate) use conntrack::forget_udp;
 pub use error::NetlinkError;
 pub(crate) use error::unless_gone;
-pub(crate) use link::{Link, Veth, create_bridge, create_veth, delete_link, link, links, set_port_up, set_up};
+pub(crate) use link::{
+    Link, Neighbour, Port, Veth, create_bridge, create_neighbour, create_veth, delete_link, disable_port, link, links,
+    set_port_up, set_up,
+};
 pub(crate) use message::Message;
-pub(crate) use route::{add_default_route, routes};
+pub(crate) use route::{routes, set_default_route};
 pub(crate) use socket::Netlink;

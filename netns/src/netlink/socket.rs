@@ -67,6 +67,9 @@ impl Netlink {
 
     /// Sends `messages` in one go and returns every refusal with the index of its message.
     pub(crate) fn send_each(&mut self, messages: &[Message]) -> Result<Vec<(usize, NetlinkError)>, NetlinkError> {
+        if messages.is_empty() {
+            return Ok(Vec::new()); // the kernel takes an empty datagram for a mistake
+        }
         let first = self.write(messages)?;
         let mut refusals = Vec::new();
         let mut answer = vec![0; ANSWER];

@@ -151,9 +151,3 @@ impl Batch {
         self.messages
     }
 }
-
-/// Asks for the chains of every table and family; each answer has a table's name as attribute 1 and a hook as attribute 4.
-pub(crate) fn list_chains() -> Message {
-    let everything = header(libc::AF_UNSPEC as u8, 0);
-    Message::new("list nftables chains", kind(libc::NFT_MSG_GETCHAIN), &everything, Attributes::new())
-}

@@ -46,7 +46,7 @@ impl Rule {
     /// Takes registers for a value of `field`'s length; returns the first.
     fn take(&mut self, field: Field) -> u32 {
         let register = FIRST_REGISTER + self.free;
-        self.free += if field == Field::Interface { 4 } else { 1 };
+        self.free += field.registers();
         register
     }
 
@@ -86,6 +86,16 @@ impl Rule {
         self.load_payload(libc::NFT_PAYLOAD_NETWORK_HEADER, 16, 4, Field::Address)
     }
 
+    /// Loads the IPv6 source address (RFC 8200, 3, bytes 8–23).
+    pub(crate) fn load_source6(self) -> Rule {
+        self.load_payload(libc::NFT_PAYLOAD_NETWORK_HEADER, 8, 16, Field::Address6)
+    }
+
+    /// Loads the IPv6 destination address (RFC 8200, 3, bytes 24–39).
+    pub(crate) fn load_destination6(self) -> Rule {
+        self.load_payload(libc::NFT_PAYLOAD_NETWORK_HEADER, 24, 16, Field::Address6)
+    }
+
     /// Loads the destination port: bytes 2 and 3 in TCP, UDP and SCTP alike.
     pub(crate) fn load_port(self) -> Rule {
         self.load_payload(libc::NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, Field::Port)
@@ -116,6 +126,20 @@ impl Rule {
     /// Goes on only with IPv4 packets: a table of family `inet` sees both.
     pub(crate) fn only_ipv4(self) -> Rule {
         self.load_meta(libc::NFT_META_NFPROTO, Field::Protocol).compare(libc::NFT_CMP_EQ, &[libc::NFPROTO_IPV4 as u8])
+    }
+
+    /// Goes on only with IPv6 packets.
+    pub(crate) fn only_ipv6(self) -> Rule {
+        self.load_meta(libc::NFT_META_NFPROTO, Field::Protocol).compare(libc::NFT_CMP_EQ, &[libc::NFPROTO_IPV6 as u8])
+    }
+
+    /// Goes on only with ICMPv6 messages of this type (RFC 4443, 2.1).
+    pub(crate) fn only_icmpv6(self, kind: u8) -> Rule {
+        self.load_protocol().equals(&[libc::IPPROTO_ICMPV6 as u8]).first_byte_is(kind)
+    }
+
+    fn first_byte_is(self, value: u8) -> Rule {
+        self.load_payload(libc::NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, Field::Protocol).equals(&[value])
     }
 
     /// Goes on only if the value just loaded is `value`.
@@ -185,12 +209,17 @@ impl Rule {
         self.expression("masq", Attributes::new())
     }
 
-    /// Ends the rule by sending the packet to the address and port that `map` has for what was loaded, if any.
+    /// Ends the rule by sending the IPv4 packet to the address and port that `map` has for what was loaded, if any.
     pub(crate) fn translate_by(self, map: &str) -> Rule {
-        self.lookup(map, Attributes::new().u32(3, FIRST_REGISTER)).translate()
+        self.lookup(map, Attributes::new().u32(3, FIRST_REGISTER)).translate(libc::NFPROTO_IPV4, Field::Address)
     }
 
-    /// Ends the rule by sending the packet to `address` and `port`.
+    /// The same for an IPv6 packet.
+    pub(crate) fn translate6_by(self, map: &str) -> Rule {
+        self.lookup(map, Attributes::new().u32(3, FIRST_REGISTER)).translate(libc::NFPROTO_IPV6, Field::Address6)
+    }
+
+    /// Ends the rule by sending the IPv4 packet to `address` and `port`.
     pub(crate) fn translate_to(mut self, address: [u8; 4], port: u16) -> Rule {
         self.free = 0;
         for value in [address.as_slice(), &port.to_be_bytes()] {
@@ -198,12 +227,13 @@ impl Rule {
             let data = Attributes::new().bytes(1, value);
             self = self.expression("immediate", Attributes::new().u32(1, register).nest(2, data));
         }
-        self.translate()
+        self.translate(libc::NFPROTO_IPV4, Field::Address)
     }
 
-    fn translate(self) -> Rule {
-        let kind = Attributes::new().u32(1, libc::NFT_NAT_DNAT as u32).u32(2, libc::NFPROTO_IPV4 as u32);
-        self.expression("nat", kind.u32(3, FIRST_REGISTER).u32(5, FIRST_REGISTER + 1))
+    /// The address lies in the first registers, the port behind it.
+    fn translate(self, family: i32, address: Field) -> Rule {
+        let kind = Attributes::new().u32(1, libc::NFT_NAT_DNAT as u32).u32(2, family as u32);
+        self.expression("nat", kind.u32(3, FIRST_REGISTER).u32(5, FIRST_REGISTER + address.registers()))
     }
 
     /// Hands out the rule as the value of `NFTA_RULE_EXPRESSIONS`.

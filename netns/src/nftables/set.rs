@@ -6,6 +6,8 @@ use crate::netlink::Attributes;
 const MAP: u32 = 8;
 /// Length of a device name with its closing zeros, in bytes (`IFNAMSIZ`).
 const INTERFACE: usize = 16;
+/// Length of a register in bytes.
+const REGISTER: u32 = 4;
 
 /// One part of a key or value, with the kernel's idea of its length and nft(8)'s of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub(crate) enum Field {
     Interface,
     /// `ipv4_addr`
     Address,
+    /// `ipv6_addr`
+    Address6,
     /// `inet_proto`
     Protocol,
     /// `inet_service`
@@ -23,13 +27,19 @@ pub(crate) enum Field {
 impl Field {
     /// Length in bytes, with the padding that lines up the next part with a register.
     fn length(self) -> u32 {
-        if self == Field::Interface { INTERFACE as u32 } else { 4 }
+        if matches!(self, Field::Interface | Field::Address6) { 16 } else { REGISTER }
+    }
+
+    /// Number of registers that hold it.
+    pub(super) fn registers(self) -> u32 {
+        self.length() / REGISTER
     }
 
     /// Number under which nft(8) knows the type; the kernel keeps it unread, `nft list` needs it.
     fn number(self) -> u32 {
         match self {
             Field::Address => 7,
+            Field::Address6 => 8,
             Field::Protocol => 12,
             Field::Port => 13,
             Field::Interface => 41,

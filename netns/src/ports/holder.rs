@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 
 use super::Wish;
@@ -52,7 +52,7 @@ pub(super) fn find(wish: &Wish, port: u16) -> Option<Holder> {
 }
 
 /// Reads one socket of `/proc/net/tcp` and its kin (proc(5)); returns its inode if it keeps `port` from us.
-fn inode(line: &str, wanted: Ipv4Addr, port: u16) -> Option<u64> {
+fn inode(line: &str, wanted: IpAddr, port: u16) -> Option<u64> {
     /// Connected and closed connections of TCP share a port with others; only these two states have it.
     const LISTENING: &str = "0A";
     const UNCONNECTED: &str = "07";
@@ -60,16 +60,25 @@ fn inode(line: &str, wanted: Ipv4Addr, port: u16) -> Option<u64> {
     let (address, local_port) = fields.get(1)?.split_once(':')?;
     let has_port = u16::from_str_radix(local_port, 16) == Ok(port);
     let takes = matches!(*fields.get(3)?, LISTENING | UNCONNECTED);
-    (has_port && takes && clashes(address, wanted)).then(|| fields.get(9)?.parse().ok()).flatten()
+    (has_port && takes && clashes(read(address)?, wanted)).then(|| fields.get(9)?.parse().ok()).flatten()
 }
 
-/// Compares an address in the tables' notation, 32-bit words in this machine's byte order, with the wished one.
-fn clashes(address: &str, wanted: Ipv4Addr) -> bool {
-    let every_address = address.bytes().all(|digit| digit == b'0');
-    let mapped = address.strip_prefix("0000000000000000FFFF0000").unwrap_or(address);
-    let same = u32::from_str_radix(mapped, 16).is_ok_and(|word| Ipv4Addr::from(word.to_ne_bytes()) == wanted);
-    let is_ipv6 = address.len() > 8 && mapped.len() > 8;
-    every_address || same || (wanted.is_unspecified() && !is_ipv6)
+/// Reads an address in the tables' notation: 32-bit words in this machine's byte order.
+fn read(address: &str) -> Option<IpAddr> {
+    let word = |digits: &[u8]| Some(u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?.to_ne_bytes());
+    let words = address.as_bytes().chunks(8).map(word).collect::<Option<Vec<_>>>()?;
+    match words.as_slice() {
+        [word] => Some(IpAddr::from(*word)),
+        words => Some(IpAddr::from(<[u8; 16]>::try_from(words.concat()).ok()?)),
+    }
+}
+
+/// Returns whether a socket on `address` keeps its port from one on `wanted`. One on every IPv6 address may take IPv4 as well.
+fn clashes(address: IpAddr, wanted: IpAddr) -> bool {
+    let every_ipv6 = address == IpAddr::from(Ipv6Addr::UNSPECIFIED);
+    let address = address.to_canonical();
+    let is_same_family = address.is_ipv4() == wanted.is_ipv4();
+    every_ipv6 || is_same_family && (address == wanted || address.is_unspecified() || wanted.is_unspecified())
 }
 
 fn process_with(sockets: &[String]) -> Option<Holder> {
@@ -99,28 +108,36 @@ mod tests {
     const LISTENING: &str =
         "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 4242 1 0";
 
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
     #[test]
     fn a_listening_socket_on_the_same_or_every_address_is_the_holder() {
-        assert_eq!(inode(LISTENING, Ipv4Addr::LOCALHOST, 8080), Some(4242));
-        assert_eq!(inode(LISTENING, Ipv4Addr::UNSPECIFIED, 8080), Some(4242));
-        assert_eq!(inode(LISTENING, Ipv4Addr::new(192, 0, 2, 1), 8080), None);
-        assert_eq!(inode(LISTENING, Ipv4Addr::LOCALHOST, 8081), None);
-        assert_eq!(inode(&LISTENING.replace(" 0A ", " 01 "), Ipv4Addr::LOCALHOST, 8080), None);
+        assert_eq!(inode(LISTENING, ip("127.0.0.1"), 8080), Some(4242));
+        assert_eq!(inode(LISTENING, ip("0.0.0.0"), 8080), Some(4242));
+        assert_eq!(inode(LISTENING, ip("192.0.2.1"), 8080), None);
+        assert_eq!(inode(LISTENING, ip("127.0.0.1"), 8081), None);
+        assert_eq!(inode(&LISTENING.replace(" 0A ", " 01 "), ip("127.0.0.1"), 8080), None);
     }
 
     #[test]
     fn ipv6_sockets_count_when_they_take_ipv4_too() {
         let every = LISTENING.replace("0100007F", "00000000000000000000000000000000");
-        assert_eq!(inode(&every, Ipv4Addr::LOCALHOST, 8080), Some(4242));
+        assert_eq!(inode(&every, ip("127.0.0.1"), 8080), Some(4242));
+        assert_eq!(inode(&every, ip("::1"), 8080), Some(4242));
         let mapped = LISTENING.replace("0100007F", "0000000000000000FFFF00000100007F");
-        assert_eq!(inode(&mapped, Ipv4Addr::LOCALHOST, 8080), Some(4242));
+        assert_eq!(inode(&mapped, ip("127.0.0.1"), 8080), Some(4242));
         let only_ipv6 = LISTENING.replace("0100007F", "00000000000000000000000001000000");
-        assert_eq!(inode(&only_ipv6, Ipv4Addr::UNSPECIFIED, 8080), None);
+        assert_eq!(inode(&only_ipv6, ip("0.0.0.0"), 8080), None);
+        assert_eq!(inode(&only_ipv6, ip("::1"), 8080), Some(4242));
+        assert_eq!(inode(&only_ipv6, ip("::"), 8080), Some(4242));
     }
 
     #[test]
     fn a_line_of_another_shape_is_skipped() {
-        assert_eq!(inode("", Ipv4Addr::LOCALHOST, 8080), None);
-        assert_eq!(inode("0: x y", Ipv4Addr::LOCALHOST, 8080), None);
+        assert_eq!(inode("", ip("127.0.0.1"), 8080), None);
+        assert_eq!(inode("0: x y", ip("127.0.0.1"), 8080), None);
+        assert_eq!(inode(&LISTENING.replace("0100007F", "0100007é"), ip("127.0.0.1"), 8080), None);
     }
 }

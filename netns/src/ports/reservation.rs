@@ -1,13 +1,14 @@
 //! Sockets that keep a published port from the host's other programs. Whoever attaches makes them, the monitor holds them.
 //!
-//! Packets for the port never get to these sockets: they are translated before. The sockets only have the port.
+//! Packets that are translated never get to these sockets, which then only have the port; what does get there is passed on by
+//! [`crate::Relay`].
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrIn, bind, getsockname, listen, setsockopt,
+    AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, getsockname, listen, setsockopt,
     socket, sockopt,
 };
 
@@ -24,8 +25,8 @@ pub(super) fn bind_port(wish: &Wish) -> Result<(u16, Option<OwnedFd>), PortError
     };
     match bound_socket(wish) {
         Ok(socket) => {
-            let address: SockaddrIn = getsockname(socket.as_raw_fd()).map_err(failed)?;
-            Ok((address.port(), Some(socket)))
+            let address: SockaddrStorage = getsockname(socket.as_raw_fd()).map_err(failed)?;
+            Ok((port_of(&address), Some(socket)))
         }
         // Without SCTP in the kernel, no program of the host can have the port.
         Err(Errno::EPROTONOSUPPORT | Errno::ESOCKTNOSUPPORT) if wish.protocol == Protocol::Sctp => {
@@ -36,9 +37,14 @@ pub(super) fn bind_port(wish: &Wish) -> Result<(u16, Option<OwnedFd>), PortError
     }
 }
 
+fn port_of(address: &SockaddrStorage) -> u16 {
+    let ipv4 = address.as_sockaddr_in().map(|address| address.port());
+    ipv4.or_else(|| address.as_sockaddr_in6().map(|address| address.port())).unwrap_or_default()
+}
+
 fn bound_socket(wish: &Wish) -> nix::Result<OwnedFd> {
-    let address = SockaddrIn::from(SocketAddrV4::new(wish.host_ip, wish.host_port.unwrap_or(0)));
-    let socket = unbound_socket(wish.protocol)?;
+    let address = SockaddrStorage::from(SocketAddr::new(wish.host_ip, wish.host_port.unwrap_or(0)));
+    let socket = unbound_socket(wish)?;
     match bind(socket.as_raw_fd(), &address) {
         Err(Errno::EADDRINUSE) if is_left_over(wish) => {}
         Err(errno) => return Err(errno),
@@ -52,13 +58,19 @@ fn bound_socket(wish: &Wish) -> nix::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn unbound_socket(protocol: Protocol) -> nix::Result<OwnedFd> {
-    let (kind, protocol) = match protocol {
+fn unbound_socket(wish: &Wish) -> nix::Result<OwnedFd> {
+    let (kind, protocol) = match wish.protocol {
         Protocol::Tcp => (SockType::Stream, SockProtocol::Tcp),
         Protocol::Udp => (SockType::Datagram, SockProtocol::Udp),
         Protocol::Sctp => (SockType::Stream, SockProtocol::Sctp),
     };
-    socket(AddressFamily::Inet, kind, SockFlag::SOCK_CLOEXEC, protocol)
+    let family = if wish.host_ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let socket = socket(family, kind, SockFlag::SOCK_CLOEXEC, protocol)?;
+    if wish.host_ip.is_ipv6() {
+        // IPv4 has a socket of its own, or is somebody else's.
+        setsockopt(&socket, sockopt::Ipv6V6Only, &true)?;
+    }
+    Ok(socket)
 }
 
 /// Returns whether nothing but finished TCP connections has the port.

@@ -17,7 +17,7 @@ pub(super) fn ensure_directory(path: &Path) -> Result<(), StateError> {
 }
 
 /// Reads a file; `None` when there is none.
-pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -32,15 +32,29 @@ pub(super) fn write_durable<T: Serialize>(path: &Path, value: &T) -> Result<(), 
     write_new(path, value, File::sync_all)
 }
 
+/// Writes or replaces a file that shall survive a power cut.
+pub(super) fn replace_durable<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {
+    replace(path, value, File::sync_all)?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
 /// Writes or replaces a file below the run directory, which does not outlive the boot: no fsync.
 pub(crate) fn write_run_file<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {
+    replace(path, value, |_| Ok(()))
+}
+
+fn replace<T: Serialize>(
+    path: &Path,
+    value: &T,
+    settle: impl FnOnce(&File) -> io::Result<()>,
+) -> Result<(), StateError> {
     if let Some(directory) = path.parent() {
         ensure_directory(directory)?;
     }
     // The lock is held by whoever writes, so one name for what is not yet complete is enough.
     let temporary = path.with_file_name(".incomplete");
     remove_file(&temporary)?;
-    write_new(&temporary, value, |_| Ok(()))?;
+    write_new(&temporary, value, settle)?;
     fs::rename(&temporary, path).map_err(StateError::file("write", path))
 }
 

@@ -6,19 +6,40 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{directory_names, read, record_names, remove_file, write_run_file};
 use super::{Lock, StateError};
-use crate::{Endpoint, Host};
+use crate::{Driver, Endpoint, Host};
 
 /// One container on one network: the endpoint, and what the host needs to know to keep and to undo it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Lease {
     #[serde(flatten)]
     pub(crate) endpoint: Endpoint,
-    /// Name of the network's bridge.
+    /// How the network connects its containers.
+    #[serde(default)]
+    pub(crate) driver: Driver,
+    /// Name of the network's bridge, or of the device its containers sit on.
     pub(crate) bridge: String,
     /// Whether the network is internal.
     pub(crate) internal: bool,
+    /// Whether the network's containers do not reach each other.
+    #[serde(default)]
+    pub(crate) keeps_apart: bool,
+    /// Whether the network's containers leave with their own addresses.
+    #[serde(default)]
+    pub(crate) is_routed: bool,
     /// Name of the veth's host end.
     pub(crate) host_interface: String,
+}
+
+impl Lease {
+    pub(crate) fn is_bridged(&self) -> bool {
+        self.driver == Driver::Bridge
+    }
+
+    /// Returns whether published ports can lead here, and the default route away: nothing of the host may reach an internal
+    /// network.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.internal
+    }
 }
 
 impl Host {
@@ -79,5 +100,36 @@ impl Host {
             containers.extend(record_names(&self.leases(&network))?);
         }
         Ok(containers)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::Address;
+
+    /// Returns a lease of 172.18.0.`last` on the network `n`, called `Web_default`.
+    pub(crate) fn lease(last: u8, names: &[&str]) -> Lease {
+        let address = Address { address: [172, 18, 0, last].into(), prefix: 24, gateway: [172, 18, 0, 1].into() };
+        let endpoint = Endpoint {
+            network: "n".into(),
+            network_name: "Web_default".into(),
+            container: format!("c{last}"),
+            interface: "eth0".into(),
+            addresses: vec![address],
+            link_local: vec![],
+            mac: "02:42:ac:12:00:02".into(),
+            names: names.iter().map(ToString::to_string).collect(),
+            gw_priority: 0,
+        };
+        Lease {
+            endpoint,
+            driver: Driver::Bridge,
+            bridge: "lt-n".into(),
+            internal: false,
+            keeps_apart: false,
+            is_routed: false,
+            host_interface: "lv-1".into(),
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ROOT/networks/<id>/network.json      a network, durable, never changed
+//! ROOT/addresses/<container>.json      fixed addresses, kept for a container as long as there is one
 //! RUN/networks/<id>/<container>.json   a lease: one container on one network; gone at reboot
 //! RUN/ports/<container>.json           the published ports of a container; gone at reboot
 //! RUN/network.lock                     held by whoever changes any of them, or the firewall
@@ -10,13 +11,17 @@
 
 mod error;
 mod file;
+mod fixed;
 mod lease;
 mod lock;
 mod network;
 mod port;
 
 pub use error::StateError;
-pub(crate) use file::{directory_names, remove_file, write_run_file};
+pub(crate) use file::{directory_names, read as read_run_file, remove_file, write_run_file};
+pub(crate) use fixed::Fixed;
 pub(crate) use lease::Lease;
+#[cfg(test)]
+pub(crate) use lease::tests;
 pub(crate) use lock::Lock;
 pub(crate) use port::PortRecord;

@@ -1,6 +1,6 @@
 //! The published ports of containers. Any process reads, whoever holds the lock writes.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,8 @@ pub(crate) struct PortRecord {
     pub(crate) container: String,
     /// First name of the container, to tell who holds a port.
     pub(crate) name: String,
-    /// Address of the container the ports lead to.
-    pub(crate) address: Ipv4Addr,
+    /// Addresses of the container the ports lead to, at most one of each family.
+    pub(crate) targets: Vec<IpAddr>,
     /// The ports.
     pub(crate) ports: Vec<BoundPort>,
 }

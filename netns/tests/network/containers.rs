@@ -1,8 +1,9 @@
 //! Containers, their neighbours and the way out.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 
-use crate::lab::{HOST, Lab, NEIGHBOUR, assert_closed, seen_as, seen_from_here, serve_tcp};
+use crate::lab::{HERE, HOST, Lab, NEIGHBOUR, assert_closed, gateway, seen_as, seen_from_here, serve_tcp};
 
 #[test]
 #[ignore = "needs root"]
@@ -12,7 +13,7 @@ fn containers_of_a_network_reach_each_other_and_the_host_reaches_them() {
     let (web, db) = (lab.container("web", &[&network], &[]), lab.container("db", &[&network], &[]));
     db.serve(5432);
     assert_eq!(seen_as(&web.netns, db.address(), 5432).unwrap(), web.address().to_string());
-    assert_eq!(seen_from_here(db.address(), 5432).unwrap(), network.gateway.to_string());
+    assert_eq!(seen_from_here(db.address(), 5432).unwrap(), gateway(&network).to_string());
 }
 
 #[test]
@@ -34,7 +35,7 @@ fn a_container_on_two_networks_has_two_interfaces_and_one_default_route() {
     let (_, routes) = lab.run_in(&web.netns, "ip route");
     let default: Vec<_> = routes.lines().filter(|line| line.starts_with("default")).collect();
     assert_eq!(default.len(), 1, "{routes}");
-    assert!(default[0].contains(&format!("via {} dev eth1", outer.gateway)), "{routes}");
+    assert!(default[0].contains(&format!("via {} dev eth1", gateway(&outer))), "{routes}");
     assert_eq!(web.sandbox.endpoints.iter().map(|endpoint| &*endpoint.interface).collect::<Vec<_>>(), ["eth0", "eth1"]);
 }
 
@@ -47,10 +48,10 @@ fn networks_do_not_reach_each_other_by_any_address() {
     let (attacker, victim) = (lab.container("attacker", &[&a], &[]), lab.container("victim", &[&b], &[port]));
     victim.serve(80);
     assert_closed(seen_as(&attacker.netns, victim.address(), 80));
-    assert_closed(seen_as(&attacker.netns, b.gateway, 8080));
-    assert_closed(seen_as(&attacker.netns, a.gateway, 8080));
+    assert_closed(seen_as(&attacker.netns, gateway(&b), 8080));
+    assert_closed(seen_as(&attacker.netns, gateway(&a), 8080));
     // The other way round, by a route straight to the other bridge.
-    lab.run_in(&victim.netns, &format!("ip route add {} via {}", a.subnet, b.gateway));
+    lab.run_in(&victim.netns, &format!("ip route add {} via {}", a.ipv4().unwrap().subnet, gateway(&b)));
     attacker.serve(81);
     assert_closed(seen_as(&victim.netns, attacker.address(), 81));
 }
@@ -62,13 +63,13 @@ fn an_internal_network_has_no_way_out_and_no_way_to_the_host() {
     let network = lab.internal_network("inner");
     let (db, web) = (lab.container("db", &[&network], &[]), lab.container("web", &[&network], &[]));
     serve_tcp(&lab.neighbour("lan"), 80);
-    serve_tcp(std::path::Path::new("/proc/thread-self/ns/net"), 81);
+    serve_tcp(Path::new(HERE), 81);
     db.serve(5432);
     assert_eq!(seen_as(&web.netns, db.address(), 5432).unwrap(), web.address().to_string());
-    assert_eq!(seen_from_here(db.address(), 5432).unwrap(), network.gateway.to_string());
-    assert_closed(seen_as(&web.netns, network.gateway, 81));
+    assert_eq!(seen_from_here(db.address(), 5432).unwrap(), gateway(&network).to_string());
+    assert_closed(seen_as(&web.netns, gateway(&network), 81));
     // Even with a route of its own making.
-    let (added, output) = lab.run_in(&web.netns, &format!("ip route add default via {}", network.gateway));
+    let (added, output) = lab.run_in(&web.netns, &format!("ip route add default via {}", gateway(&network)));
     assert!(added, "{output}");
     assert_closed(seen_as(&web.netns, NEIGHBOUR, 80));
     assert_closed(seen_as(&web.netns, HOST, 81));
@@ -94,14 +95,14 @@ fn the_loopback_services_of_the_host_stay_closed_to_containers() {
     let network = lab.network("web_default");
     // A published port is what makes the bridge take loopback addresses at all.
     let web = lab.container("web", &[&network], &[crate::lab::tcp(None, Some(8080), 80)]);
-    serve_tcp(std::path::Path::new("/proc/thread-self/ns/net"), 81);
+    serve_tcp(Path::new(HERE), 81);
     assert_eq!(seen_from_here(Ipv4Addr::LOCALHOST, 81).unwrap(), "127.0.0.1");
     for command in [
         "ip link set lo down",
         "sysctl -q -w net.ipv4.conf.all.route_localnet=1",
         "ip route flush table local",
         &format!("ip route add local {} dev eth0 table local", web.address()),
-        &format!("ip route add 127.0.0.1/32 via {} src {}", network.gateway, web.address()),
+        &format!("ip route add 127.0.0.1/32 via {} src {}", gateway(&network), web.address()),
     ] {
         let (done, output) = lab.run_in(&web.netns, command);
         assert!(done, "{command}: {output}");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 
-use crate::lab::{HOST, Lab, NEIGHBOUR, assert_closed, seen_as, seen_from_here, serve_tcp, tcp};
+use crate::lab::{HOST, Lab, NEIGHBOUR, assert_closed, gateway, seen_as, seen_from_here, serve_tcp, tcp};
 
 #[test]
 #[ignore = "needs root"]
@@ -32,7 +32,7 @@ fn a_flushed_ruleset_comes_back_with_reconcile_and_with_the_next_container() {
     assert_closed(seen_from_here(Ipv4Addr::LOCALHOST, 8080));
     lab.host.reconcile().unwrap();
     assert_eq!(lab.ruleset(), before);
-    assert_eq!(seen_from_here(Ipv4Addr::LOCALHOST, 8080).unwrap(), network.gateway.to_string());
+    assert_eq!(seen_from_here(Ipv4Addr::LOCALHOST, 8080).unwrap(), gateway(&network).to_string());
     lab.run("nft flush ruleset");
     let _other = lab.container("other", &[&network], &[]);
     assert_eq!(seen_as(&lab.neighbour("lan"), HOST, 8080).unwrap(), NEIGHBOUR.to_string());

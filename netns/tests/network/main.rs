@@ -6,5 +6,8 @@ mod containers;
 mod firewall;
 mod lab;
 mod names;
+mod options;
 mod ports;
+mod reach;
+mod resolvers;
 mod state;

@@ -1,50 +1,21 @@
 //! Names inside containers, asked for with dig(1).
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use lighter_netns::Network;
-use lighter_netns::dns::{Server, Upstream};
-use nix::poll::{PollFd, PollTimeout, poll};
+use lighter_netns::dns::{Names, Server, Upstream};
 
-use crate::lab::{Container, Lab, inside};
+use crate::lab::{Container, Lab, Loop, inside};
 
-/// A name server in a loop such as a monitor's, on a thread of its own.
-struct Running {
-    stop: Arc<AtomicBool>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Running {
-    fn start(lab: &Lab, container: &Container, networks: &[&Network], upstream: Upstream) -> Running {
-        let ids: Vec<_> = networks.iter().map(|network| network.id.clone()).collect();
-        let mut server = Server::start(&lab.host, &container.id, &container.netns, &ids, upstream).unwrap();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = thread::spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                {
-                    let fds = server.fds();
-                    let mut fds: Vec<_> = fds.iter().map(|(fd, flags)| PollFd::new(fd.as_fd(), *flags)).collect();
-                    let limit = server.timeout().map_or(50, |left| left.as_millis().min(50));
-                    poll(&mut fds, PollTimeout::from(u8::try_from(limit).unwrap())).unwrap();
-                }
-                server.handle();
-            }
-        });
-        Running { stop, thread: Some(thread) }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.take().map(thread::JoinHandle::join);
-    }
+/// Starts the name server of a container on `networks`.
+fn serve(lab: &Lab, container: &Container, networks: &[&Network], upstream: Upstream) -> Loop {
+    let networks = networks.iter().map(|network| network.id.clone()).collect();
+    let names = Names { networks, links: Vec::new(), upstream };
+    Loop::start(Server::start(&lab.host, &container.id, &container.netns, names).unwrap())
 }
 
 /// A server of the host that answers every question with one address, and counts.
@@ -80,7 +51,7 @@ fn names_of_the_network_are_answered_and_follow_its_containers() {
     let lab = Lab::new();
     let network = lab.network("web_default");
     let web = lab.container("web", &[&network], &[]);
-    let _server = Running::start(&lab, &web, &[&network], Upstream::Servers(Vec::new()));
+    let _server = serve(&lab, &web, &[&network], Upstream::Servers(Vec::new()));
     assert_eq!(dig(&lab, &web.netns, "+short web"), format!("{}\n", web.address()));
     assert!(dig(&lab, &web.netns, "db").contains("SERVFAIL"), "asked elsewhere, where nobody is");
     let db = lab.container("db", &[&network], &[]);
@@ -101,7 +72,7 @@ fn other_names_are_asked_of_the_host() {
     let network = lab.network("web_default");
     let web = lab.container("web", &[&network], &[]);
     let (upstream, asked) = upstream([203, 0, 113, 7]);
-    let _server = Running::start(&lab, &web, &[&network], upstream);
+    let _server = serve(&lab, &web, &[&network], upstream);
     assert_eq!(dig(&lab, &web.netns, "+short example.com"), "203.0.113.7\n");
     assert_eq!(asked.load(Ordering::Relaxed), 1);
     dig(&lab, &web.netns, "+short web");
@@ -118,7 +89,7 @@ fn a_silent_server_is_passed_over_and_a_dead_one_at_once() {
     let (Upstream::Servers(good), _) = upstream([203, 0, 113, 7]) else { unreachable!() };
     let dead = "127.0.0.1:9".parse().unwrap();
     let servers = vec![dead, silent.local_addr().unwrap(), good[0]];
-    let _server = Running::start(&lab, &web, &[&network], Upstream::Servers(servers));
+    let _server = serve(&lab, &web, &[&network], Upstream::Servers(servers));
     assert_eq!(dig(&lab, &web.netns, "+short example.com"), "203.0.113.7\n");
 }
 
@@ -129,7 +100,7 @@ fn from_internal_networks_no_question_leaves() {
     let network = lab.internal_network("inner");
     let db = lab.container("db", &[&network], &[]);
     let (upstream, asked) = upstream([203, 0, 113, 7]);
-    let _server = Running::start(&lab, &db, &[&network], upstream);
+    let _server = serve(&lab, &db, &[&network], upstream);
     assert_eq!(dig(&lab, &db.netns, "+short db"), format!("{}\n", db.address()));
     assert!(dig(&lab, &db.netns, "secret.example.com").contains("NXDOMAIN"));
     assert_eq!(asked.load(Ordering::Relaxed), 0);
@@ -141,7 +112,7 @@ fn names_of_other_networks_are_unknown() {
     let lab = Lab::new();
     let (a, b) = (lab.network("a"), lab.network("b"));
     let (web, _db) = (lab.container("web", &[&a], &[]), lab.container("db", &[&b], &[]));
-    let _server = Running::start(&lab, &web, &[&a], Upstream::Servers(Vec::new()));
+    let _server = serve(&lab, &web, &[&a], Upstream::Servers(Vec::new()));
     assert!(dig(&lab, &web.netns, "db").contains("SERVFAIL"));
 }
 
@@ -152,7 +123,7 @@ fn all_replicas_of_a_service_are_answered_in_turns() {
     let network = lab.network("web_default");
     let web = lab.container("web", &[&network], &[]);
     let _others: Vec<_> = (0..40).map(|_| lab.container("web", &[&network], &[])).collect();
-    let _server = Running::start(&lab, &web, &[&network], Upstream::Servers(Vec::new()));
+    let _server = serve(&lab, &web, &[&network], Upstream::Servers(Vec::new()));
     let answers: Vec<_> = (0..3).map(|_| dig(&lab, &web.netns, "+short web")).collect();
     assert!(answers.iter().all(|answer| answer.lines().count() == 41), "{answers:?}");
     assert!(answers[0] != answers[1] && answers[1] != answers[2]);
@@ -167,7 +138,7 @@ fn a_container_may_have_a_name_server_of_its_own() {
     let lab = Lab::new();
     let network = lab.network("web_default");
     let web = lab.container("web", &[&network], &[]);
-    let _server = Running::start(&lab, &web, &[&network], Upstream::Servers(Vec::new()));
+    let _server = serve(&lab, &web, &[&network], Upstream::Servers(Vec::new()));
     let own = inside(&web.netns, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 53)).unwrap());
     assert_eq!(dig(&lab, &web.netns, "+short web"), format!("{}\n", web.address()));
     drop(own);
@@ -179,7 +150,7 @@ fn a_server_that_is_started_again_takes_over() {
     let lab = Lab::new();
     let network = lab.network("web_default");
     let web = lab.container("web", &[&network], &[]);
-    drop(Running::start(&lab, &web, &[&network], Upstream::Servers(Vec::new())));
-    let _second = Running::start(&lab, &web, &[&network], Upstream::Servers(Vec::new()));
+    drop(serve(&lab, &web, &[&network], Upstream::Servers(Vec::new())));
+    let _second = serve(&lab, &web, &[&network], Upstream::Servers(Vec::new()));
     assert_eq!(dig(&lab, &web.netns, "+short web"), format!("{}\n", web.address()));
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use lighter_netns::{AttachError, Holder, PortError};
 
 use crate::lab::{
-    HOST, Lab, NEIGHBOUR, assert_closed, datagram_seen_as, inside, seen_as, seen_from_here, serve_tcp, serve_udp, tcp,
-    udp,
+    HERE, HOST, Lab, NEIGHBOUR, assert_closed, datagram_seen_as, gateway, inside, seen_as, seen_from_here, serve_tcp,
+    serve_udp, tcp, udp,
 };
 
 #[test]
@@ -17,7 +17,7 @@ fn a_published_port_is_reachable_from_the_host_and_from_its_neighbour() {
     let network = lab.network("web_default");
     let web = lab.container("web", &[&network], &[tcp(None, Some(8080), 80)]);
     web.serve(80);
-    assert_eq!(seen_from_here(Ipv4Addr::LOCALHOST, 8080).unwrap(), network.gateway.to_string());
+    assert_eq!(seen_from_here(Ipv4Addr::LOCALHOST, 8080).unwrap(), gateway(&network).to_string());
     assert_eq!(seen_from_here(HOST, 8080).unwrap(), HOST.to_string());
     assert_eq!(seen_as(&lab.neighbour("lan"), HOST, 8080).unwrap(), NEIGHBOUR.to_string(), "the client's own address");
 }
@@ -30,8 +30,8 @@ fn a_container_reaches_its_own_published_port_by_the_address_of_the_host() {
     let web = lab.container("web", &[&network], &[tcp(None, Some(8080), 80)]);
     let other = lab.container("other", &[&network], &[]);
     web.serve(80);
-    assert_eq!(seen_as(&web.netns, HOST, 8080).unwrap(), network.gateway.to_string());
-    assert_eq!(seen_as(&other.netns, HOST, 8080).unwrap(), network.gateway.to_string());
+    assert_eq!(seen_as(&web.netns, HOST, 8080).unwrap(), gateway(&network).to_string());
+    assert_eq!(seen_as(&other.netns, HOST, 8080).unwrap(), gateway(&network).to_string());
 }
 
 #[test]
@@ -39,9 +39,9 @@ fn a_container_reaches_its_own_published_port_by_the_address_of_the_host() {
 fn a_port_published_on_loopback_is_for_this_host_only() {
     let lab = Lab::new();
     let network = lab.network("web_default");
-    let web = lab.container("web", &[&network], &[tcp(Some(Ipv4Addr::LOCALHOST), Some(8080), 80)]);
+    let web = lab.container("web", &[&network], &[tcp(Some(Ipv4Addr::LOCALHOST.into()), Some(8080), 80)]);
     web.serve(80);
-    assert_eq!(seen_from_here(Ipv4Addr::LOCALHOST, 8080).unwrap(), network.gateway.to_string());
+    assert_eq!(seen_from_here(Ipv4Addr::LOCALHOST, 8080).unwrap(), gateway(&network).to_string());
     assert_closed(seen_from_here(HOST, 8080));
     let lan = lab.neighbour("lan");
     assert_closed(seen_as(&lan, HOST, 8080));
@@ -65,8 +65,8 @@ fn a_port_published_on_one_address_is_not_on_the_others() {
     let lab = Lab::new();
     lab.run("ip address add 192.0.2.10/24 dev lan0");
     let network = lab.network("web_default");
-    let web = lab.container("web", &[&network], &[tcp(Some(HOST), Some(8080), 80)]);
-    let other = lab.container("other", &[&network], &[tcp(Some(Ipv4Addr::new(192, 0, 2, 10)), Some(8080), 81)]);
+    let web = lab.container("web", &[&network], &[tcp(Some(HOST.into()), Some(8080), 80)]);
+    let other = lab.container("other", &[&network], &[tcp(Some(Ipv4Addr::new(192, 0, 2, 10).into()), Some(8080), 81)]);
     web.serve(80);
     serve_udp(&other.netns, 81);
     let lan = lab.neighbour("lan");
@@ -108,7 +108,7 @@ fn udp_works_and_moves_to_a_new_container_at_once() {
     let first = lab.container("dns-1", &[&network], &[udp(5353, 53)]);
     serve_udp(&first.netns, 53);
     assert_eq!(ask().unwrap(), (NEIGHBOUR.to_string().into_bytes(), format!("{HOST}:5353")));
-    assert_eq!(datagram_seen_as(Path::new("/proc/thread-self/ns/net"), HOST, 5353).unwrap(), HOST.to_string());
+    assert_eq!(datagram_seen_as(Path::new(HERE), HOST, 5353).unwrap(), HOST.to_string());
     lab.host.detach(&first.id).unwrap();
     drop(first);
     ask().expect_err("nobody has the port");
@@ -154,7 +154,7 @@ fn a_published_port_is_kept_from_others_and_its_container_named() {
     for port in [8080, chosen] {
         TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).expect_err("taken");
     }
-    let spec = lab.spec("other", &[&network], &[tcp(Some(Ipv4Addr::LOCALHOST), Some(8080), 80)]);
+    let spec = lab.spec("other", &[&network], &[tcp(Some(Ipv4Addr::LOCALHOST.into()), Some(8080), 80)]);
     let error = lab.host.attach(&spec).unwrap_err();
     assert_eq!(error.to_string(), "publish port 8080/tcp on `127.0.0.1`: in use by container `web`");
     lab.host.detach(&web.id).unwrap();

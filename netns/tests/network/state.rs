@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 
-use lighter_netns::{AttachError, Host, NetworkError, NetworkSpec};
+use lighter_netns::{AttachError, Host, NetworkError, NetworkSpec, RangeSpec};
 
 use crate::lab::{Lab, tcp, udp};
 
@@ -59,7 +59,8 @@ fn what_a_killed_attach_left_is_found_and_removed() {
     let network = lab.network("web_default");
     let web = lab.container("web", &[&network], &[tcp(None, Some(8080), 80)]);
     // As if it had been killed before the interface was made, and the namespace had been lost.
-    lab.run(&format!("ip link delete lv{}-0", &web.id[..10]));
+    let (deleted, output) = lab.run_in(&web.netns, "ip link delete eth0");
+    assert!(deleted, "{output}");
     lab.run(&format!("umount {}", web.netns.display()));
     assert_eq!(lab.host.live_containers(), std::slice::from_ref(&web.id));
     lab.host.detach(&web.id).unwrap();
@@ -86,7 +87,7 @@ fn many_at_once_get_addresses_of_their_own() {
     let specs: Vec<_> = (0..8).map(|port| lab.spec("web", &[&network], &[tcp(None, Some(8000 + port), 80)])).collect();
     let addresses: BTreeSet<_> = thread::scope(|scope| {
         let host = &lab.host;
-        let attach = |spec| scope.spawn(move || host.attach(spec).unwrap().endpoints[0].address);
+        let attach = |spec| scope.spawn(move || host.attach(spec).unwrap().endpoints[0].ipv4().unwrap().address);
         let running: Vec<_> = specs.iter().map(attach).collect();
         running.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
@@ -124,14 +125,15 @@ fn subnets_keep_clear_of_the_host_and_of_each_other() {
     let lab = Lab::new();
     lab.run("ip route add 172.18.0.0/16 via 192.0.2.2");
     let (first, second) = (lab.network("first"), lab.network("second"));
-    assert_eq!(first.subnet.to_string(), "172.19.0.0/24");
-    assert_eq!(second.subnet.to_string(), "172.19.1.0/24");
-    let wanted = NetworkSpec { subnet: Some("172.19.1.128/25".parse().unwrap()), ..named("third") };
+    assert_eq!(first.ipv4().unwrap().subnet.to_string(), "172.19.0.0/24");
+    assert_eq!(second.ipv4().unwrap().subnet.to_string(), "172.19.1.0/24");
+    let ranges = vec![RangeSpec::new("172.19.1.128/25".parse().unwrap())];
+    let wanted = NetworkSpec { ranges, ..named("third") };
     let error = lab.host.create_network(&wanted).unwrap_err();
     assert_eq!(error.to_string(), "use subnet `172.19.1.128/25`: it overlaps 172.19.1.0/24 by network `second`");
     // Another root on the same host sees what this one uses.
     let other = Host::new(&lab.directory.path().join("root2"), &lab.directory.path().join("run2"));
-    assert_eq!(other.create_network(&named("first")).unwrap().subnet.to_string(), "172.19.2.0/24");
+    assert_eq!(other.create_network(&named("first")).unwrap().ipv4().unwrap().subnet.to_string(), "172.19.2.0/24");
 }
 
 #[test]

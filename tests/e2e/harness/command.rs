@@ -147,6 +147,13 @@ impl Running {
         kill(Pid::from_raw(pid), signal).expect("the program is a child not yet waited for");
     }
 
+    /// Returns the most memory the program has had, in KiB: `VmHWM`, proc(5).
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the program runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).expect("a number of KiB")
+    }
+
     /// Returns standard output so far.
     pub(crate) fn stdout(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.stdout).unwrap_or_default()).into_owned()

@@ -24,11 +24,21 @@ impl Registry {
 
     /// Serves the storage `data`, which is not written to, on 127.0.0.1:`port`; configuration and log go to `directory`.
     pub(crate) fn start(data: &Path, port: u16, directory: &Path) -> Self {
+        Self::configured(data, port, directory, "readonly: {enabled: true}", "")
+    }
+
+    /// Serves a storage of its own, empty at first, which clients may write to; `settings` are further lines of its
+    /// configuration, of which those that are indented belong to `http`.
+    pub(crate) fn writable(port: u16, directory: &Path, settings: &str) -> Self {
+        Self::configured(&directory.join(format!("storage-{port}")), port, directory, "", settings)
+    }
+
+    fn configured(data: &Path, port: u16, directory: &Path, maintenance: &str, settings: &str) -> Self {
         let configuration = directory.join(format!("registry-{port}.yml"));
         let text = format!(
             "version: 0.1\nlog: {{level: warn, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: \"{}\"}}, maintenance: {{uploadpurging: {{enabled: false}}, \
-             readonly: {{enabled: true}}}}}}\nhttp: {{addr: \"127.0.0.1:{port}\"}}\n",
+             {maintenance}}}}}\nhttp:\n  addr: \"127.0.0.1:{port}\"\n{settings}",
             data.display()
         );
         fs::write(&configuration, text).expect("the scenario's directory is ours");

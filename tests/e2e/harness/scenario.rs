@@ -73,14 +73,14 @@ impl Scenario {
         }
         let resolv_conf = directory.join("resolv.conf");
         fs::write(&resolv_conf, "nameserver 127.0.0.1\n").expect("the directory is ours");
-        let config = "[registry.\"docker.io\"]\nmirrors = [\"http://127.0.0.1:5000\"]\n";
-        fs::write(directory.join("config.toml"), config).expect("the directory is ours");
-
         let namespaces = Namespaces::enter(&resolv_conf);
         let registry = Some(Registry::start(data, 5000, &directory));
         let before = Footprint::take(&directory, &run_directory, &BTreeSet::new(), &project, None);
         let seen = RefCell::default();
-        Self { purpose, directory, run_directory, project, registry, before, seen, _namespaces: namespaces }
+        let scenario =
+            Self { purpose, directory, run_directory, project, registry, before, seen, _namespaces: namespaces };
+        scenario.configure("");
+        scenario
     }
 
     /// The data root, `LIGHTER_ROOT`.
@@ -106,6 +106,13 @@ impl Scenario {
         let path = self.folder().join(name);
         fs::create_dir_all(path.parent().expect("it is below the folder")).expect("the folder is ours");
         fs::write(path, text).expect("the folder is ours");
+        self
+    }
+
+    /// Says in `config.toml` what there is to say about registries, besides where `docker.io` is.
+    pub(crate) fn configure(&self, text: &str) -> &Self {
+        let text = format!("[registry.\"docker.io\"]\nmirrors = [\"http://127.0.0.1:5000\"]\n{text}");
+        fs::write(self.directory.join("config.toml"), text).expect("the directory is ours");
         self
     }
 
@@ -136,7 +143,9 @@ impl Scenario {
             .current_dir(self.folder())
             .env("LIGHTER_ROOT", self.root())
             .env("LIGHTER_RUN", &self.run_directory)
-            .env("LIGHTER_CONFIG", self.directory.join("config.toml"));
+            .env("LIGHTER_CONFIG", self.directory.join("config.toml"))
+            .env("DOCKER_CONFIG", self.directory.join("docker"))
+            .env_remove("REGISTRY_AUTH_FILE");
         command
     }
 

@@ -23,6 +23,12 @@ pub(crate) struct Difference {
     right: Option<String>,
 }
 
+impl Difference {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = |side: &Option<String>| side.clone().unwrap_or_else(|| "absent".to_owned());

@@ -15,6 +15,7 @@ mod podman;
 mod processes;
 #[path = "../../runtime/harness/scratch.rs"]
 mod scratch;
+mod serve;
 mod terminal;
 mod world;
 
@@ -23,6 +24,7 @@ pub(crate) use containerd::Containerd;
 pub(crate) use engine::{Engine, Runtime};
 pub(crate) use eventually::eventually;
 pub(crate) use images::{BUSYBOX, REDIS};
+pub(crate) use serve::Registry;
 pub(crate) use terminal::Terminal;
 
 use std::time::Duration;

@@ -219,7 +219,7 @@ impl<'a, W: Write> Walk<'a, W> {
             path: join(parent, name),
             link,
             kind,
-            mode: 0,
+            mode: 0o600,
             uid: 0,
             gid: 0,
             mtime,

@@ -58,6 +58,10 @@ fn decode_device(header: &Header, block: &[u8; BLOCK]) -> Result<Device, &'stati
 
 /// Sums the block with the checksum field read as spaces; old writers summed signed bytes, which is as good.
 fn has_valid_checksum(block: &[u8; BLOCK]) -> bool {
+    // A fuzzer would spend its life on getting sums right.
+    if cfg!(fuzzing) {
+        return true;
+    }
     let Ok(expected) = number(&block[148..156], "") else { return false };
     let (mut unsigned, mut signed) = (0i64, 0i64);
     for (index, byte) in block.iter().enumerate() {

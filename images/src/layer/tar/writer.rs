@@ -109,7 +109,9 @@ fn block(name: &[u8], entry_type: EntryType, size: u64) -> io::Result<Header> {
     put(&mut header, 0, name);
     header.set_entry_type(entry_type);
     header.set_mode(0o644);
-    (header.set_uid(0), header.set_gid(0), header.set_mtime(0));
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
     header.set_size(if size > LARGEST_NUMBER { 0 } else { size });
     header.set_device_major(0)?;
     header.set_device_minor(0)?;

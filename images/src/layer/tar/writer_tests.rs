@@ -102,8 +102,8 @@ prop_compose! {
         let link = if matches!(kind, Kind::Symlink | Kind::HardLink) { link } else { Vec::new() };
         let content = if is_regular { content } else { Vec::new() };
         let length = content.len() as u64;
-        let pieces = vec![(512, length), (length + 1 << 20, 0)];
-        let sparse = (is_regular && holes).then_some(SparseMap { size: length + 1 << 20, pieces });
+        let pieces = vec![(512, length), ((length + 1) << 20, 0)];
+        let sparse = (is_regular && holes).then_some(SparseMap { size: (length + 1) << 20, pieces });
         let xattrs = xattrs.into_iter().map(|(name, value)| (name.into_bytes(), value)).collect();
         let mtime = Timestamp { seconds, nanoseconds };
         (Entry { path, link, kind, mode, uid, gid, mtime, size: length, sparse, xattrs }, content)

@@ -13,8 +13,9 @@ use nix::unistd::linkat;
 
 use super::attributes::set_times;
 use super::below::{Below, BelowError, Found};
+use super::times::Times;
 use super::tree::{Tree, kind};
-use super::walk::{Level, Made, copy_up, enter_child, make_directory};
+use super::walk::{Level, copy_up, enter_child, make_directory};
 
 /// What was copied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,14 +29,14 @@ pub struct Copied {
 /// Copies all that `layers`, topmost first, show together into the directory `target`.
 pub(crate) fn flatten(layers: Vec<OwnedFd>, target: OwnedFd) -> io::Result<Copied> {
     let tree = Tree::new(target);
-    let mut copying = Copying { tree: &tree, names: HashMap::new(), made: Vec::new(), copied: Copied::default() };
+    let mut copying = Copying { tree: &tree, names: HashMap::new(), made: Times::default(), copied: Copied::default() };
     match copying.directory(&Level { here: tree.root()?, below: Below::Layers(layers) }) {
         Err(BelowError::Io(error)) => return Err(error),
         Err(error @ BelowError::Needed) => return Err(io::Error::other(error)),
         Ok(()) => {}
     }
     // Only now, as whatever is made in a directory changes its time.
-    for (path, mtime) in &copying.made {
+    for (path, mtime) in copying.made.all() {
         set_times(tree.directory_itself(path)?, *mtime)?;
     }
     Ok(copying.copied)
@@ -45,7 +46,7 @@ struct Copying<'a> {
     tree: &'a Tree,
     /// By device and inode: the directory and name of the copy of a file that has several names.
     names: HashMap<(u64, u64), (Vec<u8>, Vec<u8>)>,
-    made: Vec<Made>,
+    made: Times,
     copied: Copied,
 }
 

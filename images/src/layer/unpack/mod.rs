@@ -13,6 +13,7 @@ mod below;
 mod flatten;
 mod path;
 mod place;
+mod times;
 mod tree;
 mod walk;
 
@@ -20,6 +21,7 @@ pub(crate) use attributes::{Attributes, restorable_xattrs};
 pub(crate) use below::Below;
 pub use flatten::Copied;
 pub(crate) use flatten::flatten;
+pub(crate) use path::clean;
 pub(crate) use tree::{is_opaque, is_whiteout, kind, open_directory, status};
 
 use std::io::{self, BufRead};
@@ -35,6 +37,7 @@ use self::attributes::set_times;
 use self::below::{BelowError, Found};
 use self::path::Target;
 use self::place::WriteError;
+use self::times::Times;
 use self::tree::{Directory, Tree, make_opaque};
 use self::walk::{Level, copy_up, walk};
 use super::tar::{Device, Entry, Kind, Reader, TarError, Timestamp};
@@ -95,7 +98,8 @@ pub(crate) fn unpack<R: BufRead>(
     root: OwnedFd,
     below: &dyn Fn() -> io::Result<Below>,
 ) -> Result<Unpacked, UnpackError> {
-    let mut extractor = Extractor { tree: Tree::new(root), below, times: Vec::new(), unpacked: Unpacked::default() };
+    let mut extractor =
+        Extractor { tree: Tree::new(root), below, times: Times::default(), unpacked: Unpacked::default() };
     extractor.prepare_root()?;
     while let Some(entry) = archive.next()? {
         extractor.unpacked.entries += 1;
@@ -108,7 +112,7 @@ struct Extractor<'a> {
     tree: Tree,
     below: &'a dyn Fn() -> io::Result<Below>,
     /// Directories and the times they get at the end.
-    times: Vec<(Vec<u8>, Timestamp)>,
+    times: Times,
     unpacked: Unpacked,
 }
 
@@ -146,8 +150,7 @@ impl Extractor<'_> {
 
     fn set_root(&mut self, attributes: &Attributes<'_>) -> io::Result<()> {
         attributes.apply_but_times(self.tree.directory_itself(b"")?.as_fd())?;
-        self.times.push((Vec::new(), attributes.mtime));
-        Ok(())
+        self.times.set(Vec::new(), attributes.mtime)
     }
 
     /// Opens the directory an entry goes into, making it as the layers below have it if this one leaves it out.
@@ -206,8 +209,7 @@ impl Extractor<'_> {
         }
         let directory = open_directory(parent, name, OFlag::O_RDONLY)?;
         Attributes::of(entry).apply_but_times(directory.as_fd())?;
-        self.times.push((parent.path_of(name), entry.mtime));
-        Ok(())
+        Ok(self.times.set(parent.path_of(name), entry.mtime)?)
     }
 
     /// Something has the name of a new directory: a directory stays; anything else, a whiteout too, had removed the
@@ -293,7 +295,7 @@ impl Extractor<'_> {
 
     /// Sets the directories' times, now that nothing is made in them any more; the last word about a path counts.
     fn finish(self) -> Result<Unpacked, UnpackError> {
-        for (path, mtime) in &self.times {
+        for (path, mtime) in self.times.all() {
             match self.tree.directory_itself(path) {
                 Ok(directory) => {
                     set_times(directory, *mtime).map_err(|source| failed("set the times of", path, source))?

@@ -29,7 +29,7 @@ pub(super) enum Target<'a> {
 }
 
 /// Cleans a name: no leading or doubled slashes, no `.`, no `..`.
-pub(super) fn clean(path: &[u8]) -> Vec<u8> {
+pub(crate) fn clean(path: &[u8]) -> Vec<u8> {
     let mut components: Vec<&[u8]> = Vec::new();
     for component in path.split(|byte| *byte == b'/') {
         match component {

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -15,6 +15,7 @@ use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, major};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use crate::remove_tree::remove_tree_at;
 use crate::sys::xattr;
 
 /// Directories kept open; entries of a layer come grouped by directory, so a few suffice.
@@ -94,7 +95,7 @@ impl Tree {
         self.open.clear();
         match unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
             Ok(()) => Ok(()),
-            Err(Errno::EISDIR) => remove_tree(parent, name),
+            Err(Errno::EISDIR) => remove_tree_at(parent.as_fd(), name),
             Err(errno) => Err(errno.into()),
         }
     }
@@ -157,11 +158,4 @@ pub(crate) fn is_opaque(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<bool>
         }
     }
     Ok(false)
-}
-
-fn remove_tree(parent: &Directory, name: &[u8]) -> io::Result<()> {
-    use std::os::unix::ffi::OsStrExt;
-    let parent = format!("/proc/self/fd/{}", parent.fd.as_raw_fd());
-    // remove_dir_all opens every level with O_NOFOLLOW and unlinks by descriptor.
-    std::fs::remove_dir_all(std::path::Path::new(&parent).join(std::ffi::OsStr::from_bytes(name)))
 }

@@ -18,6 +18,7 @@ use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 use super::super::tar::Timestamp;
 use super::attributes::{Attributes, restorable_xattrs};
 use super::below::{Below, BelowError, Found};
+use super::times::Times;
 use super::tree::{Directory, Tree, is_opaque, is_whiteout, kind, make_opaque, open_directory, status};
 
 /// Most symbolic links followed in one path, as the kernel allows (path_resolution(7)).
@@ -32,11 +33,8 @@ pub(super) struct Level {
     pub(super) below: Below,
 }
 
-/// A directory that was made, and the modification time it must have in the end.
-pub(super) type Made = (Vec<u8>, Timestamp);
-
 /// Walks to the directory at a clean path, making what is missing here; `below` is the root of the layers below.
-pub(super) fn walk(tree: &Tree, below: Below, path: &[u8], made: &mut Vec<Made>) -> Result<Level, BelowError> {
+pub(super) fn walk(tree: &Tree, below: Below, path: &[u8], made: &mut Times) -> Result<Level, BelowError> {
     let mut levels = vec![Level { here: tree.root()?, below }];
     let mut todo: VecDeque<Vec<u8>> = components(path).collect();
     let mut links = 0;
@@ -71,7 +69,7 @@ fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = Vec<u8>> {
     path.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b".")).map(<[u8]>::to_vec)
 }
 
-fn step(level: &Level, name: &[u8], made: &mut Vec<Made>) -> Result<Step, BelowError> {
+fn step(level: &Level, name: &[u8], made: &mut Times) -> Result<Step, BelowError> {
     let parent = level.here.as_fd();
     match status(parent, name)? {
         Some(stat) if is_whiteout(&stat) => {
@@ -102,7 +100,7 @@ fn child(below: &Below, name: &[u8]) -> Result<Below, BelowError> {
     }
 }
 
-fn step_below(level: &Level, name: &[u8], made: &mut Vec<Made>) -> Result<Step, BelowError> {
+fn step_below(level: &Level, name: &[u8], made: &mut Times) -> Result<Step, BelowError> {
     match level.below.find(name)? {
         Some(Found::Directory(stat, below)) => {
             make_directory(level, name, Some(&stat), made)?;
@@ -139,7 +137,7 @@ pub(super) fn make_directory(
     level: &Level,
     name: &[u8],
     like: Option<&FileStat>,
-    made: &mut Vec<Made>,
+    made: &mut Times,
 ) -> Result<(), BelowError> {
     let xattrs = match (like, &level.below) {
         (Some(_), below) => match below.holder(name)? {
@@ -152,8 +150,7 @@ pub(super) fn make_directory(
     let attributes = like.map_or(new, |stat| Attributes::of_file(stat, &xattrs));
     mkdirat(&level.here, name, Mode::S_IRWXU)?;
     attributes.apply_but_times(open_directory(&level.here, name, OFlag::O_RDONLY)?.as_fd())?;
-    made.push((level.here.path_of(name), attributes.mtime));
-    Ok(())
+    Ok(made.set(level.here.path_of(name), attributes.mtime)?)
 }
 
 /// Copies the file `name`, which only layers below have, into this layer, so that it can get another name here.

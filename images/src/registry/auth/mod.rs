@@ -153,13 +153,18 @@ impl Identity {
 
 /// Adds to a refusal who was refused.
 fn whose(failure: Failure, found: &Option<Found>) -> Failure {
-    match (failure, found) {
-        (Failure::Denied(text), Some(Found { credential, place })) => {
-            let user = credential.user().map_or("the token".to_owned(), |user| format!("user `{user}`"));
-            let place = place.as_ref().map_or(String::new(), |place| format!(" of {place}"));
-            Failure::Denied(format!("{text} to {user}{place}"))
-        }
+    let who = found.as_ref().map(|Found { credential, place }| {
+        let user = credential.user().map_or("the token".to_owned(), |user| format!("user `{user}`"));
+        let place = place.as_ref().map_or(String::new(), |place| format!(" of {place}"));
+        user + &place
+    });
+    match (failure, who) {
+        (Failure::Denied(text), Some(who)) => Failure::Denied(format!(" to {who}{text}")),
         (Failure::Denied(text), None) => Failure::Denied(format!("{text}; nobody is logged in there")),
+        (Failure::Busy { status, after, .. }, who) => {
+            let who = who.map_or(" (nobody is logged in there)".to_owned(), |who| format!(" (asked as {who})"));
+            Failure::Busy { status, after, who }
+        }
         (failure, _) => failure,
     }
 }

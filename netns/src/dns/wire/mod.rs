@@ -15,6 +15,8 @@ pub(super) use response::{Code, Record, Response};
 pub(super) const HEADER: usize = 12;
 /// Type of an address record (RFC 1035, 3.2.2).
 pub(super) const A: u16 = 1;
+/// Type of an IPv6 address record (RFC 3596, 2.1).
+pub(super) const AAAA: u16 = 28;
 /// Type of a name record (RFC 1035, 3.2.2).
 pub(super) const PTR: u16 = 12;
 /// Type of EDNS's own record (RFC 6891, 6.1.1).

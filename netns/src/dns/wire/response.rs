@@ -1,7 +1,9 @@
 //! Writes a response. Pure.
 
+use std::net::IpAddr;
+
 use super::query::Query;
-use super::{A, HEADER, INTERNET, OPT, PTR, RESPONSE};
+use super::{A, AAAA, HEADER, INTERNET, OPT, PTR, RESPONSE};
 
 /// Bits of the second header word (RFC 1035, 4.1.1).
 const AUTHORITATIVE: u16 = 1 << 10;
@@ -39,7 +41,7 @@ pub(in crate::dns) enum Code {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::dns) enum Record {
     /// An address.
-    Address([u8; 4]),
+    Address(IpAddr),
     /// A name: labels with dots between.
     Name(String),
 }
@@ -47,7 +49,8 @@ pub(in crate::dns) enum Record {
 impl Record {
     fn encode(&self) -> Vec<u8> {
         let (kind, value) = match self {
-            Record::Address(address) => (A, address.to_vec()),
+            Record::Address(IpAddr::V4(address)) => (A, address.octets().to_vec()),
+            Record::Address(IpAddr::V6(address)) => (AAAA, address.octets().to_vec()),
             Record::Name(name) => (PTR, encode_name(name)),
         };
         let mut record = NAME_OF_QUESTION.to_vec();
@@ -154,8 +157,10 @@ mod tests {
 
     #[test]
     fn an_address_is_written_after_its_question() {
-        let response =
-            Response { records: vec![Record::Address([172, 18, 0, 2])], ..Response::new(&query(false), Code::NoError) };
+        let response = Response {
+            records: vec![Record::Address([172, 18, 0, 2].into())],
+            ..Response::new(&query(false), Code::NoError)
+        };
         let expected = b"\x12\x34\x85\x80\0\x01\0\x01\0\0\0\0\x03web\0\0\x01\0\x01\
                          \xc0\x0c\0\x01\0\x01\0\0\0\x05\0\x04\xac\x12\0\x02";
         assert_eq!(response.encode(512), expected);
@@ -163,7 +168,7 @@ mod tests {
 
     #[test]
     fn more_than_fits_is_cut_and_said_so() {
-        let records = (0..100).map(|last| Record::Address([10, 0, 0, last])).collect();
+        let records = (0..100).map(|last| Record::Address([10, 0, 0, last].into())).collect();
         let response = Response { records, ..Response::new(&query(true), Code::NoError) };
         let cut = response.encode(512);
         assert!(cut.len() <= 512 && cut.len() > 496, "{}", cut.len());

@@ -1,4 +1,6 @@
-//! Deleting a tree that containers have written: no link is followed, no mount crossed, no depth too great.
+//! Deleting a tree that containers have written, or an archive: no link is followed, no mount crossed, no depth too great.
+//!
+//! Runs in the shell command's process, and in the monitor.
 //!
 //! `std::fs::remove_dir_all` empties what is mounted below; a host folder bind-mounted into a volume would be lost.
 
@@ -19,13 +21,21 @@ const DEPTH: usize = 64;
 /// Deletes `path` and all below it; absent is success.
 ///
 /// Fails with EXDEV when something is mounted below it: what is mounted stays as it is.
-pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
-    let Some(top) = open(AT_FDCWD, path, ResolveFlag::empty())? else { return Ok(()) };
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    remove_tree_at(AT_FDCWD, path)
+}
+
+/// Deletes `name` in an open directory and all below it; see [`remove_tree`].
+pub(crate) fn remove_tree_at<P: ?Sized + nix::NixPath>(parent: BorrowedFd<'_>, name: &P) -> io::Result<()> {
+    let Some(top) = open(parent, name, ResolveFlag::empty())? else { return Ok(()) };
     let mut moved = 0;
     while !is_empty(&top)? {
         empty(top.as_fd(), top.as_fd(), 0, &mut moved)?;
     }
-    gone(unlinkat(AT_FDCWD, path, UnlinkatFlags::RemoveDir))
+    gone(unlinkat(parent, name, UnlinkatFlags::RemoveDir))
 }
 
 fn empty(top: BorrowedFd<'_>, directory: BorrowedFd<'_>, depth: usize, moved: &mut u64) -> io::Result<()> {

@@ -1,0 +1,69 @@
+//! `lighter network prune`
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+
+use lighter_engine::netns::Network;
+use lighter_engine::{Engine, NetworkMode};
+
+use super::list::fits;
+use crate::context::Context;
+use crate::error::Failure;
+
+/// The network of containers that name none: it would be made again by the next.
+const DEFAULT_NETWORK: &str = "bridge";
+
+#[derive(clap::Args)]
+pub(crate) struct PruneArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
+    /// Only those that fit: name=, id=, driver=, label=
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+}
+
+pub(super) fn run(ctx: &Context, engine: &Engine, args: &PruneArgs) -> Result<(), Failure> {
+    let used = used(engine)?;
+    let mut unused: Vec<Network> = Vec::new();
+    for network in engine.net().networks()? {
+        if network.name != DEFAULT_NETWORK && !used.contains(&network.name) && fits(&network, &args.filter)? {
+            unused.push(network);
+        }
+    }
+    if unused.is_empty() || !(args.force || agrees(ctx, &unused)?) {
+        return Ok(());
+    }
+    ctx.ui.line("Deleted Networks:")?;
+    for network in unused {
+        // One that has got a container since it was looked at is in use.
+        match engine.net().delete_network(&network.id) {
+            Err(lighter_engine::netns::NetworkError::InUse { .. }) => {}
+            result => result.map_err(Failure::from).and_then(|()| ctx.ui.line(&network.name))?,
+        }
+    }
+    Ok(())
+}
+
+/// Returns the names of the networks some container is on, or will be when it starts.
+fn used(engine: &Engine) -> Result<BTreeSet<String>, Failure> {
+    let mut used = BTreeSet::new();
+    for container in engine.containers()? {
+        used.extend(container.state.endpoints.iter().map(|endpoint| endpoint.network_name.clone()));
+        if let NetworkMode::Bridge(attachments) = engine.network_mode(&container.id, &container.spec)? {
+            used.extend(attachments.into_iter().map(|attachment| attachment.network));
+        }
+    }
+    Ok(used)
+}
+
+fn agrees(ctx: &Context, unused: &[Network]) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::text("nobody to ask: use --force"));
+    }
+    let names: Vec<_> = unused.iter().map(|network| network.name.as_str()).collect();
+    ctx.ui.note(format!("This will remove the networks {}. Go on? [y/N]", names.join(", ")));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(|error| Failure::text(format!("read the answer: {error}")))?;
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
+}

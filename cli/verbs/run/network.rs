@@ -1,0 +1,136 @@
+//! The networks of `run`'s flags.
+
+use lighter_engine::netns::NetworkSpec;
+use lighter_engine::{Attachment, Engine, Link, NetworkMode};
+
+use super::RunFlags;
+use crate::error::Failure;
+
+/// Name of the network of containers that name none, as docker's.
+const DEFAULT_NETWORK: &str = "bridge";
+
+/// Returns the network of a container.
+pub(super) fn mode(engine: &Engine, flags: &RunFlags) -> Result<NetworkMode, Failure> {
+    if let [only] = flags.network.as_slice()
+        && let Some(mode) = without_bridge(engine, only)?
+    {
+        return Ok(mode);
+    }
+    let default = [DEFAULT_NETWORK.to_owned()];
+    let texts = if flags.network.is_empty() { default.as_slice() } else { flags.network.as_slice() };
+    let mut attachments = texts.iter().map(|text| attachment(text)).collect::<Result<Vec<_>, _>>()?;
+    for attachment in &mut attachments {
+        attachment.network = network(engine, &attachment.network)?;
+    }
+    if let Some(first) = attachments.first_mut() {
+        complete(first, flags)?;
+    }
+    Ok(NetworkMode::Bridge(attachments))
+}
+
+fn without_bridge(engine: &Engine, text: &str) -> Result<Option<NetworkMode>, Failure> {
+    Ok(match text.split_once(':') {
+        Some(("container", other)) => Some(NetworkMode::Container(engine.find(other)?.id)),
+        _ if text == "host" => Some(NetworkMode::Host),
+        _ if text == "none" => Some(NetworkMode::None),
+        _ => None,
+    })
+}
+
+/// Puts what the short flags say to the first network, as docker does.
+fn complete(first: &mut Attachment, flags: &RunFlags) -> Result<(), Failure> {
+    first.aliases.extend(flags.network_alias.iter().cloned());
+    first.address = flags.ip.or(first.address);
+    first.address6 = flags.ip6.or(first.address6);
+    first.link_local.extend(&flags.link_local_ip);
+    if let Some(text) = &flags.mac_address {
+        first.mac = Some(mac("--mac-address", text)?);
+    }
+    Ok(())
+}
+
+/// Returns the name of the network with this name or id; the default one is made if need be.
+fn network(engine: &Engine, name: &str) -> Result<String, Failure> {
+    let name = if name == "default" { DEFAULT_NETWORK } else { name };
+    if name == DEFAULT_NETWORK {
+        ensure_default_network(engine)?;
+    }
+    let network = engine.net().network(name)?.ok_or_else(|| {
+        Failure::text(format!("no such network: {name}")).hint(format!("make it with: lighter network create {name}"))
+    })?;
+    Ok(network.name)
+}
+
+fn ensure_default_network(engine: &Engine) -> Result<(), Failure> {
+    if engine.net().network(DEFAULT_NETWORK)?.is_some() {
+        return Ok(());
+    }
+    let spec = NetworkSpec { name: DEFAULT_NETWORK.to_owned(), ..NetworkSpec::default() };
+    match engine.create_network(&spec) {
+        // another command was faster
+        Err(_) if engine.net().network(DEFAULT_NETWORK)?.is_some() => Ok(()),
+        result => Ok(result.map(|_| ())?),
+    }
+}
+
+/// Reads `--network`: a name, or `name=NET,alias=…,ip=…,ip6=…,mac-address=…,link-local-ip=…,gw-priority=…`.
+fn attachment(text: &str) -> Result<Attachment, Failure> {
+    if !text.contains('=') {
+        return Ok(Attachment::to(text));
+    }
+    let mut attachment = Attachment::default();
+    for field in text.split(',') {
+        let (key, value) = field.split_once('=').unwrap_or((field, ""));
+        let wrong = || Failure::text(format!("--network `{text}`: `{value}` is no {key}"));
+        match key {
+            "name" => attachment.network = value.to_owned(),
+            "alias" => attachment.aliases.push(value.to_owned()),
+            "ip" => attachment.address = Some(value.parse().map_err(|_| wrong())?),
+            "ip6" => attachment.address6 = Some(value.parse().map_err(|_| wrong())?),
+            "link-local-ip" => attachment.link_local.push(value.parse().map_err(|_| wrong())?),
+            "mac-address" => attachment.mac = Some(mac("--network", value)?),
+            "gw-priority" => attachment.gw_priority = value.parse().map_err(|_| wrong())?,
+            _ => return Err(Failure::text(format!("--network `{text}`: `{key}` is not supported"))),
+        }
+    }
+    if attachment.network.is_empty() {
+        return Err(Failure::text(format!("--network `{text}`: name is missing")));
+    }
+    Ok(attachment)
+}
+
+/// Reads `xx:xx:xx:xx:xx:xx`; one of a group (IEEE 802, lowest bit of the first byte) belongs to no device.
+fn mac(flag: &str, text: &str) -> Result<[u8; 6], Failure> {
+    let byte = |part: &str| if part.len() == 2 { u8::from_str_radix(part, 16).ok() } else { None };
+    let bytes = text.split([':', '-']).map(byte).collect::<Option<Vec<_>>>();
+    let mac = bytes.and_then(|bytes| <[u8; 6]>::try_from(bytes).ok()).filter(|mac| mac[0] & 1 == 0);
+    mac.ok_or_else(|| Failure::text(format!("{flag} `{text}`: use six bytes, as 02:42:ac:12:00:02")))
+}
+
+/// Reads `--link`: `container[:alias]`.
+pub(super) fn link(text: &str) -> Link {
+    let (target, alias) = text.split_once(':').unwrap_or((text, text));
+    Link { alias: alias.to_owned(), target: target.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_a_name_or_a_list_of_wishes() {
+        assert_eq!(attachment("web").unwrap(), Attachment::to("web"));
+        let wishes = attachment("name=web,alias=a,alias=b,ip=10.1.0.2,ip6=fd00::2,gw-priority=-1").unwrap();
+        let expected = Attachment {
+            aliases: vec!["a".into(), "b".into()],
+            address: Some("10.1.0.2".parse().unwrap()),
+            address6: Some("fd00::2".parse().unwrap()),
+            gw_priority: -1,
+            ..Attachment::to("web")
+        };
+        assert_eq!(wishes, expected);
+        for wrong in ["alias=a", "name=web,ip=x", "name=web,driver-opt=a", "name=web,mac-address=01:00:00:00:00:00"] {
+            assert!(attachment(wrong).is_err(), "{wrong}");
+        }
+    }
+}
