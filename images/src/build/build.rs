@@ -247,7 +247,8 @@ impl<'a> Build<'a> {
         if !self.request.pull
             && let Some(image) = self.with.store.find(name)?.filter(fits)
         {
-            return Ok(image);
+            let completed = self.with.store.complete(image, &crate::progress::Silent);
+            return completed.map_err(|error| StepError::Derive(error.into()));
         }
         let reference: Reference = name.parse().map_err(crate::store::StoreError::from)?;
         let report = self.report(&format!("FROM {}", reference.familiar()));
