@@ -19,7 +19,8 @@ use lighter_images::build::{RunStep, StepMount, StepMountKind, StepNetwork, Step
 use crate::durable::{self, FileError};
 use crate::netns::NetworkSpec;
 use crate::spec::{
-    Attachment, BindPropagation, ContainerSpec, ImageSource, LayerStack, LogOptions, Mount, MountKind, NetworkMode, Ulimit,
+    Attachment, BindPropagation, ContainerSpec, ImageSource, LayerStack, LogOptions, Mount, MountKind, NetworkMode,
+    Ulimit,
 };
 use crate::{Container, Engine, Frame, Lock, RemoveOptions, StartOptions};
 
@@ -72,7 +73,8 @@ impl Engine {
     /// Removes the containers and files of builds that were killed; what cannot be removed waits for the next command.
     pub(crate) fn recover_builds(&self) {
         let names = fs::read_dir(self.layout().names()).into_iter().flatten().flatten();
-        let names = names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| name.starts_with(NAME));
+        let names =
+            names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| name.starts_with(NAME));
         for container in names.filter_map(|name| self.find_whole(&name).ok()) {
             if let Some(session) = container.label(SESSION)
                 && let Ok(Some(_lock)) = Lock::try_take(&self.layout().lock(&lock_name(session)))

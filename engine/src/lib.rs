@@ -57,8 +57,8 @@ mod watch;
 
 use std::path::PathBuf;
 
-pub use build::{BuildSession, BuildSessionError};
 pub use attach::{AttachClient, Frame, FrameReader, write_frame};
+pub use build::{BuildSession, BuildSessionError};
 pub use check::{CheckError, Checked};
 pub use commit::{CommitError, CommitOptions};
 pub use container::Container;

@@ -32,7 +32,8 @@ pub(crate) struct Case {
 /// Reads every case.
 pub(crate) fn all() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/build/cases");
-    let mut files: Vec<_> = fs::read_dir(folder).expect("the cases are there").map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(folder).expect("the cases are there").map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
     texts.flat_map(|text| text.split("=== ").skip(1).map(parse).collect::<Vec<_>>()).collect()
@@ -144,7 +145,8 @@ fn archive(content: &str) -> Vec<u8> {
 
 fn gzip(path: &Path, content: &[u8]) {
     let file = fs::File::create(path).unwrap();
-    let mut child = super::harness::tool("gzip", ["-c"]).stdin(std::process::Stdio::piped()).stdout(file).spawn().unwrap();
+    let mut child =
+        super::harness::tool("gzip", ["-c"]).stdin(std::process::Stdio::piped()).stdout(file).spawn().unwrap();
     child.stdin.take().unwrap().write_all(content).unwrap();
     assert!(child.wait().unwrap().success());
 }

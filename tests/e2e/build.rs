@@ -54,7 +54,9 @@ fn a_failed_step_is_told_with_its_line_its_output_and_its_code() {
 #[ignore = "needs root"]
 fn a_shell_opens_in_the_state_before_the_failed_step() {
     let world = scenario("a failed step must be looked into without building again");
-    world.file("Dockerfile", "FROM busybox:1\nRUN echo there > /made\nRUN touch /half && false\n").file("in", "cat /made; ls /half\n");
+    world
+        .file("Dockerfile", "FROM busybox:1\nRUN echo there > /made\nRUN touch /half && false\n")
+        .file("in", "cat /made; ls /half\n");
     let mut command = world.command(["build", "--debug-shell", "."]);
     command.stdin(fs::File::open(world.folder().join("in")).unwrap());
     let shell = world.finish(command).code(1).says(["/half: No such file"]);
@@ -135,8 +137,11 @@ fn two_builds_at_once_do_a_step_once() {
 #[ignore = "needs root"]
 fn with_a_latest_time_the_same_file_gives_the_same_image_whenever_it_is_built() {
     let world = scenario("a build must be reproducible when it is asked to be");
-    world.file("Dockerfile", "FROM busybox:1\nCOPY a /d/a\nRUN mkdir /x && echo y > /x/y\nWORKDIR /w\n").file("a", "a\n");
-    let build = || world.run(["build", "-q", "--no-cache", "--build-arg", "SOURCE_DATE_EPOCH=1700000000", "."]).ok().stdout;
+    world
+        .file("Dockerfile", "FROM busybox:1\nCOPY a /d/a\nRUN mkdir /x && echo y > /x/y\nWORKDIR /w\n")
+        .file("a", "a\n");
+    let build =
+        || world.run(["build", "-q", "--no-cache", "--build-arg", "SOURCE_DATE_EPOCH=1700000000", "."]).ok().stdout;
     let first = build();
     world.file("a", "a\n");
     assert_eq!(build(), first);
@@ -177,7 +182,10 @@ fn what_is_built_can_be_read_by_skopeo_and_umoci() {
     world.file("Dockerfile", "FROM busybox:1\nRUN rm -r /var/spool && echo x > /made\n");
     world.run(["build", "-q", "-t", "mine", "-o", "type=oci,dest=../mine.tar", "."]).ok();
     let layout = world.directory().join("layout");
-    let (from, to) = (format!("oci-archive:{}", world.directory().join("mine.tar").display()), format!("oci:{}:mine", layout.display()));
+    let (from, to) = (
+        format!("oci-archive:{}", world.directory().join("mine.tar").display()),
+        format!("oci:{}:mine", layout.display()),
+    );
     assert!(tool("skopeo", ["--insecure-policy", "copy", "-q", &from, &to]).status().unwrap().success());
     let bundle = world.directory().join("bundle");
     let image = format!("{}:mine", layout.display());
@@ -190,10 +198,9 @@ fn what_is_built_can_be_read_by_skopeo_and_umoci() {
 #[ignore = "needs root"]
 fn up_builds_what_is_missing_and_again_when_it_is_told_to() {
     let world = scenario("a project with `build:` must come up by itself");
-    world.file("app/Dockerfile", "FROM busybox:1\nARG WHO\nRUN echo $WHO > /who\nCMD sleep 1000\n").file(
-        "compose.yaml",
-        "services:\n  web:\n    build: {context: app, args: {WHO: one}}\n    init: true\n",
-    );
+    world
+        .file("app/Dockerfile", "FROM busybox:1\nARG WHO\nRUN echo $WHO > /who\nCMD sleep 1000\n")
+        .file("compose.yaml", "services:\n  web:\n    build: {context: app, args: {WHO: one}}\n    init: true\n");
     world.run(["up", "-d"]).ok();
     let who = || world.run(["exec", "web", "cat", "/who"]).ok().stdout;
     assert_eq!(who(), "one\n");

@@ -67,9 +67,8 @@ impl Source {
             (Some(text), _) => ("Dockerfile".to_owned(), text, None),
             (None, file) => {
                 let path = file.map_or_else(|| usual(folder), Path::to_owned);
-                let text = std::fs::read_to_string(&path).map_err(|error| {
-                    Failure::text(format!("read the Dockerfile `{}`: {error}", path.display()))
-                })?;
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| Failure::text(format!("read the Dockerfile `{}`: {error}", path.display())))?;
                 let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
                 (name, text, Some(PathBuf::from(format!("{}.dockerignore", path.display()))))
             }

@@ -98,7 +98,8 @@ impl Job {
         let cache = Cache::open(engine.layout().root())?;
         let session = engine.begin_build()?;
         let progress = self.style.progress();
-        let with = Builder { store: engine.images(), cache: &cache, runner: &session, progress: progress.as_ref(), cancelled };
+        let with =
+            Builder { store: engine.images(), cache: &cache, runner: &session, progress: progress.as_ref(), cancelled };
         let built = build::build(with, &self.request)?;
         for folder in &self.caches {
             built.export_cache(folder)?;

@@ -85,7 +85,9 @@ pub(crate) fn place_of(place: &str, here: &Path) -> Result<NamedContext, Failure
         return Ok(NamedContext::Image(image.to_owned()));
     }
     if let Some((scheme, _)) = place.split_once("://") {
-        return Err(Failure::text(format!("context `{place}`: `{scheme}://` is not supported: use a folder or docker-image://")));
+        return Err(Failure::text(format!(
+            "context `{place}`: `{scheme}://` is not supported: use a folder or docker-image://"
+        )));
     }
     if place.starts_with("oci-layout:") || place.starts_with("git@") {
         return Err(Failure::text(format!("context `{place}` is not supported: use a folder or docker-image://")));
@@ -146,12 +148,15 @@ fn secret(ctx: &Context, text: &str) -> Result<(String, Secret), Failure> {
         return Err(wrong(&format!("there is no `{other}`")));
     }
     let id = fields.get("id").ok_or_else(|| wrong("use id=ID[,src=FILE|,env=VARIABLE]"))?;
-    let value = |name: &str| ctx.invocation.environment.get(name).map(|value| Secret::Value(value.clone().into_bytes()));
+    let value =
+        |name: &str| ctx.invocation.environment.get(name).map(|value| Secret::Value(value.clone().into_bytes()));
     let file = |path: &str| Secret::File(ctx.invocation.working_directory.join(path));
     let source = fields.get("src").or(fields.get("source"));
     let secret = match (fields.get("env"), source, fields.get("type")) {
         (Some(name), _, _) => value(name).ok_or_else(|| wrong(&format!("variable `{name}` is not set")))?,
-        (None, Some(name), Some(&"env")) => value(name).ok_or_else(|| wrong(&format!("variable `{name}` is not set")))?,
+        (None, Some(name), Some(&"env")) => {
+            value(name).ok_or_else(|| wrong(&format!("variable `{name}` is not set")))?
+        }
         (None, Some(path), _) => file(path),
         // Docker's: a variable of that name, else a file.
         (None, None, _) => value(id).unwrap_or_else(|| file(id)),
@@ -169,7 +174,8 @@ fn agent(ctx: &Context, text: &str) -> Result<(String, PathBuf), Failure> {
     let socket = socket.or(ctx.variable("SSH_AUTH_SOCK"));
     let socket = socket.ok_or_else(|| Failure::text(format!("--ssh `{text}`: SSH_AUTH_SOCK is not set")))?;
     let path = ctx.invocation.working_directory.join(socket);
-    let is_socket = std::fs::metadata(&path).is_ok_and(|metadata| std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type()));
+    let is_socket =
+        std::fs::metadata(&path).is_ok_and(|metadata| std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type()));
     match is_socket {
         true => Ok((id.to_owned(), path)),
         false => Err(Failure::text(format!("--ssh `{text}`: `{}` is no agent's socket", path.display()))

@@ -78,12 +78,17 @@ fn row(entry: &CacheEntry, no_trunc: bool) -> Vec<String> {
 /// Adds up; a layer that several steps give counts once.
 fn total(entries: &[CacheEntry]) -> u64 {
     let mut layers = std::collections::BTreeSet::new();
-    entries.iter().filter(|entry| entry.layer().is_none_or(|layer| layers.insert(layer.clone()))).map(|entry| entry.size).sum()
+    entries
+        .iter()
+        .filter(|entry| entry.layer().is_none_or(|layer| layers.insert(layer.clone())))
+        .map(|entry| entry.size)
+        .sum()
 }
 
 fn prune(ctx: &Context, args: &PruneArgs) -> Result<(), Failure> {
     let _ = args.all;
-    let mut filter = CacheFilter { unused_for: None, keep: args.keep_storage.as_deref().map(parse::bytes).transpose()? };
+    let mut filter =
+        CacheFilter { unused_for: None, keep: args.keep_storage.as_deref().map(parse::bytes).transpose()? };
     for text in &args.filter {
         filter.unused_for = Some(until(text)?);
     }

@@ -151,7 +151,10 @@ fn add<'a>(
         return Ok(());
     }
     if path.iter().any(|other| other == name) {
-        return Err(Failure::text(format!("the images of services {} and {name} are built from one another", path.join(", "))));
+        return Err(Failure::text(format!(
+            "the images of services {} and {name} are built from one another",
+            path.join(", ")
+        )));
     }
     path.push(name.to_owned());
     for other in build.services() {
@@ -192,7 +195,10 @@ fn job(
     let here = &project.working_directory;
     let platforms: Vec<&String> = service.platform.iter().chain(&build.platforms).collect();
     if build.platforms.len() > 1 && service.platform.is_none() && args.push {
-        return Err(Failure::text(format!("service `{}`: images for several platforms are not supported", service.name)));
+        return Err(Failure::text(format!(
+            "service `{}`: images for several platforms are not supported",
+            service.name
+        )));
     }
     let mut flags = BuildFlags::default();
     flags.name(std::iter::once(image_name(project, service)).chain(build.tags.clone()).collect());

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Build, Dependency, FileGrant, Healthcheck, Isolation, Logging, Mount, Networking, Port, Process, Resources, RestartPolicy,
+    Build, Dependency, FileGrant, Healthcheck, Isolation, Logging, Mount, Networking, Port, Process, Resources,
+    RestartPolicy,
 };
 use crate::yaml::Node;
 

@@ -180,7 +180,8 @@ impl Cache {
         };
         let (mut kept, mut removed, mut layers) = (0, Vec::new(), HashSet::new());
         for entry in self.entries()? {
-            let own = if entry.layer.as_ref().is_none_or(|layer| layers.insert(layer.clone())) { entry.size } else { 0 };
+            let own =
+                if entry.layer.as_ref().is_none_or(|layer| layers.insert(layer.clone())) { entry.size } else { 0 };
             let fits = filter.keep.is_some_and(|keep| kept + own <= keep);
             if !fits && is_old(&entry) && self.remove(&entry)? {
                 removed.push(entry);

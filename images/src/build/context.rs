@@ -74,7 +74,8 @@ fn of_file(store: &Store, mut file: File) -> Result<ContextInput, StepError> {
     let Some(compression) = archive_compression(&mut file).map_err(failed())? else {
         let mut text = Vec::new();
         file.take(LARGEST_TEXT).read_to_end(&mut text).map_err(failed())?;
-        let text = String::from_utf8(text).map_err(|_| StepError::Refused("the Dockerfile is no UTF-8 text".to_owned()))?;
+        let text =
+            String::from_utf8(text).map_err(|_| StepError::Refused("the Dockerfile is no UTF-8 text".to_owned()))?;
         return Ok(ContextInput::Text(text));
     };
     let (lease, _) = store.begin(&Needs::default())?;

@@ -127,7 +127,8 @@ impl Stage<'_, '_> {
             Some(text) => {
                 let text = self.expand(text)?;
                 let is_numeric = owner::is_numeric(&text);
-                let state = if is_numeric { State::new(self.state.config.clone(), Vec::new()) } else { self.state.clone() };
+                let state =
+                    if is_numeric { State::new(self.state.config.clone(), Vec::new()) } else { self.state.clone() };
                 Some(owner::resolve(&text, &self.build.joined(&state)?)?)
             }
         };
@@ -142,9 +143,17 @@ impl Stage<'_, '_> {
         Ok(Changes { owner, mode })
     }
 
-    fn add_pieces(&self, pieces: &mut Vec<Piece>, copy: &Copy, source: &str, report: &Report<'_>) -> Result<(), StepError> {
+    fn add_pieces(
+        &self,
+        pieces: &mut Vec<Piece>,
+        copy: &Copy,
+        source: &str,
+        report: &Report<'_>,
+    ) -> Result<(), StepError> {
         if copy.is_add && fetch::is_git(source) {
-            return Err(StepError::Refused(format!("ADD `{source}`: git repositories are not supported: fetch it first")));
+            return Err(StepError::Refused(format!(
+                "ADD `{source}`: git repositories are not supported: fetch it first"
+            )));
         }
         if copy.is_add && fetch::is_url(source) {
             let download = self.download(copy, source, report)?;
@@ -157,7 +166,8 @@ impl Stage<'_, '_> {
             return Err(Problem::flag("ADD", "checksum", "only what is downloaded has one").into());
         }
         let origin = self.origin(copy.from.as_ref())?;
-        let tree = self.build.tree(&origin)?.ok_or_else(|| StepError::Refused("a stage it needs has failed".to_owned()))?;
+        let tree =
+            self.build.tree(&origin)?.ok_or_else(|| StepError::Refused("a stage it needs has failed".to_owned()))?;
         let exclude = copy.exclude.iter().map(|text| self.expand(text)).collect::<Result<Vec<_>, _>>()?;
         let exclude = Ignore::of(exclude.iter().map(String::as_str))?;
         let all = tree.find(source, &exclude).map_err(StepError::io(format!("read `{source}`")))?;
@@ -260,7 +270,11 @@ fn is_tar_header(block: &[u8]) -> bool {
     }
     let text = String::from_utf8_lossy(&block[148..156]);
     let field = text.trim_matches(['\0', ' ']);
-    let sum: u32 = block[..512].iter().enumerate().map(|(at, byte)| u32::from(if (148..156).contains(&at) { b' ' } else { *byte })).sum();
+    let sum: u32 = block[..512]
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| u32::from(if (148..156).contains(&at) { b' ' } else { *byte }))
+        .sum();
     u32::from_str_radix(field, 8).is_ok_and(|own| own == sum)
 }
 
@@ -324,7 +338,14 @@ impl Plan<'_> {
     }
 
     /// Writes one file that no tree has.
-    fn write(&self, target: &Target, name: &str, content: &mut dyn Read, mode: u32, mtime: Timestamp) -> Result<(), StepError> {
+    fn write(
+        &self,
+        target: &Target,
+        name: &str,
+        content: &mut dyn Read,
+        mode: u32,
+        mtime: Timestamp,
+    ) -> Result<(), StepError> {
         let into_folder = self.is_folder || target.is_folder(&self.destination);
         let to = if into_folder { format!("{}/{name}", self.destination) } else { self.destination.clone() };
         if into_folder && name.is_empty() {

@@ -25,7 +25,10 @@ fn every_form_of_substitution() {
         ("${none:-${a}x}", "1x"),
         ("${none:-'}'}", "}"),
         ("${a:?no} ${empty?no}", "1 "),
-        ("${path#*/} ${path##*/} ${path%.*} ${path%%.*}", "local/lib/libz.so.1 libz.so.1 usr/local/lib/libz.so usr/local/lib/libz"),
+        (
+            "${path#*/} ${path##*/} ${path%.*} ${path%%.*}",
+            "local/lib/libz.so.1 libz.so.1 usr/local/lib/libz.so usr/local/lib/libz",
+        ),
         ("${path#nothing} ${path%?}", "usr/local/lib/libz.so.1 usr/local/lib/libz.so."),
         ("${path/lib/LIB} ${path//lib/L} ${deep/\\//-}", "usr/local/LIB/libz.so.1 usr/local/L/Lz.so.1 a-b"),
         ("\\$a '$a' \"$a\" \"\\$a\" \"\\x\"", "$a $a 1 $a \\x"),

@@ -89,7 +89,10 @@ mod tests {
 
     #[test]
     fn a_download_is_called_as_server_or_url_say() {
-        assert_eq!((name_of("http://h/a/b.tgz?x=/y#z"), name_of("http://h"), name_of("http://h/a/")), ("b.tgz".into(), String::new(), "a".into()));
+        assert_eq!(
+            (name_of("http://h/a/b.tgz?x=/y#z"), name_of("http://h"), name_of("http://h/a/")),
+            ("b.tgz".into(), String::new(), "a".into())
+        );
         assert_eq!(file_name("attachment; filename=\"x.y\"").as_deref(), Some("x.y"));
         assert_eq!(file_name("attachment; filename=../x"), None);
     }

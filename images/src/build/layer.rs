@@ -13,10 +13,10 @@ use sha2::{Digest as _, Sha256};
 use super::build::Build;
 use super::cache::Record;
 use super::error::StepError;
+use super::key;
 use super::place;
 use super::state::{LayerRef, State};
 use super::union::{self, Writable};
-use super::key;
 use crate::derive::{Form, Upper, archive};
 use crate::digest::Digest;
 use crate::layer::Unpacked;
@@ -99,7 +99,8 @@ impl Build<'_> {
         let durable: HashSet<Digest> = record.is_durable.then(|| diff_id.clone()).into_iter().collect();
         let ids = ids(state, diff_id);
         let directories = self.with.store.layer_directories();
-        let found = directories.find_whole(&ids, &durable).or_else(|| directories.find_whole(&ids, &self.listed.layers))?;
+        let found =
+            directories.find_whole(&ids, &durable).or_else(|| directories.find_whole(&ids, &self.listed.layers))?;
         let directory = directories.files_of(&found.key);
         let (diff_id, describes_root) = (diff_id.clone(), found.describes_root);
         let layer = Some(LayerRef { diff_id, directory, describes_root, blob: None });
@@ -115,14 +116,22 @@ impl Build<'_> {
         let created = self.now();
         let (title, is_durable) = (change.title.to_owned(), false);
         let Some(written) = hash(root)? else {
-            let record = Record { version: 1, diff_id: None, created: created.clone(), step: title, size: 0, is_durable };
+            let record =
+                Record { version: 1, diff_id: None, created: created.clone(), step: title, size: 0, is_durable };
             self.with.cache.add(&change.key, &record)?;
             return Ok(Outcome { layer: None, created, is_cached: false });
         };
         let Written { diff_id, unpacked } = written;
         let (size, ids) = (unpacked.bytes, ids(state, &diff_id));
         // First the record, which keeps the layer: in between, a sweep would take it.
-        let record = Record { version: 1, diff_id: Some(diff_id.clone()), created: created.clone(), step: title, size, is_durable };
+        let record = Record {
+            version: 1,
+            diff_id: Some(diff_id.clone()),
+            created: created.clone(),
+            step: title,
+            size,
+            is_durable,
+        };
         self.with.cache.add(&change.key, &record)?;
         let new = NewLayer { staging, ids: &ids, unpacked, stands_alone: true };
         self.with.store.commit_layer(&new, &self.listed)?;

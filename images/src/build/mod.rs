@@ -49,9 +49,9 @@ mod words;
 
 pub use build::Builder;
 pub(crate) use cache::cached_layers;
+pub use cache::{Cache, CacheEntry, CacheFilter};
 pub use check::{Warning, check};
 pub use context::{ContextInput, UnpackedContext, download_context, is_remote, read_context};
-pub use cache::{Cache, CacheEntry, CacheFilter};
 pub use error::{BuildError, FailedRun, StepError};
 pub use expand::ExpandError;
 pub use fault::{Fault, Problem};

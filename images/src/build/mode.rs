@@ -67,7 +67,14 @@ impl Clause {
         let mut clauses: Vec<Clause> = Vec::new();
         for char in text[start..].chars() {
             if matches!(char, '+' | '-' | '=') {
-                let none = Clause { who, operator: char, permissions: 0, executes_sometimes: false, sets_id: false, is_sticky: false };
+                let none = Clause {
+                    who,
+                    operator: char,
+                    permissions: 0,
+                    executes_sometimes: false,
+                    sets_id: false,
+                    is_sticky: false,
+                };
                 clauses.push(none);
                 continue;
             }

@@ -51,8 +51,25 @@ pub(crate) enum Sharing {
 
 /// The keys of a mount.
 const KEYS: [&str; 19] = [
-    "dst", "destination", "env", "from", "gid", "id", "mode", "readonly", "readwrite", "required", "ro", "rw", "sharing",
-    "size", "source", "src", "target", "type", "uid",
+    "dst",
+    "destination",
+    "env",
+    "from",
+    "gid",
+    "id",
+    "mode",
+    "readonly",
+    "readwrite",
+    "required",
+    "ro",
+    "rw",
+    "sharing",
+    "size",
+    "source",
+    "src",
+    "target",
+    "type",
+    "uid",
 ];
 
 /// Returns what a mount takes its files from, as it is written.
@@ -219,7 +236,10 @@ mod tests {
         assert_eq!((bind.kind, bind.target.as_str(), bind.is_read_only), (Kind::Bind, "/srv/b", true));
         assert!(!parse("type=bind,TARGET=/x,rw").is_read_only);
         let cache = parse("type=cache,target=/var/cache,sharing=locked,uid=5,mode=0700");
-        assert_eq!((cache.sharing, cache.uid, cache.mode, cache.is_read_only), (Sharing::Locked, 5, Some(0o700), false));
+        assert_eq!(
+            (cache.sharing, cache.uid, cache.mode, cache.is_read_only),
+            (Sharing::Locked, 5, Some(0o700), false)
+        );
         let secret = parse("type=secret,id=key,required");
         assert_eq!((secret.target.as_str(), secret.is_required), ("/run/secrets/key", true));
         let variable = parse("type=secret,id=key,env=KEY");
@@ -232,8 +252,17 @@ mod tests {
     #[test]
     fn what_a_mount_does_not_have_is_refused() {
         for text in [
-            "", "target=/", "type=x,target=/a", "tarket=/a", "target=/a,size=1", "type=tmpfs,target=/a,from=x",
-            "type=secret", "type=cache,target=/a,sharing=x", "target", "type=tmpfs,target=/a,size=x", "target=/a,mode=9",
+            "",
+            "target=/",
+            "type=x,target=/a",
+            "tarket=/a",
+            "target=/a,size=1",
+            "type=tmpfs,target=/a,from=x",
+            "type=secret",
+            "type=cache,target=/a,sharing=x",
+            "target",
+            "type=tmpfs,target=/a,size=x",
+            "target=/a,mode=9",
         ] {
             assert!(MountSpec::parse(text, "/").is_err(), "{text}");
         }

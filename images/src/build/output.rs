@@ -21,7 +21,9 @@ pub(crate) fn local(build: &Build<'_>, state: &State, folder: &Path) -> Result<(
     let tree = build.joined(state)?;
     let all = tree.find("", &Ignore::default()).map_err(failed())?;
     let target = Target::new(open_root(folder).map_err(failed())?);
-    all.iter().try_for_each(|found| target.copy(&tree, found, Destination::At(""), &Changes::default())).map_err(failed())
+    all.iter()
+        .try_for_each(|found| target.copy(&tree, found, Destination::At(""), &Changes::default()))
+        .map_err(failed())
 }
 
 /// Writes the files as an archive.

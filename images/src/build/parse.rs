@@ -11,8 +11,24 @@ use super::words::{Flags, json_list, plain_words, quoted_words};
 
 /// Every instruction there is.
 const INSTRUCTIONS: [&str; 18] = [
-    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
-    "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
 ];
 
 /// Reads a Dockerfile.
@@ -27,7 +43,9 @@ pub(crate) fn parse(text: &str) -> Result<Dockerfile, Fault> {
         add(&mut file, line).map_err(|problem| problem.at(line.number))?;
     }
     match (file.stages.is_empty(), lexed.lines.first()) {
-        (true, Some(line)) => Err(Problem::arguments("FROM", "there is none, so there is nothing to build").at(line.number)),
+        (true, Some(line)) => {
+            Err(Problem::arguments("FROM", "there is none, so there is nothing to build").at(line.number))
+        }
         _ => Ok(file),
     }
 }
@@ -156,7 +174,9 @@ impl Parsing<'_> {
         };
         self.flags.check(self.name, own)?;
         let words = json_list(self.name, self.rest)?.unwrap_or_else(|| plain_words(self.rest));
-        let [sources @ .., destination] = &words[..] else { return Err(self.wrong("it needs a source and a destination")) };
+        let [sources @ .., destination] = &words[..] else {
+            return Err(self.wrong("it needs a source and a destination"));
+        };
         if sources.is_empty() {
             return Err(self.wrong("it needs a source and a destination"));
         }
@@ -210,7 +230,8 @@ impl Parsing<'_> {
         let words = self.quoted()?;
         let first = words.first().ok_or_else(|| self.wrong("it needs a name and a value"))?;
         if !first.contains('=') {
-            let (name, value) = self.rest.split_once(char::is_whitespace).ok_or_else(|| self.wrong("use NAME=VALUE"))?;
+            let (name, value) =
+                self.rest.split_once(char::is_whitespace).ok_or_else(|| self.wrong("use NAME=VALUE"))?;
             return Ok(vec![(name.to_owned(), value.trim().to_owned())]);
         }
         let pair = |word: &String| match word.split_once('=') {

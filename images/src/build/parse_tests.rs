@@ -3,7 +3,9 @@ use proptest::prelude::*;
 use super::*;
 
 fn only(text: &str) -> Instruction {
-    parse(&format!("FROM a\n{text}")).unwrap_or_else(|fault| panic!("{text}: {fault}")).stages[0].steps[0].instruction.clone()
+    parse(&format!("FROM a\n{text}")).unwrap_or_else(|fault| panic!("{text}: {fault}")).stages[0].steps[0]
+        .instruction
+        .clone()
 }
 
 fn problem(text: &str) -> String {
@@ -30,8 +32,12 @@ fn commands_have_two_forms() {
 
 #[test]
 fn pairs_have_two_forms() {
-    let pairs = |texts: &[(&str, &str)]| texts.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
-    assert_eq!(only("ENV a=1 b=\"x y\" c=d\\ e"), Instruction::Env(pairs(&[("a", "1"), ("b", "\"x y\""), ("c", "d\\ e")])));
+    let pairs =
+        |texts: &[(&str, &str)]| texts.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
+    assert_eq!(
+        only("ENV a=1 b=\"x y\" c=d\\ e"),
+        Instruction::Env(pairs(&[("a", "1"), ("b", "\"x y\""), ("c", "d\\ e")]))
+    );
     assert_eq!(only("ENV a  b = c"), Instruction::Env(pairs(&[("a", "b = c")])));
     assert_eq!(only("LABEL \"k v\"=x"), Instruction::Label(pairs(&[("\"k v\"", "x")])));
     assert_eq!(only("ARG a b=c"), Instruction::Arg(vec![("a".into(), None), ("b".into(), Some("c".into()))]));
@@ -80,7 +86,10 @@ fn mistakes_are_named_with_their_line() {
         ("FROM a\nRUN [1]", "line 2: `RUN`: a list in JSON form must consist of texts"),
         ("FROM a\nSHELL bash", "line 2: `SHELL`: it takes a JSON list of the shell and its arguments"),
         ("FROM a\nONBUILD FROM b", "line 2: `ONBUILD`: `FROM` cannot be a trigger"),
-        ("FROM a\nHEALTHCHECK --interval=1 CMD x", "line 2: `HEALTHCHECK` with flag `--interval`: `1` is no time: use 30s or 1m30s"),
+        (
+            "FROM a\nHEALTHCHECK --interval=1 CMD x",
+            "line 2: `HEALTHCHECK` with flag `--interval`: `1` is no time: use 30s or 1m30s",
+        ),
         ("FROM a\nRUN --network=x y", "line 2: `RUN` with flag `--network`: `x` is none of default, none and host"),
         ("FROM a\nUSER", "line 2: `USER`: it needs at least one argument"),
     ];

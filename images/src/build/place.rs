@@ -73,7 +73,8 @@ impl Target {
                     let made = open_directory(&folder, name.as_bytes(), OFlag::O_RDONLY)?;
                     let (uid, gid) = owner;
                     let now = Timestamp::default();
-                    Attributes { uid, gid, mode: FOLDER_MODE, mtime: now, xattrs: &[] }.apply_but_times(made.as_fd())?;
+                    Attributes { uid, gid, mode: FOLDER_MODE, mtime: now, xattrs: &[] }
+                        .apply_but_times(made.as_fd())?;
                     made
                 }
                 result => result?,
@@ -174,9 +175,8 @@ impl Copying<'_> {
                 open = Some((parent.to_vec(), below(folder, parent)?));
             }
             let (_, parent) = open.as_ref().expect("it was opened just now");
-            self.item(parent, item, name).map_err(|error| {
-                io::Error::new(error.kind(), format!("`{}`: {error}", item.path.escape_ascii()))
-            })?;
+            self.item(parent, item, name)
+                .map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", item.path.escape_ascii())))?;
         }
         Ok(())
     }

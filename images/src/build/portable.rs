@@ -80,7 +80,12 @@ fn copy(source: &Path, target: &Path) -> std::io::Result<()> {
 ///
 /// # Errors
 /// [`StepError`]: the layer is there and cannot be unpacked.
-pub(crate) fn import(build: &Build<'_>, folder: &Path, key: &Digest, state: &State) -> Result<Option<Record>, StepError> {
+pub(crate) fn import(
+    build: &Build<'_>,
+    folder: &Path,
+    key: &Digest,
+    state: &State,
+) -> Result<Option<Record>, StepError> {
     let Some(text) = files::read(&folder.join("steps").join(key.hex()), LARGEST)? else { return Ok(None) };
     let Ok(Carried { record, blob }) = serde_json::from_slice(&text) else { return Ok(None) };
     let (Some(diff_id), Some(blob)) = (&record.diff_id, blob) else {

@@ -101,7 +101,9 @@ pub(crate) fn blob_of(build: &Build<'_>, diff_id: &Digest) -> Result<Option<Blob
         return Ok(None);
     };
     if layer.diff_id != *diff_id {
-        return Err(StepError::Refused(format!("layer `{diff_id}` has changed on the disk: remove it with `builder prune`")));
+        return Err(StepError::Refused(format!(
+            "layer `{diff_id}` has changed on the disk: remove it with `builder prune`"
+        )));
     }
     let ingest = store.blobs().claim(&layer.blob)?;
     let kept = |source| StepError::Io { act: "keep the layer".to_owned(), source };

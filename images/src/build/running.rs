@@ -141,7 +141,11 @@ impl Stage<'_, '_> {
     }
 
     fn place(&self, line: usize) -> String {
-        if line == 0 { "ONBUILD of the base image".to_owned() } else { format!("{}:{line}", self.build.request.file_name) }
+        if line == 0 {
+            "ONBUILD of the base image".to_owned()
+        } else {
+            format!("{}:{line}", self.build.request.file_name)
+        }
     }
 
     /// Returns the layers to run on: at least one, for overlayfs.
@@ -241,7 +245,8 @@ impl Stage<'_, '_> {
     /// Finds what a mount shows of a stage, an image or a context.
     fn find(&self, spec: &MountSpec) -> Result<(std::sync::Arc<Tree>, Found, Origin), StepError> {
         let origin = self.origin(spec.from.as_ref())?;
-        let tree = self.build.tree(&origin)?.ok_or_else(|| StepError::Refused("a stage it needs has failed".to_owned()))?;
+        let tree =
+            self.build.tree(&origin)?.ok_or_else(|| StepError::Refused("a stage it needs has failed".to_owned()))?;
         let read = format!("read `{}`", spec.source);
         // A name, not a pattern.
         let found = tree.find_one(&spec.source).map_err(StepError::io(read))?;
@@ -253,8 +258,10 @@ impl Stage<'_, '_> {
         let (tree, found, origin) = self.find(spec)?;
         let digest = tree.digest(&found).map_err(StepError::io(format!("read `{}`", spec.source)))?;
         prepared.key.push(format!("bind {} {digest} {}", spec.target, spec.is_read_only));
-        let is_folder_of_host = matches!(&origin, Origin::Scratch | Origin::Named(_)) && self.build.request.context.is_some();
-        let place = if is_folder_of_host && spec.is_read_only && !tree.is_filtered() { tree.place().ok() } else { None };
+        let is_folder_of_host =
+            matches!(&origin, Origin::Scratch | Origin::Named(_)) && self.build.request.context.is_some();
+        let place =
+            if is_folder_of_host && spec.is_read_only && !tree.is_filtered() { tree.place().ok() } else { None };
         let source = match place.filter(|place| place.as_os_str() != "/") {
             Some(place) => place.join(&found.path),
             None => {
@@ -336,7 +343,9 @@ impl Stage<'_, '_> {
             Some(Secret::Value(value)) => value.clone(),
             Some(Secret::File(path)) => fs::read(path).map_err(StepError::io(format!("read secret `{id}`")))?,
             None if spec.is_required => {
-                return Err(Problem::flag("RUN", "mount", format!("secret `{id}` is required and was not given")).into());
+                return Err(
+                    Problem::flag("RUN", "mount", format!("secret `{id}` is required and was not given")).into()
+                );
             }
             None => return Ok(()),
         };
@@ -408,10 +417,11 @@ fn not_allowed(what: &str) -> StepError {
 
 /// Tells whether a command line is nothing but `<<NAME`.
 fn is_mark_alone(line: &str) -> bool {
-    !line.trim().contains(char::is_whitespace) || super::lexer::heredoc_marks(line, '\\').len() == 1 && {
-        let (_, name) = line.trim().split_once("<<").unwrap_or_default();
-        line.trim().starts_with("<<") && name.trim_matches(['-', '\'', '"', ' ']).split_whitespace().count() == 1
-    }
+    !line.trim().contains(char::is_whitespace)
+        || super::lexer::heredoc_marks(line, '\\').len() == 1 && {
+            let (_, name) = line.trim().split_once("<<").unwrap_or_default();
+            line.trim().starts_with("<<") && name.trim_matches(['-', '\'', '"', ' ']).split_whitespace().count() == 1
+        }
 }
 
 /// Returns what the history says: `RUN |1 A=b /bin/sh -c …`, arguments first as Docker has them.

@@ -10,7 +10,15 @@ use crate::platform::Platform;
 
 /// Arguments that need no ARG, and are neither in the history nor in the key of a step unless one declares them.
 const PREDEFINED: [&str; 10] = [
-    "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY", "ftp_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY",
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "FTP_PROXY",
+    "ftp_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "ALL_PROXY",
     "all_proxy",
 ];
 
@@ -124,7 +132,8 @@ mod tests {
         let globals = globals("ARG a=x");
         let mut scope = Scope::default();
         assert_eq!(scope.value("a"), None);
-        for (name, default) in [("a", None), ("given", Some("2")), ("BUILDOS", None), ("none", None), ("b", Some("c"))] {
+        for (name, default) in [("a", None), ("given", Some("2")), ("BUILDOS", None), ("none", None), ("b", Some("c"))]
+        {
             scope.declare(name.to_owned(), default.map(str::to_owned), &globals);
         }
         assert_eq!(scope.pairs(&|name| name == "b"), ["a=x", "given=1", "BUILDOS=linux"]);

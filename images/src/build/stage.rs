@@ -57,7 +57,9 @@ pub(crate) fn run(build: &Build<'_>, at: usize) -> Result<State, BuildError> {
 
 /// Returns the state a stage starts from; `None` if the stage it stands on has failed.
 fn base(build: &Build<'_>, at: usize) -> Result<Option<State>, StepError> {
-    let parse = |text: &String| text.parse().map_err(|error: crate::platform::PlatformError| StepError::Refused(error.to_string()));
+    let parse = |text: &String| {
+        text.parse().map_err(|error: crate::platform::PlatformError| StepError::Refused(error.to_string()))
+    };
     let platform = build.graph.platforms[at].as_ref().map(parse).transpose()?;
     Ok(Some(match &build.graph.bases[at] {
         Origin::Scratch => State::new(Config::scratch(platform.unwrap_or_else(|| build.platform())), Vec::new()),
@@ -93,7 +95,8 @@ impl Stage<'_, '_> {
     fn title(&self, text: &str) -> String {
         let stage = &self.build.file.stages[self.at];
         let is_only = self.build.file.stages.len() == 1;
-        let name = stage.name.clone().unwrap_or_else(|| if is_only { String::new() } else { format!("stage-{}", self.at) });
+        let name =
+            stage.name.clone().unwrap_or_else(|| if is_only { String::new() } else { format!("stage-{}", self.at) });
         let space = if name.is_empty() { "" } else { " " };
         let first_line = text.lines().next().unwrap_or_default();
         format!("[{name}{space}{}/{}] {first_line}", self.shown, self.total)
@@ -101,7 +104,9 @@ impl Stage<'_, '_> {
 
     fn step(&mut self, step: &Step) -> Result<(), BuildError> {
         if !is_shown(step) {
-            return self.metadata(&step.instruction).map_err(|source| failure(self.build, step.line, &step.text, source));
+            return self
+                .metadata(&step.instruction)
+                .map_err(|source| failure(self.build, step.line, &step.text, source));
         }
         self.shown += 1;
         let report = self.build.report(&self.title(&step.text));
@@ -306,7 +311,10 @@ fn check_signal(text: &str) -> Result<(), Problem> {
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     let is_number = text.parse::<u32>().is_ok_and(|number| (1..=64).contains(&number));
     let is_real_time = name.strip_prefix("RTMIN").or_else(|| name.strip_prefix("RTMAX")).is_some_and(|rest| {
-        rest.is_empty() || rest.strip_prefix(['+', '-']).is_some_and(|number| number.parse::<u32>().is_ok_and(|number| number <= 30))
+        rest.is_empty()
+            || rest
+                .strip_prefix(['+', '-'])
+                .is_some_and(|number| number.parse::<u32>().is_ok_and(|number| number <= 30))
     });
     let is_name = format!("SIG{name}").parse::<nix::sys::signal::Signal>().is_ok();
     match is_number || is_real_time || is_name {

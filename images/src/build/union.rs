@@ -78,7 +78,8 @@ mod tests {
         fs::write(path("low").join("a"), "low").unwrap();
         fs::write(path("high").join("a"), "high").unwrap();
         let (upper, work) = (path("upper"), path("work"));
-        let root = open(&[path("high"), path("low")], Some(&Writable { upper: &upper, work: &work }), &path("at")).unwrap();
+        let root =
+            open(&[path("high"), path("low")], Some(&Writable { upper: &upper, work: &work }), &path("at")).unwrap();
         let inside = format!("/proc/self/fd/{}", root.as_raw_fd());
         assert_eq!(fs::read_to_string(format!("{inside}/a")).unwrap(), "high");
         fs::write(format!("{inside}/b"), "new").unwrap();

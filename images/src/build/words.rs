@@ -24,7 +24,8 @@ impl Flags {
             if word == "--" {
                 break;
             }
-            let (name, value) = word[2..].split_once('=').map_or((&word[2..], None), |(name, value)| (name, Some(value)));
+            let (name, value) =
+                word[2..].split_once('=').map_or((&word[2..], None), |(name, value)| (name, Some(value)));
             flags.push((name.to_owned(), value.map(str::to_owned)));
         }
         (Flags { flags }, rest.to_owned())
@@ -54,7 +55,8 @@ impl Flags {
     /// Returns the values of a flag that may be given often.
     pub(crate) fn all(&self, instruction: &'static str, name: &str) -> Result<Vec<String>, Problem> {
         let own = self.flags.iter().filter(|(own, _)| own == name);
-        own.map(|(_, value)| value.clone().ok_or_else(|| Problem::flag(instruction, name, "it needs a value"))).collect()
+        own.map(|(_, value)| value.clone().ok_or_else(|| Problem::flag(instruction, name, "it needs a value")))
+            .collect()
     }
 
     /// Returns a flag that is on when it stands there alone, or has a value that says so.
