@@ -53,16 +53,18 @@ fn dockers_builder_gives_the_same_files_and_configuration() {
         let folder = Path::new(&root).join("contexts").join(&case.name);
         case.write(&folder);
         let ours = ours(&case, &folder, &lighter);
-        let theirs = theirs(&case, &folder, &docker);
-        failures.extend(differences(&case, &ours, &theirs));
+        match theirs(&case, &folder, &docker) {
+            Ok(theirs) => failures.extend(differences(&case, &ours, &theirs)),
+            Err(why) => failures.push(format!("{}: docker cannot build it: {why}", case.name)),
+        }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// Files, and what `image inspect` says.
-type Result = (Files, Value);
+type Made = (Files, Value);
 
-fn ours(case: &Case, folder: &Path, lighter: &dyn Fn(&[&str], &Path) -> Command) -> Result {
+fn ours(case: &Case, folder: &Path, lighter: &dyn Fn(&[&str], &Path) -> Command) -> Made {
     let archive = folder.with_extension("ours.tar");
     let output = format!("type=tar,dest={}", archive.display());
     let mut build = lighter(&["build", "-q", "--network", "none", "-t", &case.name, "-o", &output, "--load"], folder);
@@ -73,16 +75,19 @@ fn ours(case: &Case, folder: &Path, lighter: &dyn Fn(&[&str], &Path) -> Command)
     (files(&archive), first(&inspected))
 }
 
-fn theirs(case: &Case, folder: &Path, docker: &Engine) -> Result {
+fn theirs(case: &Case, folder: &Path, docker: &Engine) -> Result<Made, String> {
     let archive = folder.with_extension("theirs.tar");
     let mut build = docker.command(["build", "-q", "--network", "none", "-t", &case.name]);
     build.args(&case.flags).arg(".").current_dir(folder).env("DOCKER_BUILDKIT", "0");
-    run(build, folder.parent().expect("it has a name")).ok();
+    let built = run(build, folder.parent().expect("it has a name"));
+    if built.code() != Some(0) {
+        return Err(built.stderr);
+    }
     let container = docker.call(["create", "--network", "none", &case.name, "x"]).ok().stdout;
     docker.call(["export", "-o", &archive.display().to_string(), container.trim()]).ok();
     docker.call(["rm", container.trim()]).ok();
     let inspected = docker.call(["image", "inspect", &case.name]).ok().stdout;
-    (files(&archive), first(&inspected))
+    Ok((files(&archive), first(&inspected)))
 }
 
 fn first(text: &str) -> Value {
@@ -90,7 +95,7 @@ fn first(text: &str) -> Value {
     all[0].clone()
 }
 
-fn differences(case: &Case, ours: &Result, theirs: &Result) -> Vec<String> {
+fn differences(case: &Case, ours: &Made, theirs: &Made) -> Vec<String> {
     let mut found = Vec::new();
     let is_compared =
         |path: &str| !OF_CONTAINERS.iter().any(|other| path == *other || path.starts_with(&format!("{other}/")));

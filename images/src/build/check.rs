@@ -109,13 +109,13 @@ impl Findings {
                 self.add(line.number, "ConsistentInstructionCasing", text);
             }
             if line.name.eq_ignore_ascii_case("FROM") {
-                self.from_casing(line.number, &line.name, &line.rest);
+                self.casing_of_from(line.number, &line.name, &line.rest);
             }
         }
         Ok(())
     }
 
-    fn from_casing(&mut self, number: usize, from: &str, rest: &str) {
+    fn casing_of_from(&mut self, number: usize, from: &str, rest: &str) {
         let words: Vec<&str> = rest.split_whitespace().collect();
         let Some(position) = words.iter().position(|word| word.eq_ignore_ascii_case("as")) else { return };
         let (word, name) = (words[position], words.get(position + 1).copied().unwrap_or_default());

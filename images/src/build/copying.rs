@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use nix::sys::stat::SFlag;
 
-use super::build::Report;
 use super::error::StepError;
 use super::fault::Problem;
 use super::fetch::{self, Download};
@@ -20,6 +19,7 @@ use super::key::Key;
 use super::layer::tidy;
 use super::mode::Chmod;
 use super::place::{Changes, Destination, Target};
+use super::session::Report;
 use super::stage::Stage;
 use super::state::State;
 use super::tree::{Found, Tree, open_root};
@@ -157,10 +157,11 @@ impl Stage<'_, '_> {
         }
         if copy.is_add && fetch::is_url(source) {
             let download = self.download(copy, source, report)?;
-            return match copy.unpack {
-                Some(true) => self.unpacked(download.file, source).map(|piece| pieces.extend(piece)),
-                _ => Ok(pieces.push(Piece::Download(download))),
-            };
+            match copy.unpack {
+                Some(true) => pieces.extend(self.unpacked(download.file, source)?),
+                _ => pieces.push(Piece::Download(download)),
+            }
+            return Ok(());
         }
         if copy.checksum.is_some() {
             return Err(Problem::flag("ADD", "checksum", "only what is downloaded has one").into());

@@ -23,7 +23,7 @@ pub enum BuildError {
         /// Name of the Dockerfile.
         file: String,
         /// The mistake.
-        fault: Fault,
+        fault: Box<Fault>,
     },
     /// An instruction could not be carried out.
     #[error("{place}: {step}")]
@@ -44,7 +44,7 @@ pub enum BuildError {
     Cancelled,
     /// What came out could not be kept.
     #[error(transparent)]
-    Publish(#[from] StepError),
+    Publish(Box<StepError>),
 }
 
 /// The command of a RUN that has failed.
@@ -115,6 +115,12 @@ impl StepError {
     pub(crate) fn io(act: impl Into<String>) -> impl FnOnce(io::Error) -> StepError {
         let act = act.into();
         move |source| StepError::Io { act, source }
+    }
+}
+
+impl From<StepError> for BuildError {
+    fn from(error: StepError) -> BuildError {
+        BuildError::Publish(Box::new(error))
     }
 }
 

@@ -10,11 +10,11 @@ use std::os::fd::OwnedFd;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::build::Build;
 use super::cache::Record;
 use super::error::StepError;
 use super::key;
 use super::place;
+use super::session::Build;
 use super::state::{LayerRef, State};
 use super::union::{self, Writable};
 use crate::derive::{Form, Upper, archive};

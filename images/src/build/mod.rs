@@ -10,7 +10,6 @@
 //! state ─ publish ─▶ blobs, configuration, manifest ─▶ index
 //! ```
 
-mod build;
 mod cache;
 mod check;
 mod config;
@@ -41,13 +40,13 @@ mod request;
 mod runner;
 mod running;
 mod scope;
+mod session;
 mod stage;
 mod state;
 mod tree;
 mod union;
 mod words;
 
-pub use build::Builder;
 pub(crate) use cache::cached_layers;
 pub use cache::{Cache, CacheEntry, CacheFilter};
 pub use check::{Warning, check};
@@ -59,14 +58,15 @@ pub use pattern::PatternError;
 pub use progress::{BuildEvent, BuildProgress, Silent};
 pub use request::{Allowed, BuildRequest, NamedContext, Secret};
 pub use runner::{RunOptions, RunStep, StepMount, StepMountKind, StepNetwork, StepProcess, StepRunner};
+pub use session::Builder;
 
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::build::Build;
 use self::graph::Graph;
 use self::scope::Globals;
+use self::session::Build;
 use self::state::State;
 use crate::platform::Platform;
 use crate::reference::Reference;
@@ -83,7 +83,7 @@ pub struct Built<'a> {
 /// # Errors
 /// [`BuildError`]. What steps gave before the failure is in the cache.
 pub fn build<'a>(with: Builder<'a>, request: &'a BuildRequest) -> Result<Built<'a>, BuildError> {
-    let fault = |fault: Fault| BuildError::Fault { file: request.file_name.clone(), fault };
+    let fault = |fault: Fault| BuildError::Fault { file: request.file_name.clone(), fault: Box::new(fault) };
     let file = parse::parse(&request.dockerfile).map_err(fault)?;
     let host = Platform::host();
     let target = request.platform.clone().unwrap_or_else(Platform::host);

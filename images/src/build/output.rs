@@ -6,10 +6,10 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use super::build::Build;
 use super::error::StepError;
 use super::ignore::Ignore;
 use super::place::{Changes, Destination, Target};
+use super::session::Build;
 use super::state::State;
 use super::tree::open_root;
 use crate::derive::{Form, Upper, archive};

@@ -13,11 +13,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::build::Build;
 use super::cache::{BlobRecord, Record};
 use super::error::StepError;
 use super::key;
 use super::publish::blob_of;
+use super::session::Build;
 use super::state::State;
 use crate::content::Content;
 use crate::digest::Digest;

@@ -6,9 +6,9 @@ use std::sync::PoisonError;
 
 use serde_json::{Value, json};
 
-use super::build::Build;
 use super::cache::BlobRecord;
 use super::error::StepError;
+use super::session::Build;
 use super::state::{LayerRef, State};
 use super::tree::open_root;
 use crate::derive::{Upper, written};

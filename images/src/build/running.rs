@@ -12,7 +12,6 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use super::build::Report;
 use super::copying::copy_aside;
 use super::error::{BuildError, FailedRun, StepError};
 use super::fault::Problem;
@@ -25,6 +24,7 @@ use super::path;
 use super::place::remove_mount_points;
 use super::request::Secret;
 use super::runner::{RunStep, StepMount, StepMountKind, StepNetwork, StepProcess};
+use super::session::Report;
 use super::stage::{Stage, failure};
 use super::tree::{Found, Tree, open_root};
 use crate::store::{Staging, files};

@@ -4,7 +4,6 @@
 
 use serde_json::json;
 
-use super::build::{Build, Report};
 use super::config::Config;
 use super::error::{BuildError, StepError};
 use super::expand::{Expander, Quotes};
@@ -16,6 +15,7 @@ use super::parse::parse_trigger;
 use super::path;
 use super::place::Target;
 use super::request::NamedContext;
+use super::session::{Build, Report};
 use super::state::State;
 use crate::digest::Digest;
 
