@@ -32,10 +32,12 @@ pub(crate) struct Case {
 /// Reads every case.
 pub(crate) fn all() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/build/cases");
-    let mut files: Vec<_> =
-        fs::read_dir(folder).expect("the cases are there").map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("the cases are there")
+        .map(|entry| entry.expect("files of a test are its own").path())
+        .collect();
     files.sort();
-    let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
+    let texts = files.iter().map(|file| fs::read_to_string(file).expect("files of a test are its own"));
     texts.flat_map(|text| text.split("=== ").skip(1).map(parse).collect::<Vec<_>>()).collect()
 }
 
@@ -61,8 +63,8 @@ fn parse(text: &str) -> Case {
 impl Case {
     /// Writes the context into an empty folder.
     pub(crate) fn write(&self, folder: &Path) {
-        fs::create_dir_all(folder).unwrap();
-        fs::write(folder.join("Dockerfile"), &self.dockerfile).unwrap();
+        fs::create_dir_all(folder).expect("files of a test are its own");
+        fs::write(folder.join("Dockerfile"), &self.dockerfile).expect("files of a test are its own");
         mode(&folder.join("Dockerfile"), "644");
         self.context.iter().for_each(|line| file(folder, line));
     }
@@ -101,22 +103,22 @@ fn fits(found: &str, expected: &str) -> bool {
 
 fn mode(path: &Path, octal: &str) {
     let mode = u32::from_str_radix(octal, 8).expect("a mode is octal");
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("files of a test are its own");
 }
 
 fn file(folder: &Path, line: &str) {
     let parent = |path: &Path| {
         for folder in path.ancestors().skip(1).collect::<Vec<_>>().into_iter().rev().filter(|at| !at.exists()) {
-            fs::create_dir(folder).unwrap();
+            fs::create_dir(folder).expect("files of a test are its own");
             mode(folder, "755");
         }
     };
     if let Some((path, target)) = line.split_once(" -> ") {
         parent(&folder.join(path));
-        return symlink(target, folder.join(path)).unwrap();
+        return symlink(target, folder.join(path)).expect("files of a test are its own");
     }
     let Some((head, content)) = line.split_once(": ") else {
-        fs::create_dir_all(folder.join(line)).unwrap();
+        fs::create_dir_all(folder.join(line)).expect("files of a test are its own");
         return mode(&folder.join(line), "755");
     };
     let (path, how) = match head.rsplit_once(' ') {
@@ -125,9 +127,9 @@ fn file(folder: &Path, line: &str) {
     };
     parent(&path);
     match how {
-        "tar" => fs::write(&path, archive(content)).unwrap(),
+        "tar" => fs::write(&path, archive(content)).expect("files of a test are its own"),
         "tgz" => gzip(&path, &archive(content)),
-        _ => fs::write(&path, format!("{}\n", content.replace("\\n", "\n"))).unwrap(),
+        _ => fs::write(&path, format!("{}\n", content.replace("\\n", "\n"))).expect("files of a test are its own"),
     }
     mode(&path, if how.parse::<u32>().is_ok() { how } else { "644" });
 }
@@ -138,17 +140,20 @@ fn archive(content: &str) -> Vec<u8> {
         let mut header = tar::Header::new_ustar();
         header.set_size(text.len() as u64 + 1);
         header.set_mode(0o644);
-        builder.append_data(&mut header, name, format!("{text}\n").as_bytes()).unwrap();
+        builder.append_data(&mut header, name, format!("{text}\n").as_bytes()).expect("files of a test are its own");
     }
-    builder.into_inner().unwrap()
+    builder.into_inner().expect("files of a test are its own")
 }
 
 fn gzip(path: &Path, content: &[u8]) {
-    let file = fs::File::create(path).unwrap();
-    let mut child =
-        super::harness::tool("gzip", ["-c"]).stdin(std::process::Stdio::piped()).stdout(file).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(content).unwrap();
-    assert!(child.wait().unwrap().success());
+    let file = fs::File::create(path).expect("files of a test are its own");
+    let mut child = super::harness::tool("gzip", ["-c"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(file)
+        .spawn()
+        .expect("files of a test are its own");
+    child.stdin.take().expect("files of a test are its own").write_all(content).expect("files of a test are its own");
+    assert!(child.wait().expect("files of a test are its own").success());
 }
 
 /// The files of an image by path.
@@ -179,9 +184,9 @@ impl std::fmt::Display for Node {
 /// Reads the files of an archive.
 pub(crate) fn files(archive: &Path) -> Files {
     let mut files = Files::new();
-    let mut archive = tar::Archive::new(fs::File::open(archive).unwrap());
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
+    let mut archive = tar::Archive::new(fs::File::open(archive).expect("files of a test are its own"));
+    for entry in archive.entries().expect("files of a test are its own") {
+        let mut entry = entry.expect("files of a test are its own");
         let path = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes).into_owned();
             format!("/{}", text.trim_start_matches("./").trim_matches('/'))
@@ -206,7 +211,7 @@ pub(crate) fn files(archive: &Path) -> Files {
             }
         }
         let mut content = Vec::new();
-        entry.read_to_end(&mut content).unwrap();
+        entry.read_to_end(&mut content).expect("files of a test are its own");
         let header = entry.header();
         let (kind, content) = match kind {
             kind if kind.is_dir() => ("dir", Vec::new()),
@@ -215,8 +220,8 @@ pub(crate) fn files(archive: &Path) -> Files {
             kind if kind.is_file() => ("file", content),
             _ => ("device", Vec::new()),
         };
-        let owner = (header.uid().unwrap(), header.gid().unwrap());
-        let mode = if kind == "link" { 0o777 } else { header.mode().unwrap() & 0o7777 };
+        let owner = (header.uid().expect("a header has an owner"), header.gid().expect("a header has a group"));
+        let mode = if kind == "link" { 0o777 } else { header.mode().expect("a header has a mode") & 0o7777 };
         let content = String::from_utf8_lossy(&content).into_owned();
         files.insert(name, Node { kind, mode, owner, content, xattrs });
     }

@@ -54,7 +54,11 @@ fn dockers_builder_gives_the_same_files_and_configuration() {
         case.write(&folder);
         let ours = ours(&case, &folder, &lighter);
         match theirs(&case, &folder, &docker) {
-            Ok(theirs) => failures.extend(differences(&case, &ours, &theirs)),
+            Ok(theirs) => {
+                failures.extend(differences(&case, &ours, &theirs));
+                // What stands beside the case is no invention of ours.
+                failures.extend(case.differences(&theirs.0, &theirs.1));
+            }
             Err(why) => failures.push(format!("{}: docker cannot build it: {why}", case.name)),
         }
     }
