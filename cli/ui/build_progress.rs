@@ -129,7 +129,15 @@ impl BuildProgress for Json {
 /// A line for each step; one in work shows the last line it has written.
 struct Tree {
     all: MultiProgress,
-    steps: Mutex<(Lines, BTreeMap<usize, (ProgressBar, String)>)>,
+    steps: Mutex<Steps>,
+}
+
+/// The steps in work.
+#[derive(Default)]
+struct Steps {
+    lines: Lines,
+    /// With their names.
+    bars: BTreeMap<usize, (ProgressBar, String)>,
 }
 
 impl Tree {
@@ -151,7 +159,7 @@ impl Tree {
 impl BuildProgress for Tree {
     fn report(&self, event: BuildEvent<'_>) {
         let mut steps = self.steps.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (lines, bars) = &mut *steps;
+        let Steps { lines, bars } = &mut *steps;
         let mut end = |step: usize, sign: &str, how: String| {
             lines.finish(step);
             if let Some((bar, name)) = bars.remove(&step) {
