@@ -4,7 +4,7 @@
 E2E_THREADS ?= 4
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release bench bench-images bench-runtime clean-images
+.PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release bench bench-images bench-network bench-runtime bench-up clean-images
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -38,7 +38,7 @@ root-tests:
 	cargo test --workspace --locked --exclude lighter -- --ignored --test-threads=1
 	cargo test --package lighter --locked -- --ignored --test-threads=$(E2E_THREADS)
 
-fuzz: ## fuzz whatever reads outside bytes, FUZZ_SECONDS (10) for each of 7 targets (root, g++)
+fuzz: ## fuzz whatever reads outside bytes, FUZZ_SECONDS (10) for each of 9 targets (root, g++)
 	@.ci/packages.sh fuzz
 	@fuzz/run.sh
 
@@ -63,6 +63,15 @@ bench: ## measure lighter beside podman, docker, crun and runc; writes benches/r
 bench-images: release ## measure pull, save, load and push beside docker, podman, skopeo and tar (root)
 	@.ci/packages.sh bench
 	@LIGHTER=$(abspath $(TARGET_DIR))/dist/lighter benches/images/run.sh
+
+bench-network: ## measure attaching, throughput and connections beside bare veths and docker (root)
+	@.ci/packages.sh bench
+	cargo build --release --locked --bin lighter
+	@LIGHTER=$(abspath $(TARGET_DIR))/release/lighter benches/network/run.sh
+
+bench-up: release ## measure whole projects beside docker-compose and podman-compose (root)
+	@.ci/packages.sh bench
+	@LIGHTER=$(abspath $(TARGET_DIR))/dist/lighter benches/up/run.sh
 
 bench-runtime: release ## measure `lighter runtime` beside crun, runc and the kernel alone (root)
 	@.ci/packages.sh bench

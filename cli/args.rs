@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::ui::progress::Style;
 use crate::verbs;
 
 /// Runs OCI images and Compose projects without any resident engine
@@ -18,6 +19,8 @@ pub(crate) struct Cli {
     pub(crate) globals: Globals,
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
+    #[command(flatten)]
+    pub(crate) manner: Manner,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
@@ -53,11 +56,43 @@ pub(crate) struct ProjectArgs {
     pub(crate) project_directory: Option<PathBuf>,
 }
 
+/// How a command goes about its project
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct Manner {
+    /// How progress is shown, on standard error [env: COMPOSE_PROGRESS] [default: auto]
+    #[arg(long, value_name = "STYLE", value_enum, help_heading = "Project options")]
+    pub(crate) progress: Option<Style>,
+    /// Colors: `auto`, `always` or `never`
+    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never"], help_heading = "Project options")]
+    pub(crate) ansi: Option<String>,
+    /// Steps that run at once; -1 is no limit [env: COMPOSE_PARALLEL_LIMIT] [default: 4]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Project options")]
+    pub(crate) parallel: Option<i64>,
+    /// Show what would be done to containers, and why, and do nothing
+    #[arg(long, help_heading = "Project options")]
+    pub(crate) dry_run: bool,
+}
+
+impl Manner {
+    /// `lighter --progress plain compose --parallel 1 up` means both; what stands nearer to the verb wins.
+    pub(crate) fn joined(self, inner: Option<&Self>) -> Self {
+        let Some(inner) = inner.cloned() else { return self };
+        Self {
+            progress: inner.progress.or(self.progress),
+            ansi: inner.ansi.or(self.ansi),
+            parallel: inner.parallel.or(self.parallel),
+            dry_run: inner.dry_run || self.dry_run,
+        }
+    }
+}
+
 /// What is to be done
 #[derive(Subcommand)]
 pub(crate) enum Verb {
     Up(verbs::compose::up::UpArgs),
     Down(verbs::compose::down::DownArgs),
+    Plan(Box<verbs::compose::plan::PlanArgs>),
+    Apply(verbs::compose::apply::ApplyArgs),
     Config(verbs::compose::config::ConfigArgs),
     Run(Box<verbs::run::RunArgs>),
     Create(Box<verbs::create::CreateArgs>),
@@ -69,6 +104,11 @@ pub(crate) enum Verb {
     Stop(verbs::stop::StopArgs),
     Restart(verbs::restart::RestartArgs),
     Kill(verbs::kill::KillArgs),
+    Cp(verbs::cp::CpArgs),
+    Pause(verbs::pause::PauseArgs),
+    Unpause(verbs::unpause::UnpauseArgs),
+    Top(verbs::top::TopArgs),
+    Stats(verbs::stats::StatsArgs),
     Wait(verbs::wait::WaitArgs),
     Rm(verbs::rm::RmArgs),
     Inspect(verbs::inspect::InspectArgs),
@@ -97,6 +137,7 @@ pub(crate) enum Verb {
     Volume(verbs::volume::VolumeVerb),
     #[command(subcommand)]
     Network(verbs::network::NetworkVerb),
+    Boot(verbs::boot::BootArgs),
     #[command(subcommand)]
     Registry(verbs::registry::RegistryVerb),
     Compose(verbs::compose::ComposeArgs),
@@ -112,7 +153,10 @@ impl Verb {
             Self::Config(_) | Self::Completion(_) | Self::Man(_) | Self::Login(_) | Self::Logout(_) => false,
             // Some of its verbs do, and say so themselves.
             Self::Runtime(_) => false,
-            Self::Compose(args) => !matches!(args.verb, verbs::compose::ComposeVerb::Config(_)),
+            Self::Compose(args) => {
+                use verbs::compose::ComposeVerb::{Config, Version};
+                !matches!(args.verb, Config(_) | Version(_))
+            }
             _ => true,
         }
     }

@@ -12,7 +12,7 @@ use lighter_engine::images::registry::{Access, CredentialStore, Proxies, Registr
 use lighter_engine::netns::Settings;
 use lighter_engine::{Engine, Layout};
 
-use crate::args::{Globals, ProjectArgs};
+use crate::args::{Cli, Globals, Manner, ProjectArgs, Verb};
 use crate::error::Failure;
 use crate::ui::Ui;
 
@@ -46,14 +46,24 @@ impl Invocation {
 pub(crate) struct Context {
     pub(crate) globals: Globals,
     pub(crate) project: ProjectArgs,
+    pub(crate) manner: Manner,
     pub(crate) invocation: Invocation,
     pub(crate) ui: Ui,
 }
 
 impl Context {
-    pub(crate) fn new(globals: Globals, project: ProjectArgs, invocation: Invocation) -> Result<Self, Failure> {
-        let ui = Ui::new(wants_color());
-        Ok(Self { globals, project, invocation, ui })
+    pub(crate) fn new(cli: &Cli, invocation: Invocation) -> Self {
+        let inner = match &cli.verb {
+            Verb::Compose(args) => Some(&args.manner),
+            _ => None,
+        };
+        let manner = cli.manner.clone().joined(inner);
+        let ui = Ui::new(match manner.ansi.as_deref() {
+            Some("always") => true,
+            Some("never") => false,
+            _ => wants_color(),
+        });
+        Self { globals: cli.globals.clone(), project: cli.project.clone(), manner, invocation, ui }
     }
 
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
@@ -153,7 +163,7 @@ pub(crate) fn not_root() -> Failure {
     Failure::text(format!("containers need root: sudo lighter {}", command.join(" ")))
 }
 
-fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -112,10 +112,16 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 }
 
 fn hints_for(text: &str) -> Vec<String> {
-    const HINTS: [(&str, &str); 3] = [
+    const HINTS: [(&str, &str); 6] = [
         ("mount overlay", "overlayfs needs its module, and a file system for --root that it can write to"),
         ("is in use by container", "remove that container, or choose another name"),
-        ("address pools", "remove networks that are not used any more: lighter network ls"),
+        ("none is free in the pools", "remove networks that no container is on: lighter network prune"),
+        ("nobody is logged in there", "say who you are, as the same user: lighter login REGISTRY"),
+        (
+            "UnknownIssuer",
+            "say which authority to trust: `ca` of the registry in /etc/lighter/config.toml, or /etc/docker/certs.d/HOST/ca.crt",
+        ),
+        ("verification time", "is the time of this host right, and the registry's certificate still good?"),
     ];
     let fitting = HINTS.iter().filter(|(part, _)| text.contains(part));
     fitting.map(|(_, hint)| (*hint).to_owned()).collect()

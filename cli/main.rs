@@ -54,6 +54,6 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     if cli.verb.needs_root() && !nix::unistd::geteuid().is_root() {
         return Err(context::not_root());
     }
-    let context = Context::new(cli.globals, cli.project, invocation)?;
+    let context = Context::new(&cli, invocation);
     verbs::run(&context, cli.verb)
 }

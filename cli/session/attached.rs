@@ -48,7 +48,21 @@ pub(crate) fn attach(
     }
     let code = receive(engine, container, &mut client, &signals);
     drop(raw);
+    if matches!(code, Ok(Some(KILLED))) {
+        tell_of_memory(engine, container);
+    }
     code
+}
+
+/// Exit code of what SIGKILL has ended.
+const KILLED: i32 = 137;
+
+/// Says so when it was the kernel that killed, for want of memory; a container that is gone already cannot be asked.
+fn tell_of_memory(engine: &Engine, container: &Container) {
+    let now = engine.load(&container.id).ok().flatten();
+    if let Some(text) = now.and_then(|now| now.out_of_memory()) {
+        let _ = writeln!(io::stderr(), "lighter: {} was killed: {text}", container.spec.name);
+    }
 }
 
 fn receive(

@@ -3,6 +3,15 @@
 use annotate_snippets::{Annotation, AnnotationKind, Level as SnippetLevel, Renderer, Snippet};
 use lighter_compose::{Diagnostic, Severity};
 
+/// Returns the diagnostic in one line: `file:line:column: message`.
+pub(crate) fn line(diagnostic: &Diagnostic) -> String {
+    let place = diagnostic.labels.first().map(|label| {
+        let position = label.span.position();
+        format!("{}:{}:{}: ", label.span.file().path.display(), position.line, position.column)
+    });
+    format!("{}{}", place.unwrap_or_default(), diagnostic.message)
+}
+
 /// Returns the excerpt: message, `file:line:column`, the line with carets, hints.
 pub(crate) fn render(diagnostic: &Diagnostic, color: bool) -> String {
     let level = match diagnostic.severity {

@@ -14,6 +14,8 @@ pub(crate) enum Format {
     Json,
     /// `{{.Name}} {{.Status}}`: text with fields.
     Template(Vec<Piece>),
+    /// `table {{.Name}}\t{{.Status}}`: a template as columns, with headings.
+    Columns(Vec<Piece>),
 }
 
 /// A part of a template.
@@ -34,6 +36,7 @@ impl std::str::FromStr for Format {
         match text {
             "table" | "" => Ok(Self::Table),
             "json" => Ok(Self::Json),
+            _ if text.starts_with("table ") => pieces(&text["table ".len()..]).map(Self::Columns),
             _ if text.contains("{{") => pieces(text).map(Self::Template),
             _ => Err("use `table`, `json`, or a template of fields: '{{.Names}} {{.Status}}'".to_owned()),
         }
@@ -82,9 +85,28 @@ pub(crate) fn render(format: &Format, columns: &[(&str, &str)], rows: &[Value]) 
             return Ok(table::table(&headings, &rows.iter().map(cells).collect::<Vec<Vec<_>>>()));
         }
         Format::Json => rows.iter().map(Value::to_string).collect(),
+        Format::Columns(pieces) => {
+            let cells = |line: String| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
+            let headings = cells(pieces.iter().map(|piece| heading(piece, columns)).collect());
+            let headings: Vec<_> = headings.iter().map(String::as_str).collect();
+            let rows = rows.iter().map(|row| fill(pieces, row).map(cells)).collect::<Result<Vec<_>, _>>()?;
+            return Ok(table::table(&headings, &rows));
+        }
         Format::Template(pieces) => rows.iter().map(|row| fill(pieces, row)).collect::<Result<_, _>>()?,
     };
     Ok(lines.join("\n"))
+}
+
+/// Returns the heading of a field: the table's own, or else the field's name.
+fn heading(piece: &Piece, columns: &[(&str, &str)]) -> String {
+    match piece {
+        Piece::Text(text) => text.clone(),
+        Piece::Field(path) | Piece::Json(path) => {
+            let field = path.join(".");
+            let own = columns.iter().find(|(_, name)| *name == field).map(|(heading, _)| (*heading).to_owned());
+            own.unwrap_or_else(|| field.to_uppercase())
+        }
+    }
 }
 
 /// Fills a template with the fields of one object.
@@ -123,7 +145,12 @@ mod tests {
         let row = json!({"Name": "web", "State": {"Pid": 1}});
         assert_eq!(render(&format, &[], std::slice::from_ref(&row)).unwrap(), "web\t{\"Pid\":1}");
         let nested: Format = "{{.State.Pid}}".parse().unwrap();
-        assert_eq!(render(&nested, &[], &[row]).unwrap(), "1");
+        assert_eq!(render(&nested, &[], std::slice::from_ref(&row)).unwrap(), "1");
+        let columns: Format = "table {{.Name}}\\t{{.State.Pid}}".parse().unwrap();
+        assert_eq!(
+            render(&columns, &[("NAMES", "Name")], std::slice::from_ref(&row)).unwrap(),
+            "NAMES   STATE.PID\nweb     1"
+        );
         assert!("{{range .X}}".parse::<Format>().unwrap_err().contains("range"));
         assert!("xml".parse::<Format>().is_err());
     }

@@ -7,6 +7,7 @@ pub(crate) mod logs;
 pub(crate) mod progress;
 pub(crate) mod prompt;
 pub(crate) mod quantity;
+pub(crate) mod steps;
 pub(crate) mod table;
 
 use std::io::{self, IsTerminal, Write};

@@ -51,7 +51,7 @@ pub(crate) fn style(ctx: &Context, given: Option<Style>, quiet: bool) -> Result<
     if quiet {
         return Ok(Style::Quiet);
     }
-    match (given, ctx.variable("COMPOSE_PROGRESS")) {
+    match (given.or(ctx.manner.progress), ctx.variable("COMPOSE_PROGRESS")) {
         (Some(style), _) => Ok(style),
         (None, Some(text)) => <Style as clap::ValueEnum>::from_str(text, false)
             .map_err(|_| Failure::text(format!("COMPOSE_PROGRESS=`{text}` is none of auto, tty, plain, json, quiet"))),

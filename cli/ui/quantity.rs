@@ -47,6 +47,25 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{value:.digits$}{unit}")
 }
 
+/// Returns `12.34MiB`: four significant digits at most, powers of 1024, as docker shows memory.
+pub(crate) fn binary_size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].iter();
+    let mut unit = units.next().expect("the list is not empty");
+    while value >= 1024.0 {
+        let Some(next) = units.next() else { break };
+        (value, unit) = (value / 1024.0, next);
+    }
+    let digits = match value {
+        _ if *unit == "B" => 0,
+        1000.0.. => 0,
+        100.0.. => 1,
+        10.0.. => 2,
+        _ => 3,
+    };
+    format!("{value:.digits$}{unit}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +85,11 @@ mod tests {
             "3 days",
         ];
         assert_eq!(all.map(text), expected);
+    }
+
+    #[test]
+    fn memory_reads_like_dockers() {
+        assert_eq!([512, 1 << 20, 5 << 19, 64 << 20].map(binary_size), ["512B", "1.000MiB", "2.500MiB", "64.00MiB"]);
     }
 
     #[test]

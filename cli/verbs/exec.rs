@@ -44,6 +44,9 @@ pub(crate) struct ExecOptions {
     /// All capabilities
     #[arg(long)]
     pub(crate) privileged: bool,
+    /// Return as soon as it runs
+    #[arg(short, long)]
+    pub(crate) detach: bool,
 }
 
 pub(crate) fn run(ctx: &Context, args: &ExecArgs) -> Result<ExitCode, Failure> {
@@ -62,19 +65,22 @@ pub(crate) fn execute(
     args: Vec<String>,
     how: &ExecOptions,
 ) -> Result<ExitCode, Failure> {
-    session::check_terminal(how.tty, how.interactive)?;
+    if !how.detach {
+        session::check_terminal(how.tty, how.interactive)?;
+    }
     if container.state.status != Status::Running {
         return Err(Failure::text(format!("container `{}` is not running", container.spec.name)));
     }
-    let terminal = how.tty.then(|| session::size().unwrap_or((24, 80)));
+    let terminal = (how.tty && !how.detach).then(|| session::size().unwrap_or((24, 80)));
     let spec = ExecSpec {
         args,
         env: how.env.iter().filter_map(|pair| ctx.pair(pair)).collect(),
         user: how.user.clone(),
         working_dir: how.workdir.clone(),
         terminal,
-        open_stdin: how.interactive && terminal.is_none(),
+        open_stdin: how.interactive && terminal.is_none() && !how.detach,
         privileged: how.privileged,
+        detached: how.detach,
     };
     let started = engine.exec(container, &spec);
     let exec = started.map_err(|error| {
@@ -82,6 +88,9 @@ pub(crate) fn execute(
         Failure::from(error).with_code(code)
     })?;
     exec.warnings.iter().for_each(|warning| ctx.ui.warn(warning));
+    if how.detach {
+        return Ok(ExitCode::SUCCESS);
+    }
     let code = session::pump(exec, &[])?;
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }

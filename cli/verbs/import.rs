@@ -28,11 +28,11 @@ pub(crate) struct ImportArgs {
 }
 
 pub(crate) fn run(ctx: &Context, args: &ImportArgs) -> Result<(), Failure> {
-    let reference = args.name.as_deref().map(str::parse).transpose()?;
     let platform = args.platform.as_deref().map_or_else(|| Ok(Platform::host()), str::parse)?;
     let mut changes = Changes::new(serde_json::Map::new());
     args.change.iter().try_for_each(|change| changes.apply(change))?;
     let description = Description {
+        name: args.name.as_deref().map(str::parse).transpose()?,
         config: changes.finish(),
         created: jiff::Timestamp::now().to_string(),
         created_by: String::new(),
@@ -41,7 +41,7 @@ pub(crate) fn run(ctx: &Context, args: &ImportArgs) -> Result<(), Failure> {
     };
     let input = open(&args.file)?;
     let engine = ctx.engine()?;
-    let image = derive::import(engine.images(), input, &platform, &description, reference.as_ref())?;
+    let image = derive::import(engine.images(), input, &platform, &description)?;
     ctx.ui.line(image.id.as_str())
 }
 

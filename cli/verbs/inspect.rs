@@ -175,10 +175,22 @@ fn host_config(container: &Container) -> Value {
         "CpusetCpus": limits.cpuset_cpus.clone().unwrap_or_default(),
         "PidsLimit": limits.pids,
         "Init": spec.init,
-        "LogConfig": {"Type": if spec.log.none { "none" } else { "json-file" }, "Config": {
-            "max-size": spec.log.max_size.to_string(), "max-file": spec.log.max_files.to_string(),
-        }},
+        "OomKillDisable": limits.oom_kill_disable,
+        "LogConfig": log_config(&spec.log),
     })
+}
+
+fn log_config(log: &lighter_engine::LogOptions) -> Value {
+    use lighter_engine::LogDriver;
+    let config = match log.driver {
+        LogDriver::JsonFile | LogDriver::Local => {
+            let size = if log.max_size == u64::MAX { "-1".to_owned() } else { log.max_size.to_string() };
+            let compress = log.compress.to_string();
+            json!({"max-size": size, "max-file": log.max_files.to_string(), "compress": compress})
+        }
+        _ => log.tag.as_ref().map_or(json!({}), |tag| json!({"tag": tag})),
+    };
+    json!({"Type": log.driver.word(), "Config": config})
 }
 
 fn config(container: &Container) -> Value {

@@ -47,7 +47,8 @@ impl LogFlags {
             }
         };
         let time = |text: &Option<String>| text.as_deref().map(moment).transpose();
-        Ok(LogQuery { follow: self.follow, tail, since: time(&self.since)?, until: time(&self.until)? })
+        let (since, until) = (time(&self.since)?, time(&self.until)?);
+        Ok(LogQuery { follow: self.follow, tail, since, until, whole_lines: false })
     }
 }
 
@@ -57,6 +58,9 @@ pub(crate) fn run(ctx: &Context, args: &LogsArgs) -> Result<(), Failure> {
     let mut containers = Vec::new();
     for name in &args.containers {
         containers.extend(target::find(ctx, &engine, name)?);
+    }
+    if let Some(silent) = containers.iter().find(|container| !container.spec.log.is_kept()) {
+        return Err(Failure::text(format!("log driver `none` of `{}` keeps nothing to read", silent.spec.name)));
     }
     if let [container] = containers.as_slice() {
         let plain = LinePrefix::none();

@@ -1,11 +1,13 @@
 //! The verbs, one file each.
 
 pub(crate) mod attach;
+pub(crate) mod boot;
 pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod commit;
 pub(crate) mod completion;
 pub(crate) mod compose;
+pub(crate) mod cp;
 pub(crate) mod create;
 pub(crate) mod exec;
 pub(crate) mod export;
@@ -22,6 +24,7 @@ pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod network;
 mod output;
+pub(crate) mod pause;
 pub(crate) mod port;
 pub(crate) mod ps;
 pub(crate) mod pull;
@@ -34,10 +37,13 @@ pub(crate) mod run;
 pub(crate) mod runtime;
 pub(crate) mod save;
 pub(crate) mod start;
+pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod system;
 pub(crate) mod tag;
 mod target;
+pub(crate) mod top;
+pub(crate) mod unpause;
 pub(crate) mod volume;
 pub(crate) mod wait;
 
@@ -53,6 +59,8 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Up(args) => compose::up::run(ctx, &args),
         Verb::Down(args) => done(compose::down::run(ctx, &args)),
+        Verb::Plan(args) => done(compose::plan::run(ctx, &ctx.project, &args)),
+        Verb::Apply(args) => compose::apply::run(ctx, &args),
         Verb::Config(args) => done(compose::config::run(ctx, &args)),
         Verb::Compose(args) => compose::run(ctx, args),
         Verb::Run(args) => run::run(ctx, &args),
@@ -65,6 +73,11 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Stop(args) => done(stop::run(ctx, &args)),
         Verb::Restart(args) => done(restart::run(ctx, &args)),
         Verb::Kill(args) => done(kill::run(ctx, &args)),
+        Verb::Cp(args) => done(cp::run(ctx, &args)),
+        Verb::Pause(args) => done(pause::run(ctx, &args)),
+        Verb::Unpause(args) => done(unpause::run(ctx, &args)),
+        Verb::Top(args) => done(top::run(ctx, &args)),
+        Verb::Stats(args) => done(stats::run(ctx, &args)),
         Verb::Wait(args) => done(wait::run(ctx, &args)),
         Verb::Rm(args) => done(rm::run(ctx, &args)),
         Verb::Inspect(args) => done(inspect::run(ctx, &args)),
@@ -88,6 +101,7 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::System(verb) => done(system::run(ctx, &verb)),
         Verb::Volume(verb) => done(volume::run(ctx, &verb)),
         Verb::Network(verb) => done(network::run(ctx, &verb)),
+        Verb::Boot(args) => boot::run(ctx, &args),
         Verb::Registry(verb) => done(registry::run(ctx, &verb)),
         Verb::Runtime(args) => Ok(runtime::run(args)),
         Verb::Completion(args) => done(completion::run(ctx, &args)),

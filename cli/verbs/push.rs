@@ -1,6 +1,6 @@
 //! `lighter push`
 
-use lighter_engine::images::push::push;
+use lighter_engine::images::push::{PushOptions, push};
 use lighter_engine::images::reference::Reference;
 
 use crate::context::Context;
@@ -27,10 +27,10 @@ pub(crate) fn run(ctx: &Context, args: &PushArgs) -> Result<(), Failure> {
     if args.all_tags && args.name.ends_with(&format!(":{}", reference.tag().unwrap_or_default())) {
         return Err(Failure::text("a tag cannot be given together with --all-tags"));
     }
-    let options = ctx.push_options(args.max_concurrent_uploads)?;
+    let options = PushOptions { all_tags: args.all_tags, ..ctx.push_options(args.max_concurrent_uploads)? };
     let style = args.progress.style(ctx)?;
     let progress = progress::of(style, ctx.ui.interactive);
-    let pushed = push(ctx.engine()?.images(), &reference, args.all_tags, &options, progress.as_ref())?;
+    let pushed = push(ctx.engine()?.images(), &reference, &options, progress.as_ref())?;
     drop(progress);
     pushed.iter().try_for_each(|pushed| match style {
         progress::Style::Quiet => ctx.ui.line(pushed.reference.to_string()),

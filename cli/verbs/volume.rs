@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lighter_engine::Volume;
+use lighter_engine::{Engine, Volume, VolumeSpec};
 use serde_json::{Value, json};
 
 use super::target::last_of;
@@ -20,6 +20,12 @@ pub(crate) enum VolumeVerb {
         /// Label
         #[arg(short, long, value_name = "NAME=VALUE")]
         label: Vec<String>,
+        /// What is mounted there: `type=nfs`, `device=:/path`, `o=addr=host,rw`
+        #[arg(short, long = "opt", value_name = "NAME=VALUE")]
+        option: Vec<String>,
+        /// Only `local`
+        #[arg(short, long, default_value = "local", value_parser = ["local"])]
+        driver: String,
     },
     /// List volumes
     #[command(visible_alias = "list")]
@@ -27,6 +33,9 @@ pub(crate) enum VolumeVerb {
         /// Only names
         #[arg(short, long)]
         quiet: bool,
+        /// Only those that fit: name=TEXT, label=NAME[=VALUE], dangling=true|false, driver=local
+        #[arg(short, long, value_name = "KEY=VALUE")]
+        filter: Vec<String>,
         /// `table`, `json`, or a template: '{{.Name}}'
         #[arg(long, default_value = "table", hide_default_value = true)]
         format: Format,
@@ -46,23 +55,35 @@ pub(crate) enum VolumeVerb {
         /// Volumes
         #[arg(required = true)]
         names: Vec<String>,
+        /// A volume that is not there is no failure
+        #[arg(short, long)]
+        force: bool,
+    },
+    /// Remove anonymous volumes that no container has
+    Prune {
+        /// Named ones too
+        #[arg(short, long)]
+        all: bool,
+        /// Do not ask (lighter never does)
+        #[arg(short, long)]
+        force: bool,
+        /// Only those that fit: label=NAME[=VALUE]
+        #[arg(long, value_name = "KEY=VALUE")]
+        filter: Vec<String>,
     },
 }
 
 pub(crate) fn run(ctx: &Context, verb: &VolumeVerb) -> Result<(), Failure> {
     let engine = ctx.recovered_engine()?;
     match verb {
-        VolumeVerb::Create { name, label } => {
-            let labels: BTreeMap<String, String> = label
-                .iter()
-                .map(|text| text.split_once('=').unwrap_or((text, "")))
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect();
+        VolumeVerb::Create { name, label, option, .. } => {
             let name = name.clone().unwrap_or_else(lighter_engine::random_name);
-            ctx.ui.line(engine.ensure_volume(&name, labels)?.name)
+            let spec = VolumeSpec { name, labels: pairs(label), options: pairs(option) };
+            ctx.ui.line(engine.ensure_volume(&spec)?.name)
         }
-        VolumeVerb::Ls { quiet, format } => {
-            let volumes = engine.volumes()?;
+        VolumeVerb::Ls { quiet, filter, format } => {
+            let mut volumes = engine.volumes()?;
+            retain(&engine, &mut volumes, filter)?;
             if *quiet {
                 return volumes.iter().try_for_each(|volume| ctx.ui.line(&volume.name));
             }
@@ -75,17 +96,65 @@ pub(crate) fn run(ctx: &Context, verb: &VolumeVerb) -> Result<(), Failure> {
             let objects = names.iter().map(|name| find(name).map(|volume| object(&volume)));
             super::inspect::show(ctx, &objects.collect::<Result<Vec<_>, Failure>>()?, format.as_ref())
         }
-        VolumeVerb::Rm { names } => {
+        VolumeVerb::Rm { names, force } => {
             let mut failures = Vec::new();
             for name in names {
                 match engine.remove_volume(name) {
                     Ok(()) => ctx.ui.line(name)?,
+                    Err(lighter_engine::VolumeError::NotFound(_)) if *force => {}
                     Err(error) => failures.push(error.into()),
                 }
             }
             last_of(failures, &ctx.ui)
         }
+        VolumeVerb::Prune { all, filter, .. } => prune(ctx, &engine, *all, filter),
     }
+}
+
+fn prune(ctx: &Context, engine: &Engine, all: bool, filter: &[String]) -> Result<(), Failure> {
+    let mut volumes = engine.unused_volumes()?;
+    volumes.retain(|volume| all || lighter_engine::is_anonymous_volume(volume));
+    retain(engine, &mut volumes, filter)?;
+    let mut failures = Vec::new();
+    for volume in &volumes {
+        match engine.remove_volume(&volume.name) {
+            Ok(()) => ctx.ui.line(&volume.name)?,
+            Err(error) => failures.push(error.into()),
+        }
+    }
+    last_of(failures, &ctx.ui)
+}
+
+/// Leaves the volumes that all filters take.
+fn retain(engine: &Engine, volumes: &mut Vec<Volume>, filters: &[String]) -> Result<(), Failure> {
+    for filter in filters {
+        let malformed =
+            || Failure::text(format!("--filter `{filter}`: use name=, label=, dangling=true|false or driver="));
+        let (key, value) = filter.split_once('=').ok_or_else(malformed)?;
+        match key {
+            "name" => volumes.retain(|volume| volume.name.contains(value)),
+            "driver" => volumes.retain(|_| value == "local"),
+            "label" => volumes.retain(|volume| match value.split_once('=') {
+                Some((name, value)) => volume.labels.get(name).is_some_and(|own| own == value),
+                None => volume.labels.contains_key(value),
+            }),
+            "dangling" => {
+                let wanted: bool = value.parse().map_err(|_| malformed())?;
+                let unused = engine.unused_volumes()?;
+                volumes.retain(|volume| unused.iter().any(|other| other.name == volume.name) == wanted);
+            }
+            _ => return Err(malformed()),
+        }
+    }
+    Ok(())
+}
+
+fn pairs(texts: &[String]) -> BTreeMap<String, String> {
+    let pair = |text: &String| {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        (name.to_owned(), value.to_owned())
+    };
+    texts.iter().map(pair).collect()
 }
 
 fn no_such(name: &str) -> Failure {
@@ -93,7 +162,7 @@ fn no_such(name: &str) -> Failure {
 }
 
 /// Returns a volume as docker shows it.
-pub(super) fn object(volume: &Volume) -> Value {
+pub(crate) fn object(volume: &Volume) -> Value {
     json!({
         "Name": volume.name,
         "Driver": "local",
@@ -101,6 +170,6 @@ pub(super) fn object(volume: &Volume) -> Value {
         "CreatedAt": volume.created_at,
         "Labels": volume.labels,
         "Scope": "local",
-        "Options": null,
+        "Options": if volume.options.is_empty() { Value::Null } else { json!(volume.options) },
     })
 }

@@ -162,6 +162,60 @@ impl std::error::Error for Diagnostic {}
 /// The error of every stage that works on text: small to return, whole to draw.
 pub(crate) type Fault = Box<Diagnostic>;
 
+/// Faults shown at most; a file with more has one cause, and a hostile one has any number.
+const MOST: usize = 50;
+
+/// Everything that one stage found wrong, in the order of the text; at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faults(Vec<Diagnostic>);
+
+impl Faults {
+    /// Returns an error unless nothing was found wrong.
+    pub(crate) fn of(mut found: Vec<Diagnostic>) -> Result<(), Self> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let more = found.len().saturating_sub(MOST);
+        if more > 0 {
+            found.truncate(MOST);
+            found.push(Diagnostic::error(format!("and {more} more")));
+        }
+        Err(Self(found))
+    }
+
+    /// Returns the faults, each changed by `change`.
+    pub(crate) fn each(mut self, change: impl FnMut(&mut Diagnostic)) -> Self {
+        self.0.iter_mut().for_each(change);
+        self
+    }
+
+    /// Returns the faults.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.0
+    }
+}
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self(vec![*fault])
+    }
+}
+
+/// One line for each.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.0.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

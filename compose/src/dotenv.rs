@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
 
     fn expand(&mut self, value: &str, start: usize, end: usize) -> Result<String, Fault> {
         let span = self.span(start, end);
-        interpolate_text(value, &span, &mut Scope { variables: &self.seen, warnings: self.warnings })
+        interpolate_text(value, &span, &mut Scope::new(&self.seen, self.warnings))
     }
 
     fn set(&mut self, key: &str, value: String) {

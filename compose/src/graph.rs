@@ -20,21 +20,26 @@ pub fn start_order(services: &BTreeMap<String, Service>) -> Vec<&str> {
 ///
 /// The cycle can only come from labels of containers whose projects have changed in between.
 pub fn order(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
-    let mut waiting: BTreeMap<&str, BTreeSet<&str>> = edges
-        .iter()
-        .map(|(name, needs)| {
-            let known = needs.iter().filter(|need| edges.contains_key(*need) && *need != name);
-            (name.as_str(), known.map(String::as_str).collect())
-        })
-        .collect();
-    let mut order: Vec<String> = Vec::with_capacity(edges.len());
-    while !waiting.is_empty() {
-        let free = waiting.iter().find(|(_, needs)| needs.is_empty()).or_else(|| waiting.iter().next());
-        let Some(name) = free.map(|(name, _)| *name) else { break };
+    // How many needs of each name are still open, and who needs whom.
+    let mut waiting: BTreeMap<&str, usize> = edges.keys().map(|name| (name.as_str(), 0)).collect();
+    let mut needed_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, needs) in edges {
+        for need in needs.iter().filter(|need| edges.contains_key(*need) && *need != name) {
+            needed_by.entry(need).or_default().push(name);
+            waiting.entry(name).and_modify(|open| *open += 1);
+        }
+    }
+    let mut free: BTreeSet<&str> = waiting.iter().filter(|(_, open)| **open == 0).map(|(name, _)| *name).collect();
+    let mut order = Vec::with_capacity(edges.len());
+    while let Some(name) = free.pop_first().or_else(|| waiting.keys().next().copied()) {
         waiting.remove(name);
-        waiting.values_mut().for_each(|needs| {
-            needs.remove(name);
-        });
+        for dependent in needed_by.get(name).into_iter().flatten() {
+            let Some(open) = waiting.get_mut(dependent) else { continue };
+            *open -= 1;
+            if *open == 0 {
+                free.insert(dependent);
+            }
+        }
         order.push(name.to_owned());
     }
     order

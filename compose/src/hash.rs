@@ -52,8 +52,8 @@ pub fn network_hash(network: &Network) -> String {
 
 /// Returns the hash of a volume, 64 hexadecimal digits.
 pub fn volume_hash(volume: &Volume) -> String {
-    let Volume { key: _, name, external, labels } = volume;
-    digest(&format!("{name:?} {external} {labels:?}"))
+    let Volume { key: _, name, external, options, labels } = volume;
+    digest(&format!("{name:?} {external} {labels:?} {options:?}"))
 }
 
 fn digest(text: &str) -> String {

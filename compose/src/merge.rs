@@ -24,7 +24,7 @@ pub(crate) fn merge(base: Node, over: Node, shape: &Shape, path: &str) -> Result
         Shape::KeyValues { .. } => maps(forms::key_values(base), forms::key_values(over), &Shape::Any, path),
         Shape::NamesOr(item) => maps(forms::names(base, item), forms::names(over, item), item, path),
         Shape::Named(item) => maps(base, over, item, path),
-        Shape::TextMap => maps(base, over, &Shape::Any, path),
+        Shape::TextMap(_) => maps(base, over, &Shape::Any, path),
         Shape::Ulimits => maps(base, over, &Shape::External, path),
         Shape::ShortOr(key, _) => fields(forms::long(base, key), forms::long(over, key), shape, path),
         Shape::Logging => logging(base, over, path),

@@ -3,19 +3,31 @@
 //! Runs in the command; pure. Fills in the default network, the dependencies that shared namespaces imply, names on the
 //! host, and takes out what no service uses.
 
+use std::collections::HashSet;
+
 use crate::names;
+use crate::source::Environment;
 use crate::yaml::{Map, Node, Value};
 
-/// Fills in what is implied; `project` is the name of the project.
-pub(crate) fn normalise(document: &mut Node, project: &str) {
+/// Fills in what services say by saying nothing.
+pub(crate) fn fill(document: &mut Node) {
+    let Some(Value::Map(services)) = section(document, "services").map(|services| &mut services.value) else { return };
+    for service in services.0.iter_mut().filter_map(|entry| entry.value.as_map_mut()) {
+        required_dependencies(service);
+        secret_targets(service);
+    }
+}
+
+/// Fills in what is implied; `project` is the name of the project, `variables` give arguments of builds their values.
+pub(crate) fn normalise(document: &mut Node, project: &str, variables: &Environment) {
     let place = document.clone_place();
     if let Some(Value::Map(services)) = section(document, "services").map(|services| &mut services.value) {
         for entry in &mut services.0 {
             if let Value::Map(service) = &mut entry.value.value {
                 let place = Node::new(Value::Null, entry.at.clone());
-                build_defaults(service);
+                build_defaults(service, variables);
+                pull_policy(service);
                 default_network(service, &place);
-                required_dependencies(service);
                 implied_dependencies(service, &place);
             }
         }
@@ -33,12 +45,42 @@ fn section<'a>(document: &'a mut Node, name: &str) -> Option<&'a mut Node> {
     document.as_map_mut()?.get_mut(name)
 }
 
-fn build_defaults(service: &mut Map) {
+fn build_defaults(service: &mut Map, variables: &Environment) {
     let Some(build) = service.get_mut("build") else { return };
     let place = build.clone_place();
     let Value::Map(build) = &mut build.value else { return };
     if !build.contains("dockerfile") && !build.contains("dockerfile_inline") {
         build.set("dockerfile", place.text_here("Dockerfile"));
+    }
+    if let Some(Value::Map(arguments)) = build.get_mut("args").map(|arguments| &mut arguments.value) {
+        // A name alone takes its value from the variables; without one it is as if it had not been named.
+        for entry in arguments.0.iter_mut().filter(|entry| entry.value.is_null()) {
+            let value = variables.get(&entry.key).map(|value| entry.value.text_here(value.clone()));
+            value.into_iter().for_each(|value| entry.value = value);
+        }
+        arguments.0.retain(|entry| !entry.value.is_null());
+    }
+    build.0.retain(|entry| entry.key != "args" || !entry.value.entries().is_empty());
+}
+
+/// The older name of a policy.
+fn pull_policy(service: &mut Map) {
+    if let Some(policy) = service.get_mut("pull_policy").filter(|policy| policy.as_text() == Some("if_not_present")) {
+        *policy = policy.text_here("missing");
+    }
+}
+
+/// Gives every build without a context the folder of its project: before that is included in another one, whose folder is
+/// not its own.
+pub(crate) fn contexts(document: &mut Node, directory: &std::path::Path) {
+    let Some(Value::Map(services)) = section(document, "services").map(|services| &mut services.value) else { return };
+    for service in services.0.iter_mut().filter_map(|entry| entry.value.as_map_mut()) {
+        if let Some(build) = service.get_mut("build") {
+            let context = build.text_here(directory.to_string_lossy());
+            if let Some(map) = build.as_map_mut().filter(|map| map.get("context").is_none_or(Node::is_null)) {
+                map.set("context", context);
+            }
+        }
     }
 }
 
@@ -60,6 +102,17 @@ fn required_dependencies(service: &mut Map) {
         let required = Node::new(Value::Bool(true), entry.at.clone());
         if let Some(dependency) = entry.value.as_map_mut().filter(|map| !map.contains("required")) {
             dependency.set("required", required);
+        }
+    }
+}
+
+/// A secret is seen in `/run/secrets` unless it says otherwise.
+fn secret_targets(service: &mut Map) {
+    let Some(Value::List(secrets)) = service.get_mut("secrets").map(|secrets| &mut secrets.value) else { return };
+    for secret in secrets {
+        let target = secret.text_here(format!("/run/secrets/{}", secret.text("source").unwrap_or_default()));
+        if let Some(map) = secret.as_map_mut().filter(|map| !map.contains("target")) {
+            map.set("target", target);
         }
     }
 }
@@ -127,37 +180,44 @@ fn name_object(object: &mut Node, key: &str, project: &str) {
     }
 }
 
-/// Takes out networks, volumes, configs and secrets that no service uses.
+/// Takes out networks, volumes, configs, secrets and models that no service uses.
 pub(crate) fn drop_unused(document: &mut Node) {
-    let services: Vec<Node> =
-        document.get("services").map_or(&[][..], Node::entries).iter().map(|entry| entry.value.clone()).collect();
-    let uses = |kind: &str, key: &str| services.iter().any(|service| uses(service, kind, key));
-    for kind in ["networks", "volumes", "configs", "secrets"] {
+    let mut used = HashSet::new();
+    for entry in document.get("services").map_or(&[][..], Node::entries) {
+        note_uses(&entry.value, &mut used);
+    }
+    for kind in SECTIONS {
         if let Some(Value::Map(objects)) = section(document, kind).map(|section| &mut section.value) {
-            objects.0.retain(|entry| uses(kind, &entry.key));
+            objects.0.retain(|entry| used.contains(&(kind, entry.key.clone())));
         }
     }
+    drop_empty(document);
+}
+
+/// The sections of things that services share.
+const SECTIONS: [&str; 5] = ["networks", "volumes", "configs", "secrets", "models"];
+
+/// Takes out sections with nothing in them.
+pub(crate) fn drop_empty(document: &mut Node) {
     if let Some(map) = document.as_map_mut() {
-        let is_section = |key: &str| matches!(key, "networks" | "volumes" | "configs" | "secrets");
-        map.0.retain(|entry| !is_section(&entry.key) || !entry.value.entries().is_empty());
+        map.0.retain(|entry| !SECTIONS.contains(&entry.key.as_str()) || !entry.value.entries().is_empty());
     }
 }
 
-fn uses(service: &Node, kind: &str, key: &str) -> bool {
-    let listed = |list: &str| {
-        let items = service.get(list).map_or(&[][..], Node::items);
-        items.iter().any(|item| item.text("source") == Some(key))
-    };
-    match kind {
-        "networks" => service.get("networks").is_some_and(|networks| networks.get(key).is_some()),
-        "volumes" => {
-            let items = service.get("volumes").map_or(&[][..], Node::items);
-            items.iter().any(|item| item.text("type") == Some("volume") && item.text("source") == Some(key))
-        }
-        "secrets" => {
-            let build = service.get("build").and_then(|build| build.get("secrets")).map_or(&[][..], Node::items);
-            listed("secrets") || build.iter().any(|item| item.text("source") == Some(key))
-        }
-        _ => listed(kind),
+/// Notes what a service uses, by section and key.
+fn note_uses(service: &Node, used: &mut HashSet<(&'static str, String)>) {
+    for kind in ["networks", "models"] {
+        let entries = service.get(kind).map_or(&[][..], Node::entries);
+        used.extend(entries.iter().map(|entry| (kind, entry.key.clone())));
+    }
+    let volumes = service.get("volumes").map_or(&[][..], Node::items).iter();
+    let named = volumes.filter(|item| item.text("type") == Some("volume")).filter_map(|item| item.text("source"));
+    used.extend(named.map(|name| ("volumes", name.to_owned())));
+    let of_build = service.get("build").and_then(|build| build.get("secrets"));
+    for (kind, list) in
+        [("configs", service.get("configs")), ("secrets", service.get("secrets")), ("secrets", of_build)]
+    {
+        let sources = list.map_or(&[][..], Node::items).iter().filter_map(|item| item.text("source"));
+        used.extend(sources.map(|name| (kind, name.to_owned())));
     }
 }

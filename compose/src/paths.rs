@@ -22,12 +22,14 @@ impl Base {
         Self { directory, home: environment.get("HOME").map(PathBuf::from) }
     }
 
-    /// Returns the absolute form of `path` without `.` and `..`; links are not followed.
+    /// Returns the absolute form of `path`, of a relative one without `.` and `..`; an absolute one stays as it is written.
+    /// Links are not followed.
     pub(crate) fn absolute(&self, path: &str) -> PathBuf {
         match (path.strip_prefix('~'), &self.home) {
             (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
                 clean(&home.join(rest.trim_start_matches('/')))
             }
+            _ if path.starts_with('/') => PathBuf::from(path),
             _ => clean(&self.directory.join(path)),
         }
     }
@@ -58,6 +60,25 @@ pub(crate) fn clean(path: &Path) -> PathBuf {
     result
 }
 
+/// Shortens a path as text: no `.`, no double or final slash, `..` only where a relative path begins.
+pub(crate) fn lexical(path: &str) -> String {
+    let is_absolute = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match (part, parts.last()) {
+            ("" | ".", _) => {}
+            ("..", Some(&last)) if last != ".." => _ = parts.pop(),
+            ("..", None) if is_absolute => {}
+            (part, _) => parts.push(part),
+        }
+    }
+    match (is_absolute, parts.join("/")) {
+        (true, path) => format!("/{path}"),
+        (false, path) if path.is_empty() => ".".to_owned(),
+        (false, path) => path,
+    }
+}
+
 /// Returns whether a path begins with a drive letter or is a named pipe: Windows paths stay as they are.
 pub(crate) fn is_windows(path: &str) -> bool {
     let bytes = path.as_bytes();
@@ -69,21 +90,33 @@ pub(crate) fn is_host_path(source: &str) -> bool {
     source.starts_with(['.', '/', '~']) || is_windows(source)
 }
 
-/// Returns whether a build context is fetched, not read from a folder.
+/// Returns whether a build context is fetched or built, not read from a folder.
 fn is_remote(context: &str) -> bool {
-    context.contains("://") || context.starts_with("git@") || context.starts_with("github.com/")
+    context.contains("://") || ["service:", "git@", "github.com/"].iter().any(|prefix| context.starts_with(prefix))
+}
+
+/// Makes the paths of other compose files absolute.
+pub(crate) fn resolve_files(document: &mut Node, base: &Base) {
+    each(document, "services", |service| {
+        with(service, "extends", |extends| with(extends, "file", |file| base.text(file)))
+    });
+    with(document, "include", |include| {
+        if let Value::List(items) = &mut include.value {
+            items.iter_mut().for_each(|item| resolve_include(item, base));
+        }
+    });
 }
 
 /// Makes every host path of a document absolute.
 pub(crate) fn resolve(document: &mut Node, base: &Base) {
+    resolve_files(document, base);
     each(document, "services", |service| resolve_service(service, base));
     for section in ["configs", "secrets"] {
         each(document, section, |object| with(object, "file", |file| base.text(file)));
     }
-    each(document, "volumes", |volume| with(volume, "driver_opts", |options| resolve_device(options, base)));
-    with(document, "include", |include| {
-        if let Value::List(items) = &mut include.value {
-            items.iter_mut().for_each(|item| resolve_include(item, base));
+    each(document, "volumes", |volume| {
+        if volume.text("driver") == Some("local") {
+            with(volume, "driver_opts", |options| resolve_device(options, base));
         }
     });
 }
@@ -95,6 +128,7 @@ fn resolve_service(service: &mut Node, base: &Base) {
         _ => {
             with(build, "context", |context| resolve_context(context, base));
             with(build, "additional_contexts", |contexts| resolve_additional(contexts, base));
+            with(build, "ssh", |keys| resolve_pairs(keys, base, |_| true));
         }
     });
     with(service, "env_file", |files| {
@@ -103,7 +137,6 @@ fn resolve_service(service: &mut Node, base: &Base) {
         })
     });
     with(service, "label_file", |files| one_or_many(files, |file| base.text(file)));
-    with(service, "extends", |extends| with(extends, "file", |file| base.text(file)));
     with(service, "volumes", |volumes| one_or_many(volumes, |volume| resolve_mount(volume, base)));
     with(service, "develop", |develop| {
         with(develop, "watch", |watch| {
@@ -122,16 +155,21 @@ fn resolve_context(context: &mut Node, base: &Base) {
 
 /// A further context may be a URL, an image, a service or a folder.
 fn resolve_additional(contexts: &mut Node, base: &Base) {
-    let is_folder = |text: &str| !is_remote(text) && !text.contains(':');
+    let is_folder = |text: &str| !is_remote(text);
+    resolve_pairs(contexts, base, is_folder);
+}
+
+/// Makes the values of `KEY=PATH` absolute for which `is_path` is true.
+fn resolve_pairs(contexts: &mut Node, base: &Base, is_path: impl Fn(&str) -> bool) {
     match &mut contexts.value {
         Value::Map(map) => {
-            let folders = map.0.iter_mut().filter(|entry| entry.value.as_text().is_some_and(is_folder));
-            folders.for_each(|entry| base.text(&mut entry.value));
+            let paths = map.0.iter_mut().filter(|entry| entry.value.as_text().is_some_and(&is_path));
+            paths.for_each(|entry| base.text(&mut entry.value));
         }
         Value::List(items) => {
             for item in items {
                 let Some((name, path)) = item.as_text().and_then(|text| text.split_once('=')) else { continue };
-                if is_folder(path) {
+                if is_path(path) && !path.is_empty() {
                     let text = format!("{name}={}", base.absolute(path).display());
                     item.value = Value::Text(text);
                 }
@@ -145,10 +183,8 @@ fn resolve_mount(volume: &mut Node, base: &Base) {
     let is_bind = volume.text("type") == Some("bind");
     match &mut volume.value {
         Value::Text(text) if text.starts_with(['.', '~']) => {
-            let (source, rest) = text.split_once(':').map_or((text.as_str(), ""), |(source, rest)| (source, rest));
-            let source = base.absolute(source);
-            let separator = if rest.is_empty() { "" } else { ":" };
-            *text = format!("{}{separator}{rest}", source.display());
+            let (source, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+            *text = format!("{}{rest}", base.absolute(source).display());
         }
         Value::Map(_) if is_bind => with(volume, "source", |source| base.text(source)),
         _ => {}
@@ -157,7 +193,7 @@ fn resolve_mount(volume: &mut Node, base: &Base) {
 
 /// A volume of the local driver that binds a folder names it in `device`.
 fn resolve_device(options: &mut Node, base: &Base) {
-    if options.text("o").is_some_and(|options| options.split(',').any(|option| matches!(option, "bind" | "rbind"))) {
+    if options.text("o") == Some("bind") {
         with(options, "device", |device| base.text(device));
     }
 }
@@ -211,13 +247,28 @@ mod tests {
             ("./a/../b", "/p/q/b"),
             ("../x", "/p/x"),
             ("../../../x", "/x"),
-            ("/abs/./y", "/abs/y"),
+            ("/abs/./y/", "/abs/./y/"),
             ("~", "/home/u"),
             ("~/z", "/home/u/z"),
             ("~other", "/p/q/~other"),
         ];
         for (path, expected) in cases {
-            assert_eq!(base.absolute(path), PathBuf::from(expected), "{path}");
+            assert_eq!(base.absolute(path).to_str(), Some(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_shortened_as_text() {
+        let cases = [
+            ("/a//b/./c/", "/a/b/c"),
+            ("/../a/../..", "/"),
+            ("a/../../b", "../b"),
+            ("./", "."),
+            ("data/", "data"),
+            ("c:\\x", "c:\\x"),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(lexical(path), expected, "{path}");
         }
     }
 }

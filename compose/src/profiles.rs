@@ -14,6 +14,14 @@ pub(crate) fn active(source: &Source, variables: &Environment) -> Vec<String> {
     listed.split(',').map(str::trim).filter(|profile| !profile.is_empty()).map(str::to_owned).collect()
 }
 
+/// Returns every profile that a service names, sorted.
+pub(crate) fn all(document: &Node) -> Vec<String> {
+    let services = document.get("services").map_or(&[][..], Node::entries).iter();
+    let items = services.flat_map(|service| service.value.get("profiles").map_or(&[][..], Node::items));
+    let names: std::collections::BTreeSet<_> = items.filter_map(Node::as_text).collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
 /// Takes out the services that no active profile enables, and returns their names.
 ///
 /// A service without profiles is always enabled; `*` enables every service; a service that is named on the command line

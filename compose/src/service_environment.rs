@@ -60,10 +60,8 @@ fn environment(
         let inherited = || variables.get(&entry.key).map(|value| entry.value.text_here(value.clone()));
         let value =
             if entry.value.is_null() { inherited().unwrap_or(entry.value.clone()) } else { entry.value.clone() };
-        // A name without any value says nothing against a file that gives one.
-        if !(value.is_null() && result.contains(&entry.key)) {
-            result.set(&entry.key, value);
-        }
+        // As in the reference, a name without any value takes even that of a file away.
+        result.set(&entry.key, value);
     }
     if !result.0.is_empty() {
         let place = own.or(files).unwrap_or_else(|| place.clone());

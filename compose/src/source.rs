@@ -30,4 +30,12 @@ pub struct Source {
     pub stdin: Option<String>,
     /// `--no-interpolate`: `$` stays as it is written.
     pub no_interpolate: bool,
+    /// `--no-normalize`: what is implied is not filled in.
+    pub no_normalize: bool,
+    /// `--no-path-resolution`: relative paths stay as they are written.
+    pub no_path_resolution: bool,
+    /// `--no-consistency`: nobody asks whether the parts fit each other.
+    pub no_consistency: bool,
+    /// `--no-env-resolution`: environment files of services are named, not read.
+    pub no_env_resolution: bool,
 }

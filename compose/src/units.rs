@@ -4,23 +4,22 @@
 
 use std::time::Duration;
 
-/// Reads a byte size: a number, then an optional unit of `b k kb kib m mb mib g gb gib t … p …`, in either case.
+/// Reads a byte size: a number, then an optional unit of `b k kb kib m mb mib g gb gib t … p …`, in either case, with at
+/// most one blank between them.
 ///
 /// Units are powers of 1024 (go-units `RAMInBytes`, which Docker uses). A fraction of a byte is cut off.
 pub fn parse_size(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    if !number.starts_with(|c: char| c.is_ascii_digit()) || number.ends_with('.') {
-        return None;
-    }
-    let unit = unit.strip_prefix(' ').unwrap_or(unit).to_ascii_lowercase();
-    let power = match unit.strip_suffix('b').map(|unit| unit.strip_suffix('i').unwrap_or(unit)).unwrap_or(&unit) {
-        "" => 0,
-        "k" | "ki" => 1,
-        "m" | "mi" => 2,
-        "g" | "gi" => 3,
-        "t" | "ti" => 4,
-        "p" | "pi" => 5,
+    let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.' || c == ' ')?;
+    let (number, unit) = text.split_at(end + 1);
+    let number = number.strip_suffix(' ').unwrap_or(number);
+    let unit = unit.to_ascii_lowercase();
+    let power = match unit.as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 1,
+        "m" | "mb" | "mib" => 2,
+        "g" | "gb" | "gib" => 3,
+        "t" | "tb" | "tib" => 4,
+        "p" | "pb" | "pib" => 5,
         _ => return None,
     };
     let multiplier = 1024u64.pow(power);
@@ -30,14 +29,15 @@ pub fn parse_size(text: &str) -> Option<u64> {
     #[expect(clippy::cast_precision_loss, reason = "the multiplier is a power of two, which a float holds exactly")]
     let bytes = number.parse::<f64>().ok()? * multiplier as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be within the range")]
-    (bytes < 9.2e18).then_some(bytes as u64)
+    (0.0..9.2e18).contains(&bytes).then_some(bytes as u64)
 }
 
 /// Nanoseconds of each unit, longest names first so that `ms` is not read as minutes.
-const UNITS: [(&str, u64); 9] = [
+const UNITS: [(&str, u64); 10] = [
     ("ns", 1),
     ("us", 1_000),
-    ("µs", 1_000),
+    ("\u{b5}s", 1_000),
+    ("\u{3bc}s", 1_000),
     ("ms", 1_000_000),
     ("s", 1_000_000_000),
     ("m", 60_000_000_000),
@@ -127,6 +127,12 @@ mod tests {
             ("1t", Some(1_099_511_627_776)),
             ("0", Some(0)),
             ("5 potatoes", None),
+            (".5k", Some(512)),
+            ("1e3", Some(1000)),
+            ("1  m", None),
+            (" 1m", None),
+            ("1m ", None),
+            ("1bb", None),
             ("m", None),
             ("-1", None),
             ("1..5m", None),

@@ -19,8 +19,8 @@ use lighter_images::build::{RunStep, StepMount, StepMountKind, StepNetwork, Step
 use crate::durable::{self, FileError};
 use crate::netns::NetworkSpec;
 use crate::spec::{
-    Attachment, BindPropagation, ContainerSpec, ImageSource, LayerStack, LogOptions, Mount, MountKind, NetworkMode,
-    Ulimit,
+    Attachment, BindPropagation, ContainerSpec, ImageSource, LayerStack, LogDriver, LogOptions, Mount, MountKind,
+    NetworkMode, Ulimit,
 };
 use crate::{Container, Engine, Frame, Lock, RemoveOptions, StartOptions};
 
@@ -142,7 +142,7 @@ impl BuildSession {
         spec.working_dir = process.working_dir.clone();
         spec.user = process.user.clone();
         spec.labels.insert(SESSION.to_owned(), self.id.clone());
-        spec.log = LogOptions { none: true, ..LogOptions::default() };
+        spec.log = LogOptions { driver: LogDriver::None, ..LogOptions::default() };
         spec.network = self.network(&step.network)?;
         spec.mounts = step.mounts.iter().map(|mount| self.mount(mount)).collect::<io::Result<_>>()?;
         spec.isolation.privileged = step.is_privileged;

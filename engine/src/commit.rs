@@ -45,11 +45,6 @@ pub enum CommitError {
     /// The image it was made from is gone.
     #[error("image `{0}` is not in the store")]
     NoImage(String),
-    /// What it has changed is not apart from what its image has.
-    #[error(
-        "container `{0}` has a copy of its image's files, as overlayfs cannot be used here: what it has changed is not known"
-    )]
-    Copied(String),
     /// Its processes cannot be stopped.
     #[error(transparent)]
     Freeze(#[from] FreezeError),
@@ -83,6 +78,7 @@ impl Engine {
         let mut changes = Changes::new(configuration(&self.images.raw_config(&base)?, &container.spec));
         options.changes.iter().try_for_each(|change| changes.apply(change))?;
         let description = Description {
+            name: options.reference.clone(),
             config: changes.finish(),
             created: jiff::Timestamp::now().to_string(),
             created_by: container.spec.args.join(" "),
@@ -90,16 +86,14 @@ impl Engine {
             comment: options.message.clone(),
         };
         let _lock = self.lock_container(&container.id)?;
-        if container.paths.copy().exists() {
-            return Err(CommitError::Copied(container.spec.name.clone()));
-        }
         let _frozen = if options.keeps_running { None } else { self.freeze(container)? };
-        let path = container.paths.upper();
+        let is_copy = container.paths.copy().exists();
+        let path = if is_copy { container.paths.copy() } else { container.paths.upper() };
         let directory = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(&path);
         let directory = directory.map_err(FileError::io("open", &path))?.into();
         let placeholders = placeholders();
-        let upper = Upper { directory, placeholders: &placeholders };
-        derive::commit(&self.images, &base, upper, &description, options.reference.as_ref())
+        let upper = Upper { directory, is_copy, placeholders: &placeholders };
+        derive::commit(&self.images, &base, upper, &description)
             .map_err(|source| CommitError::Derive { name: container.spec.name.clone(), source: Box::new(source) })
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use crate::durable::{self, FileError};
 use crate::layout::ContainerPaths;
 use crate::spec::ContainerSpec;
-use crate::state::{Health, STATE_VERSION, State};
+use crate::state::{Health, STATE_VERSION, State, Status};
 use crate::{Engine, FindError, id};
 
 /// A container as it was when it was looked at.
@@ -37,6 +37,15 @@ impl Container {
     /// Returns the value of a label.
     pub fn label(&self, name: &str) -> Option<&str> {
         self.spec.labels.get(name).map(String::as_str)
+    }
+
+    /// Returns `out of memory, limit 64 MiB` when the kernel ended it for want of memory.
+    pub fn out_of_memory(&self) -> Option<String> {
+        let limit = self.spec.resources.memory.map(|bytes| match bytes {
+            bytes if bytes.is_multiple_of(1 << 20) => format!(", limit {} MiB", bytes >> 20),
+            bytes => format!(", limit {bytes} bytes"),
+        });
+        self.state.oom_killed.then(|| format!("out of memory{}", limit.unwrap_or_default()))
     }
 
     /// Returns whether the user has stopped it.
@@ -109,8 +118,15 @@ impl Engine {
         let state = durable::read_json::<State>(&path)?.unwrap_or_default();
         match state.version > STATE_VERSION {
             true => Err(FileError::Newer { path, version: state.version }),
-            false => Ok(state.corrected()),
+            false => Ok(self.with_pause(id, state.corrected())),
         }
+    }
+
+    fn with_pause(&self, id: &str, mut state: State) -> State {
+        if state.status == Status::Running && self.is_paused(id) {
+            state.status = Status::Paused;
+        }
+        state
     }
 
     pub(crate) fn container_ids(&self) -> Result<Vec<String>, FileError> {

@@ -65,12 +65,31 @@ impl Engine {
         signal: Option<i32>,
         grace: Option<Duration>,
     ) -> Result<(), ControlError> {
-        let name = &container.spec.name;
         let state = self.load_state(&container.id)?;
         if !state.status.is_active() {
             return self.finish(container);
         }
         self.request_stop(container)?;
+        self.end(container, state.init, signal, grace)
+    }
+
+    /// As [`Engine::stop`] because the host goes down: it is no wish of the user's ([`Engine::begin_shutdown`]).
+    pub fn stop_for_shutdown(&self, container: &Container) -> Result<(), ControlError> {
+        let state = self.load_state(&container.id)?;
+        match state.status.is_active() {
+            true => self.end(container, state.init, None, None),
+            false => Ok(()),
+        }
+    }
+
+    fn end(
+        &self,
+        container: &Container,
+        init: Option<Process>,
+        signal: Option<i32>,
+        grace: Option<Duration>,
+    ) -> Result<(), ControlError> {
+        let name = &container.spec.name;
         let signal = match (signal, &container.spec.stop_signal) {
             (Some(signal), _) => signal,
             (None, Some(text)) => {
@@ -79,8 +98,9 @@ impl Engine {
             (None, None) => libc::SIGTERM,
         };
         let grace = grace.or(container.spec.stop_grace).unwrap_or(DEFAULT_STOP_GRACE);
-        if let Some(init) = open(state.init, name)? {
+        if let Some(init) = open(init, name)? {
             send(&init, signal, name)?;
+            self.thaw(container); // paused, it could not say goodbye
             if !wait_for(&init, Some(grace), name)? {
                 self.kill_all(container)?;
                 send(&init, libc::SIGKILL, name)?;
@@ -156,6 +176,7 @@ impl Engine {
         let Some(mut state) = durable::read_json::<crate::State>(&path)? else { return Ok(()) };
         if state.status.is_active() {
             state = state.corrected();
+            state.cut_off = !state.is_of_this_boot();
             state.status = Status::Exited;
             state.finished_at = Some(jiff::Timestamp::now());
         }

@@ -80,7 +80,7 @@ impl Engine {
         }
         for mount in &spec.mounts {
             if let MountKind::Volume { name, anonymous, .. } = &mount.kind {
-                self.ensure_volume(name, volume::labels(*anonymous))?;
+                self.ensure_volume(&volume::named(name, *anonymous))?;
             }
         }
         let id = id::random().map_err(FileError::io("read random numbers for", &self.layout.containers()))?;

@@ -33,6 +33,8 @@ pub struct ExecSpec {
     pub open_stdin: bool,
     /// All capabilities.
     pub privileged: bool,
+    /// Nobody waits for it: no input, and its output goes nowhere.
+    pub detached: bool,
 }
 
 /// A process that was started, a child of the caller.
@@ -159,6 +161,10 @@ fn process(container: &Container, config: &Spec, spec: &ExecSpec) -> Result<oci_
 fn stdio(spec: &ExecSpec) -> io::Result<([Option<OwnedFd>; 3], Stdio)> {
     if let Some((rows, cols)) = spec.terminal {
         return Ok(([None, None, None], Stdio::Terminal { rows, cols }));
+    }
+    if spec.detached {
+        let null = || File::options().read(true).write(true).open("/dev/null").map(OwnedFd::from);
+        return Ok(([None, None, None], Stdio::Fds { stdin: null()?, stdout: null()?, stderr: null()? }));
     }
     let pipe = || nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(io::Error::from);
     let (our_stdin, stdin) = if spec.open_stdin {

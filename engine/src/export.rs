@@ -2,10 +2,9 @@
 //!
 //! Runs in the command.
 
-use std::collections::HashSet;
 use std::io::Write;
 
-use lighter_images::derive::{self, DiffError, Form, Upper};
+use lighter_images::derive::{self, DiffError};
 
 use crate::{Container, Engine, ViewError};
 
@@ -25,10 +24,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`ExportError`]; what was written then is the beginning of an archive.
-    pub fn export(&self, container: &Container, out: impl Write + Send) -> Result<(), ExportError> {
-        let placeholders = HashSet::new();
-        let write = |directory| derive::archive(Upper { directory, placeholders: &placeholders }, Form::Whole, out);
-        self.with_files_of(container, write)??;
+    pub fn export(&self, container: &Container, out: impl Write) -> Result<(), ExportError> {
+        derive::archive(self.files_of(container)?, out)?;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use lighter_images::store::Image;
 use nix::errno::Errno;
@@ -53,7 +53,7 @@ impl Engine {
     /// # Errors
     /// [`CopyError`].
     pub fn copy_from_image(&self, image: &Image, path: &str, destination: &Path) -> Result<(), CopyError> {
-        let clean = Path::new(path).components().collect::<PathBuf>();
+        let clean = clean(path);
         let name = clean.file_name().map(|name| name.to_owned());
         let target = match &name {
             Some(name) if destination.is_dir() => destination.join(name),
@@ -62,16 +62,26 @@ impl Engine {
         if target.is_dir() {
             return Err(CopyError::Exists(target));
         }
-        self.with_files_of_image(image, |root| {
-            let failed = |source: io::Error| match source.raw_os_error() {
-                Some(libc::ENOENT | libc::ENOTDIR) if target.parent().is_none_or(Path::exists) => {
-                    CopyError::NotFound { image: image.name(), path: path.to_owned() }
-                }
-                _ => CopyError::Copy { image: image.name(), path: path.to_owned(), target: target.clone(), source },
-            };
-            copy(root, &clean, &target).map_err(failed)
-        })?
+        copy(self.files_of_image(image)?, &clean, &target).map_err(|source| match source.raw_os_error() {
+            Some(libc::ENOENT | libc::ENOTDIR) if target.parent().is_none_or(Path::exists) => {
+                CopyError::NotFound { image: image.name(), path: path.to_owned() }
+            }
+            _ => CopyError::Copy { image: image.name(), path: path.to_owned(), target: target.clone(), source },
+        })
     }
+}
+
+/// Cleans a path as docker does, by its words alone: `..` takes the last one away, and stops at the root.
+fn clean(path: &str) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(name) => clean.push(name),
+            Component::ParentDir => _ = clean.pop(),
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+    clean
 }
 
 fn copy(root: OwnedFd, path: &Path, target: &Path) -> io::Result<()> {

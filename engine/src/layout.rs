@@ -129,6 +129,10 @@ impl ContainerPaths {
     pub fn cgroup(&self) -> PathBuf {
         self.run.join("cgroup.json")
     }
+    /// Returns the file that exists while the user wants the container paused.
+    pub fn pause_request(&self) -> PathBuf {
+        self.run.join("paused")
+    }
     /// Returns the file that names the command which has stopped the container's processes for a while.
     pub(crate) fn frozen_by(&self) -> PathBuf {
         self.run.join("frozen-by.json")

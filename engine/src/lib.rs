@@ -9,6 +9,8 @@
 //! | [`Engine::create`] | records a container from a [`ContainerSpec`]; no process, no mount |
 //! | [`Engine::start`] | spawns its monitor, which mounts, plugs in, launches, and says how that went |
 //! | [`Engine::stop`], [`Engine::kill`], [`Engine::wait`] | signals and waits; the monitor tears down |
+//! | [`Engine::pause`], [`Engine::unpause`] | freezes and thaws |
+//! | [`Engine::processes`], [`Engine::usage`] | what runs inside, and what it uses |
 //! | [`Engine::remove`] | deletes the record and everything that belongs to it |
 //! | [`Engine::exec`] | runs a second process inside |
 //! | [`Engine::commit`], [`Engine::export`] | makes an image, or an archive, of a container's files |
@@ -19,14 +21,17 @@
 //! All of it runs in the command, except `monitor`, which runs in the process of that name.
 
 mod attach;
+mod boot;
 mod build;
 mod check;
 mod commit;
 mod container;
+mod container_copy;
 mod control;
 mod create;
 mod durable;
 mod etc;
+mod events;
 mod exec;
 pub mod exit_code;
 mod export;
@@ -41,6 +46,8 @@ mod logs;
 pub mod monitor;
 mod network;
 mod oci;
+mod pause;
+mod processes;
 mod remove;
 mod rootfs;
 pub mod signal;
@@ -62,9 +69,11 @@ pub use build::{BuildSession, BuildSessionError};
 pub use check::{CheckError, Checked};
 pub use commit::{CommitError, CommitOptions};
 pub use container::Container;
+pub use container_copy::{ContainerCopyError, CopyOptions};
 pub use control::ControlError;
 pub use create::CreateError;
 pub use durable::FileError;
+pub use events::{Event, EventStream};
 pub use exec::{Exec, ExecError, ExecSpec};
 pub use export::ExportError;
 pub use freeze::FreezeError;
@@ -76,15 +85,19 @@ pub use lighter_images as images;
 use lighter_images::remove_tree;
 pub use lighter_netns as netns;
 pub use lighter_runtime as runtime;
-pub use lock::Lock;
+pub use lock::{Holder, Lock};
 pub use logs::{LogEntry, LogQuery, LogReader, Stream};
 pub use network::{ConnectError, NetworkError};
+pub use pause::PauseError;
+pub use processes::{ProcessEntry, Traffic, Usage};
 pub use remove::{RemoveError, RemoveOptions};
 pub use spec::*;
 pub use start::{StartError, StartOptions, Started};
 pub use state::{EXIT_CODE_UNKNOWN, Health, HealthStatus, ProbeResult, Process, State, Status};
 pub use view::ViewError;
-pub use volume::{Volume, VolumeError};
+pub use volume::{
+    Volume, VolumeError, VolumeOptionError, VolumeSpec, check_volume_options, is_anonymous as is_anonymous_volume,
+};
 pub use watch::Watch;
 
 /// Returns a name that nobody has: 64 random hexadecimal digits.
@@ -171,15 +184,19 @@ impl Engine {
         &self.net
     }
 
-    /// Waits for the lock of a project: two commands never plan for it at once.
+    /// Takes the lock of a project, or returns who holds it: two commands never plan for it at once.
     ///
     /// Never hold it while waiting for a container.
-    pub fn lock_project(&self, project: &str) -> Result<Lock, FileError> {
-        Lock::take(&self.layout.lock(&format!("project-{project}")))
+    pub fn lock_project(&self, project: &str) -> Result<Result<Lock, Option<Holder>>, FileError> {
+        Lock::take_or_holder(&self.layout.lock(&format!("project-{project}")))
     }
 
     pub(crate) fn lock_container(&self, id: &str) -> Result<Lock, FileError> {
         Lock::take(&self.layout.lock(&format!("container-{id}")))
+    }
+
+    pub(crate) fn lock_volume(&self, name: &str) -> Result<Lock, FileError> {
+        Lock::take(&self.layout.lock(&format!("volume-{name}")))
     }
 
     pub(crate) fn lock_containers(&self) -> Result<Lock, FileError> {

@@ -88,6 +88,14 @@ pub(crate) fn config(context: &Context<'_>) -> Result<Spec, ConfigError> {
     Ok(builder.build()?)
 }
 
+/// Returns what of the specification this host cannot give, one sentence each, where Docker goes on without it.
+pub(crate) fn warnings(spec: &ContainerSpec) -> Vec<String> {
+    let spared = spec.resources.oom_kill_disable && !resources::can_disable_oom_kill();
+    let text =
+        "the kernel cannot spare a container when memory runs out (cgroup version 2): oom_kill_disable is left out";
+    spared.then(|| text.to_owned()).into_iter().collect()
+}
+
 fn linux(context: &Context<'_>, capabilities: &HashSet<Capability>) -> Result<Linux, ConfigError> {
     let isolation = &context.spec.isolation;
     let sysctls = context.spec.isolation.sysctls.iter();

@@ -126,7 +126,8 @@ impl Engine {
 
     /// Undoes everything a run of the container did to the host; idempotent, and the later steps run even if one fails.
     ///
-    /// 1 processes, as they hold everything else; 2 cgroup; 3 mounts; 4 network; 5 the run directory.
+    /// 1 processes, as they hold everything else; 2 cgroup; 3 mounts; 4 network; 5 the run directory; 6 what is
+    /// mounted at its volumes, last, as the run directory says who uses them.
     pub(crate) fn tear_down(&self, id: &str) -> Result<(), RemoveError> {
         let paths = self.layout.container(id);
         let steps = [
@@ -136,7 +137,8 @@ impl Engine {
             self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source }),
         ];
         steps.into_iter().collect::<Result<(), _>>()?;
-        Ok(durable::remove_tree(paths.run())?)
+        durable::remove_tree(paths.run())?;
+        Ok(self.release_volumes(id)?)
     }
 
     fn tear_down_cgroup(&self, id: &str) -> Result<(), RemoveError> {

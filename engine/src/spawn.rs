@@ -1,7 +1,7 @@
 //! Starting a monitor process: this binary once more, from a sealed copy, with nothing of the caller's.
 //!
-//! One record goes in on fd 3, one reply comes out on fd 4; an attached client rides on fd 5, and on fd 6 the file in which
-//! steps are recorded.
+//! One record goes in on fd 3, one reply comes out on fd 4; an attached client rides on fd 5, on fd 6 the file in which
+//! steps are recorded, and on fd 7 the container's lock.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -18,6 +18,8 @@ use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
 use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 
+use crate::Lock;
+
 /// First argument that makes this binary a monitor.
 pub const MONITOR_VERB: &str = "__monitor";
 
@@ -30,6 +32,8 @@ pub(crate) const ATTACH_FD: i32 = 5;
 
 /// Descriptor of the file that steps are recorded in.
 pub(crate) const TRACE_FD: i32 = 6;
+/// Descriptor of the container's lock: it is held until the start is over, even if the command that took it is killed.
+pub(crate) const LOCK_FD: i32 = 7;
 
 /// What a monitor is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,6 +54,8 @@ pub(crate) struct LaunchRecord {
 pub(crate) enum Task {
     /// Start the container.
     Start,
+    /// Start a container again that has ended after its monitor had died.
+    Restart,
     /// Look after a container whose monitor has died.
     Adopt,
 }
@@ -79,12 +85,14 @@ pub enum SpawnError {
 }
 
 /// Starts a monitor and waits for its reply.
-pub(crate) fn monitor(record: &LaunchRecord, attach: Option<UnixStream>) -> Result<Reply, SpawnError> {
+pub(crate) fn monitor(record: &LaunchRecord, attach: Option<UnixStream>, lock: &Lock) -> Result<Reply, SpawnError> {
     let program = sealed::open()?;
     let (record_read, record_write) = pipe()?;
     let (reply_read, reply_write) = pipe()?;
     let effect = || Effect::Spawn { program: "lighter".to_owned(), args: vec![MONITOR_VERB.to_owned()] };
-    trace::step(effect, || spawn(&program, &record_read, &reply_write, attach.as_ref()))?;
+    trace::step(effect, || {
+        spawn(&program, Handed { record: &record_read, reply: &reply_write, attach: attach.as_ref(), lock })
+    })?;
     drop((record_read, reply_write, attach));
     let text = serde_json::to_vec(record).expect("the record has no failing serialiser");
     File::from(record_write).write_all(&text).map_err(SpawnError::Spawn)?;
@@ -93,12 +101,20 @@ pub(crate) fn monitor(record: &LaunchRecord, attach: Option<UnixStream>) -> Resu
     serde_json::from_slice(&reply).map_err(SpawnError::NoReply)
 }
 
-fn spawn(program: &OwnedFd, record: &OwnedFd, reply: &OwnedFd, attach: Option<&UnixStream>) -> Result<(), SpawnError> {
+/// What a monitor is given.
+struct Handed<'a> {
+    record: &'a OwnedFd,
+    reply: &'a OwnedFd,
+    attach: Option<&'a UnixStream>,
+    lock: &'a Lock,
+}
+
+fn spawn(program: &OwnedFd, handed: Handed<'_>) -> Result<(), SpawnError> {
     let error = |errno: nix::Error| SpawnError::Spawn(errno.into());
     // high numbers first, so that no dup2 below overwrites one that is still to be copied
     let lift = |fd: &dyn AsRawFd| lift(fd.as_raw_fd());
-    let (record, reply) = (lift(record)?, lift(reply)?);
-    let attach = attach.map(|fd| lift(fd)).transpose()?;
+    let (record, reply, lock) = (lift(handed.record)?, lift(handed.reply)?, lift(&handed.lock.as_fd())?);
+    let attach = handed.attach.map(|fd| lift(fd)).transpose()?;
     let trace = trace::file().map(|fd| lift(&fd)).transpose()?;
     let mut actions = PosixSpawnFileActions::init().map_err(error)?;
     for fd in 0..3 {
@@ -106,6 +122,7 @@ fn spawn(program: &OwnedFd, record: &OwnedFd, reply: &OwnedFd, attach: Option<&U
     }
     actions.add_dup2(record.as_raw_fd(), RECORD_FD).map_err(error)?;
     actions.add_dup2(reply.as_raw_fd(), REPLY_FD).map_err(error)?;
+    actions.add_dup2(lock.as_raw_fd(), LOCK_FD).map_err(error)?;
     if let Some(attach) = &attach {
         actions.add_dup2(attach.as_raw_fd(), ATTACH_FD).map_err(error)?;
     }

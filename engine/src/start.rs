@@ -3,6 +3,7 @@
 use std::os::unix::net::UnixStream;
 
 use crate::durable::FileError;
+use crate::monitor::restart;
 use crate::runtime::trace;
 use crate::spawn::{self, LaunchRecord, Reply, SpawnError, Task};
 use crate::state::Status;
@@ -71,7 +72,7 @@ impl Engine {
     /// Starts a container and returns when it runs. One that runs already stays as it is.
     pub fn start(&self, container: &Container, options: StartOptions) -> Result<Started, StartError> {
         let name = &container.spec.name;
-        let _lock = self.lock_container(&container.id)?;
+        let lock = self.lock_container(&container.id)?;
         let state = self.load_state(&container.id)?;
         match state.status {
             Status::Paused => return Err(StartError::Paused(name.clone())),
@@ -92,7 +93,7 @@ impl Engine {
             (None, None)
         };
         let record = self.launch_record(&container.id, Task::Start, options.attach);
-        let reply = spawn::monitor(&record, theirs).map_err(|error| {
+        let reply = spawn::monitor(&record, theirs, &lock).map_err(|error| {
             // made with the network, and nobody's without a monitor
             let _ = self.net.teardown_if_unused();
             monitor_error(name)(error)
@@ -123,7 +124,7 @@ impl Engine {
 
     fn recover_one(&self, id: &str) -> Result<(), StartError> {
         // a command that is starting it right now holds the lock and looks after it
-        let Some(_lock) = crate::Lock::try_take(&self.layout.lock(&format!("container-{id}")))? else {
+        let Some(lock) = crate::Lock::try_take(&self.layout.lock(&format!("container-{id}")))? else {
             return Ok(());
         };
         let path = self.layout.container(id).state();
@@ -133,10 +134,29 @@ impl Engine {
         }
         if state.status.is_active() && state.has_init() {
             let record = self.launch_record(id, Task::Adopt, false);
-            spawn::monitor(&record, None).map_err(monitor_error(id))?;
+            spawn::monitor(&record, None, &lock).map_err(monitor_error(id))?;
+            return Ok(());
+        }
+        if self.goes_on(id, &state)? {
+            // the record stays as it is until the new monitor has written its own: killed in between, the next command
+            // comes here again
+            self.tear_down(id)?;
+            let record = self.launch_record(id, Task::Restart, false);
+            spawn::monitor(&record, None, &lock).map_err(monitor_error(id))?;
             return Ok(());
         }
         Ok(self.settle(id)?)
+    }
+
+    /// Returns whether a container whose monitor has died, and that has ended since, starts again by its policy.
+    ///
+    /// After a reboot it does not, until `boot` says so.
+    fn goes_on(&self, id: &str, state: &crate::State) -> Result<bool, FileError> {
+        let paths = self.layout.container(id);
+        let spec = durable::read_json::<crate::ContainerSpec>(&paths.spec())?;
+        let Some(spec) = spec.filter(|_| state.status.is_active() && state.is_of_this_boot()) else { return Ok(false) };
+        let exit_code = state.exit_code.unwrap_or(crate::EXIT_CODE_UNKNOWN);
+        Ok(restart::wanted(spec.restart, exit_code, state.restart_count, self.is_to_stop(&paths)))
     }
 
     fn launch_record(&self, id: &str, task: Task, attached: bool) -> LaunchRecord {

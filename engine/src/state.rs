@@ -102,6 +102,8 @@ pub struct State {
     pub exit_code: Option<i32>,
     /// The kernel killed it for want of memory.
     pub oom_killed: bool,
+    /// The host went down while it ran, and it has not been started since.
+    pub cut_off: bool,
     /// Why it could not start.
     pub error: Option<String>,
     /// When it was made.
@@ -122,6 +124,11 @@ impl State {
     /// Returns the state of a container that was just made.
     pub(crate) fn created(now: Timestamp) -> Self {
         Self { version: STATE_VERSION, created_at: Some(now), ..Self::default() }
+    }
+
+    /// Returns whether this was written since the host has booted.
+    pub(crate) fn is_of_this_boot(&self) -> bool {
+        process::boot_id().is_ok_and(|boot| boot == self.boot_id)
     }
 
     /// Returns whether the monitor that wrote this still lives.

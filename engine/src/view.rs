@@ -1,11 +1,12 @@
 //! A root file system to read from: an image's, or that of a container whether it runs or not.
 //!
-//! Runs in the command. What is not mounted for a container is mounted for one thread alone, in a mount namespace of its
-//! own: no other process sees it, and it goes with the thread, however that ends.
+//! Runs in the command. What is not mounted for a container is mounted in a mount namespace that ends at once: no other
+//! process sees it, and it goes with the descriptor of its root, however this process ends.
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -44,83 +45,71 @@ pub enum ViewError {
 }
 
 impl Engine {
-    /// Runs `f` with the root directory of a container's file system, without what is mounted in it.
+    /// Opens the root directory of a container's file system, without what is mounted in it.
     ///
     /// # Errors
     /// [`ViewError`].
-    pub fn with_files_of<T: Send>(
-        &self,
-        container: &Container,
-        f: impl FnOnce(OwnedFd) -> T + Send,
-    ) -> Result<T, ViewError> {
-        let name = &container.spec.name;
-        if self.load_state(&container.id)?.status.is_active() && rootfs::is_mounted(&container.paths.rootfs()) {
-            let root = File::open(container.paths.rootfs()).map_err(failed(name))?;
-            return Ok(f(root.into()));
+    pub(crate) fn files_of(&self, container: &Container) -> Result<OwnedFd, ViewError> {
+        let (name, paths) = (&container.spec.name, &container.paths);
+        if self.load_state(&container.id)?.status.is_active() && rootfs::is_mounted(&paths.rootfs()) {
+            return Ok(File::open(paths.rootfs()).map_err(failed(name))?.into());
         }
-        if container.paths.copy().exists() {
-            return Ok(f(File::open(container.paths.copy()).map_err(failed(name))?.into()));
+        if paths.copy().exists() {
+            return Ok(File::open(paths.copy()).map_err(failed(name))?.into());
         }
         let source = &container.spec.image;
         let image = self.images.find(&source.id)?.ok_or_else(|| ViewError::NoImage(source.reference.clone()))?;
         let root = self.images.root_directory(&image);
-        rootfs::adopt_root(root.as_deref(), &container.paths.upper()).map_err(failed(name))?;
-        let lowers = [vec![container.paths.upper()], self.images.layers(&image)?].concat();
-        self.with_layers(name, &lowers, None, f)
+        rootfs::adopt_root(root.as_deref(), &paths.upper()).map_err(failed(name))?;
+        let layers = [vec![paths.upper()], self.images.layers(&image)?].concat();
+        self.stacked(&layers, None).map_err(failed(name))
     }
 
-    /// Runs `f` with the root directory of an image.
+    /// Opens the root directory of an image.
     ///
     /// # Errors
     /// [`ViewError`].
-    pub fn with_files_of_image<T: Send>(
-        &self,
-        image: &Image,
-        f: impl FnOnce(OwnedFd) -> T + Send,
-    ) -> Result<T, ViewError> {
+    pub(crate) fn files_of_image(&self, image: &Image) -> Result<OwnedFd, ViewError> {
         let image = &self.images.complete(image.clone(), &Silent)?;
         let root = self.images.root_directory(image);
-        self.with_layers(&image.name(), &self.images.layers(image)?, Some(root.as_deref()), f)
+        self.stacked(&self.images.layers(image)?, Some(root.as_deref())).map_err(failed(&image.name()))
     }
 
-    /// Runs `f` with these directories stacked, topmost first; with `adopted`, below an empty one that has the owner and
-    /// mode of that directory.
-    fn with_layers<T: Send>(
-        &self,
-        name: &str,
-        lowers: &[PathBuf],
-        adopted: Option<Option<&Path>>,
-        f: impl FnOnce(OwnedFd) -> T + Send,
-    ) -> Result<T, ViewError> {
-        let place = self.layout.run();
-        let inside = || -> Result<T, ViewError> {
-            let root = stack(place, lowers, adopted).map_err(failed(name))?;
-            Ok(f(root))
-        };
+    /// Stacks these directories, topmost first; with `adopted`, below an empty one that has the owner and mode of that
+    /// directory. A thread does, which a namespace can be given to; what it mounted stays until the descriptor is closed.
+    fn stacked(&self, layers: &[PathBuf], adopted: Option<Option<&Path>>) -> io::Result<OwnedFd> {
+        let inside = || stack(self.layout.run(), layers, adopted);
         thread::scope(|scope| scope.spawn(inside).join()).unwrap_or_else(|panic| resume_unwind(panic))
     }
 }
 
 /// Mounts in a namespace of the calling thread's own, on top of `place`, which only has to be there.
-fn stack(place: &Path, lowers: &[PathBuf], adopted: Option<Option<&Path>>) -> io::Result<OwnedFd> {
+fn stack(place: &Path, layers: &[PathBuf], adopted: Option<Option<&Path>>) -> io::Result<OwnedFd> {
     let none = None::<&str>;
     unshare(CloneFlags::CLONE_NEWNS)?;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+    // Opened before that place is covered, which they may be below, and in this namespace, as overlayfs wants them.
+    let open = |path: &Path| File::open(path);
+    let layers = layers.iter().map(|layer| open(layer)).collect::<io::Result<Vec<_>>>()?;
+    let image_root = adopted.map(|root| root.map(open).transpose()).transpose()?;
     mount(none, place, Some("tmpfs"), MsFlags::empty(), Some("mode=700"))?;
     let directory = |name: &str| {
         let path = place.join(name);
-        fs::DirBuilder::new().create(&path).map(|()| path)
+        fs::DirBuilder::new().mode(0o700).create(&path).map(|()| path)
     };
     let (top, target, bottom) = (directory("top")?, directory("merged")?, directory("bottom")?);
     // overlayfs without a writable directory wants two others at least.
-    let mut all: Vec<PathBuf> = lowers.iter().cloned().chain([bottom]).collect();
-    if let Some(image_root) = adopted {
-        fs::set_permissions(&top, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-        rootfs::adopt_root(image_root, &top)?;
+    let mut all: Vec<PathBuf> = layers.iter().map(by_descriptor).chain([bottom]).collect();
+    if let Some(image_root) = image_root {
+        rootfs::adopt_root(image_root.as_ref().map(by_descriptor).as_deref(), &top)?;
         all.insert(0, top);
     }
     rootfs::mount_read_only(&target, &all)?;
     Ok(File::open(&target)?.into())
+}
+
+fn by_descriptor(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 fn failed(name: &str) -> impl Fn(io::Error) -> ViewError {

@@ -1,6 +1,7 @@
 //! Named volumes: a directory, a record, and the copy of the image's content into an empty one.
 
 pub(crate) mod copy_up;
+mod options;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,6 +18,7 @@ use crate::runtime::trace::{self, Effect};
 use crate::{Engine, MountKind, id};
 
 pub(crate) use copy_up::copy_up;
+pub use options::{VolumeOptionError, check as check_volume_options};
 
 /// Label of a volume that belongs to one container.
 const ANONYMOUS: &str = "com.docker.volume.anonymous";
@@ -29,6 +31,9 @@ pub struct Volume {
     /// Labels, for people and filters.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// What is mounted there: `type`, `device` and `o` as Docker's driver `local` has them; empty = a plain directory.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// The directory with its content.
@@ -75,15 +80,45 @@ pub enum VolumeError {
         #[source]
         source: io::Error,
     },
+    /// Its options cannot be.
+    #[error(transparent)]
+    Options(#[from] VolumeOptionError),
+    /// What its options say cannot be mounted, or not unmounted.
+    #[error("{act} volume `{name}`")]
+    Mount {
+        /// `mount` or `unmount`.
+        act: &'static str,
+        /// The volume.
+        name: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// Returns the labels of a volume that is made because a container names it.
-pub(crate) fn labels(anonymous: bool) -> BTreeMap<String, String> {
+/// What a volume shall be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeSpec {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// What is mounted there; see [`Volume::options`].
+    pub options: BTreeMap<String, String>,
+}
+
+/// Returns the volume that is made because a container names it.
+pub(crate) fn named(name: &str, anonymous: bool) -> VolumeSpec {
     let label = anonymous.then(|| (ANONYMOUS.to_owned(), String::new()));
-    label.into_iter().collect()
+    VolumeSpec { name: name.to_owned(), labels: label.into_iter().collect(), options: BTreeMap::new() }
+}
+
+/// Returns whether a volume belongs to one container, which has made it.
+pub fn is_anonymous(volume: &Volume) -> bool {
+    volume.labels.contains_key(ANONYMOUS)
 }
 
 /// Returns the directory to mount: the volume's root, or a folder in it that must exist.
@@ -101,11 +136,13 @@ pub(crate) fn source(volume: &Volume, subpath: Option<&str>) -> Result<PathBuf, 
 }
 
 impl Engine {
-    /// Returns the volume, made with these labels if it was not there.
-    pub fn ensure_volume(&self, name: &str, labels: BTreeMap<String, String>) -> Result<Volume, VolumeError> {
+    /// Returns the volume, made as `spec` says if it was not there.
+    pub fn ensure_volume(&self, spec: &VolumeSpec) -> Result<Volume, VolumeError> {
+        let VolumeSpec { name, labels, options } = spec;
         if !id::is_name(name) {
             return Err(VolumeError::Name(name.to_owned()));
         }
+        options::check(options)?;
         let _lock = crate::Lock::take(&self.layout.lock("volumes"))?;
         if let Some(volume) = self.volume(name)? {
             return Ok(volume);
@@ -119,7 +156,8 @@ impl Engine {
             .map_err(FileError::io("create directory", &mountpoint))?;
         fs::set_permissions(&mountpoint, std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .map_err(FileError::io("change the mode of", &mountpoint))?;
-        let volume = Volume { name: name.to_owned(), labels, created_at: Timestamp::now(), mountpoint };
+        let (name, labels, options) = (name.clone(), labels.clone(), options.clone());
+        let volume = Volume { name, labels, options, created_at: Timestamp::now(), mountpoint };
         durable::write_json(&directory.join("volume.json"), &volume, true)?;
         durable::sync_parent(&directory).map_err(FileError::io("sync", &directory))?;
         Ok(volume)
@@ -155,9 +193,64 @@ impl Engine {
             return Err(VolumeError::InUse { name: name.to_owned(), holder });
         }
         let directory = self.layout.volumes().join(name);
+        self.unmount_volume(name)?; // a monitor that was killed has left it
         // without its record it is no volume any more, however far the deletion of the content comes
         durable::remove_file(&directory.join("volume.json"))?;
         Ok(durable::remove_tree(&directory)?)
+    }
+
+    /// Returns the volumes that no container has.
+    pub fn unused_volumes(&self) -> Result<Vec<Volume>, FileError> {
+        let used: std::collections::BTreeSet<String> = self
+            .containers()?
+            .into_iter()
+            .flat_map(|container| container.spec.mounts)
+            .filter_map(|mount| match mount.kind {
+                MountKind::Volume { name, .. } => Some(name),
+                _ => None,
+            })
+            .collect();
+        let mut volumes = self.volumes()?;
+        volumes.retain(|volume| !used.contains(&volume.name));
+        Ok(volumes)
+    }
+
+    /// Mounts what the options of a volume say, unless it is.
+    pub(crate) fn mount_volume(&self, volume: &Volume) -> Result<(), VolumeError> {
+        let _lock = crate::Lock::take(&self.layout.lock("volumes"))?;
+        let failed = |source| VolumeError::Mount { act: "mount", name: volume.name.clone(), source };
+        options::ensure_mounted(&volume.options, &volume.mountpoint).map_err(failed)
+    }
+
+    /// Unmounts the volumes of a container that has ended, as far as no other one that runs has them.
+    pub(crate) fn release_volumes(&self, id: &str) -> Result<(), VolumeError> {
+        let Some(container) = self.load(id)? else { return Ok(()) };
+        for mount in &container.spec.mounts {
+            let MountKind::Volume { name, .. } = &mount.kind else { continue };
+            if self.volume(name)?.is_none_or(|volume| volume.options.is_empty()) {
+                continue;
+            }
+            let _lock = crate::Lock::take(&self.layout.lock("volumes"))?;
+            let uses = |kind: &MountKind| matches!(kind, MountKind::Volume { name: other, .. } if other == name);
+            let is_used = self.containers()?.iter().any(|other| {
+                other.id != id
+                    && (other.state.status.is_active() || other.paths().run().exists())
+                    && other.spec.mounts.iter().any(|mount| uses(&mount.kind))
+            });
+            if !is_used {
+                self.unmount_volume(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unmount_volume(&self, name: &str) -> Result<(), VolumeError> {
+        let mountpoint = self.layout.volumes().join(name).join("_data");
+        let failed = |source| VolumeError::Mount { act: "unmount", name: name.to_owned(), source };
+        match options::is_mounted(&mountpoint).map_err(failed)? {
+            true => crate::rootfs::unmount(&mountpoint).map_err(failed),
+            false => Ok(()),
+        }
     }
 
     fn volume_holder(&self, wanted: &str) -> Result<Option<String>, FileError> {

@@ -1,6 +1,6 @@
 //! Images: reference → registry → store → layers → root filesystem.
 //!
-//! Everything here runs in the shell command's process (`pull`, `images`, `rmi`, `up`, `run`); the monitor and a
+//! Everything here runs in the shell command's process (`pull`, `images`, `rmi`, `up`, `run`, `registry serve`); the monitor and a
 //! container's init never touch the store. Between two commands nothing stays behind but plain files: an OCI image
 //! layout under `ROOT/images` and one unpacked directory per layer under `ROOT/layers`.
 //!

@@ -26,6 +26,7 @@ use std::sync::atomic::AtomicBool;
 
 use jiff::Timestamp;
 
+use crate::digest::Digest;
 use crate::platform::Platform;
 use crate::progress::{Event, Progress};
 use crate::reference::Reference;
@@ -109,6 +110,15 @@ fn bring(errand: &Errand<'_>, resolved: &Resolved, downloads: &Slots) -> Result<
     let (image, changed) = store.publish(reference, &resolved.config_digest, entry)?;
     progress.report(Event::Done { reference, digest: &resolved.served, changed });
     Ok(image)
+}
+
+/// Asks the registry which digest `reference` has now, and stores nothing. Blocks.
+///
+/// # Errors
+/// [`PullError::Registry`].
+pub fn digest(reference: &Reference, access: &Access, progress: &dyn Progress) -> Result<Digest, PullError> {
+    let subject = Subject { reference: reference.clone(), purpose: Purpose::Read };
+    Ok(converse(&subject, access, progress, |session| session.manifest(None))??.digest)
 }
 
 /// Lists everything the image consists of.

@@ -12,10 +12,9 @@ mod error;
 
 pub use error::PushError;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::resume_unwind;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use jiff::Timestamp;
@@ -38,6 +37,8 @@ const MOST_SOURCES: usize = 8;
 /// How to push.
 #[derive(Debug, Clone)]
 pub struct PushOptions {
+    /// Whether to push every tag of the repository that the store has.
+    pub all_tags: bool,
     /// How registries are reached, and as whom.
     pub access: Access,
     /// How many layers are sent at once.
@@ -49,7 +50,12 @@ pub struct PushOptions {
 impl Default for PushOptions {
     /// Registries as they are without any configuration, five layers at once.
     fn default() -> Self {
-        PushOptions { access: Access::default(), uploads: Slots::new(DEFAULT_UPLOADS), piece: registry::PIECE }
+        PushOptions {
+            all_tags: false,
+            access: Access::default(),
+            uploads: Slots::new(DEFAULT_UPLOADS),
+            piece: registry::PIECE,
+        }
     }
 }
 
@@ -79,40 +85,55 @@ struct BlobToPush {
     is_layer: bool,
 }
 
-/// Pushes the tag `reference`, or every tag of its repository that the store has. Blocks; `progress` is called from
-/// several threads.
+/// Pushes the tag `reference`, or every tag of its repository. Blocks; `progress` is called from several threads.
 ///
 /// # Errors
 /// See [`PushError`]. A tag is at the registry only when everything that it needs is.
 pub fn push(
     store: &Store,
     reference: &Reference,
-    all_tags: bool,
     options: &PushOptions,
     progress: &dyn Progress,
 ) -> Result<Vec<Pushed>, PushError> {
     if reference.digest().is_some() {
         return Err(PushError::ByDigest(reference.familiar()));
     }
-    let references = if all_tags { store.tags(reference)? } else { vec![reference.clone()] };
+    let references = if options.all_tags { store.tags(reference)? } else { vec![reference.clone()] };
     let images: Vec<Outbound> =
         references.into_iter().map(|reference| outbound(store, reference)).collect::<Result<_, _>>()?;
     if images.is_empty() {
         return Err(PushError::NoTags(reference.familiar_name()));
     }
-    let blobs = blobs(store, &images)?;
-    let needs =
-        images.iter().map(|image| image.known.manifest.clone()).chain(blobs.iter().map(|blob| blob.digest.clone()));
-    let (_lease, _) = store.begin(&Needs { blobs: needs.collect(), layers: Default::default() })?;
+    let blobs = blobs(&images)?;
+    let (_lease, _) = store.begin(&needs(&images, &blobs))?;
+    // From here on nobody takes away what is there.
+    if let Some(missing) = blobs.iter().find(|blob| !store.blobs().has(&blob.digest, blob.size)) {
+        return Err(PushError::MissingBlob { digest: missing.digest.clone(), reference: reference.familiar() });
+    }
     let sources = sources(store, reference, &blobs)?;
-    let paths: Vec<String> = sources.values().cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
-    let subject = Subject { reference: reference.clone(), purpose: Purpose::Write { sources: paths } };
+    let paths: BTreeSet<String> = sources.values().cloned().collect();
+    let purpose = Purpose::Write { sources: paths.into_iter().collect() };
+    let subject = Subject { reference: reference.clone(), purpose };
     converse(&subject, &options.access, progress, |session| {
         session.settle()?;
+        images.iter().for_each(|image| image.warn(progress));
         let work = Work { store, session, sources: &sources, piece: options.piece, progress };
         work.send_all(&blobs, &options.uploads)?;
         images.iter().map(|image| work.finish(image)).collect()
     })?
+}
+
+impl Outbound {
+    /// Says so if the name stands for more at its registry than what is here.
+    fn warn(&self, progress: &dyn Progress) {
+        if self.known.served.as_ref().is_some_and(|served| *served != self.known.manifest) {
+            let text = format!(
+                "`{}` was pulled from an index of several platforms; the one that is here takes its place",
+                self.reference.familiar()
+            );
+            progress.report(Event::Warning { text: &text });
+        }
+    }
 }
 
 fn outbound(store: &Store, reference: Reference) -> Result<Outbound, PushError> {
@@ -125,22 +146,25 @@ fn outbound(store: &Store, reference: Reference) -> Result<Outbound, PushError> 
     }
 }
 
-/// Lists the blobs of all images, each once; all of them are in the store.
-fn blobs(store: &Store, images: &[Outbound]) -> Result<Vec<BlobToPush>, PushError> {
+/// Lists the blobs of all images, each once.
+fn blobs(images: &[Outbound]) -> Result<Vec<BlobToPush>, PushError> {
     let mut blobs: Vec<BlobToPush> = Vec::new();
     for image in images {
         let layers = image.manifest.layers().iter().map(|layer| (layer, true));
         for (descriptor, is_layer) in layers.chain([(image.manifest.config(), false)]) {
             let blob = blob(descriptor, is_layer)?;
-            if !store.blobs().has(&blob.digest, blob.size) {
-                return Err(PushError::MissingBlob { digest: blob.digest, reference: image.reference.familiar() });
-            }
             if !blobs.iter().any(|other| other.digest == blob.digest) {
                 blobs.push(blob);
             }
         }
     }
     Ok(blobs)
+}
+
+/// Lists all that must stay in the store meanwhile.
+fn needs(images: &[Outbound], blobs: &[BlobToPush]) -> Needs {
+    let manifests = images.iter().map(|image| image.known.manifest.clone());
+    Needs { blobs: manifests.chain(blobs.iter().map(|blob| blob.digest.clone())).collect(), layers: HashSet::new() }
 }
 
 fn blob(descriptor: &Descriptor, is_layer: bool) -> Result<BlobToPush, PushError> {

@@ -82,9 +82,6 @@ pub enum ReferenceError {
 }
 
 impl Reference {
-    /// The domain of what is pushed to this host: nobody pulls from it, so a push never takes the place of another image.
-    pub(crate) const PUSHED: &str = "localhost";
-
     /// Returns the registry's domain, with its port if one is given: `docker.io`, `127.0.0.1:5000`.
     pub fn domain(&self) -> &str {
         &self.domain

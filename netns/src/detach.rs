@@ -77,14 +77,20 @@ impl Host {
         failures
     }
 
+    /// Returns whether a network has a container; one that cannot be read is taken to have.
+    fn is_used(&self, network: &str) -> bool {
+        self.containers_of_network(network).map_or(true, |containers| !containers.is_empty())
+    }
+
     fn forget(&self, container: &str, (leases, ports): (&[Lease], Option<&PortRecord>), failures: &mut Failures) {
         let Some(lock) = failures.note(self.lock()) else { return };
         for lease in leases {
-            failures.note(self.remove_lease(&lease.endpoint.network, container, &lock));
+            failures.note(self.remove_lease(lease, &lock));
         }
         failures.note(self.remove_ports(container, &lock));
         let old = Content::of(leases, ports.map(std::slice::from_ref).unwrap_or_default());
-        failures.note(self.dismiss(old, &lock));
+        let used = leases.iter().filter(|lease| self.is_used(&lease.endpoint.network)).map(|lease| &*lease.bridge);
+        failures.note(self.dismiss(old, &used.collect::<Vec<_>>(), &lock));
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::options::Features;
 
 /// What a caller wants of a new network; everything left out is chosen by [`crate::Host::create_network`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkSpec {
     /// Name, unique on this host: a letter or digit, then letters, digits, `_`, `.` and `-`.
     pub name: String,
@@ -55,7 +55,7 @@ impl Driver {
 }
 
 /// Which addresses the containers of a network get.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Families {
     /// IPv4.
     #[default]
@@ -88,7 +88,7 @@ impl Families {
 }
 
 /// Addresses a caller wants a network to have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RangeSpec {
     /// The subnet.
     pub subnet: IpNet,

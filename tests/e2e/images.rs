@@ -52,7 +52,7 @@ fn images_that_share_a_layer_keep_it_once_and_rmi_keeps_it_for_the_other() {
     host.run(["rmi", "redis:7"]).ok();
     assert_eq!(layers(&host), 2);
     assert_eq!(
-        host.run(["run", "--rm", "nginx:1", "nginx", "-v"]).ok().stderr.trim().split('/').next(),
+        host.run(["run", "--rm", "--network", "none", "nginx:1", "nginx", "-v"]).ok().stderr.trim().split('/').next(),
         Some("nginx version: nginx")
     );
     host.run(["rmi", "nginx:1"]).ok();

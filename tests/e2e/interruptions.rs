@@ -100,3 +100,44 @@ fn a_killed_prune_leaves_the_store_whole() {
     let before: &[&[&str]] = &[&["commit", "c"], &["commit", "--message", "other", "c"]];
     the_store_is_whole_after_a_killed(&["image", "prune", "--force"], before, "kept:1");
 }
+
+#[test]
+#[ignore = "needs root"]
+fn commands_that_change_images_at_the_same_time_do_not_disturb_each_other() {
+    let host = Scenario::new("a host has many users and one store");
+    host.run(["pull", "redis:7"]).ok();
+    host.run(["pull", "busybox:1"]).ok();
+    host.run(["create", "--name", "user", "--network", "none", "busybox:1", "true"]).ok();
+    host.run(["save", "--output", "redis.tar", "redis:7"]).ok();
+    let together: [&[&str]; 8] = [
+        &["load", "--quiet", "--input", "redis.tar"],
+        &["load", "--quiet", "--input", "redis.tar"],
+        &["pull", "nginx:1"],
+        &["image", "prune", "--all", "--force"],
+        &["rmi", "--force", "redis:7"],
+        &["commit", "--change", "LABEL a=b", "user", "made:1"],
+        &["tag", "busybox:1", "other:1"],
+        &["image", "prune", "--force"],
+    ];
+    for _ in 0..15 {
+        let mut children = Vec::new();
+        for arguments in together {
+            let mut command = host.command(arguments);
+            command.stdout(Stdio::null()).stderr(Stdio::piped());
+            children.push((arguments, command.spawn().expect("the program can be run")));
+        }
+        for (arguments, child) in children {
+            let output = child.wait_with_output().expect("it is our child");
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        host.run(["system", "check"]).ok();
+    }
+    host.run(["run", "--rm", "--network", "none", "busybox:1", "true"]).ok();
+    for image in ["redis:7", "nginx:1"] {
+        host.run(["run", "--rm", "--network", "none", image, "true"]).ok();
+    }
+    host.run(["rm", "user"]).ok();
+    host.run(["image", "prune", "--all", "--force"]).ok();
+    let checked = host.run(["system", "check"]).ok();
+    assert_eq!(checked.text(), "0 images, 0 blobs of 0B, 0 layers, 0 containers: whole");
+}

@@ -124,7 +124,11 @@ fn tokens_of_a_token_server_open_the_registry() {
     host.run(["pull", NAME]).ok();
     host.configure("[registry.'127.0.0.1:5001']\nmirrors = ['http://127.0.0.1:5000']\n");
     host.run(["pull", "127.0.0.1:5001/library/nginx:1"]).ok();
-    host.run(["push", "127.0.0.1:5001/library/nginx:1"]).code(1).says(["denied", "nobody is logged in"]);
+    host.run(["push", "127.0.0.1:5001/library/nginx:1"]).code(1).says([
+        "denied",
+        "nobody is logged in",
+        "lighter login REGISTRY",
+    ]);
     login(&host, "wrong").code(1).says(["token server `127.0.0.1` answers 401", "user `captain`"]);
     login(&host, SECRET).ok();
     host.run(["push", "127.0.0.1:5001/library/nginx:1"]).ok();
@@ -147,7 +151,13 @@ fn a_certificate_counts_when_somebody_trusted_vouches_for_it() {
     fs::create_dir(&ca).and_then(|()| fs::copy(authority.certificate(), ca.join("ca.crt"))).expect("ours");
     fill(&["--dest-cert-dir", ca.to_str().expect("UTF-8")]);
 
-    host.run(["pull", NAME]).code(1).says(["https://127.0.0.1:5001", "UnknownIssuer"]);
+    host.run(["pull", NAME]).code(1).says(["https://127.0.0.1:5001", "UnknownIssuer", "hint: say which authority"]);
+    let (other, other_key) = authority.issue_for("other", "DNS:elsewhere.test");
+    let wrong = format!("  tls: {{certificate: \"{}\", key: \"{}\"}}\n", other.display(), other_key.display());
+    let misnamed = Registry::writable(5003, host.directory(), &wrong);
+    host.configure(&format!("[registry.'127.0.0.1:5003']\nca = '{}'\n", authority.certificate().display()));
+    host.run(["pull", "127.0.0.1:5003/x:1"]).code(1).says(["https://127.0.0.1:5003", "not valid for name"]);
+    drop(misnamed);
     host.configure(&format!("[registry.'127.0.0.1:5001']\nca = '{}'\n", authority.certificate().display()));
     host.run(["pull", NAME]).ok();
     host.run(["push", NAME]).ok();

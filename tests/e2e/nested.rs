@@ -1,6 +1,10 @@
 //! lighter in a container: what a job of CI is, and how it is tried out.
 
-use crate::harness::Scenario;
+use std::time::Duration;
+
+use crate::harness::{Scenario, run, tool};
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Arguments that run `script` in a privileged container that has lighter and reaches the scenario's registry.
 fn inside<'a>(host: &Scenario, options: &[&'a str], script: &'a str) -> Vec<String> {
@@ -54,4 +58,33 @@ fn a_container_on_a_copy_keeps_what_it_wrote() {
         test -z \"$(ls /var/lib/lighter/containers)\"";
     host.run(inside(&host, &[], script)).ok();
     host.leaves_nothing();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_container_on_a_copy_is_committed_and_exported_with_what_it_changed() {
+    let host = Scenario::new("a job builds images too");
+    let script = "
+        lighter run --name box --network none busybox:1 sh -c 'echo new > /etc/new; rm -f /bin/vi; chmod 700 /tmp; \
+            mkdir /srv; ln -s /x /srv/link; ln /etc/new /etc/again' 2> /dev/null
+        lighter commit box made:1 > /dev/null
+        lighter export --output /out/box.tar box
+        lighter save --output /out/made.tar made:1
+        lighter run --rm --network none made:1 sh -c 'cat /etc/again; test ! -e /bin/vi' 2> /dev/null
+        lighter system check > /dev/null";
+    let out = format!("{}:/out", host.folder().display());
+    assert_eq!(host.run(inside(&host, &["--volume", &out], script)).ok().text(), "new");
+    host.leaves_nothing();
+
+    // here, where layers are stacked, it is the same image, and its layer has what was changed and no more
+    host.run(["load", "--quiet", "--input", "made.tar"]).ok();
+    let upper =
+        host.run(["image", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", "made:1"]).ok().text().to_owned();
+    let listed = tool("sh", ["-c", "cd \"$0\" && find . -mindepth 1 | LC_ALL=C sort", &upper]);
+    let expected = "./bin ./bin/vi ./etc ./etc/again ./etc/new ./srv ./srv/link ./tmp";
+    let listed = run(listed, LIMIT).ok();
+    assert_eq!(listed.text().split('\n').collect::<Vec<_>>().join(" "), expected);
+    let exported = host.folder().join("box.tar");
+    let names = run(tool("tar", ["-tf".as_ref(), exported.as_os_str()]), LIMIT).ok();
+    assert!(names.stdout.contains("etc/again\n") && !names.stdout.contains("bin/vi\n"), "{names}");
 }

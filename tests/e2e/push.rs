@@ -1,10 +1,12 @@
 //! From the store to a registry: what arrives is what is here, for every tool that looks.
 
+use std::net::TcpStream;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{Fault, FaultProxy, Registry, Scenario, run, tool};
+use crate::harness::{Fault, FaultProxy, Registry, Scenario, eventually, run, tool};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -27,6 +29,7 @@ fn what_is_pushed_is_what_was_pulled_and_skopeo_reads_every_byte_of_it() {
     borrow(&host, 5001);
     host.run(["pull", "127.0.0.1:5001/library/redis:7"]).ok();
     let output = host.run(["push", "127.0.0.1:5001/library/redis:7"]).ok();
+    assert!(!output.stderr.contains("warning"), "{output}");
     let (theirs, ours) = (inspect("5000/library/redis:7"), inspect("5001/library/redis:7"));
     assert_eq!((&theirs["Digest"], &theirs["Layers"]), (&ours["Digest"], &ours["Layers"]));
     assert!(
@@ -122,6 +125,30 @@ fn a_push_that_is_cut_is_finished_and_one_that_cannot_be_leaves_no_tag() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_push_to_a_store_that_lighter_serves_goes_on_where_it_was_cut() {
+    let host = Scenario::new("what the client sends again, and what the server keeps, must fit");
+    let elsewhere = host.directory().join("elsewhere");
+    let root = ["--root", elsewhere.to_str().expect("UTF-8")];
+    let served = host.start(root.iter().chain(&["registry", "serve", "--listen", "127.0.0.1:5001"]));
+    eventually("the store is served", LIMIT, || TcpStream::connect(("127.0.0.1", 5001)));
+    let proxy = FaultProxy::start(5004, 5001);
+    borrow(&host, 5004);
+    let output = host.run(["pull", "--progress", "json", "127.0.0.1:5004/library/nginx:1"]).ok();
+    let events = output.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let layers: u64 =
+        events.filter(|event| event["event"] == "waiting").filter_map(|event| event["total"].as_u64()).sum();
+    proxy.fail("digest=", &[Fault::CutRequestAt(2_000_000), Fault::CutRequestAt(1_000_000)]);
+    host.run(["push", "127.0.0.1:5004/library/nginx:1"]).ok().says(["trying again in"]);
+    // the configuration besides, and what was on the way when the connection broke
+    let sent = proxy.passed("/blobs/uploads/").sent;
+    assert!(sent <= layers + 600_000, "{sent} bytes for {layers}");
+    assert_eq!(inspect("5000/library/nginx:1")["Digest"], inspect("5001/library/nginx:1")["Digest"]);
+    served.signal(Signal::SIGTERM);
+    served.finish(LIMIT).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_project_pulls_what_it_runs_and_pushes_what_it_builds() {
     let host = Scenario::new("compose pull, compose push");
     let _registry = Registry::writable(5001, host.directory(), "");
@@ -134,7 +161,11 @@ fn a_project_pulls_what_it_runs_and_pushes_what_it_builds() {
     host.run(["compose", "pull", "--quiet", "taken"]).ok();
     assert_eq!(host.run(["images", "--format", "{{.Repository}}"]).ok().text(), "redis");
     host.run(["compose", "pull", "--quiet"]).ok();
-    let pushed = host.run(["compose", "push", "--quiet"]).ok();
+    // busybox:1 is an index, of which one image is here
+    let pushed = host
+        .run(["compose", "push"])
+        .ok()
+        .says(["warning: `127.0.0.1:5001/library/busybox:1` was pulled from an index"]);
     assert_eq!(pushed.text(), "127.0.0.1:5001/library/busybox:1");
     inspect("5001/library/busybox:1");
     host.edit("compose.yaml", "redis:7", "redis:nope").run(["compose", "pull", "--quiet"]).code(1).says(["nope"]);

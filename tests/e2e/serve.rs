@@ -313,3 +313,88 @@ fn pushing_and_pulling_the_largest_image_needs_little_memory() {
     let peak = served.running.peak_memory();
     assert!(peak < 48 * 1024, "{peak} KiB");
 }
+
+#[test]
+#[ignore = "needs root"]
+fn another_lighter_logs_in_pushes_and_pulls() {
+    let host = Scenario::new("lighter is a registry for lighter");
+    let users = host.directory().join("users").display().to_string();
+    fs::write(&users, USERS).expect("the scenario's directory is ours");
+    let served = Served::start(&host, &["--htpasswd", &users]);
+    let config = "[registry.\"docker.io\"]\nmirrors = [\"http://127.0.0.1:5000\"]\n";
+    let there = |arguments: &[&str]| {
+        let mut command = elsewhere(&host, config, arguments.iter().copied());
+        command.env("HOME", host.directory());
+        host.finish(command)
+    };
+    let image = "127.0.0.1:5001/team/redis:7";
+    there(&["pull", "redis:7"]).ok();
+    there(&["tag", "redis:7", image]).ok();
+    assert!(!there(&["push", image]).succeeded(), "nobody has logged in");
+    there(&["login", "--username", "ann", "--password", "secret", "127.0.0.1:5001"]).ok();
+    there(&["push", image]).ok();
+    let shown = |output: Output| output.ok().text().to_owned();
+    let pushed = shown(host.run(["images", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}} {{.ID}}"]));
+    there(&["rmi", image]).ok();
+    there(&["pull", image]).ok();
+    let format = ["images", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}} {{.ID}}", "127.0.0.1:5001/team/redis"];
+    assert_eq!(shown(there(&format)).replace("127.0.0.1:5001", "localhost"), pushed);
+    served.stop();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_is_pushed_is_whole_for_every_verb_before_and_after_it_is_unpacked() {
+    let host = Scenario::new("an image that is not unpacked yet is none that is damaged");
+    let _served = Served::start(&host, &[]);
+    let push = |image: &str, name: &str| {
+        let to = format!("docker://127.0.0.1:5001/{name}");
+        skopeo(&["copy", "--quiet", "--all", "--dest-tls-verify=false", &layout(image), &to]).ok();
+    };
+    push("busybox:1", "busybox:1");
+    push("redis:7", "redis:7");
+    host.run(["tag", "localhost/redis:7", "mine:1"]).ok();
+    host.run(["system", "check"]).ok();
+    host.run(["system", "check", "--repair"]).ok();
+    let archive = host.directory().join("saved.tar").display().to_string();
+    host.run(["save", "--output", &archive, "localhost/redis:7"]).ok();
+    let mounted = host.run(["image", "mount", "localhost/redis:7"]).ok();
+    let place = mounted.text().split_whitespace().last().expect("the place is printed").to_owned();
+    assert!(Path::new(&place).join("usr/bin/redis-server").exists(), "{mounted}");
+    host.run(["image", "unmount", "localhost/redis:7"]).ok();
+    host.run(["run", "--rm", "localhost/busybox:1", "true"]).ok();
+    host.run(["system", "check"]).ok();
+    host.run(["rmi", "mine:1", "localhost/redis:7", "localhost/busybox:1"]).ok();
+    let blobs = fs::read_dir(host.root().join("images/blobs/sha256")).expect("the store has blobs").count();
+    assert_eq!(blobs, 0, "nothing is left of either");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_server_that_is_killed_during_pushes_lists_nothing_that_is_not_whole() {
+    let host = Scenario::new("what is listed is whole, whenever the server dies");
+    let image = "docker://127.0.0.1:5001/postgres:15";
+    let from = layout("postgres:15");
+    for round in 0..6 {
+        let served = Served::of(
+            host.command(["registry", "serve", "--listen", "127.0.0.1:5001"]),
+            &host.directory().join(format!("served-{round}")),
+        );
+        let pushing = host.directory().join(format!("pushing-{round}"));
+        fs::create_dir_all(&pushing).expect("the scenario's directory is ours");
+        let copy = ["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", &from, image];
+        let push = Running::start(tool("skopeo", copy), &pushing);
+        // Each round a little later: in the first blob, between two, at the manifest.
+        let wanted = [" POST ", " PATCH ", " PUT ", "PUT /v2/postgres/blobs", "postgres/manifests/15", "HEAD"][round];
+        served.says(wanted);
+        served.running.signal(Signal::SIGKILL);
+        served.running.finish(LIMIT);
+        push.finish(LIMIT);
+        host.run(["system", "check"]).ok();
+    }
+    let _served = Served::start(&host, &[]);
+    skopeo(&["copy", "--quiet", "--dest-tls-verify=false", &from, image]).ok();
+    host.run(["run", "--rm", "--entrypoint", "true", "localhost/postgres:15"]).ok();
+    let uploads = fs::read_dir(host.root().join("images/ingest")).expect("the store is there").count();
+    assert_eq!(uploads, 0);
+}

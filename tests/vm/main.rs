@@ -1,13 +1,14 @@
 //! What only a machine of one's own can show: limits on cgroup version 2, delegation, power loss, reboots, a clock that
-//! jumps, a full disk, a kernel without a firewall.
+//! jumps, a full disk, firewalls of others, a kernel without one.
 //!
-//! Run by `vm-testbed` in a guest, as root (`make test-vm`). Tests in `bare`, `power_loss` and `reboot` have a guest each; the
+//! Run by `vm-testbed` in a guest, as root (`make test-vm`). Tests in `bare`, `firewalls`, `power_loss` and `reboot` have a guest each; the
 //! others share one. A test that ends its guest is started again at the next boot, and sees from [`guest::boot`] which one
 //! it is; what it wants to find again is in [`guest::state`].
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall end, and say where")]
 
 mod bare;
 mod delegation;
+mod firewalls;
 mod guest;
 mod host;
 mod limits;

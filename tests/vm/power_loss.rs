@@ -201,10 +201,10 @@ fn when_a_prune_has_taken_the_layers_away() {
 /// Starts a project until `seen`; after the next boot the same `up` makes it what it should be, and `down` removes it.
 fn started_until(seen: impl Fn(&Lighter) -> bool) {
     let file = guest::state().join("compose.yaml").display().to_string();
-    let services = ["a", "b", "c"].map(|name| {
+    let services = ["one", "two", "three"].map(|name| {
         format!("  {name}: {{image: '{IMAGE}', init: true, command: sleep 1000, volumes: ['{name}:/volume']}}\n")
     });
-    let text = format!("name: unplugged\nservices:\n{}volumes: {{a: , b: , c: }}\n", services.concat());
+    let text = format!("name: unplugged\nservices:\n{}volumes: {{one: , two: , three: }}\n", services.concat());
     std::fs::write(&file, text).unwrap();
     let up = ["compose", "--file", &file, "up", "--detach"];
     while_running(&[], &up, seen, |lighter| {

@@ -53,6 +53,9 @@ pub(crate) struct Program {
     /// It pulls the images that `tests/images/build.sh` makes, and uses the tools of the set `e2e`.
     #[serde(default)]
     pub(crate) needs_images: bool,
+    /// Further sets of packages that it uses.
+    #[serde(default)]
+    pub(crate) sets: Vec<String>,
     /// Names of tests that cannot hold in any guest, with the reason.
     #[serde(default)]
     pub(crate) not_applicable: BTreeMap<String, String>,

@@ -17,7 +17,7 @@ use crate::report::{self, Column, Report, Verdict};
 use crate::session::Ended;
 
 /// Modules whose tests end or cripple the guest they run in, so that each needs one of its own.
-const ALONE: [&str; 3] = ["bare::", "power_loss::", "reboot::"];
+const ALONE: [&str; 4] = ["bare::", "firewalls::", "power_loss::", "reboot::"];
 
 /// Time for all tests of a program in one guest, and for one that has a guest for itself.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
@@ -98,9 +98,9 @@ impl CellRun<'_> {
         wanted.cgroups = self.cell.cgroup;
         wanted.systemd = self.cell.systemd;
         wanted.limit = limit;
-        if self.images.program(&self.cell.program)?.needs_images {
-            wanted.sets.push("e2e".to_owned());
-        }
+        let program = self.images.program(&self.cell.program)?;
+        wanted.sets.extend(program.needs_images.then(|| "e2e".to_owned()));
+        wanted.sets.extend(program.sets.iter().cloned());
         Ok(wanted)
     }
 

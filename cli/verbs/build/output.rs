@@ -113,7 +113,7 @@ fn push_all(ctx: &Context, engine: &Engine, names: &[Reference]) -> Result<(), F
     let options = ctx.push_options(None)?;
     for name in names {
         let progress = progress::of(progress::Style::Auto, ctx.ui.interactive);
-        push(engine.images(), name, false, &options, progress.as_ref())?;
+        push(engine.images(), name, &options, progress.as_ref())?;
     }
     Ok(())
 }

@@ -21,6 +21,15 @@ pub(crate) struct ExecArgs {
     /// No terminal (default: a terminal if ours is one)
     #[arg(short = 'T', long = "no-tty", alias = "no-TTY")]
     no_tty: bool,
+    /// A terminal (the default if ours is one)
+    #[arg(short, long, conflicts_with = "no_tty")]
+    tty: bool,
+    /// Keep stdin open (the default)
+    #[arg(short, long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    interactive: bool,
+    /// Return as soon as it runs
+    #[arg(short, long)]
+    detach: bool,
     /// Number of the replica
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     index: u32,
@@ -45,8 +54,9 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &ExecArgs) -> Resu
     let name = super::project_name(ctx, project)?;
     let container = select::replica(&engine, &name, &args.service, args.index)?;
     let options = ExecOptions {
-        interactive: true,
-        tty: !args.no_tty && exec::on_terminal(),
+        interactive: args.interactive,
+        tty: args.tty || (!args.no_tty && exec::on_terminal()),
+        detach: args.detach,
         env: args.env.clone(),
         user: args.user.clone(),
         workdir: args.workdir.clone(),

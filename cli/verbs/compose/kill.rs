@@ -15,6 +15,9 @@ pub(crate) struct KillArgs {
     /// Signal, by name or number
     #[arg(short, long, default_value = "SIGKILL")]
     signal: String,
+    /// Containers whose services are not in the file any more too (the default)
+    #[arg(long)]
+    remove_orphans: bool,
 }
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &KillArgs) -> Result<(), Failure> {
@@ -22,5 +25,5 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &KillArgs) -> Resu
     let signal = lighter_engine::signal::parse(&args.signal)?;
     let engine = ctx.recovered_engine()?;
     let observed = observe(&name, &engine)?;
-    outcome::apply_plan(ctx, &engine, &plan::control::kill(&observed, &args.services, signal))
+    outcome::apply_at_once(ctx, &engine, &plan::control::kill(&observed, &args.services, signal))
 }

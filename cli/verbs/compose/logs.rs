@@ -25,12 +25,19 @@ pub(crate) struct LogsArgs {
     /// No colors
     #[arg(long)]
     no_color: bool,
+    /// Only the replica of this number
+    #[arg(long, value_name = "N")]
+    index: Option<u32>,
 }
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &LogsArgs) -> Result<(), Failure> {
     let engine = ctx.recovered_engine()?;
     let name = super::project_name(ctx, project)?;
-    let containers = select::containers(&engine, &name, &args.services)?;
+    let mut containers = select::containers(&engine, &name, &args.services)?;
+    if let Some(index) = args.index {
+        containers.retain(|container| select::number_of(container) == index);
+    }
+    containers.retain(|container| container.spec.log.is_kept());
     let prefixes = Prefixes { names: !args.no_log_prefix, color: ctx.ui.color && !args.no_color };
     stream(&engine, &containers, &args.which.query()?, args.which.timestamps, prefixes)
 }
@@ -40,6 +47,18 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &LogsArgs) -> Resu
 pub(crate) struct Prefixes {
     pub(crate) names: bool,
     pub(crate) color: bool,
+}
+
+impl Prefixes {
+    /// Returns the prefix of each of these containers.
+    pub(crate) fn of(self, names: &[&str]) -> Vec<LinePrefix> {
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let one = |(index, name): (usize, &&str)| match self.names {
+            true => LinePrefix::name(name, width, index, self.color),
+            false => LinePrefix::none(),
+        };
+        names.iter().enumerate().map(one).collect()
+    }
 }
 
 /// Shows logs of several containers, line by line as they come.
@@ -69,28 +88,19 @@ fn stream(
 }
 
 /// The lines of several logs, merged as they come.
-pub(crate) struct LogLines {
-    pub(crate) receiver: mpsc::Receiver<(LinePrefix, LogEntry)>,
+struct LogLines {
+    receiver: mpsc::Receiver<(LinePrefix, LogEntry)>,
 }
 
 impl LogLines {
     /// Starts a reader for each container; the channel closes when all have come to their ends.
-    pub(crate) fn new(
-        engine: &Engine,
-        containers: &[Container],
-        query: &LogQuery,
-        prefixes: Prefixes,
-    ) -> Result<Self, Failure> {
+    fn new(engine: &Engine, containers: &[Container], query: &LogQuery, prefixes: Prefixes) -> Result<Self, Failure> {
         let (sender, receiver) = mpsc::sync_channel(1024);
-        let names: Vec<_> = containers.iter().map(|container| select::display_name(container).to_owned()).collect();
-        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let names: Vec<_> = containers.iter().map(select::display_name).collect();
         let mut readers = Vec::new();
-        for (index, (container, name)) in containers.iter().zip(&names).enumerate() {
-            let prefix = match prefixes.names {
-                true => LinePrefix::name(name, width, index, prefixes.color),
-                false => LinePrefix::none(),
-            };
-            readers.push((prefix, engine.logs(container, query.clone())?));
+        for (prefix, container) in prefixes.of(&names).into_iter().zip(containers) {
+            let query = LogQuery { whole_lines: true, ..query.clone() };
+            readers.push((prefix, engine.logs(container, query)?));
         }
         if !query.follow {
             // in the order in which they were written, whoever wrote them

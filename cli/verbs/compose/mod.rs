@@ -1,30 +1,50 @@
 //! `lighter compose`: the verbs of `docker compose`.
 
+pub(crate) mod apply;
+pub(crate) mod attach;
 pub(crate) mod build;
 pub(crate) mod config;
+pub(crate) mod cp;
+pub(crate) mod create;
 pub(crate) mod down;
+pub(crate) mod events;
 pub(crate) mod exec;
 mod foreground;
+pub(crate) mod images;
 pub(crate) mod interrupt;
 pub(crate) mod kill;
 pub(crate) mod logs;
+pub(crate) mod ls;
 mod outcome;
+pub(crate) mod pause;
+pub(crate) mod plan;
+pub(crate) mod port;
 pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod run;
+pub(crate) mod scale;
 pub(crate) mod select;
 pub(crate) mod start;
+pub(crate) mod stats;
 pub(crate) mod stop;
+pub(crate) mod top;
+pub(crate) mod unpause;
 pub(crate) mod up;
+pub(crate) mod version;
+pub(crate) mod volumes;
+pub(crate) mod wait;
+pub(crate) mod watch;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use lighter_compose::{Source, resolve_name};
+use lighter_compose::{Source, observe, resolve_name};
+use lighter_engine::Engine;
 
-use crate::args::ProjectArgs;
+use crate::args::{Manner, ProjectArgs};
 use crate::context::Context;
 use crate::error::Failure;
 
@@ -33,6 +53,8 @@ use crate::error::Failure;
 pub(crate) struct ComposeArgs {
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    pub(crate) manner: Manner,
     #[command(subcommand)]
     pub(crate) verb: ComposeVerb,
 }
@@ -53,6 +75,24 @@ pub(crate) enum ComposeVerb {
     Kill(kill::KillArgs),
     Rm(rm::RmArgs),
     Run(Box<run::RunArgs>),
+    Plan(Box<plan::PlanArgs>),
+    Apply(apply::ApplyArgs),
+    Cp(cp::CpArgs),
+    Create(create::CreateArgs),
+    Scale(scale::ScaleArgs),
+    Pause(pause::PauseArgs),
+    Unpause(unpause::UnpauseArgs),
+    Wait(wait::WaitArgs),
+    Watch(watch::WatchArgs),
+    Attach(attach::AttachArgs),
+    Port(port::PortArgs),
+    Top(top::TopArgs),
+    Stats(stats::StatsArgs),
+    Events(events::EventsArgs),
+    Images(images::ImagesArgs),
+    Volumes(volumes::VolumesArgs),
+    Ls(ls::LsArgs),
+    Version(version::VersionArgs),
     Pull(pull::PullArgs),
     Push(push::PushArgs),
 }
@@ -74,9 +114,34 @@ pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure>
         ComposeVerb::Kill(args) => done(kill::run(ctx, &project, &args)),
         ComposeVerb::Rm(args) => done(rm::run(ctx, &project, &args)),
         ComposeVerb::Run(args) => run::run(ctx, &project, &args),
+        ComposeVerb::Plan(args) => done(plan::run(ctx, &project, &args)),
+        ComposeVerb::Apply(args) => apply::run(ctx, &args),
+        ComposeVerb::Cp(args) => done(cp::run(ctx, &project, &args)),
+        ComposeVerb::Create(args) => create::run(ctx, &project, args),
+        ComposeVerb::Scale(args) => scale::run(ctx, &project, &args),
+        ComposeVerb::Pause(args) => done(pause::run(ctx, &project, &args)),
+        ComposeVerb::Unpause(args) => done(unpause::run(ctx, &project, &args)),
+        ComposeVerb::Wait(args) => wait::run(ctx, &project, &args),
+        ComposeVerb::Watch(args) => watch::run(ctx, &project, &args),
+        ComposeVerb::Attach(args) => attach::run(ctx, &project, &args),
+        ComposeVerb::Port(args) => done(port::run(ctx, &project, &args)),
+        ComposeVerb::Top(args) => done(top::run(ctx, &project, &args)),
+        ComposeVerb::Stats(args) => done(stats::run(ctx, &project, &args)),
+        ComposeVerb::Events(args) => done(events::run(ctx, &project, &args)),
+        ComposeVerb::Images(args) => done(images::run(ctx, &project, &args)),
+        ComposeVerb::Volumes(args) => done(volumes::run(ctx, &project, &args)),
+        ComposeVerb::Ls(args) => done(ls::run(ctx, &args)),
+        ComposeVerb::Version(args) => done(version::run(ctx, &args)),
         ComposeVerb::Pull(args) => done(pull::run(ctx, &project, &args)),
         ComposeVerb::Push(args) => done(push::run(ctx, &project, &args)),
     }
+}
+
+/// Starts these containers of a project after a reboot, each after what it depends on.
+pub(super) fn boot(ctx: &Context, engine: &Engine, project: &str, ids: &BTreeSet<String>) -> Result<(), Failure> {
+    let turn = outcome::turn(ctx, engine, project)?;
+    let observed = observe(project, engine)?;
+    outcome::apply_plan(ctx, engine, &turn, &lighter_compose::plan::control::boot(&observed, ids))
 }
 
 /// `lighter -p x compose -f y up` means both.

@@ -1,29 +1,77 @@
 //! Applying a plan and showing how it goes.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
-use lighter_compose::apply::{ApplyError, ApplyOptions, DEFAULT_PARALLEL, Event, Progress, Silent};
-use lighter_compose::plan::{Op, Plan};
+use lighter_compose::apply::{ApplyError, ApplyOptions, DEFAULT_PARALLEL, Silent, Turn};
+use lighter_compose::plan::Plan;
 use lighter_compose::{Diagnostic, apply};
 use lighter_engine::Engine;
+use nix::poll::PollTimeout;
 
 use crate::context::Context;
 use crate::error::{Failure, INTERRUPTED};
+use crate::ui::{progress, steps};
 
-/// Applies a plan, a line on stderr for each step.
-pub(super) fn apply_plan(ctx: &Context, engine: &Engine, plan: &Plan) -> Result<(), Failure> {
-    apply_until(ctx, engine, plan, &AtomicBool::new(false))
+/// How long one look at whose turn it is stands, in milliseconds.
+const LOOK_EVERY: u8 = 100;
+
+/// Waits until no other command changes the project, and says for whom.
+pub(super) fn turn(ctx: &Context, engine: &Engine, project: &str) -> Result<Turn, Failure> {
+    turn_until(ctx, engine, project, &AtomicBool::new(false))
 }
 
-/// As [`apply_plan`]; no further step begins once `interrupted` is set.
-pub(super) fn apply_until(
+/// As [`turn`]; gives up once `interrupted` is set.
+pub(super) fn turn_until(
     ctx: &Context,
     engine: &Engine,
-    plan: &Plan,
+    project: &str,
     interrupted: &AtomicBool,
-) -> Result<(), Failure> {
-    let options = ApplyOptions { parallel: parallel_limit(ctx)?, interrupted };
-    match apply(plan, engine, options, &Steps { ctx }) {
+) -> Result<Turn, Failure> {
+    let turn = Turn::new(engine, project);
+    let mut is_said = false;
+    while let Err(holder) = turn.take()? {
+        if interrupted.load(Ordering::Relaxed) {
+            return Err(Failure::silent(INTERRUPTED));
+        }
+        if !std::mem::replace(&mut is_said, true) {
+            ctx.ui.note(format!(" …  {}", steps::queued(project, holder.as_ref())));
+        }
+        let _ = nix::poll::poll(&mut [], PollTimeout::from(LOOK_EVERY)); // a pause; a signal only makes it shorter
+    }
+    Ok(turn)
+}
+
+/// Applies a plan, a line on stderr for each step.
+pub(super) fn apply_plan(ctx: &Context, engine: &Engine, turn: &Turn, plan: &Plan) -> Result<(), Failure> {
+    apply_until(ctx, engine, plan, Until { turn: Some(turn), interrupted: &AtomicBool::new(false), deadline: None })
+}
+
+/// As [`apply_plan`], whoever changes the project meanwhile: for what must never wait.
+pub(super) fn apply_at_once(ctx: &Context, engine: &Engine, plan: &Plan) -> Result<(), Failure> {
+    apply_until(ctx, engine, plan, Until { turn: None, interrupted: &AtomicBool::new(false), deadline: None })
+}
+
+/// What ends the application of a plan early, and whose turn it is.
+#[derive(Clone, Copy)]
+pub(super) struct Until<'a> {
+    pub(super) turn: Option<&'a Turn>,
+    /// No further step begins once it is set.
+    pub(super) interrupted: &'a AtomicBool,
+    /// Waits are given up then.
+    pub(super) deadline: Option<Instant>,
+}
+
+/// As [`apply_plan`], with an end.
+pub(super) fn apply_until(ctx: &Context, engine: &Engine, plan: &Plan, until: Until<'_>) -> Result<(), Failure> {
+    if ctx.manner.dry_run {
+        return show_plan(ctx, plan);
+    }
+    let Until { turn, interrupted, deadline } = until;
+    let options = ApplyOptions { parallel: parallel_limit(ctx)?, interrupted, turn, deadline };
+    let style = progress::style(ctx, None, false)?;
+    let shown = steps::of(style, ctx.ui.interactive, ctx.ui.color, turn.map_or("", Turn::project));
+    match apply(plan, engine, options, shown.as_ref()) {
         Ok(_) => Ok(()),
         Err(ApplyError::Interrupted) => Err(Failure::silent(INTERRUPTED)),
         Err(error) => Err(error.into()),
@@ -43,46 +91,17 @@ pub(super) fn fault(diagnostic: Diagnostic) -> Failure {
 }
 
 fn parallel_limit(ctx: &Context) -> Result<usize, Failure> {
-    let Some(text) = ctx.variable("COMPOSE_PARALLEL_LIMIT") else { return Ok(DEFAULT_PARALLEL) };
-    let limit: i64 =
-        text.parse().map_err(|_| Failure::text(format!("COMPOSE_PARALLEL_LIMIT `{text}` is no number")))?;
+    let of_environment = ctx
+        .variable("COMPOSE_PARALLEL_LIMIT")
+        .map(|text| text.parse().map_err(|_| Failure::text(format!("COMPOSE_PARALLEL_LIMIT `{text}` is no number"))));
+    let Some(limit) = ctx.manner.parallel.map(Ok).or(of_environment) else { return Ok(DEFAULT_PARALLEL) };
+    let limit: i64 = limit?;
     Ok(usize::try_from(limit).unwrap_or(0)) // -1 and 0: no limit
-}
-
-struct Steps<'a> {
-    ctx: &'a Context,
-}
-
-impl Progress for Steps<'_> {
-    fn report(&self, event: Event<'_>) {
-        match event {
-            Event::Done { step, .. } => self.done(&step.op),
-            Event::Began { step, .. } => self.began(&step.op),
-            Event::Warning(text) => self.ctx.ui.warn(text),
-            Event::Failed { .. } => {} // it is the result
-        }
-    }
-}
-
-impl Steps<'_> {
-    /// Only what takes its time is announced.
-    fn began(&self, op: &Op) {
-        if matches!(op, Op::Wait { .. } | Op::Stop { .. }) {
-            self.ctx.ui.note(format!(" …  {op}"));
-        }
-    }
-
-    fn done(&self, op: &Op) {
-        let mark = if self.ctx.ui.color { "\u{1b}[32m✔\u{1b}[0m" } else { "✔" };
-        // the text may hold names from a file: made harmless; the mark is ours
-        use std::io::Write;
-        let _ = writeln!(std::io::stderr().lock(), " {mark}  {}", crate::ui::printable(&op.to_string()));
-    }
 }
 
 /// Applies a plan without a word: the logs of what it stops are on the screen.
 pub(super) fn apply_silently(engine: &Engine, plan: &Plan) -> Result<(), ApplyError> {
     let interrupted = AtomicBool::new(false);
-    let options = ApplyOptions { parallel: 0, interrupted: &interrupted };
+    let options = ApplyOptions { parallel: 0, interrupted: &interrupted, turn: None, deadline: None };
     apply(plan, engine, options, &Silent).map(|_| ())
 }

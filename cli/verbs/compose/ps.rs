@@ -29,6 +29,15 @@ pub(crate) struct PsArgs {
     /// Only containers in this state
     #[arg(long, value_parser = ["created", "running", "paused", "restarting", "exited"])]
     status: Vec<String>,
+    /// Only those that fit: status=WORD
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Do not shorten commands (lighter never does)
+    #[arg(long)]
+    no_trunc: bool,
+    /// Those whose services are not in the file any more too (the default)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    orphans: Option<bool>,
     /// Only the names of the services
     #[arg(long = "services")]
     only_services: bool,
@@ -51,9 +60,18 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PsArgs) -> Result
     containers.retain(|container| {
         args.services.is_empty() || args.services.iter().any(|s| s == select::service_of(container))
     });
-    match args.status.is_empty() {
+    let mut words = args.status.clone();
+    for filter in &args.filter {
+        let word = filter.strip_prefix("status=");
+        words.push(word.ok_or_else(|| Failure::text(format!("--filter `{filter}`: use status=WORD")))?.to_owned());
+    }
+    if args.orphans == Some(false) {
+        let project = super::config::load_project(ctx, project)?.project;
+        containers.retain(|container| project.services.contains_key(select::service_of(container)));
+    }
+    match words.is_empty() {
         true => containers.retain(|container| args.all || container.state.status.is_active()),
-        false => containers.retain(|container| args.status.iter().any(|word| word == container.state.status.word())),
+        false => containers.retain(|container| words.iter().any(|word| word == container.state.status.word())),
     }
     if args.only_services {
         let mut names: Vec<_> = containers.iter().map(select::service_of).collect();

@@ -8,7 +8,6 @@ use std::time::SystemTime;
 use lighter_compose::images::{Wanted, wanted};
 use lighter_compose::{Project, selection};
 use lighter_engine::Engine;
-use lighter_engine::images::progress::Progress;
 use lighter_engine::images::pull::{self, PullOptions, PullPolicy};
 use lighter_engine::images::reference::Reference;
 
@@ -69,8 +68,10 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PullArgs) -> Resu
     }
 }
 
-/// How a verb that needs images pulls them.
-pub(super) struct Pulling {
+/// What a verb that needs images pulls.
+pub(super) struct Pulling<'a> {
+    /// The services whose images it needs.
+    pub(super) services: &'a [String],
     /// Takes the place of the services' own.
     pub(super) policy: Option<PullPolicy>,
     /// Whether to show nothing.
@@ -78,21 +79,15 @@ pub(super) struct Pulling {
 }
 
 /// Pulls the images that the services want and the store lacks, or has for too long.
-pub(super) fn missing(
-    ctx: &Context,
-    engine: &Engine,
-    project: &Project,
-    services: &[String],
-    how: &Pulling,
-) -> Result<(), Failure> {
+pub(super) fn missing(ctx: &Context, engine: &Engine, project: &Project, pulling: &Pulling<'_>) -> Result<(), Failure> {
     let mut images = Vec::new();
-    for image in wanted(project, services) {
+    for image in wanted(project, pulling.services) {
         let (presence, _) = engine.images().presence(&image.reference)?;
-        if image.must_pull(how.policy, presence, SystemTime::now()) {
+        if image.must_pull(pulling.policy, presence, SystemTime::now()) {
             images.push(image);
         }
     }
-    pull_all(ctx, engine, images, progress::style(ctx, None, how.quiet)?)
+    pull_all(ctx, engine, images, progress::style(ctx, None, pulling.quiet)?)
 }
 
 /// Pulls images, all at once; how many layers come at once is bounded for all of them together.
@@ -108,7 +103,10 @@ fn pull_all(ctx: &Context, engine: &Engine, images: Vec<Wanted>, style: Style) -
         if matches!(style, Style::Auto | Style::Tty | Style::Plain) {
             ctx.ui.note(format!(" …  pull {name}"));
         }
-        pull_image(engine, name, platform, &options, progress.as_ref())
+        let reference: Reference = name.parse()?;
+        let platform = platform.map(str::parse).transpose()?;
+        pull::pull(engine.images(), &reference, &PullOptions { platform, ..options.clone() }, progress.as_ref())?;
+        Ok(())
     };
     thread::scope(|scope| {
         let pulls: Vec<_> =
@@ -117,17 +115,4 @@ fn pull_all(ctx: &Context, engine: &Engine, images: Vec<Wanted>, style: Style) -
         let failures = results.filter_map(Result::err).collect();
         last_of(failures, &ctx.ui)
     })
-}
-
-fn pull_image(
-    engine: &Engine,
-    name: &str,
-    platform: Option<&str>,
-    options: &PullOptions,
-    progress: &dyn Progress,
-) -> Result<(), Failure> {
-    let reference: Reference = name.parse()?;
-    let platform = platform.map(str::parse).transpose()?;
-    pull::pull(engine.images(), &reference, &PullOptions { platform, ..options.clone() }, progress)?;
-    Ok(())
 }

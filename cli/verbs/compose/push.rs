@@ -39,7 +39,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PushArgs) -> Resu
     // As docker has it: only what is built here under a name that the file gives.
     for image in wanted(&project, &services).into_iter().filter(|image| image.is_built && image.is_named) {
         let reference: Reference = image.reference.parse()?;
-        match push(engine.images(), &reference, false, &options, progress.as_ref()) {
+        match push(engine.images(), &reference, &options, progress.as_ref()) {
             Ok(_) => ctx.ui.line(reference.to_string())?,
             Err(error) => failures.push(Failure::from(error)),
         }

@@ -24,12 +24,13 @@ pub(crate) struct RestartArgs {
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RestartArgs) -> Result<(), Failure> {
     let name = super::project_name(ctx, project)?;
-
     let engine = ctx.recovered_engine()?;
+    let turn = outcome::turn(ctx, &engine, &name)?;
     let observed = observe(&name, &engine)?;
     outcome::apply_plan(
         ctx,
         &engine,
+        &turn,
         &plan::control::restart(&observed, &args.services, args.timeout.map(Duration::from_secs), !args.no_deps),
     )
 }

@@ -18,6 +18,9 @@ pub(crate) struct RmArgs {
     /// Remove their anonymous volumes too
     #[arg(short, long)]
     volumes: bool,
+    /// Those of `run` too (the default)
+    #[arg(short, long, hide = true)]
+    all: bool,
     /// Do not ask (lighter never does)
     #[arg(short, long)]
     force: bool,
@@ -25,8 +28,8 @@ pub(crate) struct RmArgs {
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RmArgs) -> Result<(), Failure> {
     let name = super::project_name(ctx, project)?;
-
     let engine = ctx.recovered_engine()?;
+    let turn = outcome::turn(ctx, &engine, &name)?;
     let observed = observe(&name, &engine)?;
-    outcome::apply_plan(ctx, &engine, &plan::control::rm(&observed, &args.services, args.stop, args.volumes))
+    outcome::apply_plan(ctx, &engine, &turn, &plan::control::rm(&observed, &args.services, args.stop, args.volumes))
 }

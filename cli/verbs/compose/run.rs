@@ -1,5 +1,6 @@
 //! `lighter compose run`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lighter_compose::images::ImagesError;
@@ -72,16 +73,40 @@ pub(crate) struct RunArgs {
     /// No progress of pulls
     #[arg(long)]
     quiet_pull: bool,
+    /// Mount a volume or a folder beside the service's
+    #[arg(short, long, alias = "volumes", value_name = "SOURCE:TARGET")]
+    volume: Vec<String>,
+    /// Set a label
+    #[arg(short, long, alias = "labels", value_name = "NAME=VALUE")]
+    label: Vec<String>,
+    /// Set the variables of a file
+    #[arg(long, value_name = "FILE")]
+    env_from_file: Vec<PathBuf>,
+    /// Add a capability
+    #[arg(long, value_name = "CAP")]
+    cap_add: Vec<String>,
+    /// Drop a capability
+    #[arg(long, value_name = "CAP")]
+    cap_drop: Vec<String>,
+    /// Remove containers whose services are not in the file any more
+    #[arg(long)]
+    remove_orphans: bool,
 }
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, Failure> {
     let project = load_services(ctx, project, std::slice::from_ref(&args.service))?.project;
     let tty = !args.no_tty && !args.detach && on_terminal();
     let engine = ctx.recovered_engine()?;
-    let lock = engine.lock_project(&project.name)?;
+    let services = selection::select(&project, std::slice::from_ref(&args.service), !args.no_deps)
+        .map_err(|fault| outcome::fault(*fault))?;
+    let pulling = Pulling { services: &services, policy: args.pull, quiet: args.quiet_pull };
+    pull::missing(ctx, &engine, &project, &pulling)?;
+    let turn = outcome::turn(ctx, &engine, &project.name)?;
     let (plan, mut spec, lender) = prepare(ctx, &engine, &project, args, tty)?;
-    outcome::apply_plan(ctx, &engine, &plan)?;
-    drop(lock);
+    outcome::apply_plan(ctx, &engine, &turn, &plan)?;
+    if ctx.manner.dry_run {
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(lender) = lender {
         spec.network = NetworkMode::Container(select::replica(&engine, &project.name, &lender, 0)?.id);
     }
@@ -110,7 +135,6 @@ fn prepare(
 ) -> Result<(Plan, ContainerSpec, Option<String>), Failure> {
     let services = selection::select(project, std::slice::from_ref(&args.service), !args.no_deps)
         .map_err(|fault| outcome::fault(*fault))?;
-    pull::missing(ctx, engine, project, &services, &Pulling { policy: args.pull, quiet: args.quiet_pull })?;
     let images = images::find(project, &services, engine).map_err(|error| match error {
         ImagesError::Missing(fault) => outcome::fault(*fault),
         other => other.into(),
@@ -120,6 +144,7 @@ fn prepare(
     let options = UpOptions {
         services: vec![args.service.clone()],
         no_deps: args.no_deps,
+        remove_orphans: args.remove_orphans,
         stand_in: true,
         ..UpOptions::default()
     };
@@ -150,7 +175,21 @@ fn one_off(
         spec.args.truncate(spec.entrypoint_len);
         spec.args.extend(args.command.clone());
     }
+    for file in &args.env_from_file {
+        spec.set_env(crate::verbs::run::env_file(ctx, file)?);
+    }
     spec.set_env(args.env.iter().filter_map(|pair| ctx.pair(pair)));
+    for text in &args.label {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        spec.labels.insert(name.to_owned(), value.to_owned());
+    }
+    for text in &args.volume {
+        let mount = crate::verbs::run::volume(text, &ctx.invocation.working_directory)?;
+        spec.mounts.retain(|other| other.target != mount.target);
+        spec.mounts.push(mount);
+    }
+    spec.isolation.cap_add.extend(args.cap_add.iter().cloned());
+    spec.isolation.cap_drop.extend(args.cap_drop.iter().cloned());
     if let Some(user) = &args.user {
         spec.user = user.clone();
     }

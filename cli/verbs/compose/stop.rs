@@ -21,12 +21,13 @@ pub(crate) struct StopArgs {
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &StopArgs) -> Result<(), Failure> {
     let name = super::project_name(ctx, project)?;
-
     let engine = ctx.recovered_engine()?;
+    let turn = outcome::turn(ctx, &engine, &name)?;
     let observed = observe(&name, &engine)?;
     outcome::apply_plan(
         ctx,
         &engine,
+        &turn,
         &plan::control::stop(&observed, &args.services, args.timeout.map(Duration::from_secs)),
     )
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lighter_compose::images::ImagesError;
@@ -14,7 +14,8 @@ use lighter_engine::Engine;
 use lighter_engine::images::pull::PullPolicy;
 
 use super::config::load_services;
-use super::foreground::{self, Foreground};
+use super::foreground::{self, Ending, Foreground};
+use super::outcome::Until;
 use super::pull::Pulling;
 use super::{build, interrupt, outcome, pull, select};
 use crate::args::ProjectArgs;
@@ -22,76 +23,100 @@ use crate::context::Context;
 use crate::error::Failure;
 
 /// Make and start the project's containers; show their logs unless detached
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub(crate) struct UpArgs {
     /// Services (default: all)
-    services: Vec<String>,
+    pub(super) services: Vec<String>,
     /// Return when they run
     #[arg(short, long)]
-    detach: bool,
+    pub(super) detach: bool,
     /// Return when they run, or are healthy if they have a health check; implies --detach
-    #[arg(long)]
-    wait: bool,
+    #[arg(long, conflicts_with_all = ["attach", "abort_on_container_exit", "abort_on_container_failure", "exit_code_from"])]
+    pub(super) wait: bool,
+    /// Seconds after which --wait gives up
+    #[arg(long, value_name = "SECONDS", requires = "wait")]
+    pub(super) wait_timeout: Option<u64>,
     /// Not what the services depend on
     #[arg(long)]
-    no_deps: bool,
+    pub(super) no_deps: bool,
     /// Make containers anew even if nothing changed
     #[arg(long, conflicts_with = "no_recreate")]
-    force_recreate: bool,
+    pub(super) force_recreate: bool,
     /// Keep containers even if something changed
-    #[arg(long)]
-    no_recreate: bool,
+    #[arg(long, conflicts_with_all = ["always_recreate_deps", "renew_anon_volumes"])]
+    pub(super) no_recreate: bool,
     /// Make what the services depend on anew too
     #[arg(long)]
-    always_recreate_deps: bool,
+    pub(super) always_recreate_deps: bool,
     /// Make, but do not start
     #[arg(long)]
-    no_start: bool,
+    pub(super) no_start: bool,
     /// Remove containers whose services are not in the file any more
     #[arg(long)]
-    remove_orphans: bool,
+    pub(super) remove_orphans: bool,
     /// Do not carry anonymous volumes over to new containers
     #[arg(short = 'V', long)]
-    renew_anon_volumes: bool,
+    pub(super) renew_anon_volumes: bool,
     /// Number of replicas: SERVICE=N
     #[arg(long, value_name = "SERVICE=N")]
-    scale: Vec<String>,
+    pub(super) scale: Vec<String>,
     /// Seconds before SIGKILL for containers that are replaced or stopped
     #[arg(short, long, value_name = "SECONDS")]
-    timeout: Option<u64>,
+    pub(super) timeout: Option<u64>,
     /// When to pull images, instead of what the file says: `always`, `missing`, `never`, `daily`, `every_12h`
     #[arg(long, value_name = "POLICY")]
-    pull: Option<PullPolicy>,
+    pub(super) pull: Option<PullPolicy>,
     /// Build the images of services that have a `build`, even if they are here
     #[arg(long, conflicts_with = "no_build")]
-    build: bool,
+    pub(super) build: bool,
     /// Build nothing, even if an image is missing
     #[arg(long)]
-    no_build: bool,
+    pub(super) no_build: bool,
     /// No progress of builds
     #[arg(long)]
-    quiet_build: bool,
+    pub(super) quiet_build: bool,
     /// No progress of pulls
     #[arg(long)]
-    quiet_pull: bool,
+    pub(super) quiet_pull: bool,
     /// Show what would be done, and why, and do nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Stop all when one container ends
+    #[arg(long, conflicts_with_all = ["detach", "abort_on_container_failure"])]
+    pub(super) abort_on_container_exit: bool,
+    /// Stop all when one container ends with another code than 0
     #[arg(long, conflicts_with = "detach")]
-    abort_on_container_exit: bool,
+    pub(super) abort_on_container_failure: bool,
     /// End with the exit code of this service's container; implies --abort-on-container-exit
     #[arg(long, value_name = "SERVICE", conflicts_with = "detach")]
-    exit_code_from: Option<String>,
+    pub(super) exit_code_from: Option<String>,
+    /// Show the logs of this service only
+    #[arg(long, value_name = "SERVICE", conflicts_with_all = ["detach", "attach_dependencies"])]
+    pub(super) attach: Vec<String>,
+    /// Do not show the logs of this service
+    #[arg(long, value_name = "SERVICE", conflicts_with = "detach")]
+    pub(super) no_attach: Vec<String>,
+    /// Show the logs of what the named services depend on too
+    #[arg(long, conflicts_with = "detach")]
+    pub(super) attach_dependencies: bool,
+    /// Say why each step is done before it is
+    #[arg(long)]
+    pub(super) explain_plan: bool,
+    /// Ask nothing (lighter never does)
+    #[arg(short, long, alias = "y")]
+    pub(super) yes: bool,
+    /// Keys for shortcuts while logs are shown: not supported, so only `false`
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
+    pub(super) menu: Option<bool>,
     /// Show when each line was written
     #[arg(long)]
-    timestamps: bool,
+    pub(super) timestamps: bool,
     /// No container names before the lines
     #[arg(long)]
-    no_log_prefix: bool,
+    pub(super) no_log_prefix: bool,
     /// No colors
     #[arg(long)]
-    no_color: bool,
+    pub(super) no_color: bool,
 }
 
 pub(crate) fn run(ctx: &Context, args: &UpArgs) -> Result<ExitCode, Failure> {
@@ -99,18 +124,27 @@ pub(crate) fn run(ctx: &Context, args: &UpArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<ExitCode, Failure> {
+    if args.menu == Some(true) {
+        return Err(Failure::text("--menu is not supported: Ctrl-C stops, a second one kills"));
+    }
     let options = options(args)?;
     let interrupt = interrupt::listen()?;
     let project = load_services(ctx, project, &args.services)?.project;
+    let attached = attached(&project, args)?;
     let engine = ctx.recovered_engine()?;
     let begun = Timestamp::now();
-    let lock = engine.lock_project(&project.name)?;
-    let plan = plan(ctx, &engine, &project, args, (&options, interrupt.flag()))?;
-    if args.dry_run {
+    let services = fetch(ctx, &engine, &project, args, (&options, interrupt.flag()))?;
+    let turn = outcome::turn_until(ctx, &engine, &project.name, interrupt.flag())?;
+    let plan = plan(&engine, &project, &services, &options)?;
+    if args.dry_run || ctx.manner.dry_run {
         return outcome::show_plan(ctx, &plan).map(|()| ExitCode::SUCCESS);
     }
-    let applied = outcome::apply_until(ctx, &engine, &plan, interrupt.flag());
-    drop(lock);
+    if args.explain_plan {
+        ctx.ui.explain(&crate::ui::printable(&plan.to_string()));
+    }
+    let deadline = args.wait_timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let until = Until { turn: Some(&turn), interrupted: interrupt.flag(), deadline };
+    let applied = outcome::apply_until(ctx, &engine, &plan, until);
     if args.detach || args.wait || args.no_start {
         return applied.map(|()| ExitCode::SUCCESS);
     }
@@ -119,46 +153,81 @@ pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<
         foreground::stop_all(ctx, &engine, &project.name, grace)?;
     }
     applied?;
-    let services =
-        selection::select(&project, &args.services, !args.no_deps).map_err(|fault| outcome::fault(*fault))?;
     let containers = select::containers(&engine, &project.name, &[])?;
     let mine = containers.into_iter().filter(|c| services.iter().any(|service| service == select::service_of(c)));
+    let is_one_shot = |name: &&String| project.services.values().any(|service| service.awaits_end_of(name));
     let foreground = Foreground {
         project: &project.name,
         containers: mine.collect(),
+        attached,
+        one_shots: services.iter().filter(is_one_shot).cloned().collect(),
         since: begun,
         timestamps: args.timestamps,
         prefixes: super::logs::Prefixes { names: !args.no_log_prefix, color: ctx.ui.color && !args.no_color },
-        abort_on_exit: args.abort_on_container_exit || args.exit_code_from.is_some(),
+        ending: ending(args),
         exit_code_from: args.exit_code_from.as_deref(),
         grace,
     };
     foreground.run(ctx, &engine, &interrupt)
 }
 
-fn plan(
+fn ending(args: &UpArgs) -> Ending {
+    if args.abort_on_container_failure {
+        Ending::WithFailure
+    } else if args.abort_on_container_exit || args.exit_code_from.is_some() {
+        Ending::WithAny
+    } else {
+        Ending::Alone
+    }
+}
+
+/// Returns the services whose logs are shown: the named ones without their dependencies, unless the flags say otherwise.
+fn attached(project: &Project, args: &UpArgs) -> Result<Vec<String>, Failure> {
+    let mentioned = [&args.attach, &args.no_attach].into_iter().flatten().chain(&args.exit_code_from);
+    let mentioned: Vec<String> = mentioned.cloned().collect();
+    selection::select(project, &mentioned, false).map_err(|fault| outcome::fault(*fault))?;
+    let named = if args.attach.is_empty() { &args.services } else { &args.attach };
+    let chosen = selection::select(project, named, args.attach_dependencies);
+    let mut chosen = chosen.map_err(|fault| outcome::fault(*fault))?;
+    let wants = |name: &String| !args.attach.is_empty() || project.services[name].attach;
+    chosen.retain(|name| wants(name) && !args.no_attach.contains(name));
+    Ok(chosen)
+}
+
+/// Refuses what cannot be run, before anything is pulled, and pulls what is missing; returns the services meant.
+pub(super) fn fetch(
     ctx: &Context,
     engine: &Engine,
     project: &Project,
     args: &UpArgs,
     (options, cancelled): (&UpOptions, &AtomicBool),
-) -> Result<Plan, Failure> {
-    // before anything is pulled: what cannot run shall not cost a download
+) -> Result<Vec<String>, Failure> {
     if let Some(refusal) = project.refusals.first() {
         return Err(Failure::diagnostics(vec![refusal.clone()]));
     }
     let services =
         selection::select(project, &options.services, !options.no_deps).map_err(|fault| outcome::fault(*fault))?;
-    if !args.no_build && !args.dry_run {
+    if !args.no_build && !args.dry_run && !ctx.manner.dry_run {
         let how = build::Building { all: args.build, quiet: args.quiet_build, cancelled };
         build::missing(ctx, engine, project, &services, &how)?;
     }
-    pull::missing(ctx, engine, project, &services, &Pulling { policy: args.pull, quiet: args.quiet_pull })?;
-    let images = images::find(project, &services, engine).map_err(|error| match error {
+    let pulling = Pulling { services: &services, policy: args.pull, quiet: args.quiet_pull };
+    pull::missing(ctx, engine, project, &pulling)?;
+    Ok(services)
+}
+
+/// Plans with what is there now; the project's turn must be ours.
+pub(super) fn plan(
+    engine: &Engine,
+    project: &Project,
+    services: &[String],
+    options: &UpOptions,
+) -> Result<Plan, Failure> {
+    let images = images::find(project, services, engine).map_err(|error| match error {
         ImagesError::Missing(fault) => outcome::fault(*fault),
         other => other.into(),
     })?;
-    let templates = specify::templates(project, &services, &images, engine);
+    let templates = specify::templates(project, services, &images, engine);
     let observed = observe(&project.name, engine)?;
     plan::up::up(project, &templates, &observed, options).map_err(|error| match error {
         PlanError::Invalid(fault) => outcome::fault(*fault),
@@ -166,13 +235,8 @@ fn plan(
     })
 }
 
-fn options(args: &UpArgs) -> Result<UpOptions, Failure> {
-    let mut scale = BTreeMap::new();
-    for text in &args.scale {
-        let pair = text.split_once('=').and_then(|(service, number)| Some((service, number.parse().ok()?)));
-        let (service, number) = pair.ok_or_else(|| Failure::text(format!("--scale `{text}`: use SERVICE=N")))?;
-        scale.insert(service.to_owned(), number);
-    }
+pub(super) fn options(args: &UpArgs) -> Result<UpOptions, Failure> {
+    let scale = scale(&args.scale)?;
     Ok(UpOptions {
         services: args.services.clone(),
         no_deps: args.no_deps,
@@ -187,4 +251,13 @@ fn options(args: &UpArgs) -> Result<UpOptions, Failure> {
         stand_in: false,
         wait: args.wait,
     })
+}
+
+/// Reads `SERVICE=N`, several times.
+pub(super) fn scale(texts: &[String]) -> Result<BTreeMap<String, u32>, Failure> {
+    let pair = |text: &String| {
+        let pair = text.split_once('=').and_then(|(service, number)| Some((service.to_owned(), number.parse().ok()?)));
+        pair.ok_or_else(|| Failure::text(format!("`{text}` is no scale: use SERVICE=N")))
+    };
+    texts.iter().map(pair).collect()
 }

@@ -2,7 +2,7 @@
 
 mod cp;
 pub(crate) mod filter;
-mod glob;
+pub(crate) mod glob;
 pub(crate) mod inspect;
 mod mount;
 pub(crate) mod prune;

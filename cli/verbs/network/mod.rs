@@ -4,7 +4,7 @@ mod connect;
 mod create;
 mod list;
 mod object;
-mod prune;
+pub(super) mod prune;
 
 use lighter_engine::Engine;
 use lighter_engine::netns::Network;

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::error::Failure;
 
 /// The network of containers that name none: it would be made again by the next.
-const DEFAULT_NETWORK: &str = "bridge";
+pub(in crate::verbs) const DEFAULT_NETWORK: &str = "bridge";
 
 #[derive(clap::Args)]
 pub(crate) struct PruneArgs {
@@ -46,7 +46,7 @@ pub(super) fn run(ctx: &Context, engine: &Engine, args: &PruneArgs) -> Result<()
 }
 
 /// Returns the names of the networks some container is on, or will be when it starts.
-fn used(engine: &Engine) -> Result<BTreeSet<String>, Failure> {
+pub(in crate::verbs) fn used(engine: &Engine) -> Result<BTreeSet<String>, Failure> {
     let mut used = BTreeSet::new();
     for container in engine.containers()? {
         used.extend(container.state.endpoints.iter().map(|endpoint| endpoint.network_name.clone()));

@@ -201,6 +201,18 @@ pub(crate) struct RunFlags {
     /// Failures until it is unhealthy
     #[arg(long, value_name = "N", help_heading = "Life")]
     pub(crate) health_retries: Option<u32>,
+    /// Pause between probes while it starts: `2s`
+    #[arg(long, value_name = "DURATION", help_heading = "Life")]
+    pub(crate) health_start_interval: Option<String>,
+    /// Who takes the output: json-file, local, journald, syslog or none
+    #[arg(long, value_name = "DRIVER", help_heading = "Life")]
+    pub(crate) log_driver: Option<String>,
+    /// Option of the log driver
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Life")]
+    pub(crate) log_opt: Vec<String>,
+    /// Freeze instead of being killed when memory runs out (cgroup version 1)
+    #[arg(long, help_heading = "Life")]
+    pub(crate) oom_kill_disable: bool,
     /// No health check, whatever the image says
     #[arg(long, help_heading = "Life")]
     pub(crate) no_healthcheck: bool,

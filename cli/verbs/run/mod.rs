@@ -21,7 +21,8 @@ use crate::ui::progress;
 
 use explain::{Explain, Explanation};
 pub(crate) use flags::RunFlags;
-pub(crate) use parse::publish;
+pub(crate) use parse::{publish, volume};
+pub(crate) use specification::env_file;
 
 /// Make a container and run a command in it
 #[derive(clap::Args)]

@@ -66,6 +66,8 @@ pub(super) fn specification(
     spec.restart = flags.restart.parse()?;
     spec.stop_grace = flags.stop_timeout.map(Duration::from_secs);
     spec.auto_remove = flags.rm;
+    spec.log = log(flags)?;
+    spec.resources.oom_kill_disable = flags.oom_kill_disable;
     spec.init = flags.init;
     if let Some(signal) = &spec.stop_signal {
         lighter_engine::signal::parse(signal)?;
@@ -76,13 +78,18 @@ pub(super) fn specification(
     Ok(spec)
 }
 
+/// Reads the variables of a file, a line each; a name alone takes our own value.
+pub(crate) fn env_file(ctx: &Context, path: &std::path::Path) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(ctx.invocation.working_directory.join(path))
+        .map_err(|error| Failure::text(format!("read variables from `{}`: {error}", path.display())))?;
+    let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(lines.filter_map(|line| ctx.pair(line)).collect())
+}
+
 fn environment(ctx: &Context, flags: &RunFlags) -> Result<Vec<String>, Failure> {
     let mut env = Vec::new();
     for path in &flags.env_file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Failure::text(format!("read --env-file `{}`: {error}", path.display())))?;
-        let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        env.extend(lines.filter_map(|line| ctx.pair(line)));
+        env.extend(env_file(ctx, path)?);
     }
     env.extend(flags.env.iter().filter_map(|pair| ctx.pair(pair)));
     Ok(env)
@@ -148,6 +155,9 @@ fn health(flags: &RunFlags, image: Option<HealthCheck>) -> Result<Option<HealthC
     set(&mut check.interval, &flags.health_interval)?;
     set(&mut check.timeout, &flags.health_timeout)?;
     set(&mut check.start_period, &flags.health_start_period)?;
+    if let Some(text) = &flags.health_start_interval {
+        check.start_interval = Some(parse::duration(text)?);
+    }
     check.retries = flags.health_retries.unwrap_or(check.retries);
     Ok(Some(check))
 }
@@ -171,4 +181,13 @@ fn pairs(flag: &str, texts: &[String]) -> Result<BTreeMap<String, String>, Failu
         Ok((name.to_owned(), value.to_owned()))
     };
     texts.iter().map(pair).collect()
+}
+
+fn log(flags: &RunFlags) -> Result<lighter_engine::LogOptions, Failure> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(Failure::text(format!("--log-opt `{text}`: use NAME=VALUE"))),
+    };
+    let options = flags.log_opt.iter().map(pair).collect::<Result<_, _>>()?;
+    Ok(lighter_engine::LogOptions::parse(flags.log_driver.as_deref(), &options)?)
 }

@@ -1,19 +1,15 @@
 //! `lighter system prune`
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
-use lighter_engine::{Container, Engine, NetworkMode, RemoveOptions};
+use lighter_engine::{Container, Engine, RemoveOptions};
 
 use super::super::image::{filter, prune};
 use super::super::logs::moment;
+use super::super::network::prune::{DEFAULT_NETWORK, used};
 use super::confirm;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::quantity;
-
-/// The network that containers are on unless told otherwise; it is there for the next one.
-const DEFAULT_NETWORK: &str = "bridge";
 
 /// Label of volumes that were made for one container.
 const ANONYMOUS: &str = "com.docker.volume.anonymous";
@@ -117,16 +113,11 @@ fn containers(ctx: &Context, engine: &Engine, conditions: &Conditions) -> Result
 }
 
 fn networks(ctx: &Context, engine: &Engine, conditions: &Conditions) -> Result<(), Failure> {
-    let mut needed = BTreeSet::from([DEFAULT_NETWORK.to_owned()]);
-    for container in engine.containers()? {
-        if let NetworkMode::Bridge(attachments) = container.spec.network {
-            needed.extend(attachments.into_iter().map(|attachment| attachment.network));
-        }
-    }
+    let used = used(engine)?;
     let mut removed = Vec::new();
     for network in engine.net().networks()? {
         let created = Timestamp::from_nanosecond(i128::from(network.created)).ok();
-        let is_needed = needed.contains(&network.name) || needed.contains(&network.id);
+        let is_needed = network.name == DEFAULT_NETWORK || used.contains(&network.name);
         let fits = conditions.fit(created, |name| network.labels.get(name).map(String::as_str));
         // One that a container was plugged into meanwhile stays.
         if !is_needed && fits && engine.net().delete_network(&network.id).is_ok() {

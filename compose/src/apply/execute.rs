@@ -68,7 +68,7 @@ pub(super) fn execute(step: &Step, engine: &Engine, cancelled: &AtomicBool) -> R
             Err(error @ NetworkError::InUse { .. }) => Ok(vec![error.to_string()]),
             result => Ok(result.map(done)?),
         },
-        Op::CreateVolume { name, labels } => Ok(engine.ensure_volume(name, labels.clone()).map(|_| Vec::new())?),
+        Op::CreateVolume(spec) => Ok(engine.ensure_volume(spec).map(|_| Vec::new())?),
         Op::DeleteVolume { name } => match engine.remove_volume(name) {
             Err(error @ VolumeError::InUse { .. }) => Ok(vec![error.to_string()]),
             Err(VolumeError::NotFound(_)) => Ok(Vec::new()),

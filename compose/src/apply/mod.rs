@@ -7,15 +7,18 @@
 mod content;
 mod execute;
 mod schedule;
+mod turn;
 mod wait;
 
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
-use lighter_engine::Engine;
+use lighter_engine::{Engine, FileError, Holder};
 
 use crate::plan::{Plan, Step, StepId};
 
 pub use execute::StepError;
+pub use turn::Turn;
 pub use wait::WaitError;
 
 /// How a plan is applied.
@@ -25,6 +28,10 @@ pub struct ApplyOptions<'a> {
     pub parallel: usize,
     /// Set by whoever hears Ctrl-C: no further step begins, and waits end.
     pub interrupted: &'a AtomicBool,
+    /// The turn on the project, taken for what changes something; [`None`] asks nobody.
+    pub turn: Option<&'a Turn>,
+    /// When nothing is waited for any longer; [`None`] is never.
+    pub deadline: Option<Instant>,
 }
 
 /// Steps that run at once unless the user says otherwise: starting a container is mostly waiting for the kernel, and more
@@ -59,6 +66,8 @@ pub enum Event<'a> {
     },
     /// Something could not be had in full.
     Warning(&'a str),
+    /// Another command changes the project: it goes first. Who, if it can be told.
+    Queued(Option<&'a Holder>),
 }
 
 /// Receives the events; called from any thread.
@@ -98,6 +107,15 @@ pub enum ApplyError {
     /// The user does not want to go on.
     #[error("interrupted")]
     Interrupted,
+    /// What was waited for did not come in time.
+    #[error("not ready in time: gave up {}", waits.join(", "))]
+    TimedOut {
+        /// `waiting until web-1 is healthy`, one for each wait.
+        waits: Vec<String>,
+    },
+    /// Nobody can tell whose turn it is.
+    #[error(transparent)]
+    Turn(#[from] FileError),
 }
 
 /// Applies a plan.

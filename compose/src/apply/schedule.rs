@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{ApplyError, ApplyOptions, Event, Outcome, Progress, StepError};
+use super::{ApplyError, ApplyOptions, Event, Outcome, Progress, StepError, Turn};
 use crate::plan::{Op, Plan, Step, StepId};
 
 /// How soon an interruption is seen while steps run.
@@ -27,10 +27,16 @@ pub(super) fn run(
         let (sender, results) = mpsc::channel();
         loop {
             if options.interrupted.load(Ordering::Relaxed) {
-                cancelled.store(true, Ordering::Relaxed);
                 run.failure.get_or_insert(ApplyError::Interrupted);
             }
-            while let Some(id) = run.next() {
+            if options.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                run.time_out();
+            }
+            let is_our_turn = run.is_our_turn(progress);
+            if run.failure.is_some() {
+                cancelled.store(true, Ordering::Relaxed);
+            }
+            while let Some(id) = run.next(is_our_turn) {
                 let (step, sender, cancelled) = (&plan.steps[id], sender.clone(), &cancelled);
                 progress.report(Event::Began { id, step });
                 scope.spawn(move || {
@@ -38,16 +44,17 @@ pub(super) fn run(
                     let _ = sender.send((id, execute(step, cancelled)));
                 });
             }
-            if run.running.is_empty() {
+            if run.running.is_empty() && (is_our_turn || run.failure.is_some()) {
                 break;
             }
+            // Also the pause between two looks at whose turn it is.
             let Ok((id, result)) = results.recv_timeout(LOOK_EVERY) else { continue };
             run.take(id, result, progress);
-            if run.failure.is_some() {
-                cancelled.store(true, Ordering::Relaxed);
-            }
         }
     });
+    if let Some(turn) = options.turn {
+        turn.give_up();
+    }
     match run.failure {
         Some(failure) => Err(failure),
         None => Ok(run.outcome),
@@ -58,6 +65,9 @@ pub(super) fn run(
 struct Run<'a> {
     plan: &'a Plan,
     limit: usize,
+    turn: Option<&'a Turn>,
+    /// Whether it was said that another command goes first.
+    queued: bool,
     /// Steps that have not begun.
     waiting: Vec<StepId>,
     running: Vec<StepId>,
@@ -67,10 +77,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(plan: &'a Plan, options: ApplyOptions<'_>) -> Self {
+    fn new(plan: &'a Plan, options: ApplyOptions<'a>) -> Self {
         Self {
             plan,
             limit: if options.parallel == 0 { usize::MAX } else { options.parallel },
+            turn: options.turn,
+            queued: false,
             waiting: (0..plan.steps.len()).collect(),
             running: Vec::new(),
             done: vec![false; plan.steps.len()],
@@ -79,16 +91,57 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes the next step that may begin now.
-    fn next(&mut self) -> Option<StepId> {
+    fn is_wait(&self, id: StepId) -> bool {
+        matches!(self.plan.steps[id].op, Op::Wait { .. })
+    }
+
+    fn is_ready(&self, id: StepId) -> bool {
+        self.plan.steps[id].after.iter().all(|before| self.done[*before])
+    }
+
+    /// Takes the turn if there is something to change, gives it up if all that is left is to wait; returns whether it is ours
+    /// or not needed.
+    fn is_our_turn(&mut self, progress: &dyn Progress) -> bool {
+        let Some(turn) = self.turn else { return true };
+        let works = self.running.iter().any(|id| !self.is_wait(*id));
+        let has_work = self.failure.is_none() && self.waiting.iter().any(|id| !self.is_wait(*id) && self.is_ready(*id));
+        if !works && !has_work {
+            turn.give_up();
+            return true;
+        }
+        match turn.take() {
+            Ok(Ok(())) => true,
+            Ok(Err(holder)) => {
+                if !std::mem::replace(&mut self.queued, true) {
+                    progress.report(Event::Queued(holder.as_ref()));
+                }
+                false
+            }
+            Err(error) => {
+                self.failure.get_or_insert(error.into());
+                false
+            }
+        }
+    }
+
+    /// Gives up the waits that run.
+    fn time_out(&mut self) {
+        let waits = self.running.iter().filter(|id| self.is_wait(**id));
+        let waits: Vec<_> = waits.map(|id| self.plan.steps[*id].op.to_string().replace("wait ", "waiting ")).collect();
+        if !waits.is_empty() {
+            self.failure.get_or_insert(ApplyError::TimedOut { waits });
+        }
+    }
+
+    /// Takes the next step that may begin now; only waits may unless it is our turn.
+    fn next(&mut self, is_our_turn: bool) -> Option<StepId> {
         if self.failure.is_some() {
             return None;
         }
-        let is_wait = |id: StepId| matches!(self.plan.steps[id].op, Op::Wait { .. });
-        let at_work = self.running.iter().filter(|id| !is_wait(**id)).count();
+        let at_work = self.running.iter().filter(|id| !self.is_wait(**id)).count();
         let may_begin = |id: StepId| {
-            let has_place = is_wait(id) || at_work < self.limit;
-            has_place && self.plan.steps[id].after.iter().all(|before| self.done[*before])
+            let has_place = self.is_wait(id) || (is_our_turn && at_work < self.limit);
+            has_place && self.is_ready(id)
         };
         let index = self.waiting.iter().position(|id| may_begin(*id))?;
         let id = self.waiting.remove(index);

@@ -31,7 +31,7 @@ fn name(step: &Step) -> String {
 }
 
 fn options(parallel: usize, interrupted: &AtomicBool) -> ApplyOptions<'_> {
-    ApplyOptions { parallel, interrupted }
+    ApplyOptions { parallel, interrupted, turn: None, deadline: None }
 }
 
 #[test]

@@ -27,20 +27,24 @@ pub enum WaitError {
     #[error("container `{0}` has no health check: nothing can say that it is healthy")]
     Unchecked(String),
     /// Its checks failed too often.
-    #[error("container `{name}` is unhealthy: {probe}")]
+    #[error("container `{name}` is unhealthy: {probe}{}", quoted(log))]
     Unhealthy {
         /// The container.
         name: String,
         /// How the last check ended, and its output.
         probe: String,
+        /// The last lines of its log; may be empty.
+        log: String,
     },
     /// It has ended.
-    #[error("container `{name}` has ended with exit code {exit_code}{}", quoted(log))]
+    #[error("container `{name}` has ended with exit code {exit_code}{cause}{}", quoted(log))]
     Ended {
         /// The container.
         name: String,
         /// How it ended.
         exit_code: i32,
+        /// ` (out of memory…)`, or nothing.
+        cause: String,
         /// The last lines of its log; may be empty.
         log: String,
     },
@@ -96,7 +100,7 @@ fn verdict(container: &Container, condition: Condition) -> Result<bool, WaitErro
     let status = container.state.status;
     let ended = || {
         let exit_code = container.state.exit_code.unwrap_or(lighter_engine::EXIT_CODE_UNKNOWN);
-        WaitError::Ended { name: name(), exit_code, log: String::new() }
+        WaitError::Ended { name: name(), exit_code, cause: cause(container), log: String::new() }
     };
     match (condition, status) {
         (_, Status::Created) => Err(WaitError::NotStarted(name())),
@@ -121,17 +125,24 @@ fn healthy(health: &Health, name: impl Fn() -> String) -> Result<bool, WaitError
                 -1 => format!("the last check did not end in time: {}", last.output.trim()),
                 code => format!("the last check ended with exit code {code}: {}", last.output.trim()),
             });
-            Err(WaitError::Unhealthy { name: name(), probe })
+            Err(WaitError::Unhealthy { name: name(), probe, log: String::new() })
         }
     }
 }
 
-/// Adds the last lines of the log to the error of a container that has ended.
-fn with_log(error: WaitError, container: &Container, engine: &Engine) -> WaitError {
-    let WaitError::Ended { name, exit_code, .. } = error else { return error };
-    let query = LogQuery { tail: Some(LAST_LINES), ..LogQuery::default() };
-    // The log only helps to understand; without it the error is still the error.
-    let entries = engine.logs(container, query).into_iter().flatten();
-    let text: String = entries.map_while(Result::ok).map(|entry| entry.log).collect();
-    WaitError::Ended { name, exit_code, log: text.trim_end().to_owned() }
+/// Says so when the kernel ended it for want of memory.
+fn cause(container: &Container) -> String {
+    container.out_of_memory().map(|text| format!(" ({text})")).unwrap_or_default()
+}
+
+/// Adds the last lines of the log to the error of a container that has ended or is ill.
+fn with_log(mut error: WaitError, container: &Container, engine: &Engine) -> WaitError {
+    if let WaitError::Ended { log, .. } | WaitError::Unhealthy { log, .. } = &mut error {
+        let query = LogQuery { tail: Some(LAST_LINES), ..LogQuery::default() };
+        // The log only helps to understand; without it the error is still the error.
+        let entries = engine.logs(container, query).into_iter().flatten();
+        let text: String = entries.map_while(Result::ok).map(|entry| entry.text().into_owned()).collect();
+        *log = text.trim_end().to_owned();
+    }
+    error
 }

@@ -1,42 +1,34 @@
 //! `devices`: `SOURCE[:TARGET[:PERMISSIONS]]`, or a CDI name `vendor/class=name`.
 
 use crate::diagnostic::{Diagnostic, Fault};
-use crate::schema::Shape;
 use crate::yaml::{Map, Node, Value};
 
-pub(super) fn canonical(node: Node, path: &str) -> Result<Node, Fault> {
-    let mut map = match &node.value {
-        Value::Text(text) => short(&node, text, path)?,
-        _ => match Shape::Device.object().map(|object| super::fields(node.clone(), object, path)).transpose()? {
-            Some(Node { value: Value::Map(map), .. }) => map,
-            _ => return Ok(node),
-        },
+/// Takes the short notation apart. What the permissions mean is found out when a container is made.
+pub(super) fn short(node: Node, path: &str) -> Result<Node, Fault> {
+    let parts: Vec<_> = node.as_text().unwrap_or_default().split(':').collect();
+    let (source, target, permissions) = match parts.as_slice() {
+        [source] => (*source, *source, "rwm"),
+        [source, target] => (*source, *target, "rwm"),
+        [source, target, permissions] => (*source, *target, *permissions),
+        _ => {
+            let message = format!("`{path}` must be SOURCE[:TARGET[:PERMISSIONS]], not `{}`", parts.join(":"));
+            return Err(Box::new(Diagnostic::error(message).at(&node.span).hint("use the long form")));
+        }
     };
-    if !map.contains("target")
-        && let Some(source) = map.get("source").cloned()
-    {
-        map.set("target", source);
-    }
-    if !map.contains("permissions") {
-        map.set("permissions", node.text_here("rwm"));
-    }
-    let permissions = map.get("permissions").and_then(Node::as_text).unwrap_or_default();
-    if permissions.is_empty() || !permissions.chars().all(|letter| "rwm".contains(letter)) {
-        let fault = Diagnostic::error(format!("`{path}` has the permissions `{permissions}`, not letters of `rwm`"));
-        return Err(Box::new(fault.at(&node.span)));
+    let target = if target.is_empty() { source } else { target };
+    let mut map = Map::default();
+    for (key, part) in [("source", source), ("target", target), ("permissions", permissions)] {
+        if !part.is_empty() {
+            map.set(key, node.text_here(part));
+        }
     }
     Ok(node.here(Value::Map(map)))
 }
 
-fn short(node: &Node, text: &str, path: &str) -> Result<Map, Fault> {
-    let parts: Vec<_> = text.split(':').collect();
-    if parts.len() > 3 || parts.iter().any(|part| part.is_empty()) {
-        let message = format!("`{path}` must be SOURCE[:TARGET[:PERMISSIONS]], not `{text}`");
-        return Err(Box::new(Diagnostic::error(message).at(&node.span)));
+/// Checks that the long form says where the device goes.
+pub(super) fn long(node: Node, path: &str) -> Result<Node, Fault> {
+    match node.get("target") {
+        Some(_) => Ok(node),
+        None => Err(Box::new(Diagnostic::error(format!("`{path}` lacks the key `target`")).at(&node.span))),
     }
-    let mut map = Map::default();
-    for (key, part) in ["source", "target", "permissions"].into_iter().zip(parts) {
-        map.set(key, node.text_here(part));
-    }
-    Ok(map)
 }

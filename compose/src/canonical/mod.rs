@@ -3,65 +3,122 @@
 //! Runs in the command; pure. Takes a merged document that has the shape of the tables and gives the document from which
 //! the model is read and `config` is printed. What says nothing is left out.
 
+mod command;
 mod device;
+mod hosts;
 mod mount;
 mod port;
+mod request;
 mod scalar;
+mod ssh;
 mod words;
 
 pub(crate) use port::range as port_range;
 
 use crate::diagnostic::{Diagnostic, Fault};
 use crate::forms;
-use crate::schema::{DEVICE_REQUEST, Field, Object, Repeats, Shape, identity};
+use crate::schema::{Field, Object, Repeats, Shape, identity};
 use crate::yaml::{Entry, Map, Node, Value};
 
-/// Makes `node`, of shape `shape` at the attribute path `path`, canonical.
-///
-/// # Errors
-/// A text that does not mean what its attribute wants: a size, a duration, a port, a mount …
-pub(crate) fn canonical(node: Node, shape: &Shape, path: &str) -> Result<Node, Fault> {
-    match shape {
-        Shape::Integer => scalar::integer(node, path),
-        Shape::Count => scalar::count(node, path),
-        Shape::Number => scalar::number(node, path),
-        Shape::Boolean => scalar::boolean(node, path),
-        Shape::Size => scalar::size(node, path),
-        Shape::Duration => scalar::duration(node, path),
-        Shape::OctalText => scalar::octal(node, path).map(|(node, mode)| node.text_here(format!("0{mode:o}"))),
-        Shape::OctalNumber => scalar::octal(node, path).map(|(node, mode)| node.here(Value::Int(mode))),
-        Shape::TextOrNumber => Ok(text(node)),
-        Shape::Command => command(node, path),
-        Shape::Probe => probe(node, path),
-        Shape::List(item, repeats) => list(node, item, *repeats, path),
-        Shape::TextOrList(repeats) => list(forms::list(node), &Shape::Text, *repeats, path),
-        Shape::EnvFiles => list(forms::list(node), &Shape::ShortOr("path", file_fields()), Repeats::Keep, path),
-        Shape::KeyValues { empty } => Ok(texts(forms::key_values(node), *empty)),
-        Shape::TextMap => Ok(texts(node, true)),
-        Shape::ExtraHosts => Ok(forms::extra_hosts(node)),
-        Shape::Named(item) => members(node, item, path),
-        Shape::NamesOr(item) => members(forms::names(node, item), item, path),
-        Shape::Ulimits => members(node, &Shape::Integer, path),
-        Shape::Gpus => gpus(node, path),
-        Shape::ShortOr(key, object) => fields(forms::long(node, key), object, path),
-        Shape::Mount => mount::canonical(node, path),
-        Shape::Device => device::canonical(node, path),
-        Shape::Object(object) | Shape::NullOr(object) => fields(node, object, path),
-        Shape::Logging => shape.object().map_or(Ok(node.clone()), |object| fields(node, object, path)),
-        Shape::External => external(node, path),
-        Shape::Any | Shape::Text | Shape::Word(_) | Shape::Scalar | Shape::StrictNumber | Shape::Path => Ok(node),
-        // Ports stand in lists only, where one text may be several.
-        Shape::Port => Ok(node),
+/// What was found that does not mean what its attribute wants.
+#[derive(Default)]
+pub(crate) struct Misread {
+    /// What cannot be read.
+    pub faults: Vec<Diagnostic>,
+    /// What the reference passes over.
+    pub warnings: Vec<Diagnostic>,
+    /// Whether what cannot be read is no fault: variables that were not replaced may stand in it.
+    kept: bool,
+}
+
+impl Misread {
+    pub(crate) fn new(kept: bool) -> Self {
+        Self { kept, ..Self::default() }
+    }
+
+    fn note(&mut self, fault: Diagnostic) {
+        if !self.kept {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Returns what was read, or `node` where it could not be.
+    fn or(&mut self, node: Node, read: impl FnOnce(Node) -> Result<Node, Fault>) -> Node {
+        let kept = node.clone();
+        read(node).unwrap_or_else(|fault| {
+            self.note(*fault);
+            kept
+        })
     }
 }
 
-fn file_fields() -> &'static Object {
-    Shape::EnvFiles.object().expect("env_file is a table of its own")
+/// Makes `node`, of shape `shape` at the attribute path `path`, canonical. A size, a duration, a port, a mount … that
+/// cannot be read goes to `misread`.
+pub(crate) fn canonical(node: Node, shape: &Shape, path: &str, misread: &mut Misread) -> Node {
+    match shape {
+        Shape::List(item, repeats) => list(node, item, *repeats, path, misread),
+        Shape::TextOrList(repeats) => list(forms::list(node), &Shape::Text, *repeats, path, misread),
+        Shape::EnvFiles => items(forms::list(node), shape, Repeats::Replace, path, misread),
+        Shape::Gpus => items(request::all(node), shape, Repeats::Keep, path, misread),
+        Shape::KeyValues { empty } => texts(forms::key_values(node), *empty),
+        Shape::TextMap(_) => texts(node, true),
+        Shape::Named(item) => members(node, item, path, misread),
+        Shape::NamesOr(item) => members(forms::names(node, item), item, path, misread),
+        Shape::Ulimits => ulimits(node, path, misread),
+        Shape::ShortOr(key, object) => fields(forms::long(node, key), object, path, misread),
+        Shape::Object(object) | Shape::NullOr(object) => fields(node, object, path, misread),
+        Shape::DeviceRequest(object) => {
+            let node = fields(node, object, path, misread);
+            misread.or(node, |node| request::canonical(node, path))
+        }
+        Shape::Mount | Shape::Device if node.as_map().is_some() => {
+            let node = shape.object().map_or(node.clone(), |object| fields(node, object, path, misread));
+            misread.or(node, |node| long(node, shape, path))
+        }
+        Shape::Mount => {
+            let unknown = mount::unknown_options(&node, path);
+            misread.warnings.extend(unknown);
+            misread.or(node, |node| mount::short(node, path))
+        }
+        Shape::Logging => shape.object().map_or(node.clone(), |object| fields(node, object, path, misread)),
+        _ => misread.or(node, |node| value(node, shape, path)),
+    }
+}
+
+/// Makes a mount or a device in its long form canonical.
+fn long(node: Node, shape: &Shape, path: &str) -> Result<Node, Fault> {
+    if matches!(shape, Shape::Mount) { mount::long(node, path) } else { device::long(node, path) }
+}
+
+/// Makes a value canonical that is no list and has no fields.
+fn value(node: Node, shape: &Shape, path: &str) -> Result<Node, Fault> {
+    match shape {
+        Shape::Integer(_) | Shape::StrictNumber | Shape::StrictInteger => scalar::integer(node, path),
+        Shape::Natural(_) => scalar::natural(node, path),
+        Shape::Between(low, high) => scalar::between(node, *low..=*high, path),
+        Shape::Count => scalar::count(node, path),
+        Shape::Number => scalar::number(node, path),
+        Shape::Boolean | Shape::StrictBoolean => scalar::boolean(node, path),
+        Shape::Size(_) => scalar::size(node, path),
+        Shape::Duration => scalar::duration(node, path),
+        Shape::OctalText => scalar::octal(&node, path).map(|mode| node.text_here(format!("0{mode:o}"))),
+        Shape::OctalNumber => scalar::octal(&node, path).map(|mode| node.here(Value::Int(mode))),
+        Shape::TextOrNumber | Shape::TextOrBoolean => Ok(text(node)),
+        Shape::Command => command::canonical(node, path),
+        Shape::Probe => command::probe(node, path),
+        Shape::TextsMap => Ok(text_lists(node)),
+        Shape::Ssh => ssh::canonical(node, path),
+        Shape::ExtraHosts => hosts::canonical(node, path),
+        Shape::Device => device::short(node, path),
+        Shape::External if node.as_map().is_none() => scalar::boolean(node, path),
+        // Ports stand in lists only, where one text may be several.
+        _ => Ok(node),
+    }
 }
 
 /// Makes the values of known keys canonical and leaves out what says nothing.
-pub(super) fn fields(node: Node, object: &'static Object, path: &str) -> Result<Node, Fault> {
-    let Value::Map(map) = node.value else { return Ok(node) };
+fn fields(node: Node, object: &'static Object, path: &str, misread: &mut Misread) -> Node {
+    let Value::Map(map) = node.value else { return node };
     let mut entries = Vec::with_capacity(map.0.len());
     for Entry { key, at, value } in map.0 {
         let Some(field) = object.field(&key) else {
@@ -70,28 +127,36 @@ pub(super) fn fields(node: Node, object: &'static Object, path: &str) -> Result<
         };
         let value = match value.value {
             Value::Null => continue,
-            _ => canonical(value, &field.shape, &join(path, &key))?,
+            _ => canonical(value, &field.shape, &join(path, &key), misread),
         };
         if says_something(&value, field) {
             entries.push(Entry { key, at, value });
         }
     }
-    let mut map = Map(entries);
-    old_external_name(&mut map);
-    if std::ptr::eq(object, &DEVICE_REQUEST) && !map.contains("count") && !map.contains("device_ids") {
-        map.set("count", Node::new(Value::Int(-1), node.span.clone()));
+    let node = Node::new(Value::Map(Map(entries)), node.span);
+    match object.field("external") {
+        Some(_) => misread.or(node, |node| old_external_name(node, path)),
+        None => node,
     }
-    Ok(Node::new(Value::Map(map), node.span))
 }
 
 /// Moves the name of the older `external: {name: …}` to where it stands today.
-fn old_external_name(map: &mut Map) {
-    let Some(name) = map.get("external").and_then(|external| external.get("name")).cloned() else { return };
-    let external = name.here(Value::Bool(true));
-    map.set("external", external);
-    if !map.contains("name") {
-        map.set("name", name);
+fn old_external_name(mut node: Node, path: &str) -> Result<Node, Fault> {
+    let Some(external) = node.get("external").filter(|external| external.as_map().is_some()).cloned() else {
+        return Ok(node);
+    };
+    let name = external.get("name").cloned();
+    if let (Some(name), Some(given)) = (&name, node.get("name"))
+        && name.as_text() != given.as_text()
+    {
+        let fault = Diagnostic::error(format!("`{path}` has a `name` and another one in `external`"));
+        return Err(Box::new(fault.at(&given.span).label(&name.span, "and here").hint("only `name` is needed")));
     }
+    if let Some(map) = node.as_map_mut() {
+        map.set("external", external.here(Value::Bool(true)));
+        name.into_iter().for_each(|name| map.set("name", name));
+    }
+    Ok(node)
 }
 
 fn says_something(value: &Node, field: &Field) -> bool {
@@ -101,45 +166,79 @@ fn says_something(value: &Node, field: &Field) -> bool {
             Value::Bool(value) => *value,
             Value::Int(value) => *value != 0,
             Value::Float(value) => *value != 0.0,
-            Value::Text(text) => !(text.is_empty() || (matches!(field.shape, Shape::Size) && text == "0")),
+            Value::Text(text) => match field.shape {
+                Shape::Size(_) => text != "0",
+                Shape::Duration => text != "0s",
+                _ => !text.is_empty(),
+            },
             Value::List(items) => !items.is_empty(),
             Value::Map(map) => !map.0.is_empty(),
         }
 }
 
-fn members(node: Node, item: &Shape, path: &str) -> Result<Node, Fault> {
-    let Value::Map(map) = node.value else { return Ok(node) };
+fn members(node: Node, item: &Shape, path: &str, misread: &mut Misread) -> Node {
+    let Value::Map(map) = node.value else { return node };
     let entry = |Entry { key, at, value }: Entry| {
-        let value = match (&value.value, item) {
-            // `{soft, hard}` of a limit: each a number.
-            (Value::Map(_), Shape::Integer) => members(value, item, &join(path, &key))?,
-            (Value::Null, _) => value,
-            _ => canonical(value, item, &join(path, &key))?,
-        };
-        Ok(Entry { key, at, value })
+        let value = if value.is_null() { value } else { canonical(value, item, &join(path, &key), misread) };
+        Entry { key, at, value }
     };
-    let entries = map.0.into_iter().map(entry).collect::<Result<_, Fault>>()?;
-    Ok(Node::new(Value::Map(Map(entries)), node.span))
+    let entries = map.0.into_iter().map(entry).collect();
+    Node::new(Value::Map(Map(entries)), node.span)
 }
 
-fn list(node: Node, item: &Shape, repeats: Repeats, path: &str) -> Result<Node, Fault> {
-    let Value::List(items) = node.value else { return Ok(node) };
+/// Makes limits numbers: one, or `{soft, hard}`.
+fn ulimits(node: Node, path: &str, misread: &mut Misread) -> Node {
+    let Value::Map(map) = node.value else { return node };
+    let entry = |Entry { key, at, value }: Entry| {
+        let path = join(path, &key);
+        let value = match (&value.value, Shape::Ulimits.item()) {
+            (Value::Map(_), Some(limit)) => canonical(value, limit, &path, misread),
+            _ => misread.or(value, |value| scalar::integer(value, &path)),
+        };
+        Entry { key, at, value }
+    };
+    Node::new(Value::Map(Map(map.0.into_iter().map(entry).collect())), node.span)
+}
+
+/// Makes the items of a shape that knows their form canonical.
+fn items(node: Node, shape: &Shape, repeats: Repeats, path: &str, misread: &mut Misread) -> Node {
+    match shape.item() {
+        Some(item) => list(node, item, repeats, path, misread),
+        None => node,
+    }
+}
+
+fn list(node: Node, item: &Shape, repeats: Repeats, path: &str, misread: &mut Misread) -> Node {
+    let Value::List(items) = node.value else { return node };
     let mut result: Vec<Node> = Vec::with_capacity(items.len());
+    let mut places = std::collections::HashMap::new();
     for (index, value) in items.into_iter().enumerate() {
         let path = format!("{path}[{index}]");
         let values = match item {
-            Shape::Port => port::canonical(value, &path)?,
-            _ => vec![canonical(value, item, &path)?],
+            Shape::Port => ports(value, &path, misread),
+            _ => vec![canonical(value, item, &path, misread)],
         };
         for value in values {
-            let same = |other: &Node| identity(item, &value).is_some_and(|name| identity(item, other) == Some(name));
-            match result.iter().position(same) {
-                Some(first) if repeats == Repeats::Replace => result[first] = value,
+            let name = identity(item, &value).filter(|_| repeats == Repeats::Replace);
+            match name.map(|name| *places.entry(name).or_insert(result.len())) {
+                Some(place) if place < result.len() => result[place] = value,
                 _ => result.push(value),
             }
         }
     }
-    Ok(Node::new(Value::List(result), node.span))
+    Node::new(Value::List(result), node.span)
+}
+
+/// Makes one or, for a range of target ports, several mappings of an item.
+fn ports(node: Node, path: &str, misread: &mut Misread) -> Vec<Node> {
+    let node = match Shape::Port.object() {
+        Some(object) if node.as_map().is_some() => fields(node, object, path, misread),
+        _ => node,
+    };
+    port::canonical(&node, path).unwrap_or_else(|fault| {
+        misread.note(*fault);
+        vec![node]
+    })
 }
 
 fn text(node: Node) -> Node {
@@ -159,46 +258,16 @@ fn texts(node: Node, empty: bool) -> Node {
     Node::new(Value::Map(Map(map.0.into_iter().map(entry).collect())), node.span)
 }
 
-fn command(node: Node, path: &str) -> Result<Node, Fault> {
-    let Some(line) = node.as_text() else { return Ok(node) };
-    let Some(words) = words::split(line) else {
-        let fault = Diagnostic::error(format!("`{path}` ends within a quote")).at(&node.span);
-        return Err(Box::new(fault.hint("write the command as a list to leave the quotes alone")));
+/// Makes every value of a mapping a list of texts.
+fn text_lists(node: Node) -> Node {
+    let Value::Map(map) = node.value else { return node };
+    let entry = |Entry { key, at, value }: Entry| {
+        let Node { value, span, directive } = forms::list(value);
+        let items = if let Value::List(items) = value { items } else { Vec::new() };
+        let value = Node { value: Value::List(items.into_iter().map(text).collect()), span, directive };
+        Entry { key, at, value }
     };
-    let items = words.into_iter().map(|word| node.text_here(word)).collect();
-    Ok(node.here(Value::List(items)))
-}
-
-fn probe(node: Node, path: &str) -> Result<Node, Fault> {
-    match &node.value {
-        Value::Text(line) if line.is_empty() => Ok(node.here(Value::Null)),
-        Value::Text(line) => {
-            let words = vec![node.text_here("CMD-SHELL"), node.text_here(line.clone())];
-            Ok(node.here(Value::List(words)))
-        }
-        Value::List(items) => match items.first().and_then(Node::as_text) {
-            None | Some("NONE" | "CMD" | "CMD-SHELL") => Ok(node),
-            Some(first) => {
-                let message = format!("`{path}` must begin with NONE, CMD or CMD-SHELL, not `{first}`");
-                let fault = Diagnostic::error(message).at(&items[0].span);
-                Err(Box::new(fault.hint("write it as one text to run it in a shell")))
-            }
-        },
-        _ => Ok(node),
-    }
-}
-
-fn gpus(node: Node, path: &str) -> Result<Node, Fault> {
-    let request = Shape::Object(&DEVICE_REQUEST);
-    if node.as_text().is_some() {
-        let all = fields(forms::long(node.clone(), "count"), &DEVICE_REQUEST, path)?;
-        return Ok(node.here(Value::List(vec![all])));
-    }
-    list(node, &request, Repeats::Keep, path)
-}
-
-fn external(node: Node, path: &str) -> Result<Node, Fault> {
-    if node.as_map().is_some() { Ok(node) } else { scalar::boolean(node, path) }
+    Node::new(Value::Map(Map(map.0.into_iter().map(entry).collect())), node.span)
 }
 
 fn join(path: &str, key: &str) -> String {

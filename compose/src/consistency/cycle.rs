@@ -1,6 +1,6 @@
 //! Services that wait for each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::diagnostic::{Diagnostic, Fault};
 use crate::yaml::{Entry, Node};
@@ -11,36 +11,52 @@ use crate::yaml::{Entry, Node};
 /// The cycle, from its first service by name back to it.
 pub(super) fn check(document: &Node) -> Result<(), Fault> {
     let services = document.get("services").map_or(&[][..], Node::entries);
-    let mut waiting: BTreeMap<&str, Vec<&Entry>> =
+    let waiting: BTreeMap<&str, &[Entry]> =
         services.iter().map(|entry| (entry.key.as_str(), dependencies(&entry.value))).collect();
-    // Without those that wait for nobody, again and again, what remains waits in circles or for one.
-    loop {
-        let free: Vec<&str> = waiting.iter().filter(|(_, on)| on.is_empty()).map(|(name, _)| *name).collect();
-        free.iter().for_each(|name| drop(waiting.remove(name)));
-        let left = waiting.clone();
-        let before: usize = waiting.values().map(Vec::len).sum();
-        waiting.values_mut().for_each(|on| on.retain(|entry| left.contains_key(entry.key.as_str())));
-        let after: usize = waiting.values().map(Vec::len).sum();
-        if free.is_empty() && before == after {
-            break;
-        }
-    }
-    match waiting.keys().next() {
-        Some(first) => Err(cycle(&walk(first, &waiting))),
+    let left = never_free(&waiting);
+    match waiting.keys().find(|name| left.contains_key(*name)) {
+        Some(first) => Err(cycle(&walk(first, &left))),
         None => Ok(()),
     }
 }
 
-fn dependencies(service: &Node) -> Vec<&Entry> {
-    service.get("depends_on").map_or(&[][..], Node::entries).iter().collect()
+fn dependencies(service: &Node) -> &[Entry] {
+    service.get("depends_on").map_or(&[][..], Node::entries)
+}
+
+/// Returns the services that wait in a circle or for one, with the dependencies that keep them: what is left when those
+/// that wait for nobody are taken away, again and again.
+fn never_free<'a>(waiting: &BTreeMap<&'a str, &'a [Entry]>) -> HashMap<&'a str, Vec<&'a Entry>> {
+    let known = |entry: &&Entry| waiting.contains_key(entry.key.as_str());
+    let mut counts: HashMap<&str, usize> =
+        waiting.iter().map(|(name, on)| (*name, on.iter().filter(known).count())).collect();
+    let mut waiters: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (name, on) in waiting {
+        on.iter().filter(known).for_each(|entry| waiters.entry(&entry.key).or_default().push(name));
+    }
+    let mut free: Vec<&str> = counts.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
+    while let Some(name) = free.pop() {
+        counts.remove(name);
+        for waiter in waiters.remove(name).unwrap_or_default() {
+            if let Some(count) = counts.get_mut(waiter) {
+                *count -= 1;
+                if *count == 0 {
+                    free.push(waiter);
+                }
+            }
+        }
+    }
+    let keeping = |name: &str| waiting[name].iter().filter(|entry| counts.contains_key(entry.key.as_str())).collect();
+    counts.keys().map(|name| (*name, keeping(name))).collect()
 }
 
 /// Follows the first dependency of each until a service comes again, and returns that circle.
-fn walk<'a>(start: &'a str, waiting: &BTreeMap<&'a str, Vec<&'a Entry>>) -> Vec<(&'a str, &'a Entry)> {
+fn walk<'a>(start: &'a str, left: &HashMap<&'a str, Vec<&'a Entry>>) -> Vec<(&'a str, &'a Entry)> {
     let mut trail: Vec<(&str, &Entry)> = Vec::new();
+    let mut places = HashMap::new();
     let mut name = start;
-    while let Some(next) = waiting.get(name).and_then(|on| on.first()) {
-        if let Some(again) = trail.iter().position(|(other, _)| *other == name) {
+    while let Some(next) = left.get(name).and_then(|on| on.first()) {
+        if let Some(again) = places.insert(name, trail.len()) {
             return trail.split_off(again);
         }
         trail.push((name, next));

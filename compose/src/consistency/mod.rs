@@ -4,23 +4,43 @@
 //! what contradicts itself is refused.
 
 mod cycle;
+mod mounts;
 mod objects;
 mod references;
+mod replicas;
 mod service;
 
-use crate::diagnostic::Fault;
-use crate::yaml::Node;
+use crate::diagnostic::{Diagnostic, Faults, Span};
+use crate::yaml::{Entry, Node};
 
 /// Checks the whole document; `disabled` are services that exist without taking part.
 ///
 /// # Errors
-/// The first contradiction, with its place.
-pub(crate) fn check(document: &Node, disabled: &[String]) -> Result<(), Fault> {
+/// Every contradiction, with its places.
+pub(crate) fn check(document: &Node, disabled: &[String]) -> Result<(), Faults> {
+    let mut faults = Vec::new();
+    let known = references::Known::new(document, disabled);
     for entry in document.get("services").map_or(&[][..], Node::entries) {
-        service::check(&entry.key, &entry.at, &entry.value)?;
-        references::check(&entry.key, &entry.value, document, disabled)?;
+        service::check(&entry.key, &entry.at, &entry.value, &mut faults);
+        replicas::check(&entry.key, &entry.value, &mut faults);
+        mounts::check(&entry.key, &entry.value, &mut faults);
+        references::check(&entry.key, &entry.value, &known, &mut faults);
     }
-    service::container_names(document)?;
-    objects::check(document)?;
-    cycle::check(document)
+    replicas::container_names(document, &mut faults);
+    objects::check(document, &mut faults);
+    // What depends on something unknown was named above, and is no cycle.
+    if let Err(fault) = cycle::check(document) {
+        faults.push(*fault);
+    }
+    Faults::of(faults)
+}
+
+/// Returns a field with the place of its key.
+fn field<'a>(node: &'a Node, key: &str) -> Option<&'a Entry> {
+    node.as_map()?.entry(key)
+}
+
+/// Two places that contradict each other.
+fn conflict(message: String, first: &Span, second: &Span) -> Diagnostic {
+    Diagnostic::error(message).at(second).label(first, "and here")
 }

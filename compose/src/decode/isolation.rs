@@ -48,8 +48,12 @@ fn device(node: &Node, path: &str, reader: &mut Reader) -> Option<Device> {
         reader.refuse(node, format!("`{path}.devices` names `{source}`: CDI devices are not supported by lighter yet"));
         return None;
     }
-    let target = text(node, "target")?;
-    Some(Device { source: PathBuf::from(source), target, permissions: text(node, "permissions")? })
+    let target = text(node, "target").unwrap_or_else(|| source.clone());
+    let permissions = text(node, "permissions").unwrap_or_else(|| "rwm".to_owned());
+    if !permissions.chars().all(|letter| "rwm".contains(letter)) {
+        reader.refuse(node, format!("`{path}.devices` may have the permissions `r`, `w` and `m`, not `{permissions}`"));
+    }
+    Some(Device { source: PathBuf::from(source), target, permissions })
 }
 
 fn namespace(service: &Node, key: &str, path: &str, reader: &mut Reader) -> Namespace {

@@ -1,37 +1,31 @@
-//! `logging`: lighter keeps logs itself, in the format of `json-file`.
+//! `logging`: drivers and options are the engine's, by the names that Docker has for them.
+
+use std::collections::BTreeMap;
+
+use lighter_engine::{LogOptionError, LogOptions};
 
 use super::reader::Reader;
 use crate::model::Logging;
-use crate::units;
 use crate::yaml::Node;
 
 pub(super) fn read(service: &Node, path: &str, reader: &mut Reader) -> Logging {
-    let mut logging = Logging::default();
-    let Some(node) = service.get("logging") else { return logging };
+    let Some(node) = service.get("logging") else { return LogOptions::default() };
     let path = format!("{path}.logging");
-    match node.get("driver") {
-        None => {}
-        Some(driver) => match driver.as_text() {
-            Some("none") => logging.none = true,
-            Some("json-file" | "local") => {}
-            other => {
-                let word = other.unwrap_or_default();
-                reader.refuse(driver, format!("`{path}.driver` `{word}` is not supported by lighter yet"));
-                return logging;
+    let driver = node.get("driver");
+    let options = node.get("options").map_or(&[][..], Node::entries);
+    let words: BTreeMap<String, String> = options
+        .iter()
+        .map(|option| (option.key.as_str().to_owned(), option.value.as_text().unwrap_or_default().to_owned()))
+        .collect();
+    LogOptions::parse(driver.and_then(Node::as_text), &words).unwrap_or_else(|error| {
+        let (place, path) = match &error {
+            LogOptionError::Driver(_) => (driver, format!("{path}.driver")),
+            LogOptionError::Option { option, .. } | LogOptionError::Value { option, .. } => {
+                let entry = options.iter().find(|entry| entry.key.as_str() == option);
+                (entry.map(|entry| &entry.value), format!("{path}.options.{option}"))
             }
-        },
-    }
-    for option in node.get("options").map_or(&[][..], Node::entries) {
-        let path = format!("{path}.options.{}", option.key);
-        match option.key.as_str() {
-            "max-size" => logging.max_size = reader.parse(Some(&option.value), &path, "a size", units::parse_size),
-            "max-file" => logging.max_files = reader.parse(Some(&option.value), &path, "a number from 1", files),
-            _ => reader.refuse(&option.value, format!("`{path}` is not supported by lighter yet")),
-        }
-    }
-    logging
-}
-
-fn files(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|files| *files > 0)
+        };
+        reader.refuse(place.unwrap_or(node), format!("`{path}`: {error}"));
+        LogOptions::default()
+    })
 }

@@ -4,6 +4,7 @@
 //! address that is none), is not an error here but a refusal: `config` shows it, whatever makes containers stops at it.
 
 mod build;
+mod develop;
 mod endpoint;
 mod file_object;
 mod healthcheck;
@@ -26,6 +27,7 @@ use crate::diagnostic::Diagnostic;
 use crate::model::Project;
 use crate::schema::{self, Shape};
 use crate::source::Environment;
+use crate::support;
 use crate::yaml::Node;
 use reader::Reader;
 
@@ -36,28 +38,26 @@ pub(crate) struct Frame {
     pub files: Vec<PathBuf>,
     pub env_files: Vec<PathBuf>,
     pub disabled: Vec<String>,
+    pub profiles: Vec<String>,
     pub interpolated: bool,
 }
 
 /// Reads the project out of its canonical document; `variables` give configs and secrets their values.
-pub(crate) fn project(
-    document: Node,
-    frame: Frame,
-    variables: &Environment,
-    warnings: &mut Vec<Diagnostic>,
-) -> Project {
+pub(crate) fn project(document: Node, frame: Frame, variables: Environment, warnings: &mut Vec<Diagnostic>) -> Project {
+    let values = &variables;
     warnings
         .extend(["configs", "secrets"].into_iter().flat_map(|section| file_object::ineffective(&document, section)));
     let mut refusals = Vec::new();
     schema::refusals(&document, &Shape::Object(&schema::PROJECT), "", &mut refusals);
+    let ineffective = support::ineffective(&document);
     let mut reader = Reader { refusals };
     let services = section(&document, "services", |key, node| service::read(key, node, &mut reader));
     let networks = section(&document, "networks", |key, node| network::read(key, node, &mut reader));
     let volumes = section(&document, "volumes", |key, node| volume::read(key, node, &mut reader));
     let configs =
-        section(&document, "configs", |key, node| file_object::read(key, node, "configs", variables, &mut reader));
+        section(&document, "configs", |key, node| file_object::read(key, node, "configs", values, &mut reader));
     let secrets =
-        section(&document, "secrets", |key, node| file_object::read(key, node, "secrets", variables, &mut reader));
+        section(&document, "secrets", |key, node| file_object::read(key, node, "secrets", values, &mut reader));
     Project {
         name: frame.name,
         working_directory: frame.working_directory,
@@ -65,12 +65,15 @@ pub(crate) fn project(
         env_files: frame.env_files,
         services,
         disabled: frame.disabled,
+        profiles: frame.profiles,
         networks,
         volumes,
         configs,
         secrets,
         refusals: reader.refusals,
+        ineffective,
         interpolated: frame.interpolated,
+        variables,
         document,
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::reader::{Reader, pairs, text, texts};
-use super::{build, endpoint, file_object, healthcheck, isolation, logging, mount, port, process, resources, restart};
+use super::{
+    build, develop, endpoint, file_object, healthcheck, isolation, logging, mount, port, process, resources, restart,
+};
 use crate::model::{Condition, Dependency, Service};
 use crate::yaml::Node;
 
@@ -27,7 +29,7 @@ pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
         resources: resources::read(node, &path, reader),
         networking: endpoint::networking(node, &path, reader),
         ports: port::read(node, &path, reader),
-        expose: texts(node, "expose"),
+        expose: port::exposed(node, &path, reader),
         mounts: mount::read(node, &path, reader),
         configs: file_object::grants(node, "configs", "/", &path, reader),
         secrets: file_object::grants(node, "secrets", "/run/secrets/", &path, reader),
@@ -38,6 +40,7 @@ pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
         labels: pairs(node, "labels"),
         annotations: pairs(node, "annotations"),
         attach: node.get("attach").and_then(Node::as_bool).unwrap_or(true),
+        watch: develop::read(node),
         document: node.clone(),
     }
 }

@@ -13,13 +13,15 @@ pub(super) fn read(key: &str, node: &Node, reader: &mut Reader) -> Volume {
             format!("`volumes.{key}.driver` `{word}` is not supported by lighter: it has `local` only"),
         );
     }
-    if let Some(options) = node.get("driver_opts").filter(|_| !external) {
-        reader.refuse(options, format!("`volumes.{key}.driver_opts` is not supported by lighter yet"));
+    let options = pairs(node, "driver_opts");
+    if let (Err(error), Some(place)) = (lighter_engine::check_volume_options(&options), node.get("driver_opts")) {
+        reader.refuse(place, format!("`volumes.{key}.driver_opts`: {error}"));
     }
     Volume {
         key: key.to_owned(),
         name: text(node, "name").unwrap_or_default(),
         external,
+        options,
         labels: pairs(node, "labels"),
     }
 }

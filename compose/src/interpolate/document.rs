@@ -12,6 +12,18 @@ pub(crate) struct Scope<'a> {
     pub variables: &'a BTreeMap<String, String>,
     /// Where warnings go.
     pub warnings: &'a mut Vec<Diagnostic>,
+    /// Bytes of text made so far.
+    produced: usize,
+}
+
+/// Bytes of text that the variables of one document may make, for each may be long and stand in it often.
+const MAX_PRODUCED: usize = 64 << 20;
+
+impl<'a> Scope<'a> {
+    /// Returns a scope in which nothing was read yet.
+    pub(crate) fn new(variables: &'a BTreeMap<String, String>, warnings: &'a mut Vec<Diagnostic>) -> Self {
+        Self { variables, warnings, produced: 0 }
+    }
 }
 
 /// The variables of one text.
@@ -36,28 +48,31 @@ impl Variables for Place<'_, '_> {
     }
 }
 
-/// Replaces the variables in every value of `node`; keys stay as they are.
-///
-/// # Errors
-/// A malformed variable, or a required one without a value, at its place.
-pub(crate) fn interpolate(node: &mut Node, scope: &mut Scope<'_>) -> Result<(), Fault> {
+/// Replaces the variables in every value of `node`; keys stay as they are. A malformed variable, or a required one without
+/// a value, is noted in `faults` with its place.
+pub(crate) fn interpolate(node: &mut Node, scope: &mut Scope<'_>, faults: &mut Vec<Diagnostic>) {
     match &mut node.value {
-        Value::List(items) => items.iter_mut().try_for_each(|item| interpolate(item, scope)),
-        Value::Map(map) => map.0.iter_mut().try_for_each(|entry| interpolate(&mut entry.value, scope)),
-        Value::Text(text) if text.contains('$') => {
-            *text = interpolate_text(text, &node.span, scope)?;
-            Ok(())
-        }
-        _ => Ok(()),
+        Value::List(items) => items.iter_mut().for_each(|item| interpolate(item, scope, faults)),
+        Value::Map(map) => map.0.iter_mut().for_each(|entry| interpolate(&mut entry.value, scope, faults)),
+        Value::Text(text) if text.contains('$') => match interpolate_text(text, &node.span, scope) {
+            Ok(replaced) => *text = replaced,
+            Err(fault) => faults.push(*fault),
+        },
+        _ => {}
     }
 }
 
 /// Replaces the variables in a text that stands at `span`.
 ///
 /// # Errors
-/// As [`interpolate`].
+/// A malformed variable, or a required one without a value, at its place.
 pub(crate) fn interpolate_text(text: &str, span: &Span, scope: &mut Scope<'_>) -> Result<String, Fault> {
-    template::substitute(text, &mut Place { scope, span }).map_err(|error| Box::new(diagnostic(&error, span)))
+    let text = template::substitute(text, &mut Place { scope, span }).map_err(|error| diagnostic(&error, span))?;
+    scope.produced += text.len();
+    if scope.produced > MAX_PRODUCED {
+        return Err(Box::new(diagnostic(&TemplateError::TooLarge, span)));
+    }
+    Ok(text)
 }
 
 fn diagnostic(error: &TemplateError, span: &Span) -> Diagnostic {

@@ -4,6 +4,10 @@
 //! `${NAME+other}`, `$$`; defaults, messages and others may hold variables themselves (Compose Specification,
 //! 12-interpolation). A `$` that begins none of these stays as it is, as in Docker Compose.
 
+use std::collections::BTreeMap;
+
+use crate::variables::Variable;
+
 /// Nesting of defaults beyond which a text is refused.
 const MAX_DEPTH: usize = 50;
 
@@ -28,7 +32,7 @@ pub(crate) enum TemplateError {
         message: Option<String>,
     },
     /// Too deep or too long.
-    #[error("variables are nested deeper than {MAX_DEPTH} or make a text longer than {MAX_LENGTH} bytes")]
+    #[error("variables are nested deeper than {MAX_DEPTH} or make too much text")]
     TooLarge,
 }
 
@@ -80,6 +84,51 @@ fn expand(text: &str, variables: &mut dyn Variables, depth: usize) -> Result<Str
     }
     result.push_str(rest);
     Ok(result)
+}
+
+/// Notes the variables that a text mentions; the first place that says something about one counts. A malformed variable
+/// ends the reading: interpolation names it.
+pub(crate) fn mentions(text: &str, found: &mut BTreeMap<String, Variable>) {
+    mentions_within(text, found, 0);
+}
+
+fn mentions_within(text: &str, found: &mut BTreeMap<String, Variable>, depth: usize) {
+    let mut rest = text;
+    while let Some(dollar) = rest.find('$').filter(|_| depth <= MAX_DEPTH) {
+        let after = &rest[dollar + 1..];
+        if let Some(after) = after.strip_prefix('$') {
+            rest = after;
+        } else if after.starts_with('{') {
+            let Ok((inner, after)) = braces(&rest[dollar..]) else { return };
+            mention(inner, found, depth);
+            rest = after;
+        } else {
+            let name = name(after);
+            if !name.is_empty() {
+                found.entry(name.to_owned()).or_default();
+            }
+            rest = &after[name.len()..];
+        }
+    }
+}
+
+/// Notes what stands between braces.
+fn mention(inner: &str, found: &mut BTreeMap<String, Variable>, depth: usize) {
+    let name = name(inner);
+    if name.is_empty() {
+        return;
+    }
+    let variable = found.entry(name.to_owned()).or_default();
+    let operation = inner[name.len()..].trim_start_matches(':');
+    let Some(operator) = operation.chars().next().filter(char::is_ascii) else { return };
+    let text = &operation[1..];
+    match operator {
+        '-' if variable.default.is_empty() => variable.default = text.to_owned(),
+        '+' if variable.alternate.is_empty() => variable.alternate = text.to_owned(),
+        '?' => variable.required = true,
+        _ => {}
+    }
+    mentions_within(text, found, depth + 1);
 }
 
 /// Returns the longest name `text` begins with, `[A-Za-z_][A-Za-z0-9_]*`.
@@ -223,6 +272,25 @@ mod tests {
         let mut variables = Fixed::default();
         substitute("$A ${B} ${C:-c} ${D+d} ${SET:+$E}", &mut variables).unwrap();
         assert_eq!(variables.unset, ["A", "B", "E"]);
+    }
+
+    #[test]
+    fn what_a_text_mentions_is_found_with_what_it_says() {
+        let mut found = BTreeMap::new();
+        mentions("$A ${B:-b${C}} ${D:?no} ${E:+e} $$F ${A:-late} ${", &mut found);
+        let variable = |required, default: &str, alternate: &str| Variable {
+            required,
+            default: default.to_owned(),
+            alternate: alternate.to_owned(),
+        };
+        let expected = [
+            ("A", variable(false, "late", "")),
+            ("B", variable(false, "b${C}", "")),
+            ("C", variable(false, "", "")),
+            ("D", variable(true, "", "")),
+            ("E", variable(false, "", "e")),
+        ];
+        assert_eq!(found, expected.map(|(name, variable)| (name.to_owned(), variable)).into());
     }
 
     #[test]

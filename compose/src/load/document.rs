@@ -1,16 +1,18 @@
 //! Texts to one merged document.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{LoadError, extends, include};
-use crate::diagnostic::{Diagnostic, SourceText};
+use super::files::{self, Parsed};
+use super::{LoadError, extends, include, legacy};
+use crate::diagnostic::{Diagnostic, Faults, SourceText};
 use crate::interpolate::{Scope, interpolate};
 use crate::merge;
+use crate::normalise;
 use crate::paths::{self, Base};
-use crate::schema::{PROJECT, Shape};
-use crate::source::Environment;
-use crate::yaml::{self, Node, Value};
+use crate::schema::{self, PROJECT, Shape};
+use crate::source::{Environment, Source};
+use crate::yaml::Node;
 
 /// What the documents of one project, or of one included project, have in common.
 pub(super) struct Loader {
@@ -20,48 +22,64 @@ pub(super) struct Loader {
     pub base: Base,
     /// The files whose inclusion led here, to find cycles.
     pub including: Vec<PathBuf>,
+    /// How many files have been included so far, in all.
+    pub included: usize,
     /// What was odd so far.
     pub warnings: Vec<Diagnostic>,
+    /// Whether paths are to stay as they are written.
+    paths_stay: bool,
     interpolate: bool,
 }
 
 impl Loader {
-    pub(super) fn new(name: &str, mut variables: Environment, directory: PathBuf, interpolate: bool) -> Self {
+    pub(super) fn new(name: &str, mut variables: Environment, directory: PathBuf, source: &Source) -> Self {
         variables.insert("COMPOSE_PROJECT_NAME".to_owned(), name.to_owned());
         let base = Base::new(directory, &variables);
-        Self { variables, base, including: Vec::new(), warnings: Vec::new(), interpolate }
+        let (paths_stay, interpolate) = (source.no_path_resolution, !source.no_interpolate);
+        Self { variables, base, including: Vec::new(), included: 0, warnings: Vec::new(), paths_stay, interpolate }
     }
 
     /// Returns the loader of an included project.
     pub(super) fn inner(&self, variables: Environment, directory: PathBuf, including: Vec<PathBuf>) -> Self {
         let base = Base::new(directory, &variables);
-        Self { variables, base, including, warnings: Vec::new(), interpolate: self.interpolate }
+        let Self { included, paths_stay, interpolate, .. } = *self;
+        Self { variables, base, including, included, warnings: Vec::new(), paths_stay, interpolate }
     }
 
-    /// Merges every document of every file, in order. Tags stay on the result.
-    pub(super) fn load(&mut self, files: Vec<Arc<SourceText>>) -> Result<Node, LoadError> {
+    /// Merges every document of every file, in order, and checks the whole after each, as the reference does: so a fault is
+    /// one of the file that brought it.
+    pub(super) fn load(&mut self, files: Vec<Parsed>) -> Result<Node, LoadError> {
         let mut whole: Option<Node> = None;
-        for file in files {
-            for document in self.documents(&file)? {
+        for Parsed { file, documents } in files {
+            for document in self.prepared(documents)? {
                 self.note_version(&document);
                 let document = include::resolve(document, self)?;
                 let document = extends::resolve(document, &file.path, self)?;
-                whole = Some(match whole {
+                let mut merged = match whole {
                     Some(base) => merge::merge(base, document, &Shape::Object(&PROJECT), "")?,
                     None => document,
-                });
+                };
+                merge::strip(&mut merged);
+                let mut faults = Vec::new();
+                schema::check(&merged, &Shape::Object(&PROJECT), "", &mut faults);
+                Faults::of(faults)?;
+                whole = Some(merged);
             }
         }
-        whole.ok_or_else(|| Box::new(Diagnostic::error("the compose file is empty")).into())
+        let mut whole = whole.ok_or_else(|| Box::new(Diagnostic::error("the compose file is empty")))?;
+        let here = Path::new(".");
+        normalise::contexts(&mut whole, if self.paths_stay { here } else { &self.base.directory });
+        Ok(whole)
     }
 
     /// Reads the documents of one file: interpolated, with absolute paths.
-    pub(super) fn documents(&mut self, file: &Arc<SourceText>) -> Result<Vec<Node>, LoadError> {
-        let mut documents = yaml::parse(file)?;
-        let empty = || Diagnostic::error(format!("`{}` is empty", file.path.display()));
-        if documents.iter().all(Node::is_null) {
-            return Err(Box::new(empty()).into());
-        }
+    pub(super) fn documents(&mut self, file: Arc<SourceText>) -> Result<Vec<Node>, LoadError> {
+        let parsed = files::parse(file, &mut self.warnings)?;
+        self.prepared(parsed.documents)
+    }
+
+    /// Interpolates documents and makes their paths absolute. An empty document says nothing.
+    fn prepared(&mut self, mut documents: Vec<Node>) -> Result<Vec<Node>, LoadError> {
         documents.retain(|document| !document.is_null());
         for document in &mut documents {
             self.prepare(document)?;
@@ -74,15 +92,18 @@ impl Loader {
             let message = format!("a compose file must be a mapping, not {}", document.kind());
             return Err(Box::new(Diagnostic::error(message).at(&document.span)).into());
         }
-        if document.get("services").is_some_and(|services| services.value == Value::Null) {
-            let at = document.as_map().and_then(|map| map.entry("services")).map(|entry| &entry.at);
-            let fault = Diagnostic::error("`services` must be a mapping, not nothing").at(at.unwrap_or(&document.span));
-            return Err(Box::new(fault).into());
-        }
+        legacy::modernise(document, &mut self.warnings);
         if self.interpolate {
-            interpolate(document, &mut Scope { variables: &self.variables, warnings: &mut self.warnings })?;
+            let mut faults = Vec::new();
+            let mut scope = Scope::new(&self.variables, &mut self.warnings);
+            interpolate(document, &mut scope, &mut faults);
+            Faults::of(faults)?;
         }
-        paths::resolve(document, &self.base);
+        if self.paths_stay {
+            paths::resolve_files(document, &self.base);
+        } else {
+            paths::resolve(document, &self.base);
+        }
         Ok(())
     }
 

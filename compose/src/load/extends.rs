@@ -1,41 +1,51 @@
 //! `extends`: a service laid over another one, of this file or another (Compose Specification, 05-services).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::document::Loader;
 use super::{LoadError, files};
-use crate::diagnostic::{Diagnostic, Fault, Span};
+use crate::diagnostic::{Diagnostic, Fault, Faults, Span};
 use crate::forms;
 use crate::merge;
 use crate::paths::Base;
-use crate::schema::SERVICE;
+use crate::schema::{SERVICE, Shape};
 use crate::yaml::{Node, Value};
 
-/// The services of one file and how the search got there.
+/// The services of one file.
+#[derive(Clone)]
 struct Place {
-    file: PathBuf,
-    services: Node,
+    file: Arc<PathBuf>,
+    services: Arc<HashMap<String, Node>>,
 }
+
+impl Place {
+    fn new(file: &Path, services: &Node) -> Self {
+        let services = services.entries().iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect();
+        Self { file: Arc::new(file.to_path_buf()), services: Arc::new(services) }
+    }
+}
+
+/// Services that may lie between one and what it extends, so that the search may recurse.
+const MAX_DEPTH: usize = 100;
 
 /// A step of the search, to find cycles.
 type Trail = Vec<(PathBuf, String)>;
 
 /// Returns the document with every service laid over what it extends.
 pub(super) fn resolve(mut document: Node, file: &Path, loader: &mut Loader) -> Result<Node, LoadError> {
-    let Some(services) = document.get("services").filter(|services| services.as_map().is_some()).cloned() else {
+    let extends = |services: &Node| services.entries().iter().any(|entry| entry.value.get("extends").is_some());
+    let Some(services) = document.as_map_mut().and_then(|map| map.get_mut("services")).filter(|node| extends(node))
+    else {
         return Ok(document);
     };
-    let place = Place { file: file.to_path_buf(), services };
-    let mut search = Search { loader, read: BTreeMap::new() };
-    let mut resolved = place.services.clone();
-    for entry in resolved.as_map_mut().into_iter().flat_map(|map| &mut map.0) {
+    let place = Place::new(file, services);
+    let mut search = Search { loader, read: HashMap::new() };
+    for entry in services.as_map_mut().into_iter().flat_map(|map| &mut map.0) {
         if entry.value.get("extends").is_some() {
             entry.value = search.service(&entry.key, &place, &mut Trail::new(), &entry.at)?;
         }
-    }
-    if let Some(map) = document.as_map_mut() {
-        map.set("services", resolved);
     }
     Ok(document)
 }
@@ -43,7 +53,7 @@ pub(super) fn resolve(mut document: Node, file: &Path, loader: &mut Loader) -> R
 struct Search<'a> {
     loader: &'a mut Loader,
     /// The services of files that were read already.
-    read: BTreeMap<PathBuf, Node>,
+    read: HashMap<PathBuf, Place>,
 }
 
 impl Search<'_> {
@@ -53,12 +63,16 @@ impl Search<'_> {
             let fault = Diagnostic::error(format!("service `{name}` is not defined in `{}`", place.file.display()));
             return Err(Box::new(fault.label(at, "extended here")).into());
         };
-        let step = (place.file.clone(), name.to_owned());
+        let step = (place.file.to_path_buf(), name.to_owned());
+        if trail.len() > MAX_DEPTH {
+            let fault = Diagnostic::error(format!("services extend each other over more than {MAX_DEPTH} steps"));
+            return Err(Box::new(fault.at(at)).into());
+        }
         if trail.contains(&step) {
             return Err(cycle(trail, &step, at).into());
         }
         let Some(extends) = service.as_map_mut().and_then(|map| map.remove("extends")) else { return Ok(service) };
-        let extends = read_extends(extends)?;
+        let extends = read_extends(extends, name)?;
         trail.push(step);
         let base_name = extends.text("service").unwrap_or_default();
         let mut base = match extends.text("file") {
@@ -77,9 +91,9 @@ impl Search<'_> {
     fn open(&mut self, file: &Path, extends: &Node) -> Result<Place, LoadError> {
         if !self.read.contains_key(file) {
             let services = self.read(file, extends)?;
-            self.read.insert(file.to_path_buf(), services);
+            self.read.insert(file.to_path_buf(), Place::new(file, &services));
         }
-        Ok(Place { file: file.to_path_buf(), services: self.read[file].clone() })
+        Ok(self.read[file].clone())
     }
 
     fn read(&mut self, file: &Path, extends: &Node) -> Result<Node, LoadError> {
@@ -95,17 +109,25 @@ impl Search<'_> {
         let directory = file.parent().unwrap_or(Path::new("/")).to_path_buf();
         let own = std::mem::replace(&mut self.loader.base, Base::new(directory, &BTreeMap::new()));
         self.loader.base.home = own.home.clone();
-        let documents = self.loader.documents(&text);
+        let documents = self.loader.documents(text);
         self.loader.base = own;
-        let services = documents?.into_iter().find_map(|document| document.get("services").cloned());
+        let mut services: Option<Node> = None;
+        for over in documents?.into_iter().filter_map(|document| document.get("services").cloned()) {
+            services = Some(match services {
+                Some(base) => merge::merge(base, over, &Shape::Named(&SERVICE), "services")?,
+                None => over,
+            });
+        }
         Ok(services.unwrap_or_else(|| extends.here(Value::Null)))
     }
 }
 
-fn read_extends(extends: Node) -> Result<Node, Fault> {
-    if let Some(field) = SERVICE.object().and_then(|object| object.field("extends")) {
-        crate::schema::check(&extends, &field.shape, "extends")?;
-    }
+fn read_extends(extends: Node, service: &str) -> Result<Node, Faults> {
+    let field = SERVICE.object().and_then(|object| object.field("extends"));
+    let mut faults = Vec::new();
+    let path = format!("services.{service}.extends");
+    field.into_iter().for_each(|field| crate::schema::check(&extends, &field.shape, &path, &mut faults));
+    Faults::of(faults)?;
     Ok(forms::long(extends, "service"))
 }
 

@@ -9,9 +9,13 @@ use super::LoadError;
 use crate::diagnostic::{Diagnostic, SourceText};
 use crate::paths;
 use crate::source::{Environment, Source};
+use crate::yaml::{self, Node};
 
 /// Names looked for, the first wins (Compose Specification, 03-compose-file).
 const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+
+/// The name that was looked for before Compose was called so; it stands back behind every newer one.
+const OLD_NAME: &str = "fig.yml";
 
 /// Names of a file laid over a found one, the first wins.
 const OVERRIDES: [&str; 4] =
@@ -56,7 +60,7 @@ fn named(source: &Source, variables: &Environment) -> Vec<PathBuf> {
         return source.files.clone();
     }
     let separator = variables.get("COMPOSE_PATH_SEPARATOR").map_or(":", String::as_str);
-    let list = variables.get("COMPOSE_FILE").map_or("", String::as_str);
+    let list = variables.get("COMPOSE_FILE").or_else(|| variables.get("FIG_FILE")).map_or("", String::as_str);
     match separator {
         "" => vec![PathBuf::from(list)],
         _ => list.split(separator).filter(|file| !file.is_empty()).map(PathBuf::from).collect(),
@@ -69,7 +73,11 @@ fn discover(start: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<PathBuf>
         let present = |names: [&str; 4]| -> Vec<PathBuf> {
             names.iter().map(|name| directory.join(name)).filter(|path| path.is_file()).collect()
         };
-        let candidates = present(NAMES);
+        let mut candidates = present(NAMES);
+        let old = directory.join(OLD_NAME);
+        if candidates.is_empty() && old.is_file() {
+            candidates.push(old);
+        }
         let Some(first) = candidates.first() else { continue };
         if candidates.len() > 1 {
             let message = format!("several compose files in `{}`, using `{}`", directory.display(), first.display());
@@ -84,6 +92,18 @@ fn discover(start: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<PathBuf>
 pub(super) fn read(source: &Source, files: &[PathBuf]) -> Result<Vec<Arc<SourceText>>, LoadError> {
     let stdin = || SourceText { path: PathBuf::from("-"), text: source.stdin.clone().unwrap_or_default() };
     files.iter().map(|file| if is_stdin(file) { Ok(Arc::new(stdin())) } else { read_one(file) }).collect()
+}
+
+/// A file and its documents, as they are written.
+pub(super) struct Parsed {
+    pub file: Arc<SourceText>,
+    pub documents: Vec<Node>,
+}
+
+/// Reads the YAML of a file.
+pub(super) fn parse(file: Arc<SourceText>, warnings: &mut Vec<Diagnostic>) -> Result<Parsed, LoadError> {
+    let documents = yaml::parse(&file, warnings)?;
+    Ok(Parsed { file, documents })
 }
 
 /// Reads one file, without its byte order mark.

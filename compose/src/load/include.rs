@@ -7,19 +7,31 @@ use std::path::{Path, PathBuf};
 
 use super::document::Loader;
 use super::{LoadError, environment, files};
-use crate::diagnostic::{Diagnostic, Fault};
+use crate::diagnostic::{Diagnostic, Fault, Faults};
 use crate::forms;
 use crate::merge;
 use crate::schema::{self, PROJECT, Shape};
 use crate::source::Environment;
 use crate::yaml::{Node, Value};
 
+/// Files that may lie between a project and what it includes, so that loading may recurse.
+const MAX_DEPTH: usize = 50;
+
+/// Files that may be included in all: two in each of fifty steps would be more than there is time for.
+const MOST_FILES: usize = 1000;
+
 /// Returns the document with what it includes in place of its `include`.
 pub(super) fn resolve(mut document: Node, loader: &mut Loader) -> Result<Node, LoadError> {
     let Some(include) = document.as_map_mut().and_then(|map| map.remove("include")) else { return Ok(document) };
-    if let Some(field) = PROJECT.field("include") {
-        schema::check(&include, &field.shape, "include")?;
+    if include.is_null() {
+        return Ok(document);
     }
+    let mut faults = Vec::new();
+    PROJECT
+        .field("include")
+        .into_iter()
+        .for_each(|field| schema::check(&include, &field.shape, "include", &mut faults));
+    Faults::of(faults)?;
     let mut under: Option<Node> = None;
     for item in include.items() {
         let included = load(&forms::long(item.clone(), "path"), loader)?;
@@ -44,12 +56,19 @@ fn load(item: &Node, loader: &mut Loader) -> Result<Node, LoadError> {
         Some(other) => Path::new(other).parent().unwrap_or(Path::new("/")).to_path_buf(),
         None => first.parent().unwrap_or(Path::new("/")).to_path_buf(),
     };
+    loader.included += files.len();
+    if loader.included > MOST_FILES {
+        let fault = Diagnostic::error(format!("more than {MOST_FILES} files are included"));
+        return Err(Box::new(fault.at(&paths.span)).into());
+    }
     let variables = variables(item, &directory, loader)?;
     let including = loader.including.iter().chain(&files).cloned().collect();
-    let texts = files.iter().map(|file| files::read_one(file)).collect::<Result<_, _>>();
+    let texts = files.iter().map(|file| files::read_one(file)).collect::<Result<Vec<_>, _>>();
     let texts = texts.map_err(|error| at_place(error, &paths))?;
     let mut inner = loader.inner(variables, directory, including);
-    let mut included = inner.load(texts)?;
+    let parsed = texts.into_iter().map(|text| files::parse(text, &mut loader.warnings)).collect::<Result<_, _>>()?;
+    let mut included = inner.load(parsed)?;
+    loader.included = inner.included;
     loader.warnings.append(&mut inner.warnings);
     // Names and versions of an included project say nothing about the whole.
     if let Some(map) = included.as_map_mut() {
@@ -65,6 +84,10 @@ fn file(path: &Node, loader: &Loader) -> Result<PathBuf, Fault> {
         return Err(Box::new(fault.at(&path.span)));
     }
     let file = PathBuf::from(text);
+    if loader.including.len() > MAX_DEPTH {
+        let fault = Diagnostic::error(format!("files include each other over more than {MAX_DEPTH} steps"));
+        return Err(Box::new(fault.at(&path.span)));
+    }
     if loader.including.contains(&file) {
         let cycle = loader.including.iter().skip_while(|other| **other != file).chain([&file]);
         let cycle = cycle.map(|file| file.display().to_string()).collect::<Vec<_>>().join(" → ");

@@ -8,7 +8,8 @@
 //! ```text
 //! of each file:  compose (YAML) → interpolate → absolute paths → include → extends ─┐
 //! of the whole:  merge ◀────────────────────────────────────────────────────────────┘
-//!                → !reset → check → canonical → profiles → normalise → consistency → environment → model
+//!                → !reset → check ─┬─▶ (the next file)
+//!                                  └─▶ canonical → profiles → normalise → consistency → environment → model
 //! ```
 
 mod document;
@@ -16,19 +17,23 @@ mod environment;
 mod extends;
 mod files;
 mod include;
+mod legacy;
 mod name;
 
 pub(crate) use files::read_one;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::canonical::canonical;
+use crate::canonical::{Misread, canonical};
 use crate::decode;
-use crate::diagnostic::{Diagnostic, Fault};
+use crate::diagnostic::{Diagnostic, Fault, Faults};
+use crate::interpolate::template;
 use crate::model::Project;
 use crate::schema::{self, Shape};
 use crate::source::{Environment, Source};
-use crate::{consistency, merge, normalise, profiles, service_environment};
+use crate::yaml::Node;
+use crate::{consistency, normalise, profiles, service_environment};
 
 /// A project and what was odd about it.
 #[derive(Debug)]
@@ -42,9 +47,9 @@ pub struct Loaded {
 /// Why a project could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// Something in a file, with its place.
+    /// What is wrong in the files, with its places.
     #[error(transparent)]
-    Invalid(#[from] Fault),
+    Invalid(#[from] Faults),
     /// No file was named and none was found.
     #[error("find a compose file in `{}` or a folder above it", searched.display())]
     NotFound {
@@ -77,38 +82,71 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// Returns what to draw beside the text, where the error is about a place in a file.
-    pub fn diagnostic(&self) -> Option<&Diagnostic> {
-        if let Self::Invalid(fault) = self { Some(fault) } else { None }
+    /// Returns what to draw beside the text; nothing where the error is not about a place in a file.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        if let Self::Invalid(faults) = self { faults.diagnostics() } else { &[] }
+    }
+}
+
+impl From<Fault> for LoadError {
+    fn from(fault: Fault) -> Self {
+        Faults::from(fault).into()
     }
 }
 
 /// Loads the project that `source` describes, with the services of the active profiles.
 ///
 /// # Errors
-/// The first thing wrong, with its place where it has one.
+/// Everything that the first stage with an error finds wrong, with its places.
 pub fn load(source: &Source, environment: &Environment) -> Result<Loaded, LoadError> {
+    stages(source, environment).map_err(|error| match error {
+        LoadError::Invalid(faults) if !source.no_interpolate => faults.each(name_variables).into(),
+        other => other,
+    })
+}
+
+/// Tells of a bad value from which variables it came; a fault that is about a variable has told already.
+fn name_variables(fault: &mut Diagnostic) {
+    let Some(label) = fault.labels.first().filter(|_| !fault.message.contains("variable")) else { return };
+    let mut mentioned = BTreeMap::new();
+    template::mentions(label.span.file().text.get(label.span.range()).unwrap_or_default(), &mut mentioned);
+    let names: Vec<_> = mentioned.keys().map(|name| format!("`{name}`")).collect();
+    match names.len() {
+        0 => {}
+        1 => fault.hints.push(format!("the value comes from the variable {}", names[0])),
+        _ => fault.hints.push(format!("the value comes from the variables {}", names.join(", "))),
+    }
+}
+
+fn stages(source: &Source, environment: &Environment) -> Result<Loaded, LoadError> {
     let mut warnings = Vec::new();
     let variables = environment::variables(source, environment, &mut warnings)?;
     let found = files::locate(source, &variables, &mut warnings)?;
     let variables = environment::beside(source, variables, &found.directory, &mut warnings)?;
-    let documents = files::read(source, &found.files)?;
-    let name = name::project_name(source, &variables, &documents, &found.directory)?;
+    let texts = files::read(source, &found.files)?;
+    let parsed = texts.into_iter().map(|text| files::parse(text, &mut warnings)).collect::<Result<Vec<_>, _>>()?;
+    let name = name::project_name(source, &variables, &parsed, &found.directory)?;
 
-    let mut loader = document::Loader::new(&name, variables, found.directory.clone(), !source.no_interpolate);
+    let mut loader = document::Loader::new(&name, variables, found.directory.clone(), source);
     loader.including = found.files.clone();
-    let mut whole = loader.load(documents)?;
+    let whole = loader.load(parsed)?;
     let variables = loader.variables;
     warnings.append(&mut loader.warnings);
 
-    merge::strip(&mut whole);
-    schema::check(&whole, &Shape::Object(&schema::PROJECT), "")?;
-    let mut whole = canonical(whole, &Shape::Object(&schema::PROJECT), "")?;
+    let mut whole = one_form(whole, source, &mut warnings)?;
+    let profiles = profiles::all(&whole);
     let active = profiles::active(source, &variables);
     let disabled = profiles::select(&mut whole, &active, &source.services);
-    normalise::normalise(&mut whole, &name);
-    consistency::check(&whole, &disabled)?;
-    service_environment::resolve(&mut whole, &variables, &mut warnings)?;
+    normalise::fill(&mut whole);
+    if !source.no_normalize {
+        normalise::normalise(&mut whole, &name, &variables);
+    }
+    if !source.no_consistency {
+        consistency::check(&whole, &disabled)?;
+    }
+    if !source.no_env_resolution {
+        service_environment::resolve(&mut whole, &variables, &mut warnings)?;
+    }
     normalise::drop_unused(&mut whole);
 
     let frame = decode::Frame {
@@ -117,10 +155,32 @@ pub fn load(source: &Source, environment: &Environment) -> Result<Loaded, LoadEr
         files: found.files,
         env_files: environment::named_files(source, environment),
         disabled,
+        profiles,
         interpolated: !source.no_interpolate,
     };
-    let project = decode::project(whole, frame, &variables, &mut warnings);
+    let project = decode::project(whole, frame, variables, &mut warnings);
     Ok(Loaded { project, warnings })
+}
+
+/// Reads the documents of a project as they are written.
+pub(crate) fn documents(
+    source: &Source,
+    environment: &Environment,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Vec<Node>, LoadError> {
+    let variables = environment::variables(source, environment, warnings)?;
+    let found = files::locate(source, &variables, warnings)?;
+    let texts = files::read(source, &found.files)?;
+    let parsed = texts.into_iter().map(|text| files::parse(text, warnings)).collect::<Result<Vec<_>, _>>()?;
+    Ok(parsed.into_iter().flat_map(|file| file.documents).collect())
+}
+
+/// Makes every value canonical; where variables were not replaced, what cannot be read stays as it is.
+fn one_form(whole: Node, source: &Source, warnings: &mut Vec<Diagnostic>) -> Result<Node, Faults> {
+    let mut misread = Misread::new(source.no_interpolate);
+    let whole = canonical(whole, &Shape::Object(&schema::PROJECT), "", &mut misread);
+    warnings.append(&mut misread.warnings);
+    Faults::of(misread.faults).map(|()| whole)
 }
 
 /// Returns the project name as far as it is known without reading a compose file: `-p`, then `COMPOSE_PROJECT_NAME` of the

@@ -5,6 +5,7 @@
 
 mod build;
 mod dependency;
+mod develop;
 mod endpoint;
 mod file_object;
 mod healthcheck;
@@ -22,6 +23,7 @@ mod volume;
 
 pub use build::Build;
 pub use dependency::{Condition, Dependency};
+pub use develop::{WatchAction, WatchRule};
 pub use endpoint::{Endpoint, ExtraHost, HostAddress, NetworkMode, Networking};
 pub use file_object::{FileContent, FileGrant, FileObject};
 pub use healthcheck::{Healthcheck, Probe};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{FileObject, Network, Service, Volume};
 use crate::diagnostic::{Diagnostic, Span};
+use crate::source::Environment;
 use crate::yaml::Node;
 
 /// A loaded project: services of the active profiles, and what they use.
@@ -22,6 +23,8 @@ pub struct Project {
     pub services: BTreeMap<String, Service>,
     /// Services of the file that no active profile enables: not orphans.
     pub disabled: Vec<String>,
+    /// Every profile that a service of the file names, sorted.
+    pub profiles: Vec<String>,
     /// Networks by key, only those that a service uses.
     pub networks: BTreeMap<String, Network>,
     /// Volumes by key, only those that a service uses.
@@ -33,6 +36,10 @@ pub struct Project {
     /// What the file asks for and lighter cannot do, by name and place. `config` may show such a project; whatever makes
     /// containers must refuse it with the first of these.
     pub refusals: Vec<Diagnostic>,
+    /// What the file asks for and means nothing on one host, by name and place: said once when containers are made.
+    pub ineffective: Vec<Diagnostic>,
+    /// What interpolation saw: the process environment over the environment files, and the name of the project.
+    pub variables: Environment,
     /// Whether variables were replaced, so that a `$` in a value is a plain one.
     pub(crate) interpolated: bool,
     /// The canonical document this was read from.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Build, Dependency, FileGrant, Healthcheck, Isolation, Logging, Mount, Networking, Port, Process, Resources,
-    RestartPolicy,
+    Build, Condition, Dependency, FileGrant, Healthcheck, Isolation, Logging, Mount, Networking, Port, Process,
+    Resources, RestartPolicy, WatchRule,
 };
 use crate::yaml::Node;
 
@@ -61,6 +61,15 @@ pub struct Service {
     pub annotations: BTreeMap<String, String>,
     /// Whether `up` in the foreground shows its output.
     pub attach: bool,
+    /// What happens when files of a developer change.
+    pub watch: Vec<WatchRule>,
     /// The canonical mapping this was read from: what is hashed.
     pub(crate) document: Node,
+}
+
+impl Service {
+    /// Returns whether it waits until the service `name` has ended well.
+    pub fn awaits_end_of(&self, name: &str) -> bool {
+        self.depends_on.get(name).is_some_and(|dependency| dependency.condition == Condition::CompletedSuccessfully)
+    }
 }

@@ -11,6 +11,8 @@ pub struct Volume {
     pub name: String,
     /// Made and deleted by somebody else.
     pub external: bool,
+    /// `driver_opts`: what is mounted there; see [`lighter_engine::Volume::options`].
+    pub options: BTreeMap<String, String>,
     /// Labels of the user.
     pub labels: BTreeMap<String, String>,
 }

@@ -2,12 +2,12 @@
 //!
 //! Pure. The order comes from the labels of the containers, so these work without a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::down::stop_order;
 use super::objects::reference;
-use super::{Condition, Op, Plan, StepId, Why};
+use super::{Condition, Op, Plan, Step, StepId, Why};
 use crate::model;
 use crate::observe::{Observed, ObservedContainer};
 
@@ -51,6 +51,26 @@ pub fn start(observed: &Observed, services: &[String]) -> Plan {
     let containers = meant(observed, services);
     let idle = |container: &ObservedContainer| !container.status.is_active();
     start_all(&containers, idle, &BTreeMap::new(), &mut plan);
+    plan
+}
+
+/// Adds that what is meant runs, or is healthy where it has a health check.
+pub fn wait_for_started(observed: &Observed, services: &[String], plan: &mut Plan) {
+    for container in meant(observed, services) {
+        let is_start = |step: &Step| step.op == Op::Start(reference(container));
+        let started = plan.steps.iter().position(is_start);
+        let condition = if container.spec.health.is_some() { Condition::Healthy } else { Condition::Running };
+        let wait = Op::Wait { container: reference(container), condition, required: true };
+        plan.push(wait, Why::Asked, started.into_iter().collect());
+    }
+}
+
+/// Plans the start of these containers after a reboot: each after what it depends on, as far as that runs or starts too.
+pub fn boot(observed: &Observed, ids: &BTreeSet<String>) -> Plan {
+    let mut plan = Plan::default();
+    let mut containers = meant(observed, &[]);
+    containers.retain(|container| container.status.is_active() || ids.contains(&container.id));
+    start_all(&containers, |container| ids.contains(&container.id), &BTreeMap::new(), &mut plan);
     plan
 }
 

@@ -8,12 +8,14 @@ mod difference;
 pub mod down;
 mod objects;
 mod planner;
+mod record;
 mod replicas;
 mod steps;
 pub mod up;
 mod why;
 
 pub use down::DownOptions;
+pub use record::{PlanRecord, RecordError};
 pub use steps::{Condition, ContainerRef, Op, Plan, Step, StepId};
 pub use up::{PlanError, UpOptions};
 pub use why::Why;

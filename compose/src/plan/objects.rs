@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use lighter_engine::VolumeSpec;
 use lighter_engine::netns::{NetworkSpec, RangeSpec};
 
 use super::up::PlanError;
@@ -37,6 +38,9 @@ pub(super) fn networks(
 ) -> Result<Made, PlanError> {
     let mut made = Made::new();
     for network in used_networks(project, services) {
+        if network.gateway.is_some() && network.subnet.is_none() {
+            return Err(gateway_without_subnet(project, network));
+        }
         let there = observed.networks.get(&network.name);
         match (there, network.external) {
             (None, true) => return Err(missing_external(project, "networks", &network.key, &network.name)),
@@ -85,6 +89,15 @@ fn network_spec(project: &Project, network: &Network) -> NetworkSpec {
     }
 }
 
+/// A gateway of a subnet that is chosen later would lie in it by chance alone.
+fn gateway_without_subnet(project: &Project, network: &Network) -> PlanError {
+    let fault = Diagnostic::error(format!("network `{}` has a gateway and no subnet it lies in", network.key));
+    PlanError::Invalid(Box::new(match project.span(&["networks", &network.key]) {
+        Some(span) => fault.at(&span),
+        None => fault,
+    }))
+}
+
 /// Returns the fixed addresses of services on a network: no other container is given one, not even before the service's own
 /// is made.
 fn fixed_addresses(project: &Project, key: &str) -> BTreeMap<String, IpAddr> {
@@ -111,7 +124,8 @@ pub(super) fn volumes(
             (None, false) => {
                 let mut labels = volume.labels.clone();
                 labels.extend(object_labels(project, names::VOLUME, &volume.key, hash::volume_hash(volume)));
-                let create = Op::CreateVolume { name: volume.name.clone(), labels };
+                let (name, options) = (volume.name.clone(), volume.options.clone());
+                let create = Op::CreateVolume(VolumeSpec { name, labels, options });
                 made.insert(volume.name.clone(), plan.push(create, Why::Missing, Vec::new()));
             }
             (Some(there), false) => {

@@ -311,7 +311,12 @@ impl<'a> Planner<'a> {
     fn wait_for_all(&mut self, services: &[String]) {
         for name in services {
             let Some(template) = self.templates.get(name) else { continue };
-            let condition = if template.spec.health.is_some() { Condition::Healthy } else { Condition::Running };
+            let condition = match template.spec.health {
+                // Who is waited for to have ended will not be found running.
+                _ if self.is_one_shot(name) => Condition::Completed,
+                Some(_) => Condition::Healthy,
+                None => Condition::Running,
+            };
             for (container, started) in self.ready.get(name).cloned().unwrap_or_default() {
                 self.plan.push(
                     Op::Wait { container, condition, required: true },
@@ -320,6 +325,12 @@ impl<'a> Planner<'a> {
                 );
             }
         }
+    }
+
+    /// Returns whether somebody depends on the service having done its work.
+    fn is_one_shot(&self, name: &str) -> bool {
+        let mut services = self.project.services.values();
+        services.any(|service| service.awaits_end_of(name))
     }
 
     /// Returns the steps that make the networks and volumes of a container.

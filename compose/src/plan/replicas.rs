@@ -61,7 +61,8 @@ impl<'a> Situation<'a> {
             });
         }
         for _ in present.len()..wanted {
-            let number = numbers.last().map_or(1, |last| last.saturating_add(1));
+            // the lowest that is free: after a command was killed, or a container lost, the names are again those of a new project
+            let number = (1..).find(|number| !numbers.contains(number)).unwrap_or(u32::MAX);
             numbers.insert(number);
             fates.push(Fate::Create { spec: Box::new(self.spec(number)) });
         }

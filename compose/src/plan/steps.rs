@@ -1,12 +1,12 @@
 //! The steps of a plan and their text.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lighter_engine::ContainerSpec;
 use lighter_engine::netns::NetworkSpec;
+use lighter_engine::{ContainerSpec, VolumeSpec};
+use serde::{Deserialize, Serialize};
 
 use super::Why;
 use crate::specify::ContentFile;
@@ -15,7 +15,7 @@ use crate::specify::ContentFile;
 pub type StepId = usize;
 
 /// A container that is there, or that an earlier step makes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerRef {
     /// Its name.
     pub name: String,
@@ -31,7 +31,8 @@ impl ContainerRef {
 }
 
 /// What a wait waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// It runs.
     Running,
@@ -42,7 +43,8 @@ pub enum Condition {
 }
 
 /// One change to the host, or one wait, complete in itself: whoever applies it looks nothing up and chooses nothing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Op {
     /// Makes a network.
     CreateNetwork(NetworkSpec),
@@ -54,12 +56,7 @@ pub enum Op {
         id: String,
     },
     /// Makes a volume.
-    CreateVolume {
-        /// Its name.
-        name: String,
-        /// Its labels.
-        labels: BTreeMap<String, String>,
-    },
+    CreateVolume(VolumeSpec),
     /// Deletes a volume with its content.
     DeleteVolume {
         /// Its name.
@@ -111,7 +108,7 @@ pub enum Op {
 }
 
 /// One step.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// What to do.
     pub op: Op,
@@ -122,7 +119,7 @@ pub struct Step {
 }
 
 /// The steps in an order in which each comes after those it needs, and what the user should know.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The steps.
     pub steps: Vec<Step>,
@@ -151,7 +148,7 @@ impl fmt::Display for Op {
         match self {
             Self::CreateNetwork(spec) => write!(f, "create network {}", spec.name),
             Self::DeleteNetwork { name, .. } => write!(f, "delete network {name}"),
-            Self::CreateVolume { name, .. } => write!(f, "create volume {name}"),
+            Self::CreateVolume(spec) => write!(f, "create volume {}", spec.name),
             Self::DeleteVolume { name } => write!(f, "delete volume {name}"),
             Self::WriteFiles(files) => {
                 let targets: Vec<_> = files.iter().map(|file| file.target.as_str()).collect();

@@ -1,164 +1,227 @@
 //! Whether a merged document has the shape of the tables.
 //!
-//! Runs in the command; pure. Types and keys only: what a text means is found out where it is made canonical.
+//! Runs in the command; pure. Types and keys only: what a text means is found out where it is made canonical. Null is a
+//! value like any other: as in the reference, a key with nothing behind it is an error unless its shape says otherwise.
 
-use super::shape::{Object, Repeats, Shape, identity};
+use super::expected::expected;
+use super::service::{ENV_FILE_ITEM, ULIMIT};
+use super::shape::{Numbers, Object, Repeats, Scalars, Shape, identity};
 use super::suggest::nearest;
-use crate::diagnostic::{Diagnostic, Fault, Span};
+use crate::diagnostic::Diagnostic;
 use crate::yaml::{Entry, Node, Value};
 
-/// Checks `node`, which stands at the attribute path `path`, against `shape`.
-///
-/// # Errors
-/// The first unknown key, missing key, wrong type, or repeated item.
-pub(crate) fn check(node: &Node, shape: &Shape, path: &str) -> Result<(), Fault> {
+/// Checks `node`, which stands at the attribute path `path`, against `shape`, and notes every unknown key, missing key,
+/// wrong type and repeated item in `faults`.
+pub(crate) fn check(node: &Node, shape: &Shape, path: &str, faults: &mut Vec<Diagnostic>) {
     match (shape, &node.value) {
-        (Shape::Any, _) => Ok(()),
-        (Shape::Text | Shape::Path, Value::Text(_)) => Ok(()),
-        (Shape::Word(words), Value::Text(text)) => word(node, text, words, path),
-        (Shape::TextOrNumber, Value::Text(_) | Value::Int(_) | Value::Float(_)) => Ok(()),
-        (Shape::Scalar, Value::Text(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_)) => Ok(()),
-        (
-            Shape::Integer | Shape::Count | Shape::Number | Shape::Size,
-            Value::Text(_) | Value::Int(_) | Value::Float(_),
-        ) => Ok(()),
-        (Shape::OctalText | Shape::OctalNumber, Value::Text(_) | Value::Int(_)) => Ok(()),
-        (Shape::StrictNumber, Value::Int(_) | Value::Float(_)) => Ok(()),
-        (Shape::Boolean | Shape::External, Value::Bool(_) | Value::Text(_)) => Ok(()),
-        (Shape::External, Value::Map(_)) => object(node, &EXTERNAL, path),
-        (Shape::Duration, Value::Text(_)) => Ok(()),
-        (Shape::Command, Value::Null | Value::Text(_)) | (Shape::Probe, Value::Null | Value::Text(_)) => Ok(()),
-        (Shape::Command | Shape::Probe, Value::List(items)) => all(items, &Shape::Text, path),
-        (Shape::List(item, repeats), Value::List(items)) => list(items, item, *repeats, path),
-        (Shape::TextOrList(_), Value::Text(_)) => Ok(()),
-        (Shape::TextOrList(_), Value::List(items)) => all(items, &Shape::Text, path),
-        (Shape::Named(item), Value::Map(map)) => map.0.iter().try_for_each(|entry| named(entry, item, path)),
-        (Shape::NamesOr(_), Value::List(items)) => all(items, &Shape::Text, path),
-        (Shape::NamesOr(item), Value::Map(map)) => map.0.iter().try_for_each(|entry| named(entry, item, path)),
-        (Shape::KeyValues { .. }, Value::List(items)) => all(items, &Shape::Text, path),
-        (Shape::KeyValues { .. } | Shape::TextMap, Value::Map(map)) => scalars(&map.0, path),
-        (Shape::ExtraHosts, Value::List(items)) => all(items, &Shape::Text, path),
+        (Shape::Word(words), Value::Text(text)) => word(node, text, words, path, faults),
+        (Shape::Gpus, Value::Text(text)) => word(node, text, &["all"], path, faults),
+        (Shape::Matching(matches, _), Value::Text(text)) if matches(text) => {}
+        (Shape::Between(low, high), Value::Int(value)) => {
+            if !(low..=high).contains(&value) {
+                faults.push(at(node, format!("`{path}` must be a whole number from {low} to {high}, not `{value}`")));
+            }
+        }
+        (Shape::Command | Shape::Probe, Value::List(items)) => all(items, &Shape::Text, path, faults),
+        (Shape::List(item, repeats), Value::List(items)) => list(items, item, *repeats, path, faults),
+        (Shape::TextOrList(repeats), Value::List(items)) => list(items, &Shape::Text, *repeats, path, faults),
+        (Shape::NamesOr(_) | Shape::ExtraHosts, Value::List(items)) => {
+            list(items, &Shape::Text, Repeats::Refuse, path, faults);
+        }
+        (Shape::Named(item) | Shape::NamesOr(item), Value::Map(map)) => {
+            map.0.iter().for_each(|entry| named(entry, item, path, faults));
+        }
+        (Shape::KeyValues { empty }, Value::List(items)) => {
+            all(items, &Shape::Text, path, faults);
+            items.iter().filter(|_| !empty).for_each(|item| key_of_pair(item, path, faults));
+        }
+        (Shape::KeyValues { .. } | Shape::Ssh, Value::Map(map)) => scalars(&map.0, Scalars::Any, path, faults),
+        (Shape::Ssh, Value::List(items)) => all(items, &Shape::Text, path, faults),
+        (Shape::TextMap(kinds), Value::Map(map)) => scalars(&map.0, *kinds, path, faults),
+        (Shape::TextsMap, Value::Map(map)) => map.0.iter().for_each(|entry| texts(entry, path, faults)),
         (Shape::ExtraHosts, Value::Map(map)) => {
-            map.0.iter().try_for_each(|entry| member(entry, &Shape::TextOrList(Repeats::Keep), path))
+            map.0.iter().for_each(|entry| member(entry, &Shape::TextOrList(Repeats::Keep), path, faults));
         }
-        (Shape::Ulimits, Value::Map(map)) => map.0.iter().try_for_each(|entry| ulimit(entry, path)),
-        (Shape::Gpus, Value::Text(_)) => word(node, node.as_text().unwrap_or_default(), &["all"], path),
-        (Shape::Gpus, Value::List(items)) => all(items, &Shape::Object(&super::DEVICE_REQUEST), path),
-        (Shape::NullOr(_), Value::Null) => Ok(()),
-        (Shape::ShortOr(..) | Shape::Mount | Shape::Device, Value::Text(_)) => Ok(()),
-        (Shape::Port, Value::Text(_) | Value::Int(_)) => Ok(()),
-        (Shape::EnvFiles, Value::Text(_)) => Ok(()),
-        (Shape::EnvFiles, Value::List(items)) => {
-            let entry = Shape::ShortOr("path", &super::service::ENV_FILE);
-            items.iter().enumerate().try_for_each(|(index, item)| check(item, &entry, &format!("{path}[{index}]")))
+        (Shape::Ulimits, Value::Map(map)) => map.0.iter().for_each(|entry| ulimit(entry, path, faults)),
+        (Shape::Gpus, Value::List(items)) => all(items, &super::deploy::GPU, path, faults),
+        (Shape::EnvFiles, Value::List(items)) => all(items, &ENV_FILE_ITEM, path, faults),
+        (Shape::External, Value::Map(_)) => object(node, &EXTERNAL, path, faults),
+        (shape, Value::Map(_)) if !matches!(shape, Shape::EnvFiles) && shape.object().is_some() => {
+            shape.object().into_iter().for_each(|fields| object(node, fields, path, faults));
         }
-        (shape, Value::Map(_)) if shape.object().is_some() && !matches!(shape, Shape::EnvFiles) => {
-            shape.object().map_or(Ok(()), |fields| object(node, fields, path))
+        (shape, value) if takes(shape, value) => {}
+        _ => faults.push(wrong_type(node, shape, path)),
+    }
+}
+
+/// Returns whether a shape takes a scalar of this type, whatever it says.
+fn takes(shape: &Shape, value: &Value) -> bool {
+    match value {
+        Value::Null => {
+            matches!(shape, Shape::Any | Shape::Command | Shape::TextOrNull | Shape::NullOr(_))
         }
-        _ => Err(wrong_type(node, shape, path)),
+        Value::Bool(_) => {
+            matches!(shape, Shape::Any | Shape::TextOrBoolean | Shape::Boolean | Shape::StrictBoolean | Shape::External)
+        }
+        Value::Int(value) => match numbers(shape) {
+            Some(numbers) => numbers != Numbers::None && (numbers != Numbers::Natural || *value >= 0),
+            None => matches!(shape, Shape::Any | Shape::Port | Shape::OctalText | Shape::OctalNumber),
+        },
+        Value::Float(value) => match numbers(shape) {
+            Some(numbers) => numbers == Numbers::Any || (numbers == Numbers::Whole && value.fract() == 0.0),
+            None => matches!(shape, Shape::Any | Shape::OctalText | Shape::OctalNumber),
+        },
+        Value::Text(_) => !matches!(
+            shape,
+            Shape::StrictNumber
+                | Shape::StrictInteger
+                | Shape::StrictBoolean
+                | Shape::Word(_)
+                | Shape::Matching(..)
+                | Shape::List(..)
+                | Shape::Named(_)
+                | Shape::NamesOr(_)
+                | Shape::KeyValues { .. }
+                | Shape::TextMap(_)
+                | Shape::TextsMap
+                | Shape::Ssh
+                | Shape::ExtraHosts
+                | Shape::Ulimits
+                | Shape::Logging
+                | Shape::Object(_)
+                | Shape::NullOr(_)
+                | Shape::DeviceRequest(_)
+        ),
+        Value::List(_) | Value::Map(_) => matches!(shape, Shape::Any),
+    }
+}
+
+/// Returns which numbers a shape takes, for shapes about numbers.
+fn numbers(shape: &Shape) -> Option<Numbers> {
+    match shape {
+        Shape::Integer(numbers) | Shape::Natural(numbers) | Shape::Size(numbers) => Some(*numbers),
+        Shape::Between(..) | Shape::Count | Shape::StrictInteger => Some(Numbers::Whole),
+        Shape::Number | Shape::StrictNumber | Shape::TextOrNumber => Some(Numbers::Any),
+        _ => None,
     }
 }
 
 /// The older `external: {name: …}`.
 static EXTERNAL: Object = Object::new(&[super::Field::new("name", Shape::Text)]);
 
-static LIMIT: Object = Object {
-    fields: &[super::Field::new("soft", Shape::Integer), super::Field::new("hard", Shape::Integer)],
-    required: &["soft", "hard"],
-    extensions: true,
-};
-
-fn object(node: &Node, object: &Object, path: &str) -> Result<(), Fault> {
+fn object(node: &Node, object: &Object, path: &str, faults: &mut Vec<Diagnostic>) {
     for entry in node.entries() {
         match object.field(&entry.key) {
-            Some(field) => check_member(entry, &field.shape, path)?,
+            Some(field) => member(entry, &field.shape, path, faults),
             None if object.extensions && entry.key.starts_with("x-") => {}
-            None => return Err(unknown_key(entry, object, path)),
+            None => faults.push(unknown_key(entry, object, path)),
         }
     }
-    match object.required.iter().find(|key| node.get(key).is_none()) {
-        Some(missing) => Err(at(&node.span, format!("{} lacks the key `{missing}`", subject(path)))),
-        None => Ok(()),
+    for missing in object.required.iter().filter(|key| node.get(key).is_none()) {
+        faults.push(at(node, format!("{} lacks the key `{missing}`", subject(path))));
     }
 }
 
-/// Checks the value of a known key; null is as good as leaving the key out.
-fn check_member(entry: &Entry, shape: &Shape, path: &str) -> Result<(), Fault> {
-    if entry.value.is_null() { Ok(()) } else { member(entry, shape, path) }
-}
-
-fn member(entry: &Entry, shape: &Shape, path: &str) -> Result<(), Fault> {
-    check(&entry.value, shape, &join(path, &entry.key)).map_err(|fault| on_key(fault, entry))
+fn member(entry: &Entry, shape: &Shape, path: &str, faults: &mut Vec<Diagnostic>) {
+    let before = faults.len();
+    check(&entry.value, shape, &join(path, &entry.key), faults);
+    faults[before..].iter_mut().for_each(|fault| on_key(fault, entry));
 }
 
 /// Lets a fault about a whole block point at its key, for the block itself has no visible beginning.
-fn on_key(mut fault: Fault, entry: &Entry) -> Fault {
+fn on_key(fault: &mut Diagnostic, entry: &Entry) {
     let about_block = fault.labels.first().is_some_and(|label| label.span == entry.value.span);
     if about_block && matches!(entry.value.value, Value::Map(_) | Value::List(_) | Value::Null) {
         fault.labels[0].span = entry.at.clone();
     }
-    fault
 }
 
-fn named(entry: &Entry, shape: &Shape, path: &str) -> Result<(), Fault> {
+fn named(entry: &Entry, shape: &Shape, path: &str, faults: &mut Vec<Diagnostic>) {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if entry.key.is_empty() || !entry.key.chars().all(allowed) {
         let message = format!("`{}` cannot be a name in {}", entry.key.escape_debug(), subject(path));
         let fault = Diagnostic::error(message).at(&entry.at);
-        return Err(Box::new(fault.hint("names consist of letters, digits, `.`, `_` and `-`")));
+        faults.push(fault.hint("names consist of letters, digits, `.`, `_` and `-`"));
+        return;
     }
-    member(entry, shape, path)
+    member(entry, shape, path, faults);
 }
 
-fn scalars(entries: &[Entry], path: &str) -> Result<(), Fault> {
-    entries.iter().try_for_each(|entry| match entry.value.value {
-        Value::List(_) | Value::Map(_) => {
-            let path = join(path, &entry.key);
-            let fault = at(&entry.value.span, format!("`{path}` must be a text, not {}", entry.value.kind()));
-            Err(on_key(fault, entry))
-        }
-        _ => Ok(()),
-    })
+fn scalars(entries: &[Entry], kinds: Scalars, path: &str, faults: &mut Vec<Diagnostic>) {
+    let taken = |value: &Value| match value {
+        Value::Text(_) => true,
+        Value::Int(_) | Value::Float(_) => kinds != Scalars::Text,
+        Value::Null => matches!(kinds, Scalars::NumbersOrNull | Scalars::Any),
+        Value::Bool(_) => kinds == Scalars::Any,
+        Value::List(_) | Value::Map(_) => false,
+    };
+    for entry in entries.iter().filter(|entry| !taken(&entry.value.value)) {
+        let mut fault = wrong_type(&entry.value, &Shape::Text, &join(path, &entry.key));
+        on_key(&mut fault, entry);
+        faults.push(fault);
+    }
 }
 
-fn ulimit(entry: &Entry, path: &str) -> Result<(), Fault> {
-    let shape = if entry.value.as_map().is_some() { Shape::Object(&LIMIT) } else { Shape::Integer };
-    member(entry, &shape, path)
+/// Checks a value of [`Shape::TextsMap`].
+fn texts(entry: &Entry, path: &str, faults: &mut Vec<Diagnostic>) {
+    let is_scalar =
+        |node: &Node| matches!(node.value, Value::Text(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_));
+    let good = is_scalar(&entry.value) || entry.value.as_list().is_some_and(|items| items.iter().all(is_scalar));
+    if !good {
+        let message = format!("`{}` must be a scalar or a list of scalars", join(path, &entry.key));
+        faults.push(Diagnostic::error(message).at(&entry.at));
+    }
 }
 
-fn all(items: &[Node], shape: &Shape, path: &str) -> Result<(), Fault> {
-    items.iter().enumerate().try_for_each(|(index, item)| check(item, shape, &format!("{path}[{index}]")))
+/// Refuses a blank between a name and its `=`, which would become a part of the name.
+fn key_of_pair(item: &Node, path: &str, faults: &mut Vec<Diagnostic>) {
+    let text = item.as_text().unwrap_or_default();
+    let key = text.split_once('=').map_or(text, |(key, _)| key);
+    if key.ends_with(char::is_whitespace) {
+        faults.push(at(item, format!("`{path}` names `{}` with a blank at its end", key.escape_debug())));
+    }
 }
 
-fn list(items: &[Node], shape: &Shape, repeats: Repeats, path: &str) -> Result<(), Fault> {
-    all(items, shape, path)?;
+fn ulimit(entry: &Entry, path: &str, faults: &mut Vec<Diagnostic>) {
+    let number = Shape::Integer(Numbers::Whole);
+    member(entry, if entry.value.as_map().is_some() { &ULIMIT } else { &number }, path, faults);
+}
+
+fn all(items: &[Node], shape: &Shape, path: &str, faults: &mut Vec<Diagnostic>) {
+    for (index, item) in items.iter().enumerate() {
+        check(item, shape, &format!("{path}[{index}]"), faults);
+    }
+}
+
+fn list(items: &[Node], shape: &Shape, repeats: Repeats, path: &str, faults: &mut Vec<Diagnostic>) {
+    all(items, shape, path, faults);
     if repeats != Repeats::Refuse {
-        return Ok(());
+        return;
     }
-    let mut seen: Vec<(String, &Node)> = Vec::new();
+    let mut seen = std::collections::HashMap::new();
     for item in items {
         let Some(identity) = identity(shape, item) else { continue };
-        if let Some((_, first)) = seen.iter().find(|(other, _)| *other == identity) {
-            let fault = Diagnostic::error(format!("`{identity}` stands twice in {}", subject(path)));
-            return Err(Box::new(fault.label(&item.span, "again here").label(&first.span, "first here")));
+        let message = format!("`{identity}` stands twice in {}", subject(path));
+        // A number is not the text of it here, as in the schema of the reference.
+        if let Some(first) = seen.insert((item.kind(), identity), item) {
+            let fault = Diagnostic::error(message);
+            faults.push(fault.label(&item.span, "again here").label(&first.span, "first here"));
         }
-        seen.push((identity, item));
     }
-    Ok(())
 }
 
-fn word(node: &Node, text: &str, words: &[&'static str], path: &str) -> Result<(), Fault> {
+fn word(node: &Node, text: &str, words: &[&'static str], path: &str, faults: &mut Vec<Diagnostic>) {
     if words.contains(&text) {
-        return Ok(());
+        return;
     }
     let one_of = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-    let fault = Diagnostic::error(format!("`{path}` must be one of {one_of}, not `{text}`")).at(&node.span);
-    Err(Box::new(did_you_mean(fault, nearest(text, words.iter().copied()))))
+    let fault = at(node, format!("`{path}` must be one of {one_of}, not `{text}`"));
+    faults.push(did_you_mean(fault, nearest(text, words.iter().copied())));
 }
 
-fn unknown_key(entry: &Entry, object: &Object, path: &str) -> Fault {
+fn unknown_key(entry: &Entry, object: &Object, path: &str) -> Diagnostic {
     let fault = Diagnostic::error(format!("unknown key `{}` in {}", entry.key, subject(path))).at(&entry.at);
-    Box::new(did_you_mean(fault, nearest(&entry.key, object.fields.iter().map(|field| field.name))))
+    did_you_mean(fault, nearest(&entry.key, object.fields.iter().map(|field| field.name)))
 }
 
 fn did_you_mean(fault: Diagnostic, word: Option<&str>) -> Diagnostic {
@@ -168,39 +231,17 @@ fn did_you_mean(fault: Diagnostic, word: Option<&str>) -> Diagnostic {
     }
 }
 
-fn wrong_type(node: &Node, shape: &Shape, path: &str) -> Fault {
-    let fault = Diagnostic::error(format!("{} must be {}, not {}", subject(path), expected(shape), node.kind()));
-    let fault = fault.at(&node.span);
-    let quotable = matches!(shape, Shape::Text | Shape::Path | Shape::Word(_) | Shape::Duration);
-    match node.scalar_text() {
-        Some(text) if quotable => Box::new(fault.hint(format!("write it as \"{text}\""))),
-        _ => Box::new(fault),
-    }
-}
-
-fn expected(shape: &Shape) -> &'static str {
-    match shape {
-        Shape::Any | Shape::Scalar => "a scalar",
-        Shape::Text | Shape::Path | Shape::Word(_) => "a text",
-        Shape::TextOrNumber => "a text or a number",
-        Shape::Integer | Shape::Count => "a whole number",
-        Shape::Number | Shape::StrictNumber => "a number",
-        Shape::Boolean => "true or false",
-        Shape::Size => "a size such as 512m",
-        Shape::Duration => "a duration such as 1m30s",
-        Shape::OctalText | Shape::OctalNumber => "an octal mode such as \"0444\"",
-        Shape::Command | Shape::Probe | Shape::TextOrList(_) => "a text or a list of texts",
-        Shape::List(..) => "a list",
-        Shape::Named(_) | Shape::TextMap | Shape::Ulimits => "a mapping",
-        Shape::Object(_) | Shape::NullOr(_) | Shape::Logging => "a mapping",
-        Shape::NamesOr(_) => "a list of names or a mapping",
-        Shape::KeyValues { .. } => "a mapping or a list of KEY=VALUE",
-        Shape::ExtraHosts => "a mapping or a list of HOST=ADDRESS",
-        Shape::Gpus => "`all` or a list",
-        Shape::ShortOr(..) | Shape::Mount | Shape::Device => "a text or a mapping",
-        Shape::Port => "a text, a number or a mapping",
-        Shape::EnvFiles => "a text or a list",
-        Shape::External => "true, false or a mapping",
+fn wrong_type(node: &Node, shape: &Shape, path: &str) -> Diagnostic {
+    let found = match (shape, &node.value) {
+        (Shape::Matching(..), Value::Text(text)) => format!("`{text}`"),
+        _ => node.kind().to_owned(),
+    };
+    let fault = at(node, format!("{} must be {}, not {found}", subject(path), expected(shape)));
+    let quotable = matches!(shape, Shape::Text | Shape::TextOrNull | Shape::Path | Shape::Word(_));
+    match (&node.value, node.scalar_text()) {
+        (Value::Null, _) => fault.hint("take the key out, or give it a value"),
+        (_, Some(text)) if quotable => fault.hint(format!("write it as \"{text}\"")),
+        _ => fault,
     }
 }
 
@@ -213,6 +254,6 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-fn at(span: &Span, message: String) -> Fault {
-    Box::new(Diagnostic::error(message).at(span))
+fn at(node: &Node, message: String) -> Diagnostic {
+    Diagnostic::error(message).at(&node.span)
 }

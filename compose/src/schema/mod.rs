@@ -9,15 +9,16 @@
 mod build;
 mod check;
 mod deploy;
+mod expected;
 mod refusals;
 mod root;
 mod service;
 mod shape;
 mod suggest;
+mod words;
 
 pub(crate) use check::check;
-pub(crate) use deploy::DEVICE_REQUEST;
 pub(crate) use refusals::refusals;
 pub(crate) use root::{PROJECT, SERVICE};
-pub(crate) use shape::{Field, Object, Repeats, Shape, identity};
+pub(crate) use shape::{Field, Object, Repeats, Shape, Support, identity};
 pub(crate) use suggest::nearest;

@@ -13,6 +13,13 @@ pub(crate) fn refusals(node: &Node, shape: &Shape, path: &str, found: &mut Vec<D
         (Shape::Named(item) | Shape::NamesOr(item), Value::Map(map)) => {
             map.0.iter().for_each(|entry| refusals(&entry.value, item, &format!("{path}.{}", entry.key), found));
         }
+        (Shape::Duration, Value::Text(text)) if text.starts_with('-') => {
+            found.push(Diagnostic::error(format!("`{path}` cannot be negative: `{text}`")).at(&node.span));
+        }
+        // -1 is no limit.
+        (Shape::Size(_), Value::Text(text)) if text.starts_with('-') && text != "-1" => {
+            found.push(Diagnostic::error(format!("`{path}` cannot be negative: `{text}`")).at(&node.span));
+        }
         (shape, Value::Map(_)) => {
             if let Some(fields) = shape.object() {
                 object(node, fields, path, found);
@@ -31,7 +38,7 @@ fn object(node: &Node, object: &Object, path: &str, found: &mut Vec<Diagnostic>)
                 found.push(Diagnostic::error(format!("`{path}` is not supported by lighter yet")).at(&entry.at));
             }
             Support::Yes => refusals(&entry.value, &field.shape, &path, found),
-            Support::Meaningless => {}
+            Support::Meaningless(_) => {}
         }
     }
 }

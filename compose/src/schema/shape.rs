@@ -9,24 +9,36 @@ pub(crate) enum Shape {
     Any,
     /// Text.
     Text,
+    /// Text or nothing (`pid`).
+    TextOrNull,
     /// Text, one of these words.
     Word(&'static [&'static str]),
+    /// Text for which the function is true; the words say which texts these are.
+    Matching(fn(&str) -> bool, &'static str),
     /// Text, or a number that becomes text.
     TextOrNumber,
-    /// Text, a boolean or a number (`provenance`).
-    Scalar,
+    /// Text, or a boolean that becomes text (`provenance`).
+    TextOrBoolean,
     /// A whole number, or text of one.
-    Integer,
+    Integer(Numbers),
+    /// A whole number from zero, or text of one.
+    Natural(Numbers),
+    /// A whole number within these bounds, both included, or text of one.
+    Between(i128, i128),
     /// A whole number, or `all`, which becomes -1.
     Count,
-    /// A number, or text of one.
+    /// A number of 32 bits, or text of one.
     Number,
-    /// A number only.
+    /// A number only; its fraction is cut off.
     StrictNumber,
+    /// A whole number only.
+    StrictInteger,
     /// A boolean, or text of one.
     Boolean,
+    /// A boolean only.
+    StrictBoolean,
     /// Bytes; becomes text of a number.
-    Size,
+    Size(Numbers),
     /// A duration; becomes Go's text.
     Duration,
     /// Permission bits; text is octal. Becomes octal text.
@@ -45,16 +57,20 @@ pub(crate) enum Shape {
     TextOrList(Repeats),
     /// A mapping with names of the user, `[a-zA-Z0-9._-]+`.
     Named(&'static Shape),
-    /// A list of names, or a mapping from them; becomes a mapping.
+    /// A list of names, each once, or a mapping from them; becomes a mapping.
     NamesOr(&'static Shape),
     /// A mapping of scalars or a list of `KEY=VALUE`; becomes a mapping of text. `empty` stands for a missing value.
     KeyValues {
         /// Whether a missing value is an empty text, not null.
         empty: bool,
     },
-    /// A mapping of scalars that become text.
-    TextMap,
-    /// `host: address` or a list of `host=address`; becomes a list.
+    /// A mapping of these scalars, which become text.
+    TextMap(Scalars),
+    /// A mapping of scalars or lists of scalars, which become lists of text.
+    TextsMap,
+    /// The SSH agents and keys of a build: as [`Shape::KeyValues`]; becomes a list.
+    Ssh,
+    /// `host: address` or a list of `host=address`; becomes a sorted list.
     ExtraHosts,
     /// A mapping from limits to a number or `{soft, hard}`; each is replaced as a whole.
     Ulimits,
@@ -62,6 +78,8 @@ pub(crate) enum Shape {
     Logging,
     /// `all`, or a list of device requests.
     Gpus,
+    /// A request for devices: a mapping with these fields, `count` or `device_ids` among them.
+    DeviceRequest(&'static Object),
     /// A mapping with these fields.
     Object(&'static Object),
     /// Null or a mapping with these fields.
@@ -78,6 +96,32 @@ pub(crate) enum Shape {
     EnvFiles,
     /// A boolean, text of one, or the older `{name: …}`.
     External,
+}
+
+/// Which numbers may stand where text of a number may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    /// None: it must be text.
+    None,
+    /// Whole ones from zero.
+    Natural,
+    /// Whole ones.
+    Whole,
+    /// All.
+    Any,
+}
+
+/// Which scalars a mapping to text may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scalars {
+    /// Text.
+    Text,
+    /// Text and numbers.
+    Numbers,
+    /// Text, numbers and nothing.
+    NumbersOrNull,
+    /// All that can be written as text.
+    Any,
 }
 
 /// What becomes of equal items of a list.
@@ -98,8 +142,8 @@ pub(crate) enum Support {
     Yes,
     /// It cannot, and says so before it makes anything.
     No,
-    /// It means nothing on one host, as in Docker Compose.
-    Meaningless,
+    /// It means nothing here, as in Docker Compose on one host; the words say why.
+    Meaningless(&'static str),
 }
 
 /// One attribute.
@@ -111,11 +155,15 @@ pub(crate) struct Field {
     pub shape: Shape,
     /// Whether `false`, `0`, an empty text, list or mapping is different from nothing.
     pub keep_zero: bool,
+    /// Whether `config` prints it: the reference checks some attributes without keeping them.
+    pub printed: bool,
     /// Whether lighter does it.
     pub support: Support,
 }
 
 /// A mapping with known keys; `x-…` is allowed wherever the specification allows it.
+///
+/// The fields stand in the order in which `config` prints them.
 #[derive(Debug)]
 pub(crate) struct Object {
     /// The known keys.
@@ -129,7 +177,7 @@ pub(crate) struct Object {
 impl Field {
     /// An attribute whose zero value is as good as none.
     pub(crate) const fn new(name: &'static str, shape: Shape) -> Self {
-        Self { name, shape, keep_zero: false, support: Support::Yes }
+        Self { name, shape, keep_zero: false, printed: true, support: Support::Yes }
     }
 
     /// An attribute whose zero value says something.
@@ -137,14 +185,19 @@ impl Field {
         Self { keep_zero: true, ..Self::new(name, shape) }
     }
 
+    /// Marks it as something `config` does not print.
+    pub(crate) const fn unprinted(self) -> Self {
+        Self { printed: false, ..self }
+    }
+
     /// Marks it as something lighter cannot do.
     pub(crate) const fn refused(self) -> Self {
         Self { support: Support::No, ..self }
     }
 
-    /// Marks it as meaningless on one host.
-    pub(crate) const fn meaningless(self) -> Self {
-        Self { support: Support::Meaningless, ..self }
+    /// Marks it as meaningless, for this reason.
+    pub(crate) const fn meaningless(self, why: &'static str) -> Self {
+        Self { support: Support::Meaningless(why), ..self }
     }
 }
 
@@ -164,12 +217,25 @@ impl Shape {
     /// Returns the fields of the mapping form, if it has one with known keys.
     pub(crate) fn object(&self) -> Option<&'static Object> {
         match self {
-            Self::Object(object) | Self::NullOr(object) | Self::ShortOr(_, object) => Some(object),
+            Self::Object(object) | Self::NullOr(object) | Self::ShortOr(_, object) | Self::DeviceRequest(object) => {
+                Some(object)
+            }
             Self::Port => Some(&super::service::PORT),
             Self::Mount => Some(&super::service::MOUNT),
             Self::Device => Some(&super::service::DEVICE),
             Self::EnvFiles => Some(&super::service::ENV_FILE),
             Self::Logging => Some(&super::service::LOGGING),
+            _ => None,
+        }
+    }
+
+    /// Returns the form of the items, for lists and mappings whose items have one form.
+    pub(crate) fn item(&self) -> Option<&'static Shape> {
+        match self {
+            Self::List(item, _) | Self::Named(item) | Self::NamesOr(item) => Some(item),
+            Self::EnvFiles => Some(&super::service::ENV_FILE_ITEM),
+            Self::Gpus => Some(&super::deploy::GPU),
+            Self::Ulimits => Some(&super::service::ULIMIT),
             _ => None,
         }
     }
@@ -187,7 +253,7 @@ pub(crate) fn identity(shape: &Shape, item: &Node) -> Option<String> {
             let (address, published) = (text("host_ip"), text("published"));
             Some(format!("{address}:{published}:{}/{}", text("target"), text("protocol")))
         }
-        Shape::EnvFiles => Some(text("path")),
+        Shape::ShortOr("path", _) => Some(text("path")),
         // A file given to a service: two of them at one place would hide each other.
         Shape::ShortOr("source", _) => Some(if text("target").is_empty() { text("source") } else { text("target") }),
         Shape::Object(object) if object.field("subnet").is_some() => Some(text("subnet")),

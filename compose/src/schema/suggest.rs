@@ -4,9 +4,12 @@
 pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let normal = |text: &str| text.to_ascii_lowercase().replace('-', "_");
     let word = normal(word);
+    let allowed = |candidate: &str| 1.max(candidate.len() / 3);
     candidates
+        // Where the lengths alone are too far apart, the rest need not be counted.
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= allowed(candidate))
         .map(|candidate| (distance(&word, &normal(candidate)), candidate))
-        .filter(|(distance, candidate)| *distance <= 1.max(candidate.len() / 3))
+        .filter(|(distance, candidate)| *distance <= allowed(candidate) && *distance < word.chars().count())
         .min()
         .map(|(_, candidate)| candidate)
 }

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::model::{FileContent, FileGrant, FileObject, Project, Service};
@@ -14,7 +15,7 @@ use crate::model::{FileContent, FileGrant, FileObject, Project, Service};
 const DEFAULT_MODE: u32 = 0o444;
 
 /// A file to write on the host and to mount read-only.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContentFile {
     /// Where it is written.
     pub path: PathBuf,

@@ -5,7 +5,6 @@
 
 mod files;
 mod limits;
-mod logging;
 mod mounts;
 mod network;
 
@@ -157,7 +156,7 @@ fn fill(spec: &mut ContainerSpec, project: &Project, service: &Service) {
     spec.isolation = isolation(service);
     spec.shm_size = service.resources.shm_size.unwrap_or(spec.shm_size);
     spec.restart = restart(service.restart);
-    spec.log = logging::options(&service.logging);
+    spec.log = service.logging.clone();
     if let Some(check) = &service.healthcheck {
         spec.health = health(check, spec.health.take());
     }

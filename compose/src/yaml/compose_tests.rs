@@ -30,7 +30,7 @@ fn show(node: &Node) -> String {
 }
 
 fn composed(text: &str) -> String {
-    match parse(&file(text)) {
+    match parse(&file(text), &mut Vec::new()) {
         Ok(documents) => documents.iter().map(show).collect::<Vec<_>>().join(" --- "),
         Err(fault) => format!("error {fault}"),
     }
@@ -44,15 +44,18 @@ fn aliases_and_merge_keys_are_followed() {
 }
 
 #[test]
-fn tags_steer_merging_or_are_refused() {
+fn tags_steer_merging_or_are_passed_over() {
     assert_eq!(
         composed("a: !reset null\nb: !override [1]\nc: !!str 5\nd: !override {x: 1}\n"),
         "{a: !reset null, b: !override [1], c: \"5\", d: !override {x: 1}}"
     );
-    assert_eq!(
-        composed("a: !secret x\n"),
-        "error c.yaml:1:4: unknown YAML tag `!secret` (compose files know `!reset` and `!override`)"
-    );
+    let mut warnings = Vec::new();
+    let documents = parse(&file("a: !secret 5\nb: !x {y: 1}\n"), &mut warnings).unwrap();
+    assert_eq!(show(&documents[0]), "{a: \"5\", b: {y: 1}}");
+    let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    let hint = "means nothing here (compose files know `!reset` and `!override`)";
+    let expected = ["c.yaml:1:4: the YAML tag `!secret`", "c.yaml:2:4: the YAML tag `!x`"];
+    assert_eq!(warnings, expected.map(|warning| format!("{warning} {hint}")));
 }
 
 #[test]
@@ -76,7 +79,7 @@ fn a_key_that_is_no_text_is_refused() {
 
 #[test]
 fn positions_survive_windows_line_ends_and_wide_characters() {
-    let documents = parse(&file("é: 1\r\nbé: {c: ü, d: 5}\r\n")).unwrap();
+    let documents = parse(&file("é: 1\r\nbé: {c: ü, d: 5}\r\n"), &mut Vec::new()).unwrap();
     let entry = &documents[0].entries()[1];
     assert_eq!(entry.at.to_string(), "c.yaml:2:1");
     assert_eq!(entry.value.get("d").unwrap().span.to_string(), "c.yaml:2:15");
@@ -96,6 +99,15 @@ fn a_billion_laughs_end_in_an_error() {
         text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
     }
     assert!(composed(&text).contains("aliases repeat more than 100000 values"));
+}
+
+#[test]
+fn aliases_do_not_nest_deeper_than_text() {
+    let mut text = "a0: &a0 [x]\n".to_owned();
+    for level in 1..10 {
+        text.push_str(&format!("a{level}: &a{level} {}*a{}{}\n", "[".repeat(50), level - 1, "]".repeat(50)));
+    }
+    assert!(composed(&text).contains("values are nested deeper than 200"));
 }
 
 #[test]

@@ -8,7 +8,8 @@
 mod compose;
 mod node;
 mod scalar;
+mod timestamp;
 
 pub(crate) use compose::parse;
 pub(crate) use node::{Directive, Entry, Map, Node, Value};
-pub(crate) use scalar::{format_float, is_plain};
+pub(crate) use scalar::{format_float, resolves_to_text};

@@ -1,11 +1,12 @@
 //! What an untagged plain scalar is.
 
 use super::node::Value;
+use super::timestamp;
 
 /// Resolves a plain scalar as go-yaml v4 does, the reader of Docker Compose.
 ///
-/// That is the YAML 1.2 core schema (so `yes`, `on` and `22:22` are text) with the number forms of YAML 1.1 that go-yaml
-/// kept: `0755` is octal, `0b101` binary, `1_000` a thousand. Dates stay text.
+/// That is the YAML 1.2 core schema (so `yes`, `on` and `22:22` are text) with the forms of YAML 1.1 that go-yaml kept:
+/// `0755` is octal, `0b101` binary, `1_000` a thousand, and a date becomes the text in which Go writes it.
 pub(super) fn resolve(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
@@ -14,7 +15,7 @@ pub(super) fn resolve(text: &str) -> Value {
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => Value::Float(f64::INFINITY),
         "-.inf" | "-.Inf" | "-.INF" => Value::Float(f64::NEG_INFINITY),
         ".nan" | ".NaN" | ".NAN" => Value::Float(f64::NAN),
-        _ => number(text).unwrap_or_else(|| Value::Text(text.to_owned())),
+        _ => number(text).unwrap_or_else(|| Value::Text(timestamp::written(text).unwrap_or_else(|| text.to_owned()))),
     }
 }
 
@@ -66,20 +67,9 @@ fn float(text: &str) -> Option<f64> {
     if well_formed { text.parse().ok() } else { None }
 }
 
-/// Returns whether a text may be written without quotes and reads as itself, also between other values.
-pub(crate) fn is_plain(text: &str) -> bool {
-    let starts_plainly =
-        text.starts_with(|first: char| first.is_alphanumeric() || matches!(first, '/' | '.' | '_' | '$'));
-    let plain = |c: char| c.is_alphanumeric() || " /._-$=+,@:;()<>~^*!?&%".contains(c);
-    // A colon before a blank or at the end makes a key, and go-yaml reads texts of digits and colons as base 60.
-    let only_digits_and_colons = text.contains(':') && text.chars().all(|c| c.is_ascii_digit() || ":.-".contains(c));
-    starts_plainly
-        && text.chars().all(plain)
-        && !text.ends_with([' ', ':'])
-        && !text.contains(": ")
-        && !only_digits_and_colons
-        && !matches!(text.to_ascii_lowercase().as_str(), "y" | "n" | "yes" | "no" | "on" | "off")
-        && matches!(resolve(text), Value::Text(_))
+/// Returns whether a text that is written without quotes reads as itself.
+pub(crate) fn resolves_to_text(text: &str) -> bool {
+    text != "<<" && matches!(resolve(text), Value::Text(read) if read == text)
 }
 
 /// Formats a float as Go's `%v`: the shortest digits, with an exponent below 1e-4 and from 1e21.
@@ -126,6 +116,7 @@ mod tests {
             (".5", Value::Float(0.5)),
             ("1.2.3", text("1.2.3")),
             ("2024-02-30", text("2024-02-30")),
+            ("2024-02-29", text("2024-02-29 00:00:00 +0000 UTC")),
             ("0x", text("0x")),
             ("-", text("-")),
             (".", text(".")),

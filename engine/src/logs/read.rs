@@ -2,15 +2,19 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::LogEntry;
+use super::files;
 use crate::{Container, Engine, Watch};
+
+/// A line is put together from its parts up to this many bytes; a longer one comes in pieces.
+const LONGEST_LINE: usize = 16 << 20;
 
 /// Which part of a log is wanted.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +27,8 @@ pub struct LogQuery {
     pub since: Option<Timestamp>,
     /// Nothing written after.
     pub until: Option<Timestamp>,
+    /// Put long lines together again; one that has not ended yet comes when it has, or when the container has.
+    pub whole_lines: bool,
 }
 
 /// An iterator over a log's entries, oldest first; with `follow` it waits for more.
@@ -31,16 +37,23 @@ pub struct LogReader {
     container: String,
     path: PathBuf,
     query: LogQuery,
-    pending: VecDeque<LogEntry>,
-    file: Option<BufReader<File>>,
+    /// What is left of older files, oldest first.
+    older: VecDeque<BufReader<Box<dyn Read + Send>>>,
+    current: Option<BufReader<File>>,
     line: Vec<u8>,
+    /// Lines that were read ahead for `tail`.
+    ahead: VecDeque<LogEntry>,
+    /// Entries up to this time were seen in a file that has gone.
+    seen: Option<Timestamp>,
+    last: Option<Timestamp>,
+    /// The parts so far of a line of each stream.
+    parts: [Option<LogEntry>; 2],
     watch: Option<Watch>,
 }
 
 impl Engine {
     /// Reads the log of a container.
     pub fn logs(&self, container: &Container, query: LogQuery) -> io::Result<LogReader> {
-        let path = container.paths().log();
         // watch before reading: what is written in between is seen
         let watch = if query.follow {
             Some(Watch::new(&[container.paths().logs().as_path(), container.paths().dir()])?)
@@ -50,78 +63,92 @@ impl Engine {
         let mut reader = LogReader {
             engine: self.clone(),
             container: container.id.clone(),
-            path: path.clone(),
+            path: container.paths().log(),
             query,
-            pending: VecDeque::new(),
-            file: None,
+            older: VecDeque::new(),
+            current: None,
             line: Vec::new(),
+            ahead: VecDeque::new(),
+            seen: None,
+            last: None,
+            parts: [None, None],
             watch,
         };
-        reader.read_rotated()?;
-        reader.open()?;
+        reader.open_all()?;
         reader.keep_tail()?;
         Ok(reader)
     }
 }
 
 impl LogReader {
-    fn read_rotated(&mut self) -> io::Result<()> {
-        let mut number = 1;
-        while rotated(&self.path, number).exists() {
-            number += 1;
-        }
-        for number in (1..number).rev() {
-            match File::open(rotated(&self.path, number)) {
-                Ok(file) => self
-                    .pending
-                    .extend(BufReader::new(file).split(b'\n').map_while(Result::ok).filter_map(|line| parse(&line))),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {} // rotated away just now
-                Err(error) => return Err(error),
+    /// Opens every file; once more if they were renamed meanwhile.
+    fn open_all(&mut self) -> io::Result<()> {
+        loop {
+            self.open_current()?;
+            self.older = files::open_all_numbered(&self.path)?.into();
+            if !self.is_renamed() {
+                return Ok(());
             }
-            self.drop_surplus();
         }
+    }
+
+    fn open_current(&mut self) -> io::Result<()> {
+        self.current = match File::open(&self.path) {
+            Ok(file) => Some(BufReader::with_capacity(64 << 10, file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
         Ok(())
     }
 
     /// With `tail`, reads what is there and forgets all but the last lines.
     fn keep_tail(&mut self) -> io::Result<()> {
-        if self.query.tail.is_none() {
-            return Ok(());
-        }
+        let Some(tail) = self.query.tail else { return Ok(()) };
+        let mut lines: VecDeque<Vec<LogEntry>> = VecDeque::new();
         while let Some(entry) = self.read_entry()? {
-            self.pending.push_back(entry);
-            self.drop_surplus();
+            // a part belongs to the line that its stream has not ended yet
+            let begun = |line: &&mut Vec<LogEntry>| {
+                line.last().is_some_and(|last| last.stream == entry.stream && !last.is_whole())
+            };
+            match lines.iter_mut().rev().take(2).find(begun) {
+                Some(line) => line.push(entry),
+                None => lines.push_back(vec![entry]),
+            }
+            while lines.len() > tail {
+                lines.pop_front();
+            }
         }
+        self.ahead = lines.into_iter().flatten().collect();
         Ok(())
     }
 
-    fn drop_surplus(&mut self) {
-        if let Some(tail) = self.query.tail {
-            let surplus = self.pending.len().saturating_sub(tail);
-            self.pending.drain(..surplus);
-        }
-    }
-
-    fn open(&mut self) -> io::Result<()> {
-        match File::open(&self.path) {
-            Ok(file) => self.file = Some(BufReader::new(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
+    /// Returns the next entry that is in the files now.
     fn read_entry(&mut self) -> io::Result<Option<LogEntry>> {
         loop {
-            let Some(file) = &mut self.file else { return Ok(None) };
-            file.read_until(b'\n', &mut self.line)?;
-            if !self.line.ends_with(b"\n") {
+            let is_line = match self.older.front_mut() {
+                Some(file) => {
+                    file.read_until(b'\n', &mut self.line)?;
+                    if !self.line.ends_with(b"\n") {
+                        self.older.pop_front();
+                        self.line.clear(); // half a line: the disk was full, or the power went
+                        continue;
+                    }
+                    true
+                }
+                None => {
+                    let Some(file) = &mut self.current else { return Ok(None) };
+                    file.read_until(b'\n', &mut self.line)?;
+                    self.line.ends_with(b"\n")
+                }
+            };
+            if !is_line {
                 return Ok(None); // nothing, or a line that is being written
             }
-            let entry = parse(&self.line);
+            let entry = LogEntry::parse(&self.line);
             self.line.clear();
-            if entry.is_some() {
-                return Ok(entry);
+            if let Some(entry) = entry.filter(|entry| self.seen.is_none_or(|seen| entry.time > seen)) {
+                self.last = Some(entry.time);
+                return Ok(Some(entry));
             }
         }
     }
@@ -129,14 +156,14 @@ impl LogReader {
     /// Returns the next entry, or waits for it; `None` at the end.
     fn advance(&mut self) -> io::Result<Option<LogEntry>> {
         loop {
-            if let Some(entry) = self.pending.pop_front() {
+            if let Some(entry) = self.ahead.pop_front() {
                 return Ok(Some(entry));
             }
             if let Some(entry) = self.read_entry()? {
                 return Ok(Some(entry));
             }
-            if self.file_was_rotated() {
-                self.open()?;
+            if self.is_renamed() && self.is_at_end() {
+                self.go_on_after_rotation()?;
                 continue;
             }
             // order matters: first whether it still runs, then whether there is more, then wait
@@ -144,12 +171,15 @@ impl LogReader {
             if let Some(entry) = self.read_entry()? {
                 return Ok(Some(entry));
             }
+            if !active && self.is_renamed() && self.is_at_end() {
+                continue;
+            }
             match &mut self.watch {
-                Some(watch) if active => watch.wait(Some(Duration::from_secs(1)))?,
+                Some(watch) if active => _ = watch.wait(Some(Duration::from_secs(1)))?,
                 _ => return Ok(None),
-            };
-            if self.file.is_none() {
-                self.open()?;
+            }
+            if self.current.is_none() {
+                self.open_current()?;
             }
         }
     }
@@ -158,11 +188,57 @@ impl LogReader {
         self.engine.load_state(&self.container).is_ok_and(|state| state.status.is_active() || state.has_monitor())
     }
 
-    fn file_was_rotated(&mut self) -> bool {
-        let Some(file) = &mut self.file else { return false };
+    /// Returns whether the file we read is no longer the current one.
+    fn is_renamed(&self) -> bool {
+        let Some(file) = &self.current else { return false };
         let (Ok(current), Ok(read)) = (std::fs::metadata(&self.path), file.get_ref().metadata()) else { return false };
-        let at_end = file.stream_position().is_ok_and(|position| position >= read.len());
-        current.ino() != read.ino() && at_end
+        current.ino() != read.ino()
+    }
+
+    fn is_at_end(&mut self) -> bool {
+        let Some(file) = &mut self.current else { return true };
+        let length = file.get_ref().metadata().map_or(0, |read| read.len());
+        file.stream_position().is_ok_and(|position| position >= length)
+    }
+
+    /// Goes on with the file that came after ours, whatever number it has by now.
+    ///
+    /// When ours cannot be found any more, all are read again from the oldest, and what has been seen is passed over.
+    fn go_on_after_rotation(&mut self) -> io::Result<()> {
+        let ours = self.current.as_ref().and_then(|file| file.get_ref().metadata().ok()).map(|ours| ours.ino());
+        self.line.clear();
+        self.open_current()?;
+        let number = (1..).map_while(|number| std::fs::metadata(files::numbered(&self.path, number)).ok());
+        let position = number.map(|file| file.ino()).position(|inode| Some(inode) == ours);
+        let Some(position) = position else {
+            self.seen = self.last;
+            return self.open_all();
+        };
+        for number in (1..=u32::try_from(position).unwrap_or(0)).rev() {
+            self.older.extend(files::open_numbered(&self.path, number)?);
+        }
+        Ok(())
+    }
+
+    /// Adds an entry to the line that its stream has begun; returns the line once it is whole.
+    fn join(&mut self, entry: LogEntry) -> Option<LogEntry> {
+        let begun = &mut self.parts[entry.stream as usize];
+        let whole = match begun.take() {
+            Some(mut line) => {
+                line.bytes.extend_from_slice(&entry.bytes);
+                line
+            }
+            None => entry,
+        };
+        if whole.is_whole() || whole.bytes.len() >= LONGEST_LINE {
+            return Some(whole);
+        }
+        *begun = Some(whole);
+        None
+    }
+
+    fn is_wanted(&self, entry: &LogEntry) -> bool {
+        self.query.since.is_none_or(|since| entry.time >= since)
     }
 }
 
@@ -172,23 +248,21 @@ impl Iterator for LogReader {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let entry = match self.advance() {
-                Ok(entry) => entry?,
+                Ok(Some(entry)) if self.query.until.is_none_or(|until| entry.time <= until) => entry,
+                // lines that were never ended come last
+                Ok(_) => return self.parts.iter_mut().find_map(Option::take).map(Ok),
                 Err(error) => return Some(Err(error)),
             };
-            if self.query.until.is_some_and(|until| entry.time > until) {
-                return None;
+            if !self.is_wanted(&entry) {
+                continue;
             }
-            if self.query.since.is_none_or(|since| entry.time >= since) {
-                return Some(Ok(entry));
+            match self.query.whole_lines {
+                true => match self.join(entry) {
+                    Some(line) => return Some(Ok(line)),
+                    None => continue,
+                },
+                false => return Some(Ok(entry)),
             }
         }
     }
-}
-
-fn rotated(path: &Path, number: u32) -> PathBuf {
-    path.with_extension(format!("log.{number}"))
-}
-
-fn parse(line: &[u8]) -> Option<LogEntry> {
-    serde_json::from_slice(line).ok()
 }

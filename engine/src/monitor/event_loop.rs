@@ -55,7 +55,7 @@ impl Monitor {
             return self.after_end(exit_code);
         }
         match self.restart_at {
-            Some(_) if self.paths.stop_request().exists() => Next::Finish,
+            Some(_) if self.engine.is_to_stop(&self.paths) => Next::Finish,
             Some(due) if Instant::now() >= due => self.restart(),
             _ => Next::Continue,
         }
@@ -151,6 +151,10 @@ impl Monitor {
 
     fn probe(&mut self) {
         let (Some(prober), Some(init)) = (&mut self.prober, &self.init) else { return };
+        if prober.is_due() && self.paths.pause_request().exists() {
+            prober.postpone(); // what is started in a frozen cgroup freezes before it can say that it has started
+            return;
+        }
         let config = &self.config;
         let target = Process { pid: init.pid, start_time: init.start_time }.reference();
         prober.handle(|args, stdio: Stdio| {
@@ -164,7 +168,9 @@ impl Monitor {
                 stdio,
                 preserve_fds: 0,
             };
-            exec(request).map(|started| ProbeProcess { pidfd: started.pidfd }).map_err(|error| error.to_string())
+            let cgroup = init.cgroup.clone();
+            let started = exec(request).map_err(|error| error.to_string())?;
+            Ok(ProbeProcess { pid: started.pid, pidfd: started.pidfd, cgroup })
         });
     }
 
@@ -196,7 +202,7 @@ impl Monitor {
     }
 
     fn restart_or_finish(&mut self, exit_code: i32) -> Next {
-        let stopped = self.paths.stop_request().exists();
+        let stopped = self.engine.is_to_stop(&self.paths);
         if !restart::wanted(self.spec.restart, exit_code, self.state.restart_count, stopped) {
             return Next::Finish;
         }
@@ -236,6 +242,7 @@ impl Monitor {
         let torn_down = self.engine.tear_down(&self.id);
         let exit_code = self.state.exit_code.unwrap_or(exit_code::OURS);
         self.state.status = Status::Exited;
+        self.state.cut_off = self.engine.going_down().exists() && !self.paths.stop_request().exists();
         self.state.end();
         if let Err(error) = &torn_down {
             self.state.error = Some(error.to_string());

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use nix::fcntl::OFlag;
 
 use crate::durable;
+use crate::runtime::cgroup::Cgroup;
 use crate::runtime::launch::Stdio;
 use crate::runtime::process;
 use crate::spec::HealthCheck;
@@ -25,7 +26,10 @@ const START_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A process that was started as a probe.
 pub(super) struct ProbeProcess {
+    pub(super) pid: i32,
     pub(super) pidfd: OwnedFd,
+    /// The container's cgroup, to find what the probe has started.
+    pub(super) cgroup: Cgroup,
 }
 
 /// Asks one container how it is.
@@ -35,6 +39,8 @@ pub(super) struct Prober {
     health: Health,
     started: Instant,
     next: Instant,
+    /// No probe has ended yet.
+    is_first: bool,
     running: Option<Running>,
     /// Probes that were killed and are still to be reaped.
     dying: Vec<OwnedFd>,
@@ -50,13 +56,36 @@ struct Running {
 
 impl Prober {
     /// Begins to watch over a container that has just started; the record is at `path`.
+    ///
+    /// The first probe is due at once: a container that is well need not wait for an interval to be called so. If it fails
+    /// it does not count, as Docker would not have asked yet.
     pub(super) fn new(check: HealthCheck, path: PathBuf) -> Self {
+        Self::from(check, path, Health::default(), Duration::ZERO)
+    }
+
+    /// Goes on where a monitor that has died has left off; the container runs since `run`.
+    pub(super) fn resume(check: HealthCheck, path: PathBuf, health: Health, run: Duration) -> Self {
+        let mut prober = Self::from(check, path, health, run);
+        prober.is_first = prober.health.log.is_empty();
+        prober
+    }
+
+    fn from(check: HealthCheck, path: PathBuf, health: Health, run: Duration) -> Self {
         let now = Instant::now();
-        let mut prober =
-            Self { next: now, started: now, check, path, health: Health::default(), running: None, dying: Vec::new() };
-        prober.next = now + prober.pause();
+        let started = now.checked_sub(run).unwrap_or(now);
+        let prober = Self { next: now, is_first: true, started, check, path, health, running: None, dying: Vec::new() };
         prober.record();
         prober
+    }
+
+    /// Returns whether a probe would be started now.
+    pub(super) fn is_due(&self) -> bool {
+        self.running.is_none() && Instant::now() >= self.next
+    }
+
+    /// Leaves one probe out.
+    pub(super) fn postpone(&mut self) {
+        self.next = Instant::now() + self.pause();
     }
 
     /// Returns how long the event loop may sleep.
@@ -106,6 +135,8 @@ impl Prober {
 
     fn time_out(&mut self) {
         let Some(running) = self.running.take() else { return };
+        let ProbeProcess { pid, cgroup, .. } = &running.process;
+        crate::processes::kill_tree(cgroup, *pid);
         let _ = process::kill(running.process.pidfd.as_fd(), libc::SIGKILL);
         self.dying.push(running.process.pidfd);
         self.conclude(running.start, -1, format!("Health check exceeded timeout ({:?})", self.check.timeout));
@@ -118,7 +149,7 @@ impl Prober {
     }
 
     fn conclude(&mut self, start: Timestamp, exit_code: i32, output: String) {
-        let in_start_period = self.in_start_period();
+        let in_start_period = self.in_start_period() || std::mem::take(&mut self.is_first);
         judge(&mut self.health, exit_code == 0, in_start_period, self.check.retries);
         self.health.log.push(ProbeResult { start, end: Timestamp::now(), exit_code, output });
         let surplus = self.health.log.len().saturating_sub(LOG_LENGTH);

@@ -105,14 +105,16 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    /// Starts the container; on failure everything is undone.
+    /// Starts the container, `restarts` times after its user did; on failure everything is undone.
     pub(super) fn start(
         engine: Engine,
         id: &str,
         signals: SignalFd,
         attached: Option<UnixStream>,
+        restarts: u32,
     ) -> Result<(Self, Vec<String>), LaunchError> {
         let started = Self::prepare(engine.clone(), id, signals, attached).and_then(|(mut monitor, mut warnings)| {
+            monitor.state.restart_count = restarts;
             warnings.append(&mut monitor.connection.notes);
             warnings.extend(monitor.launch()?);
             Ok((monitor, warnings))
@@ -155,14 +157,14 @@ impl Monitor {
         let state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
         let attachments =
             Attachments::new(&paths.attach(), attached).map_err(LaunchError::io("open the attach socket"))?;
-        let log = LogWriter::open(&paths.log(), &spec.log).map_err(LaunchError::io("open the log"))?;
+        let log = LogWriter::open(id, &spec, &paths).map_err(LaunchError::io("open the log"))?;
         let monitor = Self {
             engine,
             id: id.to_owned(),
             spec,
             paths,
             config,
-            state: State { restart_count: 0, ..state },
+            state,
             connection,
             signals,
             attachments,
@@ -189,7 +191,8 @@ impl Monitor {
         }
         let init = Process { pid: created.init.pid, start_time: created.init.start_time };
         self.record_running(init)?;
-        let warnings = std::mem::take(&mut created.warnings);
+        let mut warnings = std::mem::take(&mut created.warnings);
+        warnings.extend(oci::warnings(&self.spec));
         let init = created.start()?;
         self.started = Instant::now();
         self.init = Some(init);
@@ -237,6 +240,7 @@ impl Monitor {
             cgroup: Some(cgroup_path(&self.id, &self.spec)),
             exit_code: None,
             oom_killed: false,
+            cut_off: false,
             error: None,
             started_at: Some(Timestamp::now()),
             finished_at: None,
@@ -261,7 +265,7 @@ impl Monitor {
         let open = |act: &'static str| LaunchError::io(act);
         let connection = engine.reconnect(id, &spec, &state)?;
         let attachments = Attachments::new(&paths.attach(), None).map_err(open("open the attach socket"))?;
-        let log = LogWriter::open(&paths.log(), &spec.log).map_err(open("open the log"))?;
+        let log = LogWriter::open(id, &spec, &paths).map_err(open("open the log"))?;
         let mut outputs = Vec::new();
         let mut input = Input::default();
         if !spec.tty {
@@ -273,7 +277,9 @@ impl Monitor {
             }
         }
         state.monitor = Some(Process::current().map_err(open("read the start time of the monitor"))?);
-        let prober = spec.health.clone().map(|check| Prober::new(check, paths.health()));
+        let health = durable::read_json(&paths.health())?.unwrap_or_default();
+        let run = state.started_at.map(|then| Timestamp::now().duration_since(then).unsigned_abs()).unwrap_or_default();
+        let prober = spec.health.clone().map(|check| Prober::resume(check, paths.health(), health, run));
         let monitor = Self {
             engine,
             id: id.to_owned(),
@@ -352,8 +358,11 @@ fn mount_sources(
                 Some(source.clone())
             }
             MountKind::Volume { name, anonymous, no_copy, subpath } => {
-                let volume = engine.ensure_volume(name, volume::labels(*anonymous))?;
+                let volume = engine.ensure_volume(&volume::named(name, *anonymous))?;
+                engine.mount_volume(&volume)?;
                 if !no_copy {
+                    // two replicas may start at once: one of them fills it
+                    let _lock = engine.lock_volume(name)?;
                     volume::copy_up(rootfs, &mount.target, &volume)?;
                 }
                 Some(volume::source(&volume, subpath.as_deref())?)

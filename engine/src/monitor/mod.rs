@@ -9,7 +9,7 @@ mod health;
 mod input;
 mod launch;
 mod output;
-mod restart;
+pub(crate) mod restart;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -21,7 +21,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::exit_code;
 use crate::runtime::trace;
-use crate::spawn::{ATTACH_FD, LaunchRecord, RECORD_FD, REPLY_FD, Reply, TRACE_FD, Task};
+use crate::spawn::{ATTACH_FD, LOCK_FD, LaunchRecord, RECORD_FD, REPLY_FD, Reply, TRACE_FD, Task};
 use crate::{Engine, sys};
 use launch::{LaunchError, Monitor};
 
@@ -29,8 +29,8 @@ pub use crate::spawn::MONITOR_VERB;
 
 /// Is the monitor: call it first thing in `main` when the first argument is [`MONITOR_VERB`]. Returns the exit status.
 ///
-/// Takes over descriptors 3 (launch record), 4 (reply) and, if the record says so, 5 (attached client) and 6 (record of
-/// steps); nothing else of the parent's survives.
+/// Takes over descriptors 3 (launch record), 4 (reply), 7 (lock) and, if the record says so, 5 (attached client) and 6
+/// (record of steps); nothing else of the parent's survives.
 pub fn main() -> u8 {
     match run() {
         Ok(()) => 0,
@@ -39,9 +39,10 @@ pub fn main() -> u8 {
 }
 
 fn run() -> io::Result<()> {
-    sys::close_from(TRACE_FD + 1)?;
+    sys::close_from(LOCK_FD + 1)?;
     let (record, reply) = (sys::inherited(RECORD_FD)?, sys::inherited(REPLY_FD)?);
     let (attached, traced) = (sys::inherited(ATTACH_FD).ok(), sys::inherited(TRACE_FD).ok());
+    let lock = sys::inherited(LOCK_FD)?;
     sys::detach_from_parent()?;
     nix::sys::prctl::set_name(c"lighter")?; // the kernel calls it by the number of its descriptor
     std::env::set_current_dir("/")?;
@@ -60,8 +61,12 @@ fn run() -> io::Result<()> {
     let engine = Engine::open(record.root.clone(), record.run.clone()).map_err(io::Error::other)?;
     let engine = engine.with_network(record.network.clone());
     match record.task {
-        Task::Start => start(engine, &record.id, signals, reply, attached),
-        Task::Adopt => adopt(engine, &record.id, signals, reply),
+        Task::Start => start(engine, &record.id, signals, reply, Beginning { attached, restarts: 0, lock }),
+        Task::Restart => {
+            let restarts = engine.load_state(&record.id).map_or(0, |state| state.restart_count + 1);
+            start(engine, &record.id, signals, reply, Beginning { attached, restarts, lock })
+        }
+        Task::Adopt => adopt(engine, &record.id, signals, (reply, lock)),
     }
 }
 
@@ -75,12 +80,23 @@ fn signals() -> io::Result<SignalFd> {
     Ok(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }
 
-fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, attached: Option<UnixStream>) -> io::Result<()> {
+/// What a start begins with.
+struct Beginning {
+    attached: Option<UnixStream>,
+    /// Starts by the restart policy since the last one by the user.
+    restarts: u32,
+    /// Kept until the container's state says what has become of it.
+    lock: OwnedFd,
+}
+
+fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, beginning: Beginning) -> io::Result<()> {
     let before = engine.load_state(id).unwrap_or_default();
-    let started = Monitor::start(engine.clone(), id, signals, attached);
+    let Beginning { attached, restarts, lock } = beginning;
+    let started = Monitor::start(engine.clone(), id, signals, attached, restarts);
     trace::stop(); // what comes later is no part of the start, and the command has stopped listening
     match started {
         Ok((monitor, warnings)) => {
+            drop(lock);
             // the command may be gone already: the container was wanted all the same
             let _ = answer(reply, &Reply::Started { warnings });
             monitor.run()
@@ -88,6 +104,7 @@ fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, attached: 
         Err(error) => {
             let exit_code = error.exit_code();
             launch::record_failure(&engine, id, before, exit_code, &chain(&error));
+            drop(lock);
             let answered = answer(reply, &Reply::Failed { exit_code, message: chain(&error) });
             // only now: the command holds the container's lock until it has the reply
             launch::remove_if_asked(&engine, id);
@@ -97,8 +114,10 @@ fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, attached: 
     }
 }
 
-fn adopt(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd) -> io::Result<()> {
-    match Monitor::adopt(engine, id, signals) {
+fn adopt(engine: Engine, id: &str, signals: SignalFd, (reply, lock): (OwnedFd, OwnedFd)) -> io::Result<()> {
+    let adopted = Monitor::adopt(engine, id, signals);
+    drop(lock);
+    match adopted {
         Ok(monitor) => {
             answer(reply, &Reply::Started { warnings: Vec::new() })?;
             monitor.run()

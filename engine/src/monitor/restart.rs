@@ -30,7 +30,7 @@ impl Backoff {
 }
 
 /// Returns whether a container that ended with `exit_code` starts again.
-pub(super) fn wanted(policy: RestartPolicy, exit_code: i32, restarts: u32, stopped_by_user: bool) -> bool {
+pub(crate) fn wanted(policy: RestartPolicy, exit_code: i32, restarts: u32, stopped_by_user: bool) -> bool {
     match policy {
         _ if stopped_by_user => false,
         RestartPolicy::No => false,

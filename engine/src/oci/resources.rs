@@ -12,6 +12,7 @@ use oci_spec::runtime::{
 };
 
 use super::ConfigError;
+use crate::runtime::cgroup::Cgroup;
 use crate::runtime::defaults;
 use crate::spec::{ContainerSpec, Resources};
 
@@ -22,7 +23,7 @@ const CPU_PERIOD: u64 = 100_000;
 pub(super) fn resources(spec: &ContainerSpec) -> Result<LinuxResources, ConfigError> {
     let limits = &spec.resources;
     let mut builder = LinuxResourcesBuilder::default().devices(device_rules(spec)?);
-    if limits.memory.is_some() || limits.memory_reservation.is_some() {
+    if limits.memory.is_some() || limits.memory_reservation.is_some() || limits.oom_kill_disable {
         builder = builder.memory(memory(limits)?);
     }
     if let Some(cpu) = cpu(limits)? {
@@ -37,6 +38,12 @@ pub(super) fn resources(spec: &ContainerSpec) -> Result<LinuxResources, ConfigEr
     Ok(builder.build()?)
 }
 
+/// Returns whether this host can spare a container from the OOM killer: version 2 of cgroups has no such switch.
+pub(super) fn can_disable_oom_kill() -> bool {
+    let any = Cgroup::open("/lighter").map(|cgroup| cgroup.files()).unwrap_or_default();
+    any.iter().any(|(controller, _)| controller == "memory")
+}
+
 fn memory(limits: &Resources) -> Result<oci_spec::runtime::LinuxMemory, ConfigError> {
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let mut memory = LinuxMemoryBuilder::default();
@@ -47,7 +54,7 @@ fn memory(limits: &Resources) -> Result<oci_spec::runtime::LinuxMemory, ConfigEr
     if let Some(reservation) = limits.memory_reservation {
         memory = memory.reservation(bytes(reservation));
     }
-    if limits.oom_kill_disable {
+    if limits.oom_kill_disable && can_disable_oom_kill() {
         memory = memory.disable_oom_killer(true);
     }
     Ok(memory.build()?)

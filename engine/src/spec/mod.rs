@@ -5,6 +5,7 @@
 mod from_image;
 mod health;
 mod isolation;
+mod log;
 mod mounts;
 mod network;
 mod resources;
@@ -13,6 +14,7 @@ mod restart;
 pub use from_image::ProcessChoice;
 pub use health::{DEFAULT_PROBE_INTERVAL, DEFAULT_PROBE_RETRIES, DEFAULT_PROBE_TIMEOUT, HealthCheck, Probe};
 pub use isolation::{Isolation, Ulimit, UnknownSecurityOption};
+pub use log::{LogDriver, LogOptionError, LogOptions, SyslogAddress, SyslogFormat, SyslogOptions};
 pub use mounts::{BindPropagation, Device, Mount, MountKind};
 pub use network::{Attachment, Link, NetworkMode, PublishedPort};
 pub use resources::Resources;
@@ -161,25 +163,6 @@ pub struct ContainerSpec {
 
 fn default_shm_size() -> u64 {
     DEFAULT_SHM_SIZE
-}
-
-/// Where the output goes and how much of it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogOptions {
-    /// Keep no log at all (`driver: none`).
-    #[serde(default)]
-    pub none: bool,
-    /// A log file is rotated when it has reached this many bytes.
-    pub max_size: u64,
-    /// How many files are kept, the current one included; at least 1.
-    pub max_files: u32,
-}
-
-impl Default for LogOptions {
-    /// 5 files of 20 MiB: unlike Docker's unbounded default, a chatty container cannot fill the disk.
-    fn default() -> Self {
-        Self { none: false, max_size: 20 << 20, max_files: 5 }
-    }
 }
 
 impl ContainerSpec {

@@ -48,6 +48,9 @@ pub(super) fn find(members: &Members, platform: Option<&Platform>) -> Result<Vec
     } else {
         return Err(ArchiveError::NoImages);
     };
+    if found.is_empty() {
+        return Err(ArchiveError::NoImages);
+    }
     if let Some(wanted) = platform {
         found.iter().try_for_each(|image| check_platform(image, wanted))?;
     }

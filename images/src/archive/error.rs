@@ -21,8 +21,8 @@ pub enum ArchiveError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// It is a tar, and has no images.
-    #[error("the archive has no images: neither `manifest.json` nor `oci-layout` and `index.json`")]
+    /// It is a tar, and describes no images, or has neither `manifest.json` nor `oci-layout` and `index.json`.
+    #[error("the archive has no images")]
     NoImages,
     /// Something that the archive speaks of is not in it.
     #[error("the archive has no `{0}`")]

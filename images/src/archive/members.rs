@@ -59,7 +59,11 @@ impl Members {
                 let content = Content::whole(file).map_err(read("open"))?;
                 match content.compression().map_err(read("read"))? {
                     Compression::None => Members::in_place(&content),
-                    compression => Members::compressed(store, compression, content.reader()),
+                    compression => {
+                        let stream = BufReader::with_capacity(PIECE, content.reader());
+                        let plain = compression.bounded_reader(stream, content.length()).map_err(read("read"))?;
+                        Members::spooled(store, plain)
+                    }
                 }
             }
             Input::File(stream) => Members::streamed(store, stream),
@@ -81,18 +85,19 @@ impl Members {
     fn streamed(store: &Store, stream: impl Read) -> Result<Members, ArchiveError> {
         let mut stream = BufReader::with_capacity(PIECE, stream);
         let compression = Compression::sniff(stream.fill_buf().map_err(read("read"))?).map_err(read("read"))?;
-        Members::compressed(store, compression, stream)
+        Members::spooled(store, compression.reader(stream).map_err(read("read"))?)
     }
 
-    fn compressed(store: &Store, compression: Compression, stream: impl Read) -> Result<Members, ArchiveError> {
-        let stream = BufReader::with_capacity(PIECE, stream);
-        let plain = compression.reader(stream).map_err(read("read"))?;
+    /// Keeps each file of a plain archive that can be read once.
+    fn spooled(store: &Store, plain: impl Read) -> Result<Members, ArchiveError> {
         let mut members = Members { files: HashMap::new() };
         let mut reader = Reader::new(BufReader::with_capacity(PIECE, plain));
         let mut spools = Spools { store, own: 0, shared: None };
         while let Some(entry) = reader.next().map_err(read("read"))? {
             members.add(&entry, || spools.keep(&mut reader, entry.size))?;
         }
+        // What follows the archive's end is padding, and the check of the compression; and who writes it must not be cut off.
+        std::io::copy(&mut reader.into_inner(), &mut std::io::sink()).map_err(read("read"))?;
         Ok(members)
     }
 

@@ -35,3 +35,6 @@ const INDEX: &str = "index.json";
 
 /// The file that makes an image layout.
 const LAYOUT: &str = "oci-layout";
+
+#[cfg(test)]
+mod tests;

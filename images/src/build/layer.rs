@@ -17,9 +17,8 @@ use super::place;
 use super::session::Build;
 use super::state::{LayerRef, State};
 use super::union::{self, Writable};
-use crate::derive::{Form, Upper, archive};
 use crate::digest::Digest;
-use crate::layer::Unpacked;
+use crate::layer::{Form, Selection, Unpacked, write_directory};
 use crate::store::{LayerIds, NewLayer, Staging};
 
 /// What a step gave.
@@ -203,8 +202,8 @@ struct Written {
 /// Hashes a directory as the archive it will be; `None` if nothing is in it.
 fn hash(root: OwnedFd) -> Result<Option<Written>, StepError> {
     let mut sink = Hashing { hasher: Sha256::new(), bytes: 0 };
-    let upper = Upper { directory: root, placeholders: &HashSet::new() };
-    let entries = archive(upper, Form::Layer, BufWriter::with_capacity(128 * 1024, &mut sink))?;
+    let selection = Selection { form: Form::Layer, placeholders: &HashSet::new(), below: None };
+    let entries = write_directory(root, &selection, BufWriter::with_capacity(128 * 1024, &mut sink))?;
     let bytes = sink.bytes.saturating_sub((entries + 3) * 512);
     let unpacked = Unpacked { entries, bytes, is_for_bottom: false, describes_root: true };
     Ok((entries > 0).then(|| Written { diff_id: Digest::finish(sink.hasher), unpacked }))

@@ -12,7 +12,7 @@ use super::place::{Changes, Destination, Target};
 use super::session::Build;
 use super::state::State;
 use super::tree::open_root;
-use crate::derive::{Form, Upper, archive};
+use crate::derive::archive;
 
 /// Copies the files into a folder, which is made if need be; what is there besides stays.
 pub(crate) fn local(build: &Build<'_>, state: &State, folder: &Path) -> Result<(), StepError> {
@@ -28,7 +28,6 @@ pub(crate) fn local(build: &Build<'_>, state: &State, folder: &Path) -> Result<(
 
 /// Writes the files as an archive.
 pub(crate) fn tar(build: &Build<'_>, state: &State, out: impl Write) -> Result<(), StepError> {
-    let directory = build.joined(state)?.into_root();
-    archive(Upper { directory, placeholders: &Default::default() }, Form::Whole, out)?;
+    archive(build.joined(state)?.into_root(), out)?;
     Ok(())
 }

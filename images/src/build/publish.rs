@@ -97,7 +97,9 @@ pub(crate) fn blob_of(build: &Build<'_>, diff_id: &Digest) -> Result<Option<Blob
     let Some(found) = store.layer_directories().find_whole(&ids, &listed) else { return Ok(None) };
     let open = StepError::io("open the layer");
     let directory = open_root(&store.layer_directories().files_of(&found.key)).map_err(open)?;
-    let Some((content, layer)) = written(store, Upper { directory, placeholders: &Default::default() })? else {
+    let Some((content, layer)) =
+        written(store, &[], Upper { directory, placeholders: &Default::default(), is_copy: false })?
+    else {
         return Ok(None);
     };
     if layer.diff_id != *diff_id {

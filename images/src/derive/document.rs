@@ -10,14 +10,17 @@ use crate::digest::Digest;
 use crate::layer::Compression;
 use crate::manifest::{self, ManifestError, descriptor, descriptor_digest};
 use crate::platform::Platform;
+use crate::reference::Reference;
 use crate::store::{Assembled, Image, Store};
 
 /// Docker's fields about the container that the base was made from.
 const OF_THE_BASE: [&str; 6] = ["container", "container_config", "docker_version", "id", "parent", "parent_id"];
 
-/// What an image says about itself.
+/// What an image says about itself, and its name.
 #[derive(Debug, Clone, Default)]
 pub struct Description {
+    /// What it is listed under; `None` leaves it with its id.
+    pub name: Option<Reference>,
     /// `config` of the configuration: environment, command and so on, in Docker's words.
     pub config: Map<String, Value>,
     /// When it is made, RFC 3339.

@@ -26,8 +26,8 @@ use crate::content::{Content, copy};
 use crate::digest::Digest;
 pub use crate::install::InstallError;
 use crate::install::{Installation, LocalLayer};
-use crate::layer::{Compression, Selection, write_directory};
-pub use crate::layer::{DiffError, Form};
+pub use crate::layer::DiffError;
+use crate::layer::{Compression, Form, Selection, write_directory};
 use crate::manifest::ManifestError;
 use crate::platform::Platform;
 use crate::progress::Silent;
@@ -62,36 +62,33 @@ pub enum DeriveError {
     Store(#[from] StoreError),
 }
 
-/// A container's changes to its image.
+/// A container's files.
 pub struct Upper<'a> {
-    /// The writable directory of overlayfs.
+    /// The directory they are in.
     pub directory: OwnedFd,
+    /// Whether it has all files, and not only what overlayfs says has changed.
+    pub is_copy: bool,
     /// Clean paths of mount points, which are left out while they are empty.
     pub placeholders: &'a HashSet<Vec<u8>>,
 }
 
-/// Writes everything below `directory` as an archive, as `form` says; returns the number of entries.
+/// Writes everything below `directory`, a whole root file system, as an archive; returns the number of entries.
 ///
 /// # Errors
 /// [`DiffError`].
-pub fn archive(directory: Upper<'_>, form: Form, out: impl Write) -> Result<u64, DiffError> {
-    write_directory(directory.directory, &Selection { form, placeholders: directory.placeholders }, out)
+pub fn archive(directory: OwnedFd, out: impl Write) -> Result<u64, DiffError> {
+    write_directory(directory, &Selection { form: Form::Whole, placeholders: &HashSet::new(), below: None }, out)
 }
 
 /// Makes an image of `base` and what `upper` changes in it; without changes it gets no layer of its own.
 ///
 /// # Errors
 /// [`DeriveError`].
-pub fn commit(
-    store: &Store,
-    base: &Image,
-    upper: Upper<'_>,
-    description: &Description,
-    reference: Option<&Reference>,
-) -> Result<Image, DeriveError> {
-    let layer = written(store, upper)?;
+pub fn commit(store: &Store, base: &Image, upper: Upper<'_>, description: &Description) -> Result<Image, DeriveError> {
+    let keys: Vec<_> = base.layers.iter().map(|key| key.digest().clone()).collect();
+    let layer = written(store, &keys, upper)?;
     let new = document::derived(store, base, description, layer.as_ref().map(|(_, layer)| layer))?;
-    enter(store, new, layer.map(|(content, layer)| (content, layer.compression)), reference)
+    enter(store, new, layer.map(|(content, layer)| (content, layer.compression)), description.name.as_ref())
 }
 
 /// Makes an image of the archive that `input` is, compressed or not, as its only layer.
@@ -103,7 +100,6 @@ pub fn import(
     mut input: impl Read,
     platform: &Platform,
     description: &Description,
-    reference: Option<&Reference>,
 ) -> Result<Image, DeriveError> {
     let archive = |act| move |source| DeriveError::Archive { act, source };
     let mut file = store.blobs().spool()?;
@@ -114,16 +110,23 @@ pub fn import(
     let diff_id = content.plain_digest(compression).map_err(archive("read"))?;
     let layer = NewLayer { blob, diff_id, size: content.length(), compression };
     let new = document::imported(platform, description, &layer)?;
-    enter(store, new, Some((content, compression)), reference)
+    enter(store, new, Some((content, compression)), description.name.as_ref())
 }
 
 /// Writes the changes as a compressed layer; `None` if there are none.
-pub(crate) fn written(store: &Store, upper: Upper<'_>) -> Result<Option<(Content, NewLayer)>, DeriveError> {
+pub(crate) fn written(
+    store: &Store,
+    below: &[Digest],
+    upper: Upper<'_>,
+) -> Result<Option<(Content, NewLayer)>, DeriveError> {
     let keep = |source| DeriveError::Archive { act: "keep", source };
+    let read = |source| DeriveError::Archive { act: "compare the image with", source };
     let file = BufWriter::new(Hashing::new(store.blobs().spool()?));
     // The lowest level: a layer is written once and read by few, and the disk is not what is slow.
     let mut plain = Hashing::new(GzEncoder::new(file, flate2::Compression::fast()));
-    let entries = archive(upper, Form::Layer, BufWriter::with_capacity(128 * 1024, &mut plain))?;
+    let below = if upper.is_copy { Some(store.layer_directories().below(below).map_err(read)?) } else { None };
+    let selection = Selection { form: Form::Layer, placeholders: upper.placeholders, below: below.as_ref() };
+    let entries = write_directory(upper.directory, &selection, BufWriter::with_capacity(128 * 1024, &mut plain))?;
     if entries == 0 {
         return Ok(None);
     }

@@ -10,8 +10,8 @@ mod tar;
 mod unpack;
 
 pub(crate) use compression::Compression;
-pub use diff::{DiffError, Form};
-pub(crate) use diff::{Selection, write as write_directory};
+pub use diff::DiffError;
+pub(crate) use diff::{Form, Selection, write as write_directory};
 pub use pipeline::CorruptBlob;
 pub(crate) use pipeline::{Expected, Job, Outcome, PipelineError, Source, run, verify};
 pub(crate) use tar::{Entry, Kind, Reader, Timestamp, Writer};

@@ -69,6 +69,8 @@ struct Upload {
     offset: u64,
     /// Bytes of one request.
     piece: u64,
+    /// Bytes that each request but the last must have.
+    smallest: u64,
 }
 
 /// What beginning an upload led to.
@@ -80,7 +82,7 @@ enum Begun {
 impl Remote {
     /// Has the registry have a blob, by the cheapest way.
     pub(super) async fn push_blob(&self, blob: &Outgoing) -> Result<Pushed, RegistryError> {
-        let (_, connection) = self.settled()?;
+        let connection = self.settled()?;
         let refused = |failure| refused(format!("push blob `{}`", blob.digest), connection, &failure);
         if self.has_blob(connection, &blob.digest).await.map_err(refused)? {
             return Ok(Pushed::Exists);
@@ -92,7 +94,7 @@ impl Remote {
 
     /// Puts a manifest under a tag.
     pub(super) async fn push_manifest(&self, tag: &str, media_type: &str, bytes: Bytes) -> Result<(), RegistryError> {
-        let (_, connection) = self.settled()?;
+        let connection = self.settled()?;
         let target = Target::Path(self.path(&format!("manifests/{tag}")));
         let request = Request::new(Method::PUT, target).with(CONTENT_TYPE, media_type).carrying(Payload::Bytes(bytes));
         let put = async |connection: &Connection| connection.exchange(&request).await.map(drop);
@@ -100,8 +102,9 @@ impl Remote {
         result.map_err(|failure| refused(format!("push manifest `{tag}`"), connection, &failure))
     }
 
-    fn settled(&self) -> Result<(usize, &Connection), RegistryError> {
-        self.order().first().copied().ok_or_else(|| RegistryError::Setup("there is no place to write to".to_owned()))
+    fn settled(&self) -> Result<&Connection, RegistryError> {
+        let first = self.order().first().map(|(_, connection)| *connection);
+        first.ok_or_else(|| RegistryError::Setup("there is no place to write to".to_owned()))
     }
 
     async fn has_blob(&self, connection: &Connection, digest: &Digest) -> Result<bool, Failure> {
@@ -121,22 +124,17 @@ impl Remote {
             Begun::Mounted => return Ok(Pushed::Mounted),
             Begun::Upload(upload) => upload,
         };
-        let part = Part {
-            file,
-            blob: blob.digest.clone(),
-            size: blob.size,
-            start: 0,
-            end: blob.size,
-            notices: blob.is_layer.then(|| self.notices.clone()),
-        };
+        let (digest, size) = (blob.digest.clone(), blob.size);
+        let notices = blob.is_layer.then(|| self.notices.clone());
+        let whole = Part { file, blob: digest, size, start: 0, end: size, notices };
         let mut tries = Tries::default();
         loop {
             let before = upload.offset;
-            let failure = match upload.go_on(connection, &part).await {
+            let failure = match upload.go_on(connection, &whole).await {
                 Ok(()) => return Ok(Pushed::Sent),
                 // A proxy before the registry does not take that much at once; the registry has seen none of it.
-                Err(Failure::Status { status: 413, .. }) if upload.piece > blob.piece => {
-                    upload.piece = blob.piece;
+                Err(Failure::Status { status: 413, .. }) if upload.piece > blob.piece.max(upload.smallest) => {
+                    upload.piece = blob.piece.max(upload.smallest);
                     continue;
                 }
                 // What is sent does not begin where the registry's part ends: it lost some, or had more than it said.
@@ -148,21 +146,29 @@ impl Remote {
             let Some(pause) = tries.pause_after(&failure) else { return Err(failure) };
             self.tell(connection, &failure, Some(pause));
             sleep(pause).await;
-            let find_out = async |connection: &Connection| upload.find_out(connection).await;
-            match self.persist(connection, find_out).await {
-                Ok((location, offset)) if offset > 0 => {
-                    upload = Upload { location, offset, ..upload };
-                    if offset > before {
-                        tries.reset();
-                    }
-                }
-                // The registry has none of it, has forgotten it, or does not say.
-                _ => match self.persist(connection, begin).await? {
-                    Begun::Mounted => return Ok(Pushed::Mounted),
-                    Begun::Upload(new) => upload = Upload { piece: upload.piece, ..new },
-                },
+            match self.take_up(connection, blob, upload).await? {
+                Begun::Mounted => return Ok(Pushed::Mounted),
+                Begun::Upload(next) => upload = next,
+            }
+            if upload.offset > before {
+                tries.reset();
             }
         }
+    }
+
+    /// Takes an upload up where the registry is, or anew if the registry has none of it, has forgotten it, or does not say.
+    async fn take_up(&self, connection: &Connection, blob: &Outgoing, upload: Upload) -> Result<Begun, Failure> {
+        let find_out = async |connection: &Connection| upload.find_out(connection).await;
+        if let Ok((location, offset)) = self.persist(connection, find_out).await
+            && offset > 0
+        {
+            return Ok(Begun::Upload(Upload { location, offset, ..upload }));
+        }
+        let begin = async |connection: &Connection| self.begin(connection, blob).await;
+        Ok(match self.persist(connection, begin).await? {
+            Begun::Mounted => Begun::Mounted,
+            Begun::Upload(new) => Begun::Upload(Upload { piece: upload.piece, ..new }),
+        })
     }
 
     async fn begin(&self, connection: &Connection, blob: &Outgoing) -> Result<Begun, Failure> {
@@ -183,7 +189,8 @@ impl Remote {
             return Ok(Begun::Mounted);
         }
         let location = connection.location(&response)?;
-        Ok(Begun::Upload(Upload { location, offset: 0, piece: smallest(&response).max(blob.size).max(1) }))
+        let smallest = smallest(&response);
+        Ok(Begun::Upload(Upload { location, offset: 0, piece: blob.size.max(1), smallest }))
     }
 }
 

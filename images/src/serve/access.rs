@@ -191,6 +191,15 @@ mod tests {
     }
 
     #[test]
+    fn a_user_that_does_not_exist_costs_a_check_all_the_same() {
+        assert!(matches!(bcrypt::verify("secret", NOBODY), Ok(false)));
+        assert_eq!(
+            bcrypt::verify("secret", "$2b$04$waXouc6jt8I.d5lpLt1H6e7r.xL7TJsgcwM3NCbJ3AEXO6Z0suzFS").ok(),
+            Some(true)
+        );
+    }
+
+    #[test]
     fn basic_credentials_are_read_and_nothing_else() {
         let header = |text: &str| HeaderValue::from_str(text).unwrap();
         let pair = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 
 use super::body::{Intake, blocking};
@@ -24,6 +24,10 @@ pub(super) async fn answer(
     pulse: &Pulse,
     user: &mut Option<String>,
 ) -> Answer {
+    // A page in somebody's browser can send requests to loopback; no client of a registry is one (Fetch standard, "Origin").
+    if request.headers().contains_key(ORIGIN) {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, code::DENIED, "requests of web pages are refused"));
+    }
     if let Some(users) = &shared.users {
         *user = Some(Arc::clone(users).user(request.headers().get(AUTHORIZATION)).await?);
     }

@@ -1,7 +1,7 @@
 //! How long a client has been waited for.
 //!
-//! Runs in the shell command's process. hyper limits the time for the head of a request; the rest is limited here: a connection
-//! that is idle, a body that does not come, an answer that is not read. Time in which this side works does not count.
+//! Runs in the shell command's process. hyper limits the time for the head of a request, and with it that of an idle connection;
+//! the rest is limited here: a body that does not come, an answer that is not read. Time in which this side works does not count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a client may take for one piece of a body, 256 KiB, or for its next request: no line that can carry images takes
-/// as long, and connections are few.
+/// How long a client may take for one piece of a body, 256 KiB: no line that can carry images takes as long, and connections are
+/// few.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is stored while nobody is waited for.

@@ -106,7 +106,7 @@ impl Registry {
         let image = child.as_ref().unwrap_or(node);
         let (config, platform) = self.config(image)?;
         let entry = Entry::new(image.document.media_type(), image.digest.clone(), image.size, Some(platform));
-        Some(entry.named(&config, reference, &node.digest))
+        Some(entry.named(&config, reference, &node.digest).pushed())
     }
 
     /// Returns an image's id and platform; `None` if it is none that could be unpacked.

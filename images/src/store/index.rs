@@ -28,6 +28,9 @@ const REPO_DIGEST: &str = "io.lighter.repo-digest";
 /// Annotation with the time of the last look-up of the name at a registry (RFC 3339).
 const PULLED: &str = "io.lighter.pulled";
 
+/// Annotation of what came by a push to this host: its layers are unpacked when a container is made of it.
+const PUSHED: &str = "io.lighter.pushed";
+
 /// Largest `index.json` in bytes; some hundred bytes a name make this 100 000 names.
 const LARGEST: u64 = 64 << 20;
 
@@ -98,6 +101,12 @@ impl Entry {
         self
     }
 
+    /// Says that it came by a push to this host; whatever name it gets here, that stays true.
+    pub(crate) fn pushed(mut self) -> Entry {
+        self.annotations.insert(PUSHED.to_owned(), "true".to_owned());
+        self
+    }
+
     /// Says which image this is.
     pub(crate) fn of_image(mut self, id: &Digest) -> Entry {
         self.annotations.insert(CONFIG.to_owned(), id.to_string());
@@ -158,9 +167,9 @@ impl Entry {
         self.id().is_none() && self.repo_digest().is_none()
     }
 
-    /// Tells whether it came by a push to this host.
+    /// Tells whether it came by a push to this host, and so may never have been unpacked.
     pub(super) fn was_pushed(&self) -> bool {
-        self.repo_digest().is_some_and(|reference| reference.domain() == Reference::PUSHED)
+        self.annotations.contains_key(PUSHED)
     }
 
     /// Tells whether it is neither a name nor an image, but a document of the same repository.

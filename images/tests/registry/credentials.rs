@@ -276,7 +276,7 @@ fn an_upload_that_goes_on_at_another_host_takes_no_login_along() {
     target.fail("/blobs/uploads/", &vec![Fault::Elsewhere(elsewhere.address.clone()); 3]);
     let options = PushOptions { access: scene.options.access.clone(), ..PushOptions::default() };
     // The other host knows nothing of the uploads, so they begin again; what matters is what it was told.
-    push(&scene.store, &name, false, &options, &Silent).unwrap();
+    push(&scene.store, &name, &options, &Silent).unwrap();
     let seen = elsewhere.asked("/upload/");
     assert!(!seen.is_empty() && seen.iter().all(|asked| asked.authorization.is_none()), "{seen:?}");
 }

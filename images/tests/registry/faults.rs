@@ -72,15 +72,7 @@ impl Case {
         match self.place {
             Place::Manifest => "manifests/1".to_owned(),
             Place::Layer(index) => two_layers()[index].digest().to_string(),
-            Place::Configuration => {
-                let bytes = self
-                    .scene
-                    .registry
-                    .content(&format!("/v2/a/manifests/{}", self.manifest))
-                    .expect("it was published");
-                let manifest: serde_json::Value = serde_json::from_slice(&bytes).expect("a manifest is JSON");
-                manifest["config"]["digest"].as_str().expect("it has a configuration").to_owned()
-            }
+            Place::Configuration => self.scene.registry.configuration("a", &self.manifest).to_string(),
         }
     }
 

@@ -122,6 +122,13 @@ impl Registry {
         self.state().content.get(path).map(|(_, body)| body.clone())
     }
 
+    /// Returns the digest of the configuration of the image with this manifest.
+    pub(crate) fn configuration(&self, repository: &str, manifest: &Digest) -> Digest {
+        let bytes = self.content(&format!("/v2/{repository}/manifests/{manifest}")).expect("it was published");
+        let manifest: serde_json::Value = serde_json::from_slice(&bytes).expect("a manifest is JSON");
+        manifest["config"]["digest"].as_str().and_then(|text| text.parse().ok()).expect("it has a configuration")
+    }
+
     /// Has the next requests for paths that end so fail, one fault a request; `mount` means those that mount a blob.
     pub(crate) fn fail(&self, path_end: &str, faults: &[Fault]) {
         self.state().faults.insert(path_end.to_owned(), faults.iter().cloned().collect());
@@ -186,7 +193,7 @@ impl Registry {
             "PUT" if path.contains("/manifests/") => self.put_manifest(&stream, &path, &asked),
             _ if path.starts_with("/upload/") => self.upload(&stream, &path, &asked, wanted < length),
             _ => match (path.as_str(), self.state().content.get(&path).cloned()) {
-                (_, Some((media_type, body))) => serve(&stream, &asked, &media_type, body, fault),
+                (_, Some(content)) => serve(&stream, &asked, content, fault),
                 ("/v2/", None) => head(&stream, 200, "Content-Type: application/json", 0),
                 (_, None) => head(&stream, 404, "Content-Type: application/json", 0),
             },
@@ -310,8 +317,7 @@ fn endless(mut stream: &TcpStream) -> std::io::Result<()> {
 fn serve(
     mut stream: &TcpStream,
     asked: &Asked,
-    media_type: &str,
-    mut body: Vec<u8>,
+    (media_type, mut body): (String, Vec<u8>),
     fault: Option<Fault>,
 ) -> std::io::Result<()> {
     let total = body.len();

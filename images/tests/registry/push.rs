@@ -42,9 +42,9 @@ impl Quay {
     }
 
     fn push(&self, rest: &str, all_tags: bool, progress: &dyn Progress) -> Result<Vec<Pushed>, PushError> {
-        let options =
-            PushOptions { access: self.scene.options.access.clone(), uploads: Slots::new(2), piece: PIECE as u64 };
-        push(&self.scene.store, &self.name(rest), all_tags, &options, progress)
+        let (access, uploads) = (self.scene.options.access.clone(), Slots::new(2));
+        let options = PushOptions { all_tags, access, uploads, piece: PIECE as u64 };
+        push(&self.scene.store, &self.name(rest), &options, progress)
     }
 
     /// Asserts that the target has the image as it is here.
@@ -176,6 +176,18 @@ fn all_tags_of_a_repository_are_pushed_and_a_digest_is_not() {
     assert!(error.contains("by digest, which cannot be pushed"), "{error}");
     let error = shown(&quay.push("nothing:1", false, &Silent).unwrap_err());
     assert_eq!(error, format!("no such image: `{}`", quay.name("nothing:1")));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_blob_that_is_not_here_any_more_is_named_before_anything_is_sent() {
+    let quay = Quay::new();
+    let digest = two_layers()[1].digest();
+    let path = quay.scene.root().join("images/blobs/sha256").join(digest.hex());
+    std::fs::remove_file(path).unwrap();
+    let error = shown(&quay.push("a:1", false, &Silent).unwrap_err());
+    assert!(error.contains(&format!("blob `{digest}` of `{}` is missing", quay.name("a:1").familiar())), "{error}");
+    assert!(quay.target.asked("/v2/").is_empty());
 }
 
 #[test]

@@ -81,11 +81,8 @@ pub(crate) fn read(stream: TcpStream, is_head: bool) -> Response {
     let status = line();
     let status = status.split(' ').nth(1).and_then(|text| text.parse().ok());
     let mut headers = Vec::new();
-    loop {
-        match line().split_once(": ") {
-            Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
-            None => break,
-        }
+    while let Some((name, value)) = line().split_once(": ") {
+        headers.push((name.to_owned(), value.to_owned()));
     }
     let mut response = Response { status: status.expect("a status line"), headers, body: Vec::new() };
     if !is_head {

@@ -19,6 +19,15 @@ fn a_head_that_is_too_large_is_refused() {
 }
 
 #[test]
+fn a_page_in_a_browser_of_this_host_can_do_nothing() {
+    let scene = Scene::new();
+    let origin = [("Origin", "http://evil.example")];
+    scene.send("POST", "/v2/a/blobs/uploads/", &origin, b"").fails(403, "DENIED");
+    scene.send("GET", "/v2/_catalog", &origin, b"").fails(403, "DENIED");
+    assert_eq!(scene.names("images/ingest"), [""; 0]);
+}
+
+#[test]
 fn uploads_at_once_are_counted() {
     let scene = Scene::new();
     for _ in 0..128 {
@@ -51,4 +60,41 @@ fn every_request_has_its_line_also_one_that_was_refused() {
     scene.get("/v2/A/tags/list");
     let lines = scene.watch.lines.lock().unwrap().clone();
     assert_eq!(lines, ["GET /v2/ Some(200)", "GET /v2/A/tags/list Some(400)"]);
+}
+
+#[test]
+fn a_client_that_does_not_finish_its_head_is_hung_up_on() {
+    let scene = Scene::new();
+    let (mut silent, mut slow) = (connect(scene.address), connect(scene.address));
+    slow.write_all(b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX").unwrap();
+    let begun = std::time::Instant::now();
+    for stream in [&mut silent, &mut slow] {
+        let mut rest = Vec::new();
+        // Reset or closed: both are an end.
+        let _ = stream.read_to_end(&mut rest);
+        assert!(!rest.starts_with(b"HTTP/1.1 200"));
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(25), "{:?}", begun.elapsed());
+    scene.get("/v2/").is(200);
+}
+
+#[test]
+fn connections_that_say_nothing_keep_nobody_out_for_long() {
+    let scene = Scene::new();
+    let silent: Vec<_> = (0..256).map(|_| connect(scene.address)).collect();
+    // It is accepted when the first of those has been hung up on.
+    scene.get("/v2/").is(200);
+    drop(silent);
+}
+
+#[test]
+fn a_client_that_goes_away_in_the_middle_of_a_download_costs_nothing() {
+    let scene = Scene::new();
+    let digest = scene.blob("a", &vec![7; 8 << 20]);
+    for _ in 0..50 {
+        let mut stream = connect(scene.address);
+        stream.write_all(format!("GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+        stream.read_exact(&mut [0; 1000]).unwrap();
+    }
+    assert_eq!(scene.get(&format!("/v2/a/blobs/{digest}")).is(200).body.len(), 8 << 20);
 }

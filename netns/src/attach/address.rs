@@ -10,8 +10,8 @@ use crate::{Address, AttachError, Driver, Endpoint, EndpointSpec, Host, Network,
 
 /// What is known of a network when an address is chosen.
 struct Taken<'a> {
-    /// The leases of the network.
-    others: &'a [Lease],
+    /// The addresses of its containers, and who has them; nobody, as long as no more than the addresses has been read.
+    others: BTreeMap<IpAddr, String>,
     /// The fixed addresses of containers, running or not.
     fixed: &'a [Fixed],
 }
@@ -30,17 +30,33 @@ impl Host {
         if self.read_network(&network.id)?.is_none() {
             return Err(AttachError::NoSuchNetwork { network: network.name.clone() });
         }
-        let (others, fixed) = (self.leases_of_network(&network.id)?, self.all_fixed()?);
-        let taken = Taken { others: &others, fixed: &fixed };
+        let fixed = self.all_fixed()?;
         let interface = interface(wish, network, own);
         if own.iter().any(|lease| lease.endpoint.interface == interface) {
             return Err(AttachError::InterfaceTaken { container: container.to_owned(), interface });
         }
-        let lease = lease(container, wish, (network, &interface), &taken)
-            .map_err(|source| AttachError::Address { network: network.name.clone(), source })?;
+        let others = self.containers_of_network(&network.id)?.len();
+        let quick = self.taken_addresses(&network.id)?.into_iter().map(|address| (address, String::new())).collect();
+        let lease = match lease(container, wish, (network, &interface), &Taken { others: quick, fixed: &fixed }) {
+            Ok(lease) => lease,
+            // Now with names, and without what somebody who was killed has left behind.
+            Err(_) => {
+                let others = holders(&self.leases_of_network(&network.id)?);
+                lease(container, wish, (network, &interface), &Taken { others, fixed: &fixed })
+                    .map_err(|source| AttachError::Address { network: network.name.clone(), source })?
+            }
+        };
         self.write_lease(&lease, lock)?;
-        Ok((lease, others.len()))
+        Ok((lease, others))
     }
+}
+
+fn holders(leases: &[Lease]) -> BTreeMap<IpAddr, String> {
+    let of = |lease: &Lease| {
+        let holder = format!("container `{}`", lease.endpoint.name());
+        lease.endpoint.addresses.iter().map(move |address| (address.address, holder.clone())).collect::<Vec<_>>()
+    };
+    leases.iter().flat_map(of).collect()
 }
 
 /// Returns the name of the next interface: the wished one, else the first free number after the network's word for it.
@@ -91,11 +107,8 @@ fn address(
 ) -> Result<Address, IpamError> {
     let fits = |address: &&IpAddr| same_family(**address, range.gateway);
     let wanted = wish.addresses.iter().find(fits).copied();
-    let mut holders = BTreeMap::from([(range.gateway, "the gateway".to_owned())]);
-    for other in taken.others {
-        let holder = format!("container `{}`", other.endpoint.name());
-        holders.extend(other.endpoint.addresses.iter().map(|address| (address.address, holder.clone())));
-    }
+    let mut holders = taken.others.clone();
+    holders.insert(range.gateway, "the gateway".to_owned());
     if wanted.is_none() {
         // One that somebody has by number is not given away while it is not in use.
         for fixed in taken.fixed.iter().filter(|fixed| fixed.container != container) {
@@ -137,7 +150,7 @@ mod tests {
     use crate::Families;
     use crate::network::tests::network;
 
-    const NOBODY: Taken<'static> = Taken { others: &[], fixed: &[] };
+    const NOBODY: Taken<'static> = Taken { others: BTreeMap::new(), fixed: &[] };
 
     fn wish(name: &str, addresses: &[&str]) -> EndpointSpec {
         let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
@@ -155,7 +168,7 @@ mod tests {
         assert_eq!(shown(&first), ["172.18.0.2", "fd00:1::2"]);
         assert_eq!(first.endpoint.mac, "02:42:ac:12:00:02");
         assert!(first.host_interface.starts_with("lv1111111-") && first.host_interface.len() <= 15);
-        let taken = Taken { others: &[first], fixed: &[] };
+        let taken = Taken { others: holders(&[first]), fixed: &[] };
         let second = lease(&"2".repeat(64), &wish("db", &["fd00:1::9"]), (&network, "eth1"), &taken).unwrap();
         assert_eq!(shown(&second), ["172.18.0.3", "fd00:1::9"]);
     }
@@ -164,7 +177,7 @@ mod tests {
     fn a_fixed_address_that_is_taken_names_its_holder() {
         let network = network(Families::Ipv4);
         let first = lease(&"1".repeat(64), &wish("web", &[]), (&network, "eth0"), &NOBODY).unwrap();
-        let taken = Taken { others: &[first], fixed: &[] };
+        let taken = Taken { others: holders(&[first]), fixed: &[] };
         let error = lease(&"2".repeat(64), &wish("db", &["172.18.0.2"]), (&network, "eth0"), &taken).unwrap_err();
         assert_eq!(error.to_string(), "use address `172.18.0.2`: it belongs to container `web`");
         let error = lease(&"2".repeat(64), &wish("db", &["fd00::2"]), (&network, "eth0"), &NOBODY).unwrap_err();
@@ -176,7 +189,7 @@ mod tests {
         let network = network(Families::Ipv4);
         let addresses = [(network.id.clone(), vec!["172.18.0.2".parse().unwrap()])].into();
         let fixed = [Fixed { container: "2".repeat(64), name: "db".into(), addresses }];
-        let taken = Taken { others: &[], fixed: &fixed };
+        let taken = Taken { others: BTreeMap::new(), fixed: &fixed };
         let other = lease(&"1".repeat(64), &wish("web", &[]), (&network, "eth0"), &taken).unwrap();
         assert_eq!(shown(&other), ["172.18.0.3"]);
         let own = lease(&"2".repeat(64), &wish("db", &["172.18.0.2"]), (&network, "eth0"), &taken).unwrap();

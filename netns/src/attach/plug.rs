@@ -59,7 +59,7 @@ impl Host {
             true => Netlink::route()?.send(&[delete_link(&lease.host_interface)]),
             false => inside.send(&[delete_link(interface)]),
         })?;
-        self.remove_lease(&lease.endpoint.network, container, lock)?;
+        self.remove_lease(lease, lock)?;
         let rest = self.leases_of_container(container)?;
         self.retarget(container, &rest, lock)?;
         self.restore_firewall(lock)?;

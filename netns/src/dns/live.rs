@@ -131,7 +131,7 @@ mod tests {
         let lock = host.lock().unwrap();
         host.write_lease(&lease(2, &["web"]), &lock).unwrap();
         assert_eq!(live.current().addresses("web").map(<[_]>::len), Some(1));
-        host.remove_lease("n", "c2", &lock).unwrap();
+        host.remove_lease(&lease(2, &["web"]), &lock).unwrap();
         assert_eq!(live.current().addresses("web"), None);
     }
 
@@ -146,7 +146,7 @@ mod tests {
             host.write_lease(&lease, &lock).unwrap();
             let expected = lease.endpoint.addresses[0].address;
             assert_eq!(live.current().addresses("web"), Some([expected].as_slice()));
-            host.remove_lease("n", "c", &lock).unwrap();
+            host.remove_lease(&lease, &lock).unwrap();
         }
     }
 }

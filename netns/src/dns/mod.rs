@@ -12,6 +12,8 @@
 
 mod answer;
 mod errand;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod live;
 mod redirect;
 mod resolv_conf;

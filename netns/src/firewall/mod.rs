@@ -44,15 +44,14 @@ impl Host {
         Ok(foreign::obstacles(&Table::of(self.run()), content)?)
     }
 
-    /// Lets the firewall forget `old`, which the files have no longer; with the last container the table goes.
-    pub(crate) fn dismiss(&self, old: Content, lock: &Lock) -> Result<(), HostError> {
-        let rest = self.content()?;
-        if rest.is_empty() {
+    /// Lets the firewall forget `old`, which the files have no longer, but for the bridges that are `used` by others; with the
+    /// last container the table goes.
+    pub(crate) fn dismiss(&self, old: Content, used: &[&str], lock: &Lock) -> Result<(), HostError> {
+        if self.leased_containers()?.is_empty() && self.publishing_containers()?.is_empty() {
             return self.close_firewall(lock);
         }
-        let table = Table::of(self.run());
-        if table.remove(&old.without_bridges_of(&rest)).is_err() {
-            table.replace(&rest, forwarding::mode(self, &rest, lock)?)?;
+        if Table::of(self.run()).remove(&old.without_bridges(used)).is_err() {
+            self.restore_firewall(lock)?;
         }
         Ok(())
     }

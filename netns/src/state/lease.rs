@@ -1,10 +1,13 @@
 //! Leases: which container has which address on which network. Any process reads, whoever holds the lock writes.
 
-use std::path::PathBuf;
+use std::fs;
+use std::net::IpAddr;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{directory_names, read, record_names, remove_file, write_run_file};
+use super::file::{directory_names, ensure_directory, read, record_names, remove_file, write_run_file};
 use super::{Lock, StateError};
 use crate::{Driver, Endpoint, Host};
 
@@ -85,12 +88,45 @@ impl Host {
         Ok(leases)
     }
 
+    /// Writes a lease; its addresses are seen to be taken first.
     pub(crate) fn write_lease(&self, lease: &Lease, _lock: &Lock) -> Result<(), StateError> {
-        write_run_file(&self.lease(&lease.endpoint.network, &lease.endpoint.container), lease)
+        let Endpoint { network, container, addresses, .. } = &lease.endpoint;
+        ensure_directory(&self.addresses(network))?;
+        for address in addresses {
+            let link = self.addresses(network).join(address.address.to_string());
+            remove_file(&link)?;
+            symlink(container, &link).map_err(StateError::file("create", &link))?;
+        }
+        write_run_file(&self.lease(network, container), lease)
     }
 
-    pub(crate) fn remove_lease(&self, network: &str, container: &str, _lock: &Lock) -> Result<(), StateError> {
-        remove_file(&self.lease(network, container))
+    pub(crate) fn remove_lease(&self, lease: &Lease, _lock: &Lock) -> Result<(), StateError> {
+        let Endpoint { network, container, addresses, .. } = &lease.endpoint;
+        remove_file(&self.lease(network, container))?;
+        for address in addresses {
+            let link = self.addresses(network).join(address.address.to_string());
+            if fs::read_link(&link).is_ok_and(|of| of == Path::new(container)) {
+                remove_file(&link)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the directory with a link for each address of a network that is taken: which are is known without reading every
+    /// lease.
+    fn addresses(&self, network: &str) -> PathBuf {
+        self.leases(network).join(".addresses")
+    }
+
+    /// Returns the addresses of a network that are taken, or that somebody who was killed has left behind.
+    pub(crate) fn taken_addresses(&self, network: &str) -> Result<Vec<IpAddr>, StateError> {
+        let names = directory_names(&self.addresses(network))?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// Returns the ids of the containers on a network.
+    pub(crate) fn containers_of_network(&self, network: &str) -> Result<Vec<String>, StateError> {
+        record_names(&self.leases(network))
     }
 
     /// Returns the containers that have a lease, each as often as it has one.

@@ -4,6 +4,7 @@
 //! ROOT/networks/<id>/network.json      a network, durable, never changed
 //! ROOT/addresses/<container>.json      fixed addresses, kept for a container as long as there is one
 //! RUN/networks/<id>/<container>.json   a lease: one container on one network; gone at reboot
+//! RUN/networks/<id>/.addresses/<addr>  a link to the container that has it
 //! RUN/ports/<container>.json           the published ports of a container; gone at reboot
 //! RUN/network.lock                     held by whoever changes any of them, or the firewall
 //! ```

@@ -142,6 +142,18 @@ impl Running {
         Self { child, shown, stdout, stderr }
     }
 
+    /// Returns whether it has ended, reaped or not.
+    pub(crate) fn has_ended(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+    }
+
+    /// Sends a signal; one that has ended is left in peace.
+    pub(crate) fn signal_if_alive(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a pid fits");
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("a pid fits");
         kill(Pid::from_raw(pid), signal).expect("the program is a child not yet waited for");

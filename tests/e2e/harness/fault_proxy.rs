@@ -30,6 +30,8 @@ pub(crate) struct Passed {
     pub(crate) requests: u64,
     /// Bytes of the answers' bodies.
     pub(crate) bytes: u64,
+    /// Bytes of the requests' bodies.
+    pub(crate) sent: u64,
 }
 
 #[derive(Default)]
@@ -74,6 +76,7 @@ impl FaultProxy {
         all.fold(Passed::default(), |sum, (_, one)| Passed {
             requests: sum.requests + one.requests,
             bytes: sum.bytes + one.bytes,
+            sent: sum.sent + one.sent,
         })
     }
 
@@ -104,7 +107,8 @@ impl FaultProxy {
         write_head(&server, &request)?;
         let length = content_length(&request);
         let taken = if let Some(Fault::CutRequestAt(bytes)) = fault { length.min(bytes) } else { length };
-        io::copy(&mut from_client.take(taken), &mut &server)?;
+        let sent = io::copy(&mut from_client.take(taken), &mut &server)?;
+        self.lock().passed.entry(path.clone()).or_default().sent += sent;
         if taken < length {
             return server.shutdown(Shutdown::Both);
         }

@@ -24,22 +24,23 @@ impl Registry {
 
     /// Serves the storage `data`, which is not written to, on 127.0.0.1:`port`; configuration and log go to `directory`.
     pub(crate) fn start(data: &Path, port: u16, directory: &Path) -> Self {
-        Self::configured(data, port, directory, "readonly: {enabled: true}", "")
+        let maintenance = "maintenance: {uploadpurging: {enabled: false}, readonly: {enabled: true}}";
+        Self::serve(&format!("{}, {maintenance}", filesystem(data)), port, directory, "")
     }
 
     /// Serves a storage of its own, empty at first, which clients may write to; `settings` are further lines of its
     /// configuration, of which those that are indented belong to `http`.
     pub(crate) fn writable(port: u16, directory: &Path, settings: &str) -> Self {
-        Self::configured(&directory.join(format!("storage-{port}")), port, directory, "", settings)
+        let maintenance = "maintenance: {uploadpurging: {enabled: false}}";
+        let data = directory.join(format!("storage-{port}"));
+        Self::serve(&format!("{}, {maintenance}", filesystem(&data)), port, directory, settings)
     }
 
-    fn configured(data: &Path, port: u16, directory: &Path, maintenance: &str, settings: &str) -> Self {
+    fn serve(storage: &str, port: u16, directory: &Path, settings: &str) -> Self {
         let configuration = directory.join(format!("registry-{port}.yml"));
         let text = format!(
-            "version: 0.1\nlog: {{level: warn, accesslog: {{disabled: true}}}}\n\
-             storage: {{filesystem: {{rootdirectory: \"{}\"}}, maintenance: {{uploadpurging: {{enabled: false}}, \
-             {maintenance}}}}}\nhttp:\n  addr: \"127.0.0.1:{port}\"\n{settings}",
-            data.display()
+            "version: 0.1\nlog: {{level: warn, accesslog: {{disabled: true}}}}\nstorage: {{{storage}}}\n\
+             http:\n  addr: \"127.0.0.1:{port}\"\n{settings}"
         );
         fs::write(&configuration, text).expect("the scenario's directory is ours");
         let log = fs::File::create(directory.join(format!("registry-{port}.log"))).expect("the directory is ours");
@@ -60,6 +61,10 @@ impl Drop for Registry {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn filesystem(data: &Path) -> String {
+    format!("filesystem: {{rootdirectory: \"{}\"}}", data.display())
 }
 
 /// From the host, or from where `.ci/packages.sh` unpacks it.

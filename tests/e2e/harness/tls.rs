@@ -23,9 +23,14 @@ impl Authority {
 
     /// Issues a certificate for 127.0.0.1, and returns its file and that of its key.
     pub(crate) fn issue(&self, name: &str) -> (PathBuf, PathBuf) {
+        self.issue_for(name, "IP:127.0.0.1,DNS:localhost")
+    }
+
+    /// Issues a certificate for these subject alternative names, in the words of openssl.
+    pub(crate) fn issue_for(&self, name: &str, names: &str) -> (PathBuf, PathBuf) {
         let [certificate, key] = ["crt", "key"].map(|kind| self.file("ca", kind).to_string_lossy().into_owned());
-        let names = "subjectAltName=IP:127.0.0.1,DNS:localhost";
-        let extensions = ["-addext", names, "-addext", "basicConstraints=critical,CA:FALSE"];
+        let names = format!("subjectAltName={names}");
+        let extensions = ["-addext", &names, "-addext", "basicConstraints=critical,CA:FALSE"];
         self.openssl(name, &[&["-CA", &certificate, "-CAkey", &key][..], &extensions[..]].concat());
         (self.file(name, "crt"), self.file(name, "key"))
     }

@@ -33,13 +33,13 @@ fn apply(op: &Op, host: &mut Observed) {
             assert!(host.networks.insert(spec.name.clone(), network).is_none(), "network {} is there", spec.name);
         }
         Op::DeleteNetwork { name, .. } => assert!(host.networks.remove(name).is_some(), "network {name} is not there"),
-        Op::CreateVolume { name, labels } => {
+        Op::CreateVolume(spec) => {
             let volume = ObservedVolume {
-                name: name.clone(),
-                project: labels.get(names::PROJECT).cloned(),
-                config_hash: labels.get(names::CONFIG_HASH).cloned(),
+                name: spec.name.clone(),
+                project: spec.labels.get(names::PROJECT).cloned(),
+                config_hash: spec.labels.get(names::CONFIG_HASH).cloned(),
             };
-            host.volumes.insert(name.clone(), volume);
+            host.volumes.insert(spec.name.clone(), volume);
         }
         Op::DeleteVolume { name } => _ = host.volumes.remove(name),
         Op::WriteFiles(_) => host.content = Some("/var/lib/lighter/projects/shop".into()),

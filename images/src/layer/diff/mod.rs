@@ -8,6 +8,7 @@
 //! directory ─ names, sorted ─▶ status ─▶ open without following ─▶ entry ─▶ content, as long as the entry says
 //! ```
 
+mod compare;
 mod file;
 mod walk;
 
@@ -16,10 +17,11 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
 use self::walk::Walk;
+use super::unpack::Below;
 
 /// How the marks of overlayfs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// As a layer (OCI image-spec, layer.md): removed files are whiteouts, replaced directories are opaque.
     Layer,
     /// As it is: the directory is a merged root file system, which has no such marks.
@@ -32,6 +34,8 @@ pub(crate) struct Selection<'a> {
     pub(crate) form: Form,
     /// Clean paths that count only if something is there: empty files and directories of these names are left out.
     pub(crate) placeholders: &'a HashSet<Vec<u8>>,
+    /// The layers that the directory is a whole copy of, of which only what differs is written.
+    pub(crate) below: Option<&'a Below>,
 }
 
 /// Why a directory could not be written.

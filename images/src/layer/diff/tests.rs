@@ -16,7 +16,7 @@ fn scratch() -> tempfile::TempDir {
 fn archive(directory: &Path, form: Form, placeholders: &[&str]) -> Result<(Vec<u8>, u64), DiffError> {
     let placeholders = placeholders.iter().map(|path| path.as_bytes().to_vec()).collect::<HashSet<_>>();
     let mut bytes = Vec::new();
-    let selection = Selection { form, placeholders: &placeholders };
+    let selection = Selection { form, placeholders: &placeholders, below: None };
     let entries = write(File::open(directory).unwrap().into(), &selection, &mut bytes)?;
     Ok((bytes, entries))
 }
@@ -136,4 +136,58 @@ fn what_overlayfs_keeps_elsewhere_is_refused() {
     xattr::set_at(fd.as_fd(), b"moved", b"trusted.overlay.redirect", b"old").unwrap();
     let error = archive(directory.path(), Form::Layer, &[]).unwrap_err().to_string();
     assert!(error.contains("under another name"), "{error}");
+}
+
+/// Unpacks an archive into a new directory.
+fn unpacked(bytes: &[u8]) -> tempfile::TempDir {
+    let target = scratch();
+    unpack(&mut Reader::new(bytes), File::open(target.path()).unwrap().into(), &|| Ok(Below::Nothing)).unwrap();
+    target
+}
+
+#[test]
+fn of_a_whole_copy_only_what_differs_is_written() {
+    let image = scratch();
+    for name in ["kept/a", "changed/a", "changed/deep/a", "gone/a", "touched/a", "replaced/a", "link/a"] {
+        fs::create_dir_all(image.path().join(name).parent().unwrap()).unwrap();
+        fs::write(image.path().join(name), name).unwrap();
+    }
+    symlink("one", image.path().join("link/to")).unwrap();
+    let (bytes, _) = archive(image.path(), Form::Whole, &[]).unwrap();
+    let (lower, copy) = (unpacked(&bytes), unpacked(&bytes));
+    let compared = || {
+        let below = Below::Layers(vec![File::open(lower.path()).unwrap().into()]);
+        let selection = Selection { form: Form::Layer, placeholders: &HashSet::new(), below: Some(&below) };
+        let mut bytes = Vec::new();
+        write(File::open(copy.path()).unwrap().into(), &selection, &mut bytes).unwrap();
+        let mut reader = Reader::new(&bytes[..]);
+        let mut paths = Vec::new();
+        while let Some(entry) = reader.next().unwrap() {
+            paths.push(String::from_utf8(entry.path).unwrap());
+        }
+        paths[1..].to_vec()
+    };
+    assert_eq!(compared(), Vec::<String>::new());
+    let at = |name: &str| copy.path().join(name);
+    let time = fs::metadata(at("changed/deep")).unwrap().modified().unwrap();
+    fs::write(at("changed/deep/a"), "other/deep/a...").unwrap();
+    File::open(at("changed/deep")).unwrap().set_modified(time).unwrap();
+    fs::remove_dir_all(at("gone")).unwrap();
+    File::open(at("touched/a")).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    fs::remove_dir_all(at("replaced")).unwrap();
+    fs::write(at("replaced"), "a file").unwrap();
+    fs::remove_file(at("link/to")).unwrap();
+    symlink("two", at("link/to")).unwrap();
+    let expected = [
+        "changed/",
+        "changed/deep/",
+        "changed/deep/a",
+        ".wh.gone",
+        "link/",
+        "link/to",
+        "replaced",
+        "touched/",
+        "touched/a",
+    ];
+    assert_eq!(compared(), expected);
 }

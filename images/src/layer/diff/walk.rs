@@ -19,7 +19,7 @@ use super::{DiffError, Form, Selection};
 use crate::sys::xattr;
 
 /// Prefix of the name that marks a removed file (layer.md, "Whiteouts").
-const WHITEOUT: &[u8] = b".wh.";
+pub(super) const WHITEOUT: &[u8] = b".wh.";
 
 /// Name that marks a directory whose lower content is hidden (layer.md, "Opaque Whiteout").
 const OPAQUE: &[u8] = b".wh..wh..opq";
@@ -35,18 +35,20 @@ pub(super) struct Walk<'a, W> {
     /// The first path of each file that has several names.
     links: HashMap<(u64, u64), Vec<u8>>,
     entries: u64,
+    /// Directories that are written once something in them is.
+    pub(super) pending: Vec<Entry>,
 }
 
 /// One name in an open directory.
-struct Name<'a> {
-    parent: BorrowedFd<'a>,
-    name: &'a [u8],
+pub(super) struct Name<'a> {
+    pub(super) parent: BorrowedFd<'a>,
+    pub(super) name: &'a [u8],
     /// Its path below the root.
-    path: Vec<u8>,
+    pub(super) path: Vec<u8>,
 }
 
 impl Name<'_> {
-    fn failed(&self, act: &'static str, source: impl Into<io::Error>) -> DiffError {
+    pub(super) fn failed(&self, act: &'static str, source: impl Into<io::Error>) -> DiffError {
         failed(&self.path, act, source.into())
     }
 
@@ -57,7 +59,7 @@ impl Name<'_> {
 
 impl<'a, W: Write> Walk<'a, W> {
     pub(super) fn new(selection: &'a Selection<'a>, out: W) -> Walk<'a, W> {
-        Walk { selection, writer: Writer::new(out), links: HashMap::new(), entries: 0 }
+        Walk { selection, writer: Writer::new(out), links: HashMap::new(), entries: 0, pending: Vec::new() }
     }
 
     /// Writes the root and everything below it.
@@ -67,7 +69,10 @@ impl<'a, W: Write> Walk<'a, W> {
         let xattrs = restorable_xattrs(root.as_fd(), b"").map_err(at)?;
         self.write(&Entry { xattrs, ..entry(b"./".to_vec(), Kind::Directory, &stat) })?;
         self.entries = 0;
-        self.content_of(root.as_fd(), b"")
+        match self.selection.below {
+            Some(below) => self.compare(root.as_fd(), b"", below),
+            None => self.content_of(root.as_fd(), b""),
+        }
     }
 
     pub(super) fn finish(self) -> Result<u64, DiffError> {
@@ -84,7 +89,20 @@ impl<'a, W: Write> Walk<'a, W> {
     }
 
     /// Writes one name; one that has gone since it was listed is gone.
-    fn child(&mut self, name: &Name<'_>) -> Result<(), DiffError> {
+    pub(super) fn child(&mut self, name: &Name<'_>) -> Result<(), DiffError> {
+        match self.listed_child(name) {
+            // Until its header is written, nothing has been said of it.
+            Err(DiffError::Entry { source, .. })
+                if source.raw_os_error() == Some(libc::ENOENT)
+                    && matches!(status(name.parent, name.name), Ok(None)) =>
+            {
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn listed_child(&mut self, name: &Name<'_>) -> Result<(), DiffError> {
         let Some(stat) = status(name.parent, name.name).map_err(|source| name.failed("look at", source))? else {
             return Ok(());
         };
@@ -124,7 +142,7 @@ impl<'a, W: Write> Walk<'a, W> {
         Ok(())
     }
 
-    fn is_placeholder(&self, name: &Name<'_>, stat: &FileStat) -> bool {
+    pub(super) fn is_placeholder(&self, name: &Name<'_>, stat: &FileStat) -> bool {
         if !self.selection.placeholders.contains(&name.path) {
             return false;
         }
@@ -211,7 +229,7 @@ impl<'a, W: Write> Walk<'a, W> {
     }
 
     /// Writes a mark, an empty file called `name` beside (or in) what it is about.
-    fn mark(&mut self, path: &[u8], name: &[u8]) -> Result<(), DiffError> {
+    pub(super) fn mark(&mut self, path: &[u8], name: &[u8]) -> Result<(), DiffError> {
         let parent = path.iter().rposition(|byte| *byte == b'/').map_or(&b""[..], |slash| &path[..slash]);
         let (kind, mtime) = (Kind::Regular, Timestamp::default());
         let (link, xattrs, sparse) = (Vec::new(), Vec::new(), None);
@@ -229,13 +247,23 @@ impl<'a, W: Write> Walk<'a, W> {
         })
     }
 
+    /// Writes the directories that waited for something in them.
+    pub(super) fn write_pending(&mut self) -> Result<(), DiffError> {
+        for entry in std::mem::take(&mut self.pending) {
+            self.entries += 1;
+            self.writer.entry(&entry).map_err(DiffError::Write)?;
+        }
+        Ok(())
+    }
+
     fn write(&mut self, entry: &Entry) -> Result<(), DiffError> {
+        self.write_pending()?;
         self.entries += 1;
         self.writer.entry(entry).map_err(DiffError::Write)
     }
 }
 
-fn entry(path: Vec<u8>, kind: Kind, stat: &FileStat) -> Entry {
+pub(super) fn entry(path: Vec<u8>, kind: Kind, stat: &FileStat) -> Entry {
     Entry {
         path,
         link: Vec::new(),
@@ -251,7 +279,7 @@ fn entry(path: Vec<u8>, kind: Kind, stat: &FileStat) -> Entry {
 }
 
 /// Lists the names in a directory, sorted.
-fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
+pub(super) fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
     let again = openat(directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     let mut names = Vec::new();
     for entry in Dir::from_fd(again)? {
@@ -262,11 +290,11 @@ fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
     Ok(names)
 }
 
-fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
+pub(super) fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
     if parent.is_empty() { name.to_vec() } else { [parent, b"/", name].concat() }
 }
 
-fn failed(path: &[u8], act: &'static str, source: io::Error) -> DiffError {
+pub(super) fn failed(path: &[u8], act: &'static str, source: io::Error) -> DiffError {
     DiffError::Entry { act, path: shown(path), source }
 }
 

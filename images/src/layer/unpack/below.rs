@@ -23,7 +23,7 @@ pub(crate) enum Below {
 }
 
 /// What the layers below have under a name.
-pub(super) enum Found {
+pub(crate) enum Found {
     /// A directory.
     Directory(FileStat, Below),
     /// Anything else.
@@ -32,7 +32,7 @@ pub(super) enum Found {
 
 /// Why a look below gave no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BelowError {
+pub(crate) enum BelowError {
     /// The layer cannot stand alone: it takes the layers below to go on.
     #[error("the layers below are needed")]
     Needed,
@@ -49,7 +49,7 @@ impl From<nix::Error> for BelowError {
 
 impl Below {
     /// Returns what stands under `name`, `None` if nothing does.
-    pub(super) fn find(&self, name: &[u8]) -> Result<Option<Found>, BelowError> {
+    pub(crate) fn find(&self, name: &[u8]) -> Result<Option<Found>, BelowError> {
         let layers = self.layers()?;
         let mut merged: Option<(FileStat, Vec<OwnedFd>)> = None;
         for layer in layers {
@@ -68,7 +68,7 @@ impl Below {
     }
 
     /// Returns the topmost layer's directory that has `name`: where to read a file that [`Below::find`] found.
-    pub(super) fn holder(&self, name: &[u8]) -> Result<Option<&OwnedFd>, BelowError> {
+    pub(crate) fn holder(&self, name: &[u8]) -> Result<Option<&OwnedFd>, BelowError> {
         for layer in self.layers()? {
             if status(layer, name)?.is_some() {
                 return Ok(Some(layer));
@@ -78,7 +78,7 @@ impl Below {
     }
 
     /// Lists the names that are visible in this directory.
-    pub(super) fn names(&self) -> Result<Vec<Vec<u8>>, BelowError> {
+    pub(crate) fn names(&self) -> Result<Vec<Vec<u8>>, BelowError> {
         let mut names = Vec::new();
         for layer in self.layers()? {
             let readable = openat(layer, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;

@@ -18,7 +18,7 @@ mod tree;
 mod walk;
 
 pub(crate) use attributes::{Attributes, restorable_xattrs};
-pub(crate) use below::Below;
+pub(crate) use below::{Below, BelowError, Found};
 pub use flatten::Copied;
 pub(crate) use flatten::flatten;
 pub(crate) use path::clean;
@@ -34,7 +34,6 @@ use nix::sys::stat::{Mode, SFlag, mkdirat};
 use nix::unistd::linkat;
 
 use self::attributes::set_times;
-use self::below::{BelowError, Found};
 use self::path::Target;
 use self::place::WriteError;
 use self::times::Times;

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# run.sh [ROUNDS]   Measures whole projects beside docker-compose and podman-compose, in one run, round by round in turn, and
+#                   writes benches/results/DATE-up.md.
+#
+#   up        `up -d` of 1, 10 and 50 services without dependencies, all images present
+#   again     `up -d` of 50 services of which none needs a change
+#   down      `down` of those 50; and of 50 that ignore SIGTERM, with two seconds of grace
+#   chain     `up -d` of 10 services, each waiting until the one before it is healthy
+#   monitors  private memory and wake-ups of lighter's 50 monitors in a minute in which nothing happens
+#   log       100 MB of lines of 100 bytes, from the container's start until all are kept
+#
+# Whatever is not installed is left out and named in the result. Everything happens in a network and a mount namespace of its own
+# and in one scratch folder; afterwards nothing of it is left.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+rounds=${1:-5}
+
+if [ "${BENCH_INSIDE:-}" != yes ]; then
+    [ "$(id -u)" = 0 ] || { echo "run.sh: needs root" >&2; exit 1; }
+    "$root/tests/images/build.sh"
+    BENCH_INSIDE=yes exec unshare --net --mount --propagation private "$0" "$rounds"
+fi
+
+port=5000
+# shellcheck source=benches/peers.sh
+. "$root/benches/peers.sh"
+"$LIGHTER" pull --quiet busybox:1 >/dev/null
+
+# project KIND N   Makes a folder with the project, and prints it.
+project() {
+    local folder=$scratch/$1$2
+    mkdir -p "$folder"
+    python3 "$here/project.py" "$1" "$2" >"$folder/compose.yaml"
+    echo "$folder"
+}
+
+tools=("lighter:$LIGHTER compose")
+if [ $docker_up = yes ] && has docker-compose; then tools+=("docker-compose:docker-compose"); fi
+if [ $docker_up = yes ] && docker compose version >/dev/null 2>&1; then tools+=("docker compose:docker compose"); fi
+if has podman && has podman-compose; then tools+=("podman-compose:podman-compose"); fi
+
+# contest TITLE BEFORE COMMAND AFTER   `%` in the three stands for the tool's command.
+contest() {
+    local contestants=() tool
+    for tool in "${tools[@]}"; do
+        contestants+=(--contestant "${tool%%:*}" "${2//%/${tool#*:}}" "${3//%/${tool#*:}}" "${4//%/${tool#*:}}")
+    done
+    measure --rounds "$rounds" --title "$1" "${contestants[@]}" >>"$BENCH_RESULT"
+}
+
+{ head_of ", whole projects" "$rounds"; versions; } >"$BENCH_RESULT"
+for number in 1 10 50; do
+    file=$(project idle $number)/compose.yaml
+    contest "up -d, $number services" '' "% -f $file up -d" "% -f $file down -t 0"
+done
+contest "up -d, 50 services, no change" "% -f $file up -d" "% -f $file up -d" "% -f $file down -t 0"
+contest "down, 50 services" "% -f $file up -d" "% -f $file down" ''
+file=$(project deaf 50)/compose.yaml
+contest "down, 50 services that ignore SIGTERM, grace 2 s" "% -f $file up -d" "% -f $file down" ''
+file=$(project chain 10)/compose.yaml
+contest "up -d, chain of 10 healthy services" '' "% -f $file up -d" "% -f $file down -t 0"
+
+# --- monitors ----------------------------------------------------------------------------------------------------------
+
+file=$scratch/idle50/compose.yaml
+"$LIGHTER" compose -f "$file" up -d >/dev/null 2>&1
+monitors=$(pgrep -x lighter)
+# field PATTERN FILE   Sums a figure over all monitors.
+sum() { local pid; for pid in $monitors; do awk -v want="$1" '$1 == want { print $2 }' "/proc/$pid/$2"; done | awk '{ s += $1 } END { print s + 0 }'; }
+private=$(($(sum Private_Clean: smaps_rollup) + $(sum Private_Dirty: smaps_rollup)))
+before_minute=$(sum voluntary_ctxt_switches: status)
+sleep 60
+wakeups=$(($(sum voluntary_ctxt_switches: status) - before_minute))
+{
+    echo
+    echo "## 50 monitors"
+    echo
+    echo "$((private / 50)) KiB of private memory each; $wakeups wake-ups of all of them in an idle minute."
+} >>"$BENCH_RESULT"
+"$LIGHTER" compose -f "$file" down -t 0 >/dev/null 2>&1
+
+# --- logs --------------------------------------------------------------------------------------------------------------
+
+lines="head -c 100000000 /dev/zero | tr '\\\\0' x | fold -w 99"
+log=(--contestant lighter '' "$LIGHTER run --name log -d --log-opt max-size=-1 busybox:1 sh -c \"$lines\" && $LIGHTER wait log" "$LIGHTER rm -f log")
+if [ $docker_up = yes ]; then
+    log+=(--contestant docker '' "docker run --name log -d busybox:1 sh -c \"$lines\" && docker wait log" 'docker rm -f log')
+fi
+measure --rounds "$rounds" --title "100 MB of lines, kept" "${log[@]}" >>"$BENCH_RESULT"
+
+publish -up

@@ -1,0 +1,50 @@
+//! `lighter plan`
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use lighter_compose::observe;
+use lighter_compose::plan::PlanRecord;
+
+use super::config::load_services;
+use super::outcome;
+use super::up::{self, UpArgs};
+use crate::args::ProjectArgs;
+use crate::context::Context;
+use crate::error::Failure;
+
+/// Show what `up` would do, and why; or write it down for `apply`
+#[derive(clap::Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    up: UpArgs,
+    /// Write the plan to this file, as JSON; it may hold secrets, so only root can read it
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PlanArgs) -> Result<(), Failure> {
+    let options = up::options(&args.up)?;
+    let project = load_services(ctx, project, &args.up.services)?.project;
+    let engine = ctx.recovered_engine()?;
+    let services = up::fetch(ctx, &engine, &project, &args.up, (&options, &AtomicBool::new(false)))?;
+    let _turn = outcome::turn(ctx, &engine, &project.name)?;
+    let plan = up::plan(&engine, &project, &services, &options)?;
+    let Some(output) = &args.output else { return outcome::show_plan(ctx, &plan) };
+    let record = PlanRecord::new(plan, &observe(&project.name, &engine)?);
+    let path = ctx.invocation.working_directory.join(output);
+    write(&path, &record.to_json())
+        .map_err(|error| Failure::text(format!("write the plan to `{}`: {error}", path.display())))?;
+    outcome::show_plan(ctx, &record.plan)
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let building = path.with_extension("new");
+    let _ = std::fs::remove_file(&building); // of a command that was killed
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&building)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(building, path)
+}

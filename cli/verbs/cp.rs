@@ -1,0 +1,84 @@
+//! `lighter cp`
+
+use std::path::{Path, PathBuf};
+
+use lighter_engine::{Container, CopyOptions, Engine};
+
+use super::target;
+use crate::context::Context;
+use crate::error::Failure;
+
+/// Copy files and folders between a container and the host
+#[derive(clap::Args)]
+pub(crate) struct CpArgs {
+    #[command(flatten)]
+    flags: CpFlags,
+}
+
+/// What is copied, and how
+#[derive(clap::Args)]
+pub(crate) struct CpFlags {
+    /// What: CONTAINER:PATH or PATH
+    source: String,
+    /// Where to: CONTAINER:PATH or PATH
+    destination: String,
+    /// Keep owners (default: everything belongs to root)
+    #[arg(short, long)]
+    archive: bool,
+    /// Copy what a link leads to, not the link
+    #[arg(short = 'L', long)]
+    follow_link: bool,
+    /// Say nothing (lighter never does)
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+pub(crate) fn run(ctx: &Context, args: &CpArgs) -> Result<(), Failure> {
+    let engine = ctx.recovered_engine()?;
+    copy(ctx, &engine, &args.flags, |name, _| Ok(vec![target::find_one(ctx, &engine, name)?]))
+}
+
+/// Copies; `find` finds the containers of a name, for reading from them (`false`) or for writing into them (`true`).
+pub(crate) fn copy(
+    ctx: &Context,
+    engine: &Engine,
+    flags: &CpFlags,
+    find: impl Fn(&str, bool) -> Result<Vec<Container>, Failure>,
+) -> Result<(), Failure> {
+    let options = CopyOptions { archive: flags.archive, follow: flags.follow_link };
+    let host = |path: &str| -> Result<PathBuf, Failure> {
+        match path {
+            "-" => Err(Failure::text("`-`, an archive on a pipe, is not supported: copy a folder, or see `export`")),
+            path => Ok(ctx.invocation.working_directory.join(path)),
+        }
+    };
+    match (split(&flags.source), split(&flags.destination)) {
+        (Some(_), Some(_)) => Err(Failure::text("copying between containers is not supported")),
+        (None, None) => Err(Failure::text("one of both must be in a container: CONTAINER:PATH")),
+        (Some((name, path)), None) => {
+            let destination = host(&flags.destination)?;
+            let found = find(name, false)?;
+            found.iter().take(1).try_for_each(|one| Ok(engine.copy_out(one, Path::new(path), &destination, options)?))
+        }
+        (None, Some((name, path))) => {
+            let source = host(&flags.source)?;
+            find(name, true)?.iter().try_for_each(|one| Ok(engine.copy_in(one, &source, Path::new(path), options)?))
+        }
+    }
+}
+
+/// `web:/etc` is in a container; `./a:b`, `/a:b` and `a` are on the host.
+fn split(text: &str) -> Option<(&str, &str)> {
+    text.split_once(':').filter(|(name, _)| !name.is_empty() && !name.starts_with(['/', '.']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_from_paths_with_colons() {
+        assert_eq!(split("web:/etc"), Some(("web", "/etc")));
+        assert_eq!([split("./a:b"), split("/a:b"), split("a"), split(":x")], [None; 4]);
+    }
+}

@@ -1,0 +1,54 @@
+//! `lighter top`
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use lighter_engine::{Container, Engine, ProcessEntry, Status};
+
+use super::target;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ui::table;
+
+/// Clock ticks a second: USER_HZ is 100 on every supported machine (time(7)).
+const TICKS: u64 = 100;
+
+/// Show the processes of a container
+#[derive(clap::Args)]
+pub(crate) struct TopArgs {
+    /// Container, or service of the project in this folder
+    container: String,
+}
+
+pub(crate) fn run(ctx: &Context, args: &TopArgs) -> Result<(), Failure> {
+    let engine = ctx.recovered_engine()?;
+    let container = target::find_one(ctx, &engine, &args.container)?;
+    if !matches!(container.state.status, Status::Running | Status::Paused) {
+        return Err(Failure::text(format!("container `{}` is not running", container.spec.name)));
+    }
+    ctx.ui.line(table(&engine, &container)?)
+}
+
+/// Returns the processes of a container as `ps -ef` shows them.
+pub(crate) fn table(engine: &Engine, container: &Container) -> Result<String, Failure> {
+    let uptime = std::fs::read_to_string("/proc/uptime")?;
+    let uptime: f64 = uptime.split_whitespace().next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0.0);
+    let rows: Vec<_> = engine.processes(container)?.iter().map(|process| row(process, uptime)).collect();
+    Ok(table::table(&["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"], &rows))
+}
+
+fn row(process: &ProcessEntry, uptime: f64) -> Vec<String> {
+    let used = process.ticks / TICKS;
+    let age = (uptime - process.start as f64 / TICKS as f64).max(0.0);
+    let share = if age > 0.0 { (used as f64 * 100.0 / age).min(99.0) } else { 0.0 };
+    let started = Timestamp::now() - jiff::SignedDuration::from_secs(age as i64);
+    vec![
+        process.uid.to_string(),
+        process.pid.to_string(),
+        process.parent.to_string(),
+        format!("{share:.0}"),
+        started.to_zoned(TimeZone::system()).strftime("%H:%M").to_string(),
+        process.terminal.clone(),
+        format!("{:02}:{:02}:{:02}", used / 3600, used / 60 % 60, used % 60),
+        process.command.clone(),
+    ]
+}

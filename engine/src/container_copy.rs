@@ -1,0 +1,433 @@
+//! `cp`: files and folders into a container and out of it, whether it runs or not.
+//!
+//! Runs in the command. Every path is resolved by the kernel beneath the root it belongs to, and everything is done on
+//! descriptors: whatever a hostile container renames meanwhile, no link of its leads out. What is copied is put together beside
+//! its place and appears by renames, so that a copy that is cut short leaves the old file or the new one.
+
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat, renameat};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, SFlag, fstatat, mkdirat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, unlinkat};
+
+use crate::volume::copy_up;
+use crate::{Container, Engine, ViewError, durable, rootfs};
+
+/// Links that are followed one after another until it is a loop: the kernel's limit (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// How a copy is made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CopyOptions {
+    /// Keep owners; else everything belongs to root.
+    pub archive: bool,
+    /// Copy what a link at the end of the source leads to, not the link.
+    pub follow: bool,
+}
+
+/// Why nothing could be copied.
+#[derive(Debug, thiserror::Error)]
+pub enum ContainerCopyError {
+    /// The container's files cannot be seen.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The record could not be read, or the lock not taken.
+    #[error(transparent)]
+    File(#[from] crate::FileError),
+    /// The file system refused.
+    #[error("copy `{from}` to `{to}`")]
+    Copy {
+        /// What was to be copied.
+        from: String,
+        /// Where to.
+        to: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A path and the root it is resolved beneath.
+struct Place<'a> {
+    root: BorrowedFd<'a>,
+    path: &'a Path,
+}
+
+impl Engine {
+    /// Copies `path` of a container to `destination` on the host, by the rules of docker-cp(1).
+    pub fn copy_out(
+        &self,
+        container: &Container,
+        path: &Path,
+        destination: &Path,
+        options: CopyOptions,
+    ) -> Result<(), ContainerCopyError> {
+        let host = File::open("/").map_err(failed(path, destination))?;
+        let root = match self.running_root(container)? {
+            Some(root) => root,
+            None => self.files_of(container)?,
+        };
+        let from = Place { root: root.as_fd(), path };
+        copy(&from, &Place { root: host.as_fd(), path: destination }, options).map_err(failed(path, destination))
+    }
+
+    /// Copies `source` on the host to `path` in a container, by the rules of docker-cp(1).
+    pub fn copy_in(
+        &self,
+        container: &Container,
+        source: &Path,
+        path: &Path,
+        options: CopyOptions,
+    ) -> Result<(), ContainerCopyError> {
+        let host = File::open("/").map_err(failed(source, path))?;
+        let act = |root: OwnedFd| {
+            let to = Place { root: root.as_fd(), path };
+            copy(&Place { root: host.as_fd(), path: source }, &to, options)
+        };
+        let copied = match self.running_root(container)? {
+            Some(root) => act(root),
+            None => self.with_writable_files_of(container, act)?,
+        };
+        copied.map_err(failed(source, path))
+    }
+
+    /// Makes a folder in a running container, with its parents, unless it is there.
+    pub fn make_folder_in(&self, container: &Container, path: &Path) -> Result<(), ContainerCopyError> {
+        let Some(root) = self.running_root(container)? else { return Ok(()) };
+        let mut made = PathBuf::from("/");
+        for part in clean(path).iter().skip(1) {
+            let spot = folder(&Place { root: root.as_fd(), path: &made }).map_err(io::Error::from);
+            let created = spot.and_then(|parent| match mkdirat(&parent, part, Mode::from_bits_truncate(0o755)) {
+                Ok(()) | Err(Errno::EEXIST) => Ok(()),
+                Err(errno) => Err(errno.into()),
+            });
+            created.map_err(failed(path, path))?;
+            made.push(part);
+        }
+        Ok(())
+    }
+
+    /// Removes a file, or a folder with all below it, in a running container; what is not there is removed.
+    pub fn remove_in(&self, container: &Container, path: &Path) -> Result<(), ContainerCopyError> {
+        let Some(root) = self.running_root(container)? else { return Ok(()) };
+        remove(&Place { root: root.as_fd(), path }).map_err(failed(path, path))
+    }
+
+    /// Returns the root directory as the container's processes see it, with its volumes; `None` if it has no process.
+    fn running_root(&self, container: &Container) -> Result<Option<OwnedFd>, crate::FileError> {
+        let state = self.load_state(&container.id)?;
+        let Some(init) = state.init.filter(|init| init.is_alive()) else { return Ok(None) };
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let path = PathBuf::from(format!("/proc/{}/root", init.pid));
+        let opened = nix::fcntl::open(&path, flags, Mode::empty());
+        // it may have ended between the two looks, and its pid be another's
+        match opened {
+            Ok(root) if init.is_alive() => Ok(Some(root)),
+            Ok(_) | Err(Errno::ENOENT | Errno::ESRCH) => Ok(None),
+            Err(errno) => Err(crate::FileError::io("open", &path)(errno.into())),
+        }
+    }
+
+    /// Runs `f` with the root directory of a container that does not run, mounted for one thread alone.
+    fn with_writable_files_of<T: Send>(
+        &self,
+        container: &Container,
+        f: impl FnOnce(OwnedFd) -> T + Send,
+    ) -> Result<T, ContainerCopyError> {
+        let _lock = self.lock_container(&container.id)?; // nobody starts it meanwhile
+        let name = &container.spec.name;
+        let view = |source: io::Error| ViewError::Mount { name: name.clone(), source };
+        let source = &container.spec.image;
+        let image = self.images.find(&source.id).map_err(ViewError::from)?;
+        let image = image.ok_or_else(|| ViewError::NoImage(source.reference.clone()))?;
+        let root = self.images.root_directory(&image);
+        rootfs::adopt_root(root.as_deref(), &container.paths.upper()).map_err(view)?;
+        let inside = || -> Result<T, ViewError> {
+            let none = None::<&str>;
+            unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| view(errno.into()))?;
+            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(|errno| view(errno.into()))?;
+            let mounted = rootfs::mount(&container.paths, &self.images, &image);
+            let mounted = mounted.map_err(|error| view(io::Error::other(error)))?;
+            Ok(f(File::open(mounted.path).map_err(view)?.into()))
+        };
+        let done = std::thread::scope(|scope| scope.spawn(inside).join())
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        durable::remove_tree(container.paths.run())?;
+        Ok(done?)
+    }
+}
+
+fn failed(from: &Path, to: &Path) -> impl Fn(io::Error) -> ContainerCopyError {
+    let (from, to) = (from.display().to_string(), to.display().to_string());
+    move |source| ContainerCopyError::Copy { from: from.clone(), to: to.clone(), source }
+}
+
+/// A folder that is open, and the name of something in it; no name is the folder itself.
+struct Spot {
+    folder: OwnedFd,
+    name: Option<OsString>,
+}
+
+fn copy(from: &Place<'_>, to: &Place<'_>, options: CopyOptions) -> io::Result<()> {
+    let wants_content = from.path.as_os_str().as_encoded_bytes().ends_with(b"/.");
+    let source = if options.follow { resolved(from)? } else { from.path.to_owned() };
+    let source = spot(&Place { path: &source, ..*from })?;
+    let is_folder = source.is_folder()?;
+    let own_name = clean(from.path).file_name().map(OsStr::to_owned);
+    let staging = Staging::make(to, is_folder, (own_name, wants_content))?;
+    let copied = staging.fill(&source, options).and_then(|()| staging.publish());
+    copied.and(staging.remove())
+}
+
+impl Spot {
+    fn is_folder(&self) -> io::Result<bool> {
+        let Some(name) = &self.name else { return Ok(true) };
+        Ok(kind_at(self.folder.as_fd(), name)?.ok_or(Errno::ENOENT)? == SFlag::S_IFDIR)
+    }
+}
+
+/// What is copied, beside the place where it is to be.
+struct Staging {
+    folder: OwnedFd,
+    own_name: String,
+    place: OwnedFd,
+    name: OsString,
+}
+
+impl Staging {
+    /// Finds out by the rules of docker-cp(1) in which folder the copy has which name.
+    fn make(to: &Place<'_>, is_folder: bool, (source_name, content): (Option<OsString>, bool)) -> io::Result<Self> {
+        let wants_folder = to.path.as_os_str().as_encoded_bytes().ends_with(b"/");
+        let (folder, name) = match folder(to) {
+            // an existing folder takes the copy in, or takes its content
+            Ok(folder) if is_folder && (content || source_name.is_none()) => (folder, OsString::from(".")),
+            Ok(folder) => (folder, source_name.ok_or(Errno::EISDIR)?),
+            Err(Errno::ENOENT) if wants_folder && !is_folder => return Err(Errno::ENOTDIR.into()),
+            Err(Errno::ENOTDIR) if is_folder => return Err(Errno::ENOTDIR.into()),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => {
+                let Spot { folder, name } = spot(to)?;
+                (folder, name.ok_or(Errno::EISDIR)?)
+            }
+            Err(errno) => return Err(errno.into()),
+        };
+        let own_name = format!(".lighter-cp-{}", &crate::random_name()[..16]);
+        mkdirat(&folder, own_name.as_str(), Mode::S_IRWXU)?;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let place = openat(&folder, own_name.as_str(), flags, Mode::empty())?;
+        Ok(Self { folder, own_name, place, name })
+    }
+
+    /// Copies the source under the name `copy`.
+    fn fill(&self, source: &Spot, options: CopyOptions) -> io::Result<()> {
+        match &source.name {
+            Some(name) => {
+                copy_up::copy_named(source.folder.as_fd(), self.place.as_fd(), name)?;
+                renameat(&self.place, name.as_os_str(), &self.place, "copy")?;
+            }
+            None => {
+                mkdirat(&self.place, "copy", Mode::S_IRWXU)?;
+                copy_up::copy_whole(source.folder.as_fd(), open_folder(self.place.as_fd(), c"copy")?.as_fd())?;
+            }
+        }
+        if options.archive { Ok(()) } else { give_to_root(self.place.as_fd(), c"copy") }
+    }
+
+    fn publish(&self) -> io::Result<()> {
+        let copy = CString::from(c"copy");
+        match self.name == "." {
+            true => merge_content(open_folder(self.place.as_fd(), &copy)?.as_fd(), self.folder.as_fd()),
+            false => {
+                let name = CString::new(self.name.as_encoded_bytes())?;
+                merge(self.place.as_fd(), &copy, self.folder.as_fd(), &name)
+            }
+        }
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        remove_content(self.place.as_fd())?;
+        Ok(unlinkat(&self.folder, self.own_name.as_str(), UnlinkatFlags::RemoveDir)?)
+    }
+}
+
+/// Moves `from` to `name` in `folder`: folders are joined, everything else takes the place of what is there.
+fn merge(at: BorrowedFd<'_>, from: &CStr, folder: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+    match renameat(at, from, folder, name) {
+        Err(Errno::EEXIST | Errno::ENOTEMPTY) => {
+            merge_content(open_folder(at, from)?.as_fd(), open_folder(folder, name)?.as_fd())
+        }
+        Err(errno) => Err(errno.into()),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn merge_content(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
+    names(from)?.iter().try_for_each(|name| merge(from, name, to, name))
+}
+
+fn give_to_root(at: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+    if kind_at(at, OsStr::new(name.to_str().unwrap_or_default()))? == Some(SFlag::S_IFDIR) {
+        let folder = open_folder(at, name)?;
+        names(folder.as_fd())?.iter().try_for_each(|name| give_to_root(folder.as_fd(), name))?;
+    }
+    let status = fstatat(at, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    if (status.st_uid, status.st_gid) != (0, 0) {
+        fchownat(at, name, Some(Uid::from_raw(0)), Some(Gid::from_raw(0)), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    }
+    Ok(())
+}
+
+fn remove_content(folder: BorrowedFd<'_>) -> io::Result<()> {
+    for name in names(folder)? {
+        match unlinkat(folder, name.as_c_str(), UnlinkatFlags::NoRemoveDir) {
+            Err(Errno::EISDIR) => {
+                remove_content(open_folder(folder, &name)?.as_fd())?;
+                unlinkat(folder, name.as_c_str(), UnlinkatFlags::RemoveDir)?;
+            }
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
+fn remove(place: &Place<'_>) -> io::Result<()> {
+    let spot = match spot(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        spot => spot?,
+    };
+    let Some(name) = spot.name else { return Err(Errno::EBUSY.into()) };
+    match unlinkat(&spot.folder, name.as_os_str(), UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(Errno::EISDIR) => {
+            let folder = open_folder(spot.folder.as_fd(), &CString::new(name.as_encoded_bytes())?)?;
+            remove_content(folder.as_fd())?;
+            Ok(unlinkat(&spot.folder, name.as_os_str(), UnlinkatFlags::RemoveDir)?)
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn names(folder: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
+    let mut dir = Dir::from_fd(open_folder(folder, c".")?)?;
+    let names = dir.iter().map(|entry| Ok(entry?.file_name().to_owned())).collect::<nix::Result<Vec<CString>>>()?;
+    Ok(names.into_iter().filter(|name| name.as_c_str() != c"." && name.as_c_str() != c"..").collect())
+}
+
+fn open_folder(at: BorrowedFd<'_>, name: &CStr) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(at, name, flags, Mode::empty())
+}
+
+fn kind_at(at: BorrowedFd<'_>, name: &OsStr) -> nix::Result<Option<SFlag>> {
+    match fstatat(at, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(status) => Ok(Some(SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT)),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Opens the folder that a path leads to.
+fn folder(place: &Place<'_>) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let inside = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    openat2(place.root, place.path, OpenHow::new().flags(flags).resolve(inside))
+}
+
+/// Opens the folder that holds the last name of a path.
+fn spot(place: &Place<'_>) -> io::Result<Spot> {
+    let path = clean(place.path);
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let folder = folder(&Place { path: parent, ..*place })?;
+    Ok(Spot { folder, name: path.file_name().map(OsStr::to_owned) })
+}
+
+/// Returns the path without `.`, double slashes and a slash at the end; `..` stays for the kernel.
+fn clean(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != Component::CurDir).collect()
+}
+
+/// Follows the link that a path may end with, and the next ones.
+fn resolved(place: &Place<'_>) -> io::Result<PathBuf> {
+    let mut path = clean(place.path);
+    for _ in 0..MOST_LINKS {
+        let Spot { folder, name } = spot(&Place { path: &path, ..*place })?;
+        let Some(name) = name else { return Ok(path) };
+        match readlinkat(&folder, name.as_os_str()) {
+            Ok(link) => path = path.parent().unwrap_or(Path::new("/")).join(link),
+            Err(Errno::EINVAL) => return Ok(path),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Err(Errno::ELOOP.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Copies within one folder that is the root of both sides.
+    fn copied(dir: &Path, from: &str, to: &str, options: CopyOptions) -> io::Result<()> {
+        let root = File::open(dir).unwrap();
+        let place = |path| Place { root: root.as_fd(), path: Path::new(path) };
+        copy(&place(from), &place(to), CopyOptions { archive: true, ..options })
+    }
+
+    fn world() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("a/sub")).unwrap();
+        fs::create_dir_all(dir.path().join("b/a")).unwrap();
+        fs::write(dir.path().join("a/file"), "new").unwrap();
+        fs::write(dir.path().join("b/a/file"), "old").unwrap();
+        fs::write(dir.path().join("b/a/kept"), "kept").unwrap();
+        dir
+    }
+
+    fn read(dir: &Path, path: &str) -> String {
+        fs::read_to_string(dir.join(path)).unwrap_or_default()
+    }
+
+    #[test]
+    fn files_and_folders_go_where_docker_puts_them() {
+        let dir = world();
+        let at = dir.path();
+        copied(at, "/a/file", "/c", CopyOptions::default()).unwrap();
+        copied(at, "/a/file", "/b", CopyOptions::default()).unwrap();
+        copied(at, "/a", "/d", CopyOptions::default()).unwrap();
+        copied(at, "/a", "/b", CopyOptions::default()).unwrap();
+        copied(at, "/a/.", "/e", CopyOptions::default()).unwrap();
+        assert_eq!(["c", "b/file", "d/file", "b/a/file", "e/file"].map(|path| read(at, path)), ["new"; 5]);
+        assert_eq!(read(at, "b/a/kept"), "kept");
+        assert!(at.join("d/sub").is_dir());
+        for (from, to) in [("/absent", "/x"), ("/a/file", "/absent/"), ("/a/file", "/no/x"), ("/a", "/c")] {
+            assert!(copied(at, from, to, CopyOptions::default()).is_err(), "{from} {to}");
+        }
+        let left =
+            fs::read_dir(at).unwrap().filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+        assert_eq!(left.count(), 0, "nothing half made is left");
+    }
+
+    #[test]
+    fn links_lead_nowhere_outside() {
+        let dir = world();
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "x").unwrap();
+        symlink(outside.path(), dir.path().join("door")).unwrap();
+        symlink(outside.path().join("secret"), dir.path().join("key")).unwrap();
+        let follow = CopyOptions { follow: true, ..CopyOptions::default() };
+        assert!(copied(dir.path(), "/key", "/out", follow).is_err());
+        assert!(copied(dir.path(), "/a/file", "/door/file", CopyOptions::default()).is_err());
+        assert!(!outside.path().join("file").exists());
+        copied(dir.path(), "/key", "/out", CopyOptions::default()).unwrap();
+        assert!(dir.path().join("out").is_symlink(), "a link is copied as a link");
+    }
+}

@@ -1,0 +1,321 @@
+//! Commands and monitors that are killed or meet each other: the same command again converges, and nothing is lost or doubled.
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::harness::{Scenario, eventually};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A database with a probe, two replicas that wait for it, a volume, a secret.
+const SHOP: &str = r#"
+services:
+  db:
+    image: busybox:1
+    command: sh -c "touch /data/ready; exec sleep 1000"
+    stop_grace_period: 0s
+    volumes: ["data:/data"]
+    secrets: [word]
+    healthcheck: {test: [CMD, test, -e, /data/ready], interval: 100ms, retries: 50}
+  web:
+    image: busybox:1
+    command: sleep 1000
+    stop_grace_period: 0s
+    scale: 2
+    environment: {LEVEL: low}
+    depends_on: {db: {condition: service_healthy}}
+volumes: {data: {}}
+secrets: {word: {environment: WORD}}
+"#;
+
+/// Returns the names of the project's containers that run, each as often as it is there.
+fn running(project: &Scenario) -> Vec<String> {
+    let shown = project.run(["ps", "--format", "{{.Names}}"]).ok();
+    let mut names: Vec<String> = shown.stdout.lines().map(|name| name.replace(project.project(), "")).collect();
+    names.sort();
+    names
+}
+
+fn monitor_of(project: &Scenario, container: &str) -> i32 {
+    let id = project.inspect(container)["Id"].as_str().expect("it has an id").to_owned();
+    let state = std::fs::read(project.root().join("containers").join(id).join("state.json")).expect("it has a state");
+    let state: serde_json::Value = serde_json::from_slice(&state).expect("it is JSON");
+    i32::try_from(state["monitor"]["pid"].as_i64().expect("it has a monitor")).expect("a pid fits")
+}
+
+fn kill_now(pid: i32) {
+    kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it lives");
+}
+
+/// Kills `verb` once it has told of `steps` steps; returns whether there were so many.
+fn killed_after(project: &Scenario, verb: &[&str], steps: usize) -> bool {
+    let mut command = project.command(verb.iter());
+    command.env("WORD", "secret");
+    let running = crate::harness::Running::start(command, project.directory());
+    let told = || running.stderr().lines().filter(|line| line.starts_with(" ✔") || line.starts_with(" …")).count();
+    eventually("it goes on or ends", LIMIT, || match running.has_ended() || told() >= steps {
+        true => Ok(()),
+        false => Err("it waits"),
+    });
+    let ended = running.has_ended();
+    running.signal_if_alive(Signal::SIGKILL);
+    !ended
+}
+
+fn up(project: &Scenario) {
+    let mut command = project.command(["up", "-d"]);
+    command.env("WORD", "secret");
+    project.finish(command).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn up_and_down_killed_after_any_step_converge_when_they_are_called_again() {
+    let project = Scenario::new("kill -9 at each step of the plan");
+    project.file("compose.yaml", SHOP);
+    up(&project); // what is pulled is pulled
+    project.run(["down", "-v"]).ok();
+    for steps in 0.. {
+        let goes_on = killed_after(&project, &["up", "-d"], steps);
+        up(&project);
+        assert_eq!(running(&project), ["-db-1", "-web-1", "-web-2"], "after {steps} steps");
+        killed_after(&project, &["down", "-v"], steps);
+        project.run(["down", "-v"]).ok();
+        project.leaves_nothing();
+        if !goes_on {
+            return assert!(steps > 5, "the plan has more steps than {steps}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_recreation_killed_after_any_step_ends_with_one_new_container_each() {
+    let project = Scenario::new("a replacement must not be lost between the old and the new one");
+    project.file("compose.yaml", SHOP);
+    up(&project);
+    for steps in 0..6 {
+        let (old, new) = if steps % 2 == 0 { ("LEVEL: low", "LEVEL: high") } else { ("LEVEL: high", "LEVEL: low") };
+        project.edit("compose.yaml", old, new);
+        killed_after(&project, &["up", "-d"], steps);
+        up(&project);
+        assert_eq!(running(&project), ["-db-1", "-web-1", "-web-2"], "after {steps} steps");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn two_ups_of_one_project_make_one_project_and_the_second_says_for_whom_it_waits() {
+    let project = Scenario::new("neither doubled nor failed");
+    let slow = "    image: busybox:1\n    command: [sh, -c, 'trap \"\" TERM; while :; do sleep 1; done']\n";
+    project
+        .file("compose.yaml", &format!("services:\n  web:\n{slow}    stop_grace_period: 3s\n    labels: {{a: b}}\n"));
+    project.run(["up", "-d"]).ok();
+    project.edit("compose.yaml", "a: b", "a: c");
+    let first = project.start(["up", "-d"]);
+    eventually("the first one stops the old container", LIMIT, || {
+        if first.stderr().contains("stop") { Ok(()) } else { Err(first.stderr()) }
+    });
+    project.run(["up", "-d"]).ok().says(["wait for process", "lighter up -d", project.project()]);
+    first.finish(LIMIT).ok();
+    assert_eq!(running(&project), ["-web-1"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn waiting_for_a_container_keeps_nobody_from_the_project() {
+    let project = Scenario::new("the turn is given up while a health check takes its time");
+    let check = "    healthcheck: {test: [CMD, 'false'], interval: 1s, start_period: 1h}\n";
+    let text = "services:\n  a:\n    image: busybox:1\n    command: sleep 1000\n    stop_grace_period: 0s\n";
+    project.file("compose.yaml", &format!("{text}{check}"));
+    let up = project.start(["up", "--wait"]);
+    eventually("it waits", LIMIT, || if up.stderr().contains("is healthy") { Ok(()) } else { Err(up.stderr()) });
+    let down = project.run(["down"]).ok();
+    assert!(!down.stderr.contains("wait for process"), "{down}");
+    up.finish(LIMIT).code(1).says(["a-1"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn two_projects_do_not_wait_for_each_other() {
+    let project = Scenario::new("another project is nobody's business");
+    let slow = "services: {web: {image: 'busybox:1', command: [sh, -c, 'trap \"\" TERM; while :; do sleep 1; done'], stop_grace_period: 5s}}\n";
+    project.file("compose.yaml", slow).file("other.yaml", "name: e2e-other\nservices: {web: {image: 'busybox:1'}}\n");
+    project.run(["up", "-d"]).ok();
+    let down = project.start(["down"]);
+    eventually("it stops", LIMIT, || if down.stderr().contains("stop") { Ok(()) } else { Err(down.stderr()) });
+    let other = project.run(["-f", "other.yaml", "up", "--no-start"]).ok();
+    assert!(!other.stderr.contains("wait for"), "{other}");
+    down.finish(LIMIT).ok();
+    project.run(["-f", "other.yaml", "down"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_killed_monitor_is_replaced_and_no_line_of_its_container_is_lost() {
+    let project = Scenario::new("the container is not the monitor's to take along");
+    let script = "i=0; while [ $i -lt 200 ]; do i=$((i+1)); printf 'line '; sleep 0.005; echo $i; done; sleep 1000";
+    project.run(["run", "--detach", "--name", "c", "busybox:1", "sh", "-c", script]).ok();
+    let init = project.pid("c");
+    for _ in 0..5 {
+        kill_now(monitor_of(&project, "c"));
+        project.run(["ps"]).ok(); // any command sees to it
+        assert_eq!(project.pid("c"), init);
+    }
+    eventually("all lines are there", LIMIT, || {
+        let logs = project.run(["logs", "c"]).ok();
+        if logs.stdout.ends_with("line 200\n") { Ok(()) } else { Err(logs.stdout) }
+    });
+    let expected: String = (1..=200).map(|number| format!("line {number}\n")).collect();
+    assert_eq!(project.run(["logs", "c"]).ok().stdout, expected);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_container_that_waits_for_its_next_start_gets_it_although_its_monitor_was_killed() {
+    let project = Scenario::new("a restart policy outlives the process that keeps it");
+    let run =
+        ["run", "--detach", "--name", "c", "--restart", "always", "busybox:1", "sh", "-c", "echo started; exit 1"];
+    project.run(run).ok();
+    eventually("it waits between two starts", LIMIT, || {
+        let status = project.inspect("c")["State"]["Status"].clone();
+        if status == "restarting" { Ok(()) } else { Err(status) }
+    });
+    let starts = || project.run(["logs", "c"]).ok().stdout.lines().count();
+    kill_now(monitor_of(&project, "c"));
+    let before = starts(); // the command that asks has made another monitor
+    eventually("it starts again", LIMIT, || if starts() > before + 1 { Ok(()) } else { Err(starts()) });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn restarts_back_off_and_a_stop_by_the_user_ends_them() {
+    let project = Scenario::new("Docker's pauses: 100 ms, 200 ms, 400 ms …");
+    let script = "cat /proc/uptime; exit 1";
+    project.run(["run", "-d", "--name", "c", "--restart", "on-failure:4", "busybox:1", "sh", "-c", script]).ok();
+    project.run(["wait", "c"]).ok();
+    let logs = project.run(["logs", "c"]).ok();
+    let times: Vec<f64> = logs.stdout.split_whitespace().step_by(2).map(|time| time.parse().unwrap_or(0.0)).collect();
+    assert_eq!(times.len(), 5, "one start and four by the policy: {times:?}");
+    let pauses: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(pauses.iter().zip([0.1, 0.2, 0.4, 0.8]).all(|(pause, least)| *pause >= least), "{pauses:?}");
+    assert_eq!(project.inspect("c")["RestartCount"], 4);
+
+    project.run(["run", "-d", "--name", "d", "--restart", "always", "busybox:1", "sh", "-c", "exit 1"]).ok();
+    project.run(["stop", "d"]).ok();
+    assert_eq!(project.inspect("d")["State"]["Status"], "exited");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_probe_that_times_out_ends_with_all_that_it_has_started() {
+    let project = Scenario::new("a hanging probe must not fill the container with processes");
+    let probe = "sleep 777 & setsid sleep 777 & sleep 777";
+    let run = ["run", "-d", "--name", "c", "--health-interval", "100ms", "--health-timeout", "300ms"];
+    let rest = ["--health-retries", "2", "--health-cmd", probe, "busybox:1", "sleep", "1000"];
+    project.run(run.into_iter().chain(rest)).ok();
+    eventually("it is unhealthy", LIMIT, || {
+        let health = project.inspect("c")["State"]["Health"].clone();
+        if health["Status"] == "unhealthy" { Ok(()) } else { Err(health) }
+    });
+    let sleeping = || project.run(["top", "c"]).ok().stdout.lines().filter(|line| line.contains("sleep 777")).count();
+    // between two probes there is none
+    eventually("no process of a probe is left", LIMIT, || if sleeping() == 0 { Ok(()) } else { Err(sleeping()) });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_container_that_is_well_is_healthy_at_once_and_not_after_an_interval() {
+    let project = Scenario::new("a chain of dependents must not wait for clocks");
+    let run = ["run", "-d", "--name", "c", "--health-interval", "1h", "--health-cmd", "true"];
+    project.run(run.into_iter().chain(["busybox:1", "sleep", "1000"])).ok();
+    eventually("it is healthy", Duration::from_secs(10), || {
+        let health = project.inspect("c")["State"]["Health"]["Status"].clone();
+        if health == "healthy" { Ok(()) } else { Err(health) }
+    });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn after_the_host_has_gone_down_each_restart_policy_does_what_dockers_does() {
+    let project = Scenario::new("a reboot is no user's stop");
+    let run = |name: &str, policy: &str, script: &str| {
+        project.run(["run", "-d", "--name", name, "--restart", policy, "busybox:1", "sh", "-c", script]).ok();
+    };
+    let lasting = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
+    for policy in ["no", "always", "unless-stopped", "on-failure"] {
+        run(policy, policy, lasting);
+    }
+    for policy in ["always", "unless-stopped", "on-failure"] {
+        let name = format!("stopped-{policy}");
+        run(&name, policy, lasting);
+        project.run(["stop", &name]).ok();
+    }
+    run("failed", "on-failure:1", "exit 3");
+    project.run(["wait", "failed"]).ok();
+    project.run(["boot", "stop"]).ok();
+    assert_eq!(running(&project), Vec::<String>::new());
+    project.run(["boot"]).ok();
+    assert_eq!(running(&project), ["always", "on-failure", "stopped-always", "unless-stopped"]);
+    // once a boot: what a user stops from now on stays stopped
+    project.run(["stop", "always"]).ok();
+    project.run(["boot"]).ok().says(["nothing to do"]);
+    assert_eq!(running(&project), ["on-failure", "stopped-always", "unless-stopped"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn boot_enable_writes_what_each_init_reads_and_disable_takes_it_back() {
+    let project = Scenario::new("nobody wants to write units by hand");
+    let root = project.directory().join("sysroot");
+    for level in [0, 2, 3, 6] {
+        std::fs::create_dir_all(root.join(format!("etc/rc{level}.d"))).expect("the folder is ours");
+    }
+    let root_argument = root.to_str().expect("the path is text");
+    for (init, file, link) in [
+        (
+            "systemd",
+            "etc/systemd/system/lighter-boot.service",
+            "etc/systemd/system/multi-user.target.wants/lighter-boot.service",
+        ),
+        ("openrc", "etc/init.d/lighter", "etc/runlevels/default/lighter"),
+        ("sysv", "etc/init.d/lighter", "etc/rc2.d/S99lighter"),
+    ] {
+        let boot = |verb: &str| project.run(["boot", verb, "--init", init, "--sysroot", root_argument]);
+        boot("status").code(1);
+        boot("enable").ok();
+        let text = std::fs::read_to_string(root.join(file)).expect("it was written");
+        assert!(text.contains(&format!("--root {}", project.root().display())), "{text}");
+        assert!(root.join(link).is_symlink(), "{link}");
+        boot("status").code(0);
+        boot("disable").ok();
+        assert!(!root.join(file).exists() && !root.join(link).is_symlink());
+        boot("disable").ok();
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_plan_is_written_shown_and_applied_to_what_it_was_made_for() {
+    let project = Scenario::new("who reviews a plan wants that plan to be done, and no other");
+    project.file("compose.yaml", SHOP);
+    let with_word = |arguments: &[&str]| {
+        let mut command = project.command(arguments.iter());
+        command.env("WORD", "secret");
+        project.finish(command)
+    };
+    let planned = with_word(&["plan", "-o", "plan.json"]).ok();
+    assert!(planned.stdout.contains("create volume") && planned.stdout.contains("needed by web"), "{planned}");
+    assert_eq!(running(&project), Vec::<String>::new());
+    let mode = std::fs::metadata(project.folder().join("plan.json")).expect("it was written");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+    project.run(["apply", "plan.json"]).ok();
+    assert_eq!(running(&project), ["-db-1", "-web-1", "-web-2"]);
+    assert_eq!(with_word(&["plan"]).ok().text(), "nothing to do");
+    project.run(["apply", "plan.json"]).code(1).says(["has changed since"]);
+    project.file("plan.json", "{}").run(["apply", "plan.json"]).code(1).says(["no plan"]);
+    project.edit("compose.yaml", "LEVEL: low", "LEVEL: high");
+    with_word(&["up", "-d", "--explain-plan"]).ok().says(["environment.LEVEL `low` → `high`"]);
+}
