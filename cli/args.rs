@@ -113,6 +113,9 @@ pub(crate) enum Verb {
     Rm(verbs::rm::RmArgs),
     Inspect(verbs::inspect::InspectArgs),
     Port(verbs::port::PortArgs),
+    Build(Box<verbs::build::BuildArgs>),
+    #[command(subcommand)]
+    Builder(verbs::builder::BuilderVerb),
     Pull(verbs::pull::PullArgs),
     Push(verbs::push::PushArgs),
     Login(verbs::login::LoginArgs),

@@ -2,6 +2,8 @@
 
 pub(crate) mod attach;
 pub(crate) mod boot;
+pub(crate) mod build;
+pub(crate) mod builder;
 pub(crate) mod commit;
 pub(crate) mod completion;
 pub(crate) mod compose;
@@ -80,6 +82,8 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Rm(args) => done(rm::run(ctx, &args)),
         Verb::Inspect(args) => done(inspect::run(ctx, &args)),
         Verb::Port(args) => done(port::run(ctx, &args)),
+        Verb::Build(args) => build::run(ctx, &args),
+        Verb::Builder(verb) => builder::run(ctx, verb),
         Verb::Pull(args) => done(pull::run(ctx, &args)),
         Verb::Push(args) => done(push::run(ctx, &args)),
         Verb::Login(args) => done(login::run(ctx, &args)),

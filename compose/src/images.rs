@@ -94,8 +94,8 @@ pub fn find(project: &Project, services: &[String], engine: &Engine) -> Result<I
 fn missing(wanted: &Wanted) -> Fault {
     let Wanted { service, reference, .. } = wanted;
     let fault = match wanted.is_built {
-        true => Diagnostic::error(format!("service `{service}` needs `build`, which is not supported by lighter yet"))
-            .hint(format!("an image named `{reference}` in the store is used as it is")),
+        true => Diagnostic::error(format!("image `{reference}` of service `{service}` is not built"))
+            .hint("build it: lighter compose build"),
         false => Diagnostic::error(format!("image `{reference}` of service `{service}` is not in the store")),
     };
     Box::new(match &wanted.at {

@@ -61,7 +61,9 @@ impl Engine {
     /// Anonymous volumes without a name get one.
     pub fn create(&self, mut spec: ContainerSpec) -> Result<Container, CreateError> {
         check(&spec)?;
-        if let Some(image) = self.images().find(&spec.image.id).map_err(InstallError::from)? {
+        if spec.layers.is_none()
+            && let Some(image) = self.images().find(&spec.image.id).map_err(InstallError::from)?
+        {
             self.images().complete(image, &Silent)?;
         }
         for mount in &mut spec.mounts {

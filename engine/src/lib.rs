@@ -22,6 +22,7 @@
 
 mod attach;
 mod boot;
+mod build;
 mod check;
 mod commit;
 mod container;
@@ -64,6 +65,7 @@ mod watch;
 use std::path::PathBuf;
 
 pub use attach::{AttachClient, Frame, FrameReader, write_frame};
+pub use build::{BuildSession, BuildSessionError};
 pub use check::{CheckError, Checked};
 pub use commit::{CommitError, CommitOptions};
 pub use container::Container;

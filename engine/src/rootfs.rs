@@ -15,6 +15,7 @@ use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
 
 use crate::layout::ContainerPaths;
 use crate::runtime::trace::{self, Effect, Target};
+use crate::spec::LayerStack;
 
 /// Why there is no root filesystem.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +82,13 @@ pub(crate) fn mount(paths: &ContainerPaths, store: &Store, image: &Image) -> Res
         }
         Err(error) => Err(error),
     }
+}
+
+/// Mounts the root filesystem of a step of a build, which needs overlayfs: its changes are what the step is run for.
+pub(crate) fn mount_stack(paths: &ContainerPaths, layers: &LayerStack) -> Result<Mounted, RootfsError> {
+    let failed = |source| RootfsError::Copy { act: "set owner and mode of", path: paths.upper(), source };
+    adopt_root(layers.root.as_deref(), &paths.upper()).map_err(failed)?;
+    Ok(Mounted { path: mount_overlay(paths, &layers.lowers)?, warning: None })
 }
 
 fn cost(copied: Copied, source: &io::Error) -> String {

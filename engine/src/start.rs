@@ -118,6 +118,7 @@ impl Engine {
             self.recover_one(&id)?;
         }
         self.recover_strays();
+        self.recover_builds();
         Ok(())
     }
 

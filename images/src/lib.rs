@@ -11,6 +11,7 @@
 //! ```
 
 pub mod archive;
+pub mod build;
 mod content;
 pub mod derive;
 pub mod digest;

@@ -4,9 +4,13 @@
 //! a registry on 127.0.0.1:5000, a data root, a run directory (see [`harness::Scenario`]). They need root and the images of
 //! `tests/images/build.sh`; `make test` sees to both.
 
+#[path = "../build/mod.rs"]
+mod build_suite;
 mod harness;
 
 mod archive;
+mod build;
+mod build_cases;
 mod commit;
 mod containers;
 mod dependencies;

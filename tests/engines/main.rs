@@ -5,9 +5,12 @@
 //! containers may leave anything. What an engine shows is compared with what it shows when runc runs its containers. The tests
 //! need root and the images of `tests/images/build.sh`.
 
+#[path = "../build/mod.rs"]
+mod build_suite;
 mod harness;
 
 mod archives;
+mod build;
 mod exec;
 mod exit_codes;
 mod lifecycle;

@@ -13,7 +13,7 @@ use crate::error::Failure;
 
 /// What has been heard.
 #[derive(Clone)]
-pub(super) struct Interrupt {
+pub(crate) struct Interrupt {
     heard: Arc<Heard>,
 }
 
@@ -26,7 +26,7 @@ struct Heard {
 }
 
 /// Starts to listen. Call it before any other thread is started, as those inherit what is blocked.
-pub(super) fn listen() -> Result<Interrupt, Failure> {
+pub(crate) fn listen() -> Result<Interrupt, Failure> {
     let mut set = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         set.add(signal);
@@ -49,17 +49,17 @@ pub(super) fn listen() -> Result<Interrupt, Failure> {
 
 impl Interrupt {
     /// Returns a flag that is set by the first signal.
-    pub(super) fn flag(&self) -> &AtomicBool {
+    pub(crate) fn flag(&self) -> &AtomicBool {
         &self.heard.flag
     }
 
     /// Returns how many signals there were.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.heard.count.load(Ordering::SeqCst)
     }
 
     /// Waits until there were at least `count` signals.
-    pub(super) fn wait_for(&self, count: usize) {
+    pub(crate) fn wait_for(&self, count: usize) {
         let mut guard = self.heard.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         while self.count() < count {
             guard = self.heard.changed.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner);

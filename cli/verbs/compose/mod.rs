@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod attach;
+pub(crate) mod build;
 pub(crate) mod config;
 pub(crate) mod cp;
 pub(crate) mod create;
@@ -10,7 +11,7 @@ pub(crate) mod events;
 pub(crate) mod exec;
 mod foreground;
 pub(crate) mod images;
-mod interrupt;
+pub(crate) mod interrupt;
 pub(crate) mod kill;
 pub(crate) mod logs;
 pub(crate) mod ls;
@@ -62,6 +63,7 @@ pub(crate) struct ComposeArgs {
 #[derive(clap::Subcommand)]
 pub(crate) enum ComposeVerb {
     Up(up::UpArgs),
+    Build(build::BuildArgs),
     Down(down::DownArgs),
     Config(config::ConfigArgs),
     Ps(ps::PsArgs),
@@ -100,6 +102,7 @@ pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure>
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
     match args.verb {
         ComposeVerb::Up(args) => up::up(ctx, &project, &args),
+        ComposeVerb::Build(args) => done(build::run(ctx, &project, &args)),
         ComposeVerb::Down(args) => done(down::down(ctx, &project, &args)),
         ComposeVerb::Config(args) => done(config::show(ctx, &project, &args)),
         ComposeVerb::Ps(args) => done(ps::run(ctx, &project, &args)),

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use lighter_compose::observe;
 use lighter_compose::plan::PlanRecord;
@@ -28,7 +29,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PlanArgs) -> Resu
     let options = up::options(&args.up)?;
     let project = load_services(ctx, project, &args.up.services)?.project;
     let engine = ctx.recovered_engine()?;
-    let services = up::fetch(ctx, &engine, &project, &args.up, &options)?;
+    let services = up::fetch(ctx, &engine, &project, &args.up, (&options, &AtomicBool::new(false)))?;
     let _turn = outcome::turn(ctx, &engine, &project.name)?;
     let plan = up::plan(&engine, &project, &services, &options)?;
     let Some(output) = &args.output else { return outcome::show_plan(ctx, &plan) };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use super::config::load_services;
 use super::foreground::{self, Ending, Foreground};
 use super::outcome::Until;
 use super::pull::Pulling;
-use super::{interrupt, outcome, pull, select};
+use super::{build, interrupt, outcome, pull, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
@@ -65,6 +66,15 @@ pub(crate) struct UpArgs {
     /// When to pull images, instead of what the file says: `always`, `missing`, `never`, `daily`, `every_12h`
     #[arg(long, value_name = "POLICY")]
     pub(super) pull: Option<PullPolicy>,
+    /// Build the images of services that have a `build`, even if they are here
+    #[arg(long, conflicts_with = "no_build")]
+    pub(super) build: bool,
+    /// Build nothing, even if an image is missing
+    #[arg(long)]
+    pub(super) no_build: bool,
+    /// No progress of builds
+    #[arg(long)]
+    pub(super) quiet_build: bool,
     /// No progress of pulls
     #[arg(long)]
     pub(super) quiet_pull: bool,
@@ -123,7 +133,7 @@ pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<
     let attached = attached(&project, args)?;
     let engine = ctx.recovered_engine()?;
     let begun = Timestamp::now();
-    let services = fetch(ctx, &engine, &project, args, &options)?;
+    let services = fetch(ctx, &engine, &project, args, (&options, interrupt.flag()))?;
     let turn = outcome::turn_until(ctx, &engine, &project.name, interrupt.flag())?;
     let plan = plan(&engine, &project, &services, &options)?;
     if args.dry_run || ctx.manner.dry_run {
@@ -190,13 +200,17 @@ pub(super) fn fetch(
     engine: &Engine,
     project: &Project,
     args: &UpArgs,
-    options: &UpOptions,
+    (options, cancelled): (&UpOptions, &AtomicBool),
 ) -> Result<Vec<String>, Failure> {
     if let Some(refusal) = project.refusals.first() {
         return Err(Failure::diagnostics(vec![refusal.clone()]));
     }
     let services =
         selection::select(project, &options.services, !options.no_deps).map_err(|fault| outcome::fault(*fault))?;
+    if !args.no_build && !args.dry_run && !ctx.manner.dry_run {
+        let how = build::Building { all: args.build, quiet: args.quiet_build, cancelled };
+        build::missing(ctx, engine, project, &services, &how)?;
+    }
     let pulling = Pulling { services: &services, policy: args.pull, quiet: args.quiet_pull };
     pull::missing(ctx, engine, project, &pulling)?;
     Ok(services)

@@ -6,6 +6,7 @@ mod rule;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
 use lighter_compose::model::{WatchAction, WatchRule};
 use lighter_compose::{Project, observe, plan};
@@ -82,7 +83,7 @@ fn watched<'a>(project: &'a Project, services: &[String]) -> Result<Vec<Watched<
 fn start(ctx: &Context, engine: &Engine, project: &Project, args: &WatchArgs) -> Result<(), Failure> {
     let up = UpArgs { services: args.services.clone(), quiet_pull: args.quiet, ..UpArgs::default() };
     let options = up::options(&up)?;
-    let services = up::fetch(ctx, engine, project, &up, &options)?;
+    let services = up::fetch(ctx, engine, project, &up, (&options, &AtomicBool::new(false)))?;
     let turn = outcome::turn(ctx, engine, &project.name)?;
     let plan = up::plan(engine, project, &services, &options)?;
     outcome::apply_plan(ctx, engine, &turn, &plan)

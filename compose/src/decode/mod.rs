@@ -3,6 +3,7 @@
 //! Runs in the command; pure. What the document may say and lighter cannot do, or what means nothing to the kernel (an
 //! address that is none), is not an error here but a refusal: `config` shows it, whatever makes containers stops at it.
 
+mod build;
 mod develop;
 mod endpoint;
 mod file_object;

@@ -1,5 +1,7 @@
 //! Limits of a service, from its own keys and from `deploy.resources`.
 
+use std::collections::BTreeMap;
+
 use super::reader::{Reader, flag, size, text};
 use crate::model::{NanoCpus, Resources, Ulimit};
 use crate::yaml::{Entry, Node, Value};
@@ -13,7 +15,6 @@ pub(super) fn read(service: &Node, path: &str, reader: &mut Reader) -> Resources
     };
     let cpus = service.get("cpus").or_else(|| limits.and_then(|limits| limits.get("cpus")));
     let pids = service.get("pids_limit").or_else(|| limits.and_then(|limits| limits.get("pids")));
-    let ulimits = service.get("ulimits").map_or(&[][..], Node::entries);
     Resources {
         cpus: reader.parse(cpus, &format!("{path}.cpus"), "a number of processors", nano_cpus),
         cpu_shares: reader.number(service.get("cpu_shares"), &format!("{path}.cpu_shares")),
@@ -27,8 +28,14 @@ pub(super) fn read(service: &Node, path: &str, reader: &mut Reader) -> Resources
         oom_score_adj: reader.number(service.get("oom_score_adj"), &format!("{path}.oom_score_adj")),
         oom_kill_disable: flag(service, "oom_kill_disable"),
         shm_size: size(service, "shm_size"),
-        ulimits: ulimits.iter().filter_map(|entry| Some((entry.key.clone(), ulimit(entry, path, reader)?))).collect(),
+        ulimits: ulimits(service, path, reader),
     }
+}
+
+/// Reads `ulimits` of a service or of a build.
+pub(super) fn ulimits(node: &Node, path: &str, reader: &mut Reader) -> BTreeMap<String, Ulimit> {
+    let entries = node.get("ulimits").map_or(&[][..], Node::entries);
+    entries.iter().filter_map(|entry| Some((entry.key.clone(), ulimit(entry, path, reader)?))).collect()
 }
 
 fn nano_cpus(text: &str) -> Option<NanoCpus> {

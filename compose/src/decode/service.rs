@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::reader::{Reader, pairs, text, texts};
 use super::{
-    develop, endpoint, file_object, healthcheck, isolation, logging, mount, port, process, resources, restart,
+    build, develop, endpoint, file_object, healthcheck, isolation, logging, mount, port, process, resources, restart,
 };
-use crate::model::{Build, Condition, Dependency, Service};
+use crate::model::{Condition, Dependency, Service};
 use crate::yaml::Node;
 
 pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
@@ -19,7 +19,7 @@ pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
         replicas: replicas.unwrap_or(1),
         profiles: texts(node, "profiles"),
         image: text(node, "image"),
-        build: node.get("build").map(build),
+        build: node.get("build").map(|own| build::read(own, &path, reader)),
         pull_policy: reader
             .parse(node.get("pull_policy"), &format!("{path}.pull_policy"), "a pull policy", |text| text.parse().ok())
             .unwrap_or_default(),
@@ -43,10 +43,6 @@ pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
         watch: develop::read(node),
         document: node.clone(),
     }
-}
-
-fn build(node: &Node) -> Build {
-    Build { context: text(node, "context").unwrap_or_default(), dockerfile: text(node, "dockerfile") }
 }
 
 fn depends_on(node: &Node) -> BTreeMap<String, Dependency> {

@@ -3,6 +3,7 @@
 //! Runs in the command. Nothing here is text to be read again: durations, sizes, addresses and ports are types, defaults
 //! are filled in, paths are absolute. Where a value stood in a file is asked of [`Project::span`].
 
+mod build;
 mod dependency;
 mod develop;
 mod endpoint;
@@ -20,6 +21,7 @@ mod restart;
 mod service;
 mod volume;
 
+pub use build::Build;
 pub use dependency::{Condition, Dependency};
 pub use develop::{WatchAction, WatchRule};
 pub use endpoint::{Endpoint, ExtraHost, HostAddress, NetworkMode, Networking};
@@ -34,5 +36,5 @@ pub use process::{DEFAULT_STOP_GRACE, Process};
 pub use project::Project;
 pub use resources::{NanoCpus, Resources, Ulimit};
 pub use restart::RestartPolicy;
-pub use service::{Build, PullPolicy, Service};
+pub use service::{PullPolicy, Service};
 pub use volume::Volume;

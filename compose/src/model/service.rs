@@ -3,21 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Condition, Dependency, FileGrant, Healthcheck, Isolation, Logging, Mount, Networking, Port, Process, Resources,
-    RestartPolicy, WatchRule,
+    Build, Condition, Dependency, FileGrant, Healthcheck, Isolation, Logging, Mount, Networking, Port, Process,
+    Resources, RestartPolicy, WatchRule,
 };
 use crate::yaml::Node;
 
 pub use lighter_engine::images::pull::PullPolicy;
-
-/// `build`, as far as it is needed to say that an image would have to be built.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Build {
-    /// An absolute folder, or a URL.
-    pub context: String,
-    /// The Dockerfile below the context.
-    pub dockerfile: Option<String>,
-}
 
 /// One entry of `services`.
 #[derive(Debug, Clone)]

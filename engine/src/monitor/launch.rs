@@ -328,6 +328,9 @@ fn cgroup_path(id: &str, spec: &ContainerSpec) -> String {
 }
 
 fn mount_rootfs(engine: &Engine, paths: &ContainerPaths, spec: &ContainerSpec) -> Result<Mounted, LaunchError> {
+    if let Some(layers) = &spec.layers {
+        return Ok(rootfs::mount_stack(paths, layers)?);
+    }
     let image = engine.images().find(&spec.image.id)?;
     let image = image.ok_or_else(|| LaunchError::NoImage(spec.image.reference.clone()))?;
     Ok(rootfs::mount(paths, engine.images(), &image)?)

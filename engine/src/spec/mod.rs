@@ -21,6 +21,7 @@ pub use resources::Resources;
 pub use restart::{RestartPolicy, UnknownRestartPolicy};
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,15 @@ pub struct ImageSource {
     pub id: String,
 }
 
+/// Layers that a container stands on instead of an image's: those of an image that is being built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerStack {
+    /// The layers' directories, topmost first; at least one.
+    pub lowers: Vec<PathBuf>,
+    /// The directory whose owner and mode the root has; `None` = root's, 0755.
+    pub root: Option<PathBuf>,
+}
+
 /// Everything that defines a container.
 ///
 /// `command` and `entrypoint` are already joined with the image's: `args` is the argument vector to execute.
@@ -51,6 +61,9 @@ pub struct ContainerSpec {
     pub name: String,
     /// Where the root filesystem comes from.
     pub image: ImageSource,
+    /// Takes the place of the image's layers; `None` = the image's own.
+    #[serde(default)]
+    pub layers: Option<LayerStack>,
     /// The program and its arguments; not empty.
     pub args: Vec<String>,
     /// How many of `args` come from the entrypoint (for display only).
@@ -170,6 +183,7 @@ impl ContainerSpec {
         Self {
             name,
             image,
+            layers: None,
             args,
             entrypoint_len: 0,
             env: Vec::new(),

@@ -35,11 +35,11 @@ pub struct Description {
 
 /// The layer that is new.
 #[derive(Debug)]
-pub(super) struct NewLayer {
-    pub(super) blob: Digest,
-    pub(super) diff_id: Digest,
-    pub(super) size: u64,
-    pub(super) compression: Compression,
+pub(crate) struct NewLayer {
+    pub(crate) blob: Digest,
+    pub(crate) diff_id: Digest,
+    pub(crate) size: u64,
+    pub(crate) compression: Compression,
 }
 
 /// Describes `base` with another layer, or with none.

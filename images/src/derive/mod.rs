@@ -34,7 +34,7 @@ use crate::progress::Silent;
 use crate::reference::Reference;
 use crate::store::{Assembled, Image, Store, StoreError};
 
-use self::document::NewLayer;
+pub(crate) use self::document::NewLayer;
 
 /// Why an image could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +85,8 @@ pub fn archive(directory: OwnedFd, out: impl Write) -> Result<u64, DiffError> {
 /// # Errors
 /// [`DeriveError`].
 pub fn commit(store: &Store, base: &Image, upper: Upper<'_>, description: &Description) -> Result<Image, DeriveError> {
-    let layer = written(store, base, upper)?;
+    let keys: Vec<_> = base.layers.iter().map(|key| key.digest().clone()).collect();
+    let layer = written(store, &keys, upper)?;
     let new = document::derived(store, base, description, layer.as_ref().map(|(_, layer)| layer))?;
     enter(store, new, layer.map(|(content, layer)| (content, layer.compression)), description.name.as_ref())
 }
@@ -113,14 +114,17 @@ pub fn import(
 }
 
 /// Writes the changes as a compressed layer; `None` if there are none.
-fn written(store: &Store, base: &Image, upper: Upper<'_>) -> Result<Option<(Content, NewLayer)>, DeriveError> {
+pub(crate) fn written(
+    store: &Store,
+    below: &[Digest],
+    upper: Upper<'_>,
+) -> Result<Option<(Content, NewLayer)>, DeriveError> {
     let keep = |source| DeriveError::Archive { act: "keep", source };
     let read = |source| DeriveError::Archive { act: "compare the image with", source };
     let file = BufWriter::new(Hashing::new(store.blobs().spool()?));
     // The lowest level: a layer is written once and read by few, and the disk is not what is slow.
     let mut plain = Hashing::new(GzEncoder::new(file, flate2::Compression::fast()));
-    let keys: Vec<_> = base.layers.iter().map(|key| key.digest().clone()).collect();
-    let below = if upper.is_copy { Some(store.layer_directories().below(&keys).map_err(read)?) } else { None };
+    let below = if upper.is_copy { Some(store.layer_directories().below(below).map_err(read)?) } else { None };
     let selection = Selection { form: Form::Layer, placeholders: upper.placeholders, below: below.as_ref() };
     let entries = write_directory(upper.directory, &selection, BufWriter::with_capacity(128 * 1024, &mut plain))?;
     if entries == 0 {

@@ -16,7 +16,6 @@ pub use pipeline::CorruptBlob;
 pub(crate) use pipeline::{Expected, Job, Outcome, PipelineError, Source, run, verify};
 pub(crate) use tar::{Entry, Kind, Reader, Timestamp, Writer};
 pub use unpack::Copied;
-pub(crate) use unpack::{Below, Unpacked, clean, flatten};
-
-#[cfg(fuzzing)]
-pub(crate) use unpack::unpack;
+pub(crate) use unpack::{
+    Attributes, Below, Unpacked, clean, flatten, is_opaque, kind, open_directory, restorable_xattrs, status, unpack,
+};

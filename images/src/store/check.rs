@@ -125,7 +125,7 @@ impl Store {
         let living = lease::living(&self.leases())?;
         drop(lock);
         let mut report = Report::default();
-        let wanted = self.wanted(&index, &mut report);
+        let mut wanted = self.wanted(&index, &mut report);
         for (digest, (size, images)) in &wanted.blobs {
             report.blobs += 1;
             match self.verify(digest, *size) {
@@ -146,6 +146,7 @@ impl Store {
         // While an image cannot be read, it might need anything.
         let knows_all =
             report.foreign.is_empty() && !report.faults.iter().any(|fault| matches!(fault, Fault::Image { .. }));
+        wanted.needs.layers.extend(crate::build::cached_layers(&self.root)?);
         report.leftovers = self.leftovers(&living, knows_all.then_some(&wanted.needs))?;
         report.faults.sort();
         Ok(report)

@@ -13,12 +13,12 @@ use nix::fcntl::{Flock, FlockArg};
 use super::error::{Context, StoreError};
 
 /// Makes a directory for root alone, and those above it; one that exists is left as it is.
-pub(super) fn ensure_directory(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn ensure_directory(path: &Path) -> Result<(), StoreError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).context("create directory", path)
 }
 
 /// Replaces `path` by a file with `content`: temporary file, fsync, rename, fsync of the directory.
-pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     let temporary = directory.join(format!(".new-{}", random_name()));
     let write = || -> io::Result<()> {
@@ -35,7 +35,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), StoreError> {
 }
 
 /// Reads a file of at most `limit` bytes; `None` if there is none.
-pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         result => result.context("open", path)?,
@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreErro
 }
 
 /// Removes a file; one that is gone already is as good.
-pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context("remove", path),
         _ => Ok(()),
@@ -57,12 +57,12 @@ pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Removes a directory and what is in it, however deep, following no link; one that is gone already is as good.
-pub(super) fn remove_tree(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn remove_tree(path: &Path) -> Result<(), StoreError> {
     crate::remove_tree::remove_tree(path).context("remove", path)
 }
 
 /// Lists the names in a directory; those that are no UTF-8 are none of ours.
-pub(super) fn names(path: &Path) -> Result<Vec<String>, StoreError> {
+pub(crate) fn names(path: &Path) -> Result<Vec<String>, StoreError> {
     let mut names = Vec::new();
     for entry in fs::read_dir(path).context("list", path)? {
         names.extend(entry.context("list", path)?.file_name().into_string().ok());
@@ -71,14 +71,14 @@ pub(super) fn names(path: &Path) -> Result<Vec<String>, StoreError> {
 }
 
 /// Opens (and makes) a file to lock.
-pub(super) fn open_lock_file(path: &Path) -> Result<File, StoreError> {
+pub(crate) fn open_lock_file(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options.open(path).context("open", path)
 }
 
 /// Waits for the lock of an open file: flock(2), which ends with the process whatever happens to it.
-pub(super) fn lock(file: File, path: &Path) -> Result<Flock<File>, StoreError> {
+pub(crate) fn lock(file: File, path: &Path) -> Result<Flock<File>, StoreError> {
     let mut file = file;
     loop {
         match Flock::lock(file, FlockArg::LockExclusive) {
@@ -90,7 +90,7 @@ pub(super) fn lock(file: File, path: &Path) -> Result<Flock<File>, StoreError> {
 }
 
 /// Takes the lock of a file unless somebody has it, or the file is gone.
-pub(super) fn try_lock(path: &Path) -> Result<Option<Flock<File>>, StoreError> {
+pub(crate) fn try_lock(path: &Path) -> Result<Option<Flock<File>>, StoreError> {
     match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         file => match Flock::lock(file.context("open", path)?, FlockArg::LockExclusiveNonblock) {
@@ -102,7 +102,7 @@ pub(super) fn try_lock(path: &Path) -> Result<Option<Flock<File>>, StoreError> {
 }
 
 /// Returns a name that nobody else uses: 64 random bits.
-pub(super) fn random_name() -> String {
+pub(crate) fn random_name() -> String {
     // Without random numbers (a kernel just booted), the process and a counter are unique on this host.
     static COUNTER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     let count = COUNTER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -97,7 +97,7 @@ impl Layers {
     }
 
     /// Returns the files of a layer.
-    pub(super) fn files_of(&self, key: &Digest) -> PathBuf {
+    pub(crate) fn files_of(&self, key: &Digest) -> PathBuf {
         self.path.join(key.hex()).join("fs")
     }
 
@@ -206,6 +206,11 @@ pub(crate) struct Staging {
 }
 
 impl Staging {
+    /// Returns where it is: `fs/` in it becomes the layer's, the rest must be gone by then.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Opens the directory for the files.
     pub(crate) fn root(&self) -> Result<OwnedFd, StoreError> {
         let path = self.path.join("fs");

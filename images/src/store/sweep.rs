@@ -39,6 +39,7 @@ impl Store {
         let mut swept = Swept::default();
         self.sweep_staging(&living, &mut swept)?;
         let mut needs = living.needs;
+        needs.layers.extend(crate::build::cached_layers(&self.root)?);
         for entry in &index.manifests {
             match self.needs(entry) {
                 Ok(entry_needs) => needs.extend(entry_needs),

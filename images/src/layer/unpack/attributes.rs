@@ -15,12 +15,12 @@ use super::super::tar::{Entry, Timestamp};
 use crate::sys::xattr;
 
 /// What a layer says about an entry besides its kind and content.
-pub(super) struct Attributes<'a> {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) mode: u32,
-    pub(super) mtime: Timestamp,
-    pub(super) xattrs: &'a [(Vec<u8>, Vec<u8>)],
+pub(crate) struct Attributes<'a> {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) mode: u32,
+    pub(crate) mtime: Timestamp,
+    pub(crate) xattrs: &'a [(Vec<u8>, Vec<u8>)],
 }
 
 impl<'a> Attributes<'a> {
@@ -37,21 +37,21 @@ impl<'a> Attributes<'a> {
     }
 
     /// Applies everything to an open regular file.
-    pub(super) fn apply_to_file(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn apply_to_file(&self, file: BorrowedFd<'_>) -> io::Result<()> {
         self.apply_but_times(file)?;
         let time = time_spec(self.mtime);
         Ok(futimens(file, &time, &time)?)
     }
 
     /// Applies everything but the times, which a directory gets when nothing is made in it any more.
-    pub(super) fn apply_but_times(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn apply_but_times(&self, file: BorrowedFd<'_>) -> io::Result<()> {
         fchown(file, Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.gid)))?;
         fchmod(file, Mode::from_bits_truncate(self.mode))?;
         self.set_xattrs(|name, value| xattr::set(file, name, value))
     }
 
     /// Applies everything to `name` in `parent`, which is a symbolic link, a device or a pipe and must not be opened.
-    pub(super) fn apply_at(&self, parent: BorrowedFd<'_>, name: &[u8], is_symlink: bool) -> io::Result<()> {
+    pub(crate) fn apply_at(&self, parent: BorrowedFd<'_>, name: &[u8], is_symlink: bool) -> io::Result<()> {
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
         fchownat(parent, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)?;
         if !is_symlink {

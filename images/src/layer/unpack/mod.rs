@@ -17,7 +17,7 @@ mod times;
 mod tree;
 mod walk;
 
-pub(crate) use attributes::restorable_xattrs;
+pub(crate) use attributes::{Attributes, restorable_xattrs};
 pub(crate) use below::{Below, BelowError, Found};
 pub use flatten::Copied;
 pub(crate) use flatten::flatten;
@@ -33,7 +33,7 @@ use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{Mode, SFlag, mkdirat};
 use nix::unistd::linkat;
 
-use self::attributes::{Attributes, set_times};
+use self::attributes::set_times;
 use self::path::Target;
 use self::place::WriteError;
 use self::times::Times;

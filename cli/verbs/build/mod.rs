@@ -1,0 +1,115 @@
+//! `lighter build`
+
+mod context;
+mod flags;
+mod outcome;
+mod output;
+mod request;
+mod shell;
+
+use std::process::ExitCode;
+
+use lighter_engine::images::build::{self, Builder, Cache};
+use lighter_engine::{Engine, images};
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ui::build_progress;
+use crate::verbs::compose::interrupt;
+
+pub(crate) use context::Source;
+pub(crate) use flags::BuildFlags;
+pub(crate) use outcome::check;
+pub(crate) use request::place_of;
+
+/// Largest cache that a build leaves behind: what was used longest ago goes first.
+///
+/// 20 GiB: some dozens of images; `builder prune --keep-storage` makes it smaller.
+const LARGEST_CACHE: u64 = 20 << 30;
+
+/// Build an image from a Dockerfile
+#[derive(clap::Args)]
+pub(crate) struct BuildArgs {
+    /// Context: a folder, `-` for a tar or a Dockerfile on stdin, or the URL of a tar
+    context: String,
+    #[command(flatten)]
+    flags: BuildFlags,
+}
+
+pub(crate) fn run(ctx: &Context, args: &BuildArgs) -> Result<ExitCode, Failure> {
+    let interrupt = interrupt::listen()?;
+    let engine = ctx.recovered_engine()?;
+    let source = Source::find(ctx, &engine, &args.context, args.flags.file.as_deref())?;
+    let job = Job::new(ctx, &args.flags, source)?;
+    if args.flags.check {
+        return outcome::check(ctx, &job.request);
+    }
+    match job.run(ctx, &engine, interrupt.flag()) {
+        Ok(id) => {
+            if args.flags.quiet
+                && let Some(id) = id
+            {
+                ctx.ui.line(id)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(stopped) => stopped.explain(ctx, &engine, args.flags.debug_shell),
+    }
+}
+
+/// A build with everything it needs.
+pub(crate) struct Job {
+    pub(crate) request: build::BuildRequest,
+    pub(crate) names: Vec<images::reference::Reference>,
+    outputs: Vec<output::Output>,
+    caches: Vec<std::path::PathBuf>,
+    pub(crate) style: build_progress::Style,
+    files: output::Files,
+    /// The folder that the context may be in, kept as long as the build runs.
+    _source: Source,
+}
+
+impl Job {
+    /// Reads the flags; nothing is built yet.
+    pub(crate) fn new(ctx: &Context, flags: &BuildFlags, source: Source) -> Result<Job, Failure> {
+        let request = request::request(ctx, flags, &source)?;
+        let names = flags.tags.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>()?;
+        let style = if flags.quiet { Some("quiet") } else { flags.progress.as_deref() };
+        let style = style.or(ctx.variable("BUILDKIT_PROGRESS")).unwrap_or("auto");
+        let folder = &ctx.invocation.working_directory;
+        Ok(Job {
+            request,
+            outputs: output::outputs(flags, folder)?,
+            caches: request::cache_targets(flags, folder)?,
+            names,
+            style: build_progress::Style::of(style, ctx.ui.interactive)?,
+            files: output::Files { id: flags.iidfile.clone(), metadata: flags.metadata_file.clone() },
+            _source: source,
+        })
+    }
+
+    /// Builds, and makes what is wanted of the result; returns the image's id, if there is one.
+    pub(crate) fn run(
+        &self,
+        ctx: &Context,
+        engine: &Engine,
+        cancelled: &std::sync::atomic::AtomicBool,
+    ) -> Result<Option<String>, outcome::Stopped> {
+        let cache = Cache::open(engine.layout().root())?;
+        let session = engine.begin_build()?;
+        let progress = self.style.progress();
+        let with =
+            Builder { store: engine.images(), cache: &cache, runner: &session, progress: progress.as_ref(), cancelled };
+        let built = build::build(with, &self.request)?;
+        for folder in &self.caches {
+            built.export_cache(folder)?;
+        }
+        let id = output::make(ctx, engine, &built, self)?;
+        drop(built);
+        let pruned = cache.prune(build::CacheFilter { unused_for: None, keep: Some(LARGEST_CACHE) })?;
+        if !pruned.is_empty() {
+            engine.images().prune(&|_| false)?;
+        }
+        Ok(id)
+    }
+}

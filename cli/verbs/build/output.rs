@@ -1,0 +1,156 @@
+//! What is made of a build's result.
+
+use std::path::{Path, PathBuf};
+
+use lighter_engine::Engine;
+use lighter_engine::images::archive::{self, ArchiveFormat, SaveOptions};
+use lighter_engine::images::build::Built;
+use lighter_engine::images::push::push;
+use lighter_engine::images::reference::Reference;
+use lighter_engine::images::store::Image;
+use serde_json::json;
+
+use super::request::fields;
+use super::{BuildFlags, Job};
+use crate::context::Context;
+use crate::error::Failure;
+use crate::ui::progress;
+use crate::verbs::output as file;
+
+/// One thing to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Output {
+    /// An image in the store, under these names besides `--tag`'s, and perhaps pushed.
+    Image { names: Vec<String>, pushes: bool },
+    /// An archive of the image; `None` is stdout.
+    Archive { is_oci: bool, path: Option<PathBuf> },
+    /// The files.
+    Folder(PathBuf),
+    /// The files in an archive; `None` is stdout.
+    Tar(Option<PathBuf>),
+}
+
+/// Files that say what was built.
+pub(super) struct Files {
+    pub(super) id: Option<PathBuf>,
+    pub(super) metadata: Option<PathBuf>,
+}
+
+/// Reads `--output`, `--load` and `--push`; an image in the store is what is made if nothing is said.
+pub(super) fn outputs(flags: &BuildFlags, here: &Path) -> Result<Vec<Output>, Failure> {
+    let mut outputs = flags.output.iter().map(|text| output(text, here)).collect::<Result<Vec<_>, _>>()?;
+    if flags.push {
+        outputs.push(Output::Image { names: Vec::new(), pushes: true });
+    }
+    if flags.load || outputs.is_empty() {
+        outputs.push(Output::Image { names: Vec::new(), pushes: false });
+    }
+    Ok(outputs)
+}
+
+fn output(text: &str, here: &Path) -> Result<Output, Failure> {
+    let path = |text: &str| if text == "-" { None } else { Some(here.join(text)) };
+    if !text.contains('=') {
+        return Ok(path(text).map_or(Output::Tar(None), Output::Folder));
+    }
+    let fields = fields(text);
+    let wrong = |why: &str| Failure::text(format!("--output `{text}`: {why}"));
+    let destination = fields.get("dest").copied();
+    let names = fields.get("name").map(|name| vec![(*name).to_owned()]).unwrap_or_default();
+    match fields.get("type").copied().unwrap_or("local") {
+        "image" => Ok(Output::Image { names, pushes: fields.get("push").is_some_and(|value| *value == "true") }),
+        "registry" => Ok(Output::Image { names, pushes: true }),
+        "docker" if destination.is_none() => Ok(Output::Image { names, pushes: false }),
+        kind @ ("docker" | "oci") => Ok(Output::Archive { is_oci: kind == "oci", path: destination.and_then(path) }),
+        "local" => match destination.map(path) {
+            Some(Some(folder)) => Ok(Output::Folder(folder)),
+            _ => Err(wrong("`dest=FOLDER` is missing")),
+        },
+        "tar" => Ok(Output::Tar(destination.and_then(path))),
+        other => Err(wrong(&format!("there is no type `{other}`"))),
+    }
+}
+
+/// Makes everything; returns the id of the image, if one was made.
+pub(super) fn make(ctx: &Context, engine: &Engine, built: &Built<'_>, job: &Job) -> Result<Option<String>, Failure> {
+    let mut made: Option<Image> = None;
+    for output in &job.outputs {
+        match output {
+            Output::Folder(folder) => built.export_files(folder)?,
+            Output::Tar(path) => file::write(path.as_deref(), |out| Ok(built.export_archive(out)?))?,
+            Output::Image { names, pushes } => {
+                let mut all = job.names.clone();
+                all.extend(names.iter().map(|name| name.parse()).collect::<Result<Vec<Reference>, _>>()?);
+                let image = built.publish(&all)?;
+                if *pushes {
+                    push_all(ctx, engine, &all)?;
+                }
+                made = Some(image);
+            }
+            Output::Archive { is_oci, path } => {
+                let image = built.publish(&job.names)?;
+                let format = if *is_oci { ArchiveFormat::Oci } else { ArchiveFormat::Docker };
+                let mut names: Vec<String> = job.names.iter().map(Reference::familiar).collect();
+                if names.is_empty() {
+                    names.push(image.id.to_string());
+                }
+                let options = SaveOptions { format, platform: None };
+                file::write(path.as_deref(), |out| Ok(archive::save(engine.images(), &names, &options, out)?))?;
+                made = Some(image);
+            }
+        }
+    }
+    if let Some(image) = &made {
+        write_files(job, image)?;
+    }
+    Ok(made.map(|image| image.id.to_string()))
+}
+
+fn push_all(ctx: &Context, engine: &Engine, names: &[Reference]) -> Result<(), Failure> {
+    if names.is_empty() {
+        return Err(Failure::text("an image without a name cannot be pushed: use --tag"));
+    }
+    let options = ctx.push_options(None)?;
+    for name in names {
+        let progress = progress::of(progress::Style::Auto, ctx.ui.interactive);
+        push(engine.images(), name, &options, progress.as_ref())?;
+    }
+    Ok(())
+}
+
+fn write_files(job: &Job, image: &Image) -> Result<(), Failure> {
+    let write = |path: &PathBuf, text: String| {
+        std::fs::write(path, text).map_err(|error| Failure::text(format!("write `{}`: {error}", path.display())))
+    };
+    if let Some(path) = &job.files.id {
+        write(path, image.id.to_string())?;
+    }
+    if let Some(path) = &job.files.metadata {
+        let names: Vec<String> = job.names.iter().map(ToString::to_string).collect();
+        let metadata = json!({
+            "containerimage.config.digest": image.id.to_string(),
+            "containerimage.digest": image.manifest.to_string(),
+            "image.name": names.join(","),
+        });
+        write(path, format!("{metadata:#}\n"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_have_a_long_and_a_short_form() {
+        let here = Path::new("/here");
+        let read = |text: &str| output(text, here).map_err(|failure| failure.to_string());
+        assert_eq!(read("out"), Ok(Output::Folder("/here/out".into())));
+        assert_eq!(read("-"), Ok(Output::Tar(None)));
+        assert_eq!(read("type=tar,dest=x.tar"), Ok(Output::Tar(Some("/here/x.tar".into()))));
+        assert_eq!(read("type=oci,dest=-"), Ok(Output::Archive { is_oci: true, path: None }));
+        assert_eq!(read("type=docker"), Ok(Output::Image { names: vec![], pushes: false }));
+        assert_eq!(read("type=image,name=a,push=true"), Ok(Output::Image { names: vec!["a".into()], pushes: true }));
+        assert!(read("type=local").is_err() && read("type=x,dest=y").is_err());
+    }
+}

@@ -1,0 +1,88 @@
+//! Contexts that are no folder of this host: an archive on stdin or from a server, or a Dockerfile alone.
+//!
+//! Runs in the shell command's process.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+
+use super::copying::archive_compression;
+use super::error::{BuildError, StepError};
+use super::fetch;
+use crate::layer::{Below, Reader, unpack};
+use crate::registry::Access;
+use crate::store::{Lease, Needs, Staging, Store};
+
+/// Largest Dockerfile that comes without a context, in bytes.
+const LARGEST_TEXT: u64 = 16 << 20;
+
+/// What came in place of a folder.
+#[derive(Debug)]
+pub enum ContextInput {
+    /// An archive of files.
+    Archive(UnpackedContext),
+    /// Anything else: the text of a Dockerfile.
+    Text(String),
+}
+
+/// An unpacked archive; removed when dropped, or after this process was killed by whoever builds next.
+#[derive(Debug)]
+pub struct UnpackedContext {
+    staging: Staging,
+    _lease: Lease,
+}
+
+impl UnpackedContext {
+    /// Returns the folder with the files.
+    pub fn folder(&self) -> PathBuf {
+        self.staging.path().join("fs")
+    }
+}
+
+/// Reads a context from a stream.
+///
+/// # Errors
+/// [`BuildError::Publish`] if it can be neither read nor kept.
+pub fn read_context(store: &Store, mut input: impl Read) -> Result<ContextInput, BuildError> {
+    let failed = || StepError::io("read the context");
+    let mut file = store.blobs().spool().map_err(StepError::from)?;
+    io::copy(&mut input, &mut file).map_err(failed())?;
+    file.seek(SeekFrom::Start(0)).map_err(failed())?;
+    Ok(of_file(store, file)?)
+}
+
+/// Downloads a context.
+///
+/// # Errors
+/// As [`read_context`]; a git repository is refused.
+pub fn download_context(store: &Store, url: &str, access: &Access) -> Result<ContextInput, BuildError> {
+    if fetch::is_git(url) {
+        let why = format!("context `{url}`: git repositories are not supported: clone it, and build the folder");
+        return Err(StepError::Refused(why).into());
+    }
+    let file = store.blobs().spool().map_err(StepError::from)?;
+    Ok(of_file(store, fetch::fetch(url, access, file)?.file)?)
+}
+
+/// Tells whether a context is something to download.
+pub fn is_remote(context: &str) -> bool {
+    fetch::is_url(context) || fetch::is_git(context)
+}
+
+fn of_file(store: &Store, mut file: File) -> Result<ContextInput, StepError> {
+    let failed = || StepError::io("unpack the context");
+    let Some(compression) = archive_compression(&mut file).map_err(failed())? else {
+        let mut text = Vec::new();
+        file.take(LARGEST_TEXT).read_to_end(&mut text).map_err(failed())?;
+        let text =
+            String::from_utf8(text).map_err(|_| StepError::Refused("the Dockerfile is no UTF-8 text".to_owned()))?;
+        return Ok(ContextInput::Text(text));
+    };
+    let (lease, _) = store.begin(&Needs::default())?;
+    let staging = store.layer_directories().stage(lease.name())?;
+    let plain = compression.reader(BufReader::new(file)).map_err(failed())?;
+    let mut archive = Reader::new(BufReader::with_capacity(128 * 1024, plain));
+    unpack(&mut archive, staging.root()?, &|| Ok(Below::Nothing))
+        .map_err(|error| failed()(io::Error::other(error.to_string())))?;
+    Ok(ContextInput::Archive(UnpackedContext { staging, _lease: lease }))
+}

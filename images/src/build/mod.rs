@@ -1,0 +1,131 @@
+//! Builds images from Dockerfiles, without a build daemon.
+//!
+//! Runs in the shell command's process, a thread for each stage that is needed. Parsing and planning are pure; steps that
+//! change files work in directories of the image store, and what they give is a layer of it. A RUN is handed to a
+//! [`StepRunner`]. Killed at any point, a build leaves what is done in the cache, and nothing else.
+//!
+//! ```text
+//! text ─ lexer ─▶ lines ─ parse ─▶ stages ─ graph ─▶ what is needed ─ stage, in parallel ─▶ state
+//!   step ─ key ─▶ cache? ─▶ overlay: copying, running ─▶ changes ─ layer ─▶ ROOT/layers, ROOT/build/steps
+//! state ─ publish ─▶ blobs, configuration, manifest ─▶ index
+//! ```
+
+mod cache;
+mod check;
+mod config;
+mod context;
+mod copying;
+mod error;
+mod expand;
+mod fault;
+mod fetch;
+mod graph;
+mod ignore;
+mod instruction;
+mod key;
+mod layer;
+mod lexer;
+mod mode;
+mod mount;
+mod output;
+mod owner;
+mod parse;
+mod path;
+mod pattern;
+mod place;
+mod portable;
+mod progress;
+mod publish;
+mod request;
+mod runner;
+mod running;
+mod scope;
+mod session;
+mod stage;
+mod state;
+mod tree;
+mod union;
+mod words;
+
+pub(crate) use cache::cached_layers;
+pub use cache::{Cache, CacheEntry, CacheFilter};
+pub use check::{Warning, check};
+pub use context::{ContextInput, UnpackedContext, download_context, is_remote, read_context};
+pub use error::{BuildError, FailedRun, StepError};
+pub use expand::ExpandError;
+pub use fault::{Fault, Problem};
+pub use pattern::PatternError;
+pub use progress::{BuildEvent, BuildProgress, Silent};
+pub use request::{Allowed, BuildRequest, NamedContext, Secret};
+pub use runner::{RunOptions, RunStep, StepMount, StepMountKind, StepNetwork, StepProcess, StepRunner};
+pub use session::Builder;
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use self::graph::Graph;
+use self::scope::Globals;
+use self::session::Build;
+use self::state::State;
+use crate::platform::Platform;
+use crate::reference::Reference;
+use crate::store::Image;
+
+/// A build that is done; what comes out of it is the caller's choice.
+pub struct Built<'a> {
+    build: Build<'a>,
+    state: Arc<State>,
+}
+
+/// Carries a build out.
+///
+/// # Errors
+/// [`BuildError`]. What steps gave before the failure is in the cache.
+pub fn build<'a>(with: Builder<'a>, request: &'a BuildRequest) -> Result<Built<'a>, BuildError> {
+    let fault = |fault: Fault| BuildError::Fault { file: request.file_name.clone(), fault: Box::new(fault) };
+    let file = parse::parse(&request.dockerfile).map_err(fault)?;
+    let host = Platform::host();
+    let target = request.platform.clone().unwrap_or_else(Platform::host);
+    let globals = Globals::new(&request.arguments, (&host, &target), &file.globals, file.escape)
+        .map_err(|(line, error)| fault(Problem::from(error).at(line)))?;
+    let is_context = |name: &str| request.contexts.contains_key(name);
+    let graph = Graph::new(&file, &globals, request.target.as_deref(), &is_context).map_err(fault)?;
+    let build = Build::new(with, request, file, globals, graph)?;
+    let state = build.run()?;
+    Ok(Built { build, state })
+}
+
+impl Built<'_> {
+    /// Lists the image under these names; without any it has its id only.
+    ///
+    /// # Errors
+    /// [`BuildError::Publish`].
+    pub fn publish(&self, names: &[Reference]) -> Result<Image, BuildError> {
+        Ok(publish::publish(&self.build, &self.state, names)?)
+    }
+
+    /// Copies the files into a folder.
+    ///
+    /// # Errors
+    /// [`BuildError::Publish`].
+    pub fn export_files(&self, folder: &Path) -> Result<(), BuildError> {
+        Ok(output::local(&self.build, &self.state, folder)?)
+    }
+
+    /// Writes the files as an archive.
+    ///
+    /// # Errors
+    /// [`BuildError::Publish`].
+    pub fn export_archive(&self, out: impl Write) -> Result<(), BuildError> {
+        Ok(output::tar(&self.build, &self.state, out)?)
+    }
+
+    /// Writes the steps that the result stands on into a folder, for another build's [`BuildRequest::cache_sources`].
+    ///
+    /// # Errors
+    /// [`BuildError::Publish`].
+    pub fn export_cache(&self, folder: &Path) -> Result<(), BuildError> {
+        Ok(portable::export(&self.build, folder)?)
+    }
+}
