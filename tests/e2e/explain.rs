@@ -109,7 +109,7 @@ fn a_start_is_told_from_the_command_to_the_program() {
     assert!(text(clone, "shell").contains("unshare --mount"), "{clone}");
     let network: Vec<&str> = effects(&steps, "network").iter().map(|step| text(step, "shell")).collect();
     let network = network.join("\n");
-    for part in ["type bridge", "type veth", "published '{ 127.0.0.1 . tcp . 8080 :", "route add default"] {
+    for part in ["type bridge", "type veth", "published '{ 127.0.0.1 . tcp . 8080 :", "route replace default"] {
         assert!(network.contains(part), "`{part}` in {network}");
     }
     let took = steps.iter().filter(|step| step["took_ns"].as_u64() > Some(0)).count();
