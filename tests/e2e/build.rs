@@ -112,7 +112,11 @@ fn a_killed_build_leaves_a_valid_cache_and_the_next_one_finishes_it() {
         });
         build.signal(Signal::SIGKILL);
         build.finish(BEGIN);
-        assert_eq!(world.run(["ps", "-aq"]).ok().stdout, "", "round {round}");
+        // The monitor of the step may be starting it just then; whoever comes next takes it away when that is over.
+        eventually("the step's container is gone", BEGIN, || {
+            let left = world.run(["ps", "-aq"]).ok().stdout;
+            if left.is_empty() { Ok(()) } else { Err(format!("round {round}: {left}")) }
+        });
         world.run(["system", "check", "--repair"]).ok();
     }
     world.run(["build", "-t", "mine", "."]).ok();
