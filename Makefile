@@ -18,9 +18,9 @@ demo: ## start examples/hits from a registry and show what to try (root)
 demo-down: ## stop and remove everything that `make demo` started
 	@LIGHTER=$(abspath $(TARGET_DIR))/release/lighter examples/demo.sh down
 
-test: ## format, lints, unit tests, root tests, end-to-end scenarios (root; well under an hour)
+test: ## format, lints, unit tests, root tests, end-to-end scenarios, a minute of fuzzing (root; well under an hour)
 	@.ci/packages.sh test
-	@$(MAKE) --no-print-directory images check unit root-tests
+	@$(MAKE) --no-print-directory images check unit root-tests fuzz
 
 images: ## build the test images from Debian packages (root; once, then cached)
 	@.ci/packages.sh images

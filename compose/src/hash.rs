@@ -45,9 +45,9 @@ fn hashed_document(service: &Service) -> Node {
 
 /// Returns the hash of a network, 64 hexadecimal digits.
 pub fn network_hash(network: &Network) -> String {
-    let Network { key: _, name, external, internal, subnet, gateway, mtu, labels } = network;
+    let Network { key: _, name, external, internal, driver, options, ipv4, ipv6, ranges, labels } = network;
     // Debug quotes texts and names absences, so that two different networks never read alike.
-    digest(&format!("{name:?} {external} {internal} {subnet:?} {gateway:?} {mtu:?} {labels:?}"))
+    digest(&format!("{name:?} {external} {internal} {driver:?} {options:?} {ipv4} {ipv6} {ranges:?} {labels:?}"))
 }
 
 /// Returns the hash of a volume, 64 hexadecimal digits.

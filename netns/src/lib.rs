@@ -46,7 +46,7 @@ pub use ipam::{Held, IpamError};
 pub use namespace::NamespaceError;
 pub use netlink::NetlinkError;
 pub use network::{Driver, Families, Network, NetworkSpec, Range, RangeSpec};
-pub use options::OptionError;
+pub use options::{OptionError, check_option};
 pub use pools::{Pool, PoolError};
 pub use ports::{Holder, PortError};
 pub use relay::Relay;

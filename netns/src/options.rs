@@ -60,6 +60,11 @@ pub(crate) struct Features {
     pub(crate) mode: Option<u16>,
 }
 
+/// Tells whether a network of this driver can have one option.
+pub fn check_option(driver: Driver, name: &str, value: &str) -> Result<(), OptionError> {
+    apply(driver, name, value, &mut Features::default())
+}
+
 /// Reads the options of a network.
 pub(crate) fn read(driver: Driver, options: &BTreeMap<String, String>) -> Result<Features, OptionError> {
     let mut features = Features::default();

@@ -166,3 +166,46 @@ fn nothing_is_written_to_tables_of_others_and_down_removes_ours() {
     assert_eq!(other(), before);
     load("delete table inet other");
 }
+
+#[test]
+#[ignore = "needs root"]
+fn a_compose_file_chooses_families_ranges_addresses_and_names() {
+    let project = Scenario::new("what a file says of a network must hold in the container");
+    project
+        .file(
+            "compose.yaml",
+            r#"
+services:
+  web:
+    image: busybox:1
+    init: true
+    command: sleep 1000
+    networks: {lan: {ipv4_address: 10.77.0.9, ipv6_address: 'fd00:77::9', interface_name: lan0, mac_address: '02:00:00:00:77:09'}}
+  app:
+    image: busybox:1
+    init: true
+    command: sleep 1000
+    links: ['web:database']
+    networks: [lan]
+networks:
+  lan:
+    enable_ipv6: true
+    ipam:
+      config:
+        - {subnet: 10.77.0.0/24, gateway: 10.77.0.200, ip_range: 10.77.0.128/25, aux_addresses: {printer: 10.77.0.128}}
+        - {subnet: 'fd00:77::/64'}
+"#,
+        )
+        .run(["up", "-d"])
+        .ok();
+    let inside = |service: &str, script: &str| project.run(["exec", service, "sh", "-c", script]).ok().stdout;
+    let web = inside("web", "ip addr show dev lan0; ip route");
+    for part in ["02:00:00:00:77:09", "inet 10.77.0.9/24", "inet6 fd00:77::9/64", "default via 10.77.0.200"] {
+        assert!(web.contains(part), "`{part}` in {web}");
+    }
+    let app = inside("app", "ip -o -4 addr show dev eth0");
+    // The first of the range is the printer's.
+    assert!(app.contains("inet 10.77.0.129/24"), "{app}");
+    inside("app", "ping -c 1 -W 5 database && ping -6 -c 1 -W 5 database");
+    assert!(!project.run(["exec", "web", "ping", "-c", "1", "database"]).succeeded(), "a link is its owner's alone");
+}

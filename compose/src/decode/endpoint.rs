@@ -17,6 +17,13 @@ pub(super) fn networking(service: &Node, path: &str, reader: &mut Reader) -> Net
                 reader.parse(Some(node), &format!("{path}.dns"), "an IP address", |text| text.parse().ok())
             })
             .collect(),
+        mac_address: reader.parse(
+            service.get("mac_address"),
+            &format!("{path}.mac_address"),
+            "a hardware address",
+            mac_address,
+        ),
+        links: ["links", "external_links"].into_iter().flat_map(|key| texts(service, key)).map(link).collect(),
         dns_search: texts(service, "dns_search"),
         dns_options: texts(service, "dns_opt"),
         extra_hosts: hosts
@@ -25,6 +32,14 @@ pub(super) fn networking(service: &Node, path: &str, reader: &mut Reader) -> Net
                 reader.parse(Some(node), &format!("{path}.extra_hosts"), "HOST=ADDRESS with an IP address", extra_host)
             })
             .collect(),
+    }
+}
+
+/// Reads `NAME` or `NAME:ALIAS`.
+fn link(text: String) -> (String, String) {
+    match text.split_once(':') {
+        Some((name, alias)) => (alias.to_owned(), name.to_owned()),
+        None => (text.clone(), text),
     }
 }
 
@@ -60,11 +75,22 @@ fn mode(service: &Node, path: &str, reader: &mut Reader) -> NetworkMode {
 
 fn endpoint(node: &Node, path: &str, reader: &mut Reader) -> Endpoint {
     let address = node.get("ipv4_address");
+    let address6 = node.get("ipv6_address");
     let mac = node.get("mac_address");
+    let link_local = node.get("link_local_ips").map_or(&[][..], Node::items);
     Endpoint {
         aliases: texts(node, "aliases"),
         ipv4_address: reader
             .parse(address, &format!("{path}.ipv4_address"), "an IPv4 address", |text| text.parse().ok()),
+        ipv6_address: reader
+            .parse(address6, &format!("{path}.ipv6_address"), "an IPv6 address", |text| text.parse().ok()),
+        link_local_ips: link_local
+            .iter()
+            .filter_map(|item| {
+                reader.parse(Some(item), &format!("{path}.link_local_ips"), "an IP address", |text| text.parse().ok())
+            })
+            .collect(),
+        interface_name: text(node, "interface_name"),
         mac_address: reader.parse(mac, &format!("{path}.mac_address"), "a hardware address", mac_address),
         priority: reader.number(node.get("priority"), &format!("{path}.priority")).unwrap_or(0),
         gw_priority: reader.number(node.get("gw_priority"), &format!("{path}.gw_priority")).unwrap_or(0),

@@ -232,9 +232,9 @@ fn objects_that_lighter_cannot_make_are_refused_unless_they_are_external() {
         loaded.project.refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
     assert_eq!(
-        refusal("networks: {n: {driver: macvlan, enable_ipv6: true}}\nvolumes: {vol: {driver_opts: {type: nfs}}}"),
-        "-:2:24: `networks.n.driver` `macvlan` is not supported by lighter: it has `bridge` only\n\
-         -:2:46: `networks.n.enable_ipv6: true` is not supported by lighter yet\n\
+        refusal("networks: {n: {driver: overlay, driver_opts: {x: y}}}\nvolumes: {vol: {driver_opts: {type: nfs}}}"),
+        "-:2:24: `networks.n.driver` must be `bridge`, `macvlan` or `ipvlan`, not `overlay`\n\
+         -:2:50: `networks.n.driver_opts`: option `x` of driver `bridge` is not supported\n\
          -:3:30: `volumes.vol.driver_opts`: volume option `device` is missing: type `nfs` has to be mounted from something"
     );
     assert_eq!(refusal("networks: {n: {external: true, driver: macvlan}}\nvolumes: {vol: {external: true}}"), "");

@@ -1,7 +1,7 @@
 //! How a service is connected: namespace, networks, names.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whose network namespace a service uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,12 @@ pub struct Endpoint {
     pub aliases: Vec<String>,
     /// A fixed address.
     pub ipv4_address: Option<Ipv4Addr>,
+    /// A fixed address.
+    pub ipv6_address: Option<Ipv6Addr>,
+    /// Further addresses of the link.
+    pub link_local_ips: Vec<IpAddr>,
+    /// The name of the interface in the container; [`None`] is `eth` and a number.
+    pub interface_name: Option<String>,
     /// A fixed hardware address.
     pub mac_address: Option<[u8; 6]>,
     /// Networks are attached from the highest to the lowest, equals by name.
@@ -66,6 +72,10 @@ pub struct Networking {
     pub dns_search: Vec<String>,
     /// Resolver options instead of the host's.
     pub dns_options: Vec<String>,
+    /// A fixed hardware address on the first network.
+    pub mac_address: Option<[u8; 6]>,
+    /// Further names for other containers that this one alone knows: name, and the other's own. Services before `external_links`.
+    pub links: Vec<(String, String)>,
     /// Further lines of `/etc/hosts`, in order.
     pub extra_hosts: Vec<ExtraHost>,
 }

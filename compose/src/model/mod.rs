@@ -30,7 +30,7 @@ pub use healthcheck::{Healthcheck, Probe};
 pub use isolation::{Device, Isolation, Namespace};
 pub use logging::Logging;
 pub use mount::{BindMount, Mount, MountKind, Propagation, TmpfsMount, VolumeMount};
-pub use network::Network;
+pub use network::{Network, Range};
 pub use port::{Port, PortRange, Protocol};
 pub use process::{DEFAULT_STOP_GRACE, Process};
 pub use project::Project;

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use lighter_engine::VolumeSpec;
-use lighter_engine::netns::{NetworkSpec, RangeSpec};
+use lighter_engine::netns::{Families, NetworkSpec, RangeSpec};
 
 use super::up::PlanError;
 use super::{ContainerRef, Op, Plan, StepId, Why};
 use crate::diagnostic::Diagnostic;
 use crate::hash;
-use crate::model::{Network, Project, Volume};
+use crate::model::{Network, Project, Range, Volume};
 use crate::names;
 use crate::observe::{Observed, ObservedNetwork};
 
@@ -38,9 +38,6 @@ pub(super) fn networks(
 ) -> Result<Made, PlanError> {
     let mut made = Made::new();
     for network in used_networks(project, services) {
-        if network.gateway.is_some() && network.subnet.is_none() {
-            return Err(gateway_without_subnet(project, network));
-        }
         let there = observed.networks.get(&network.name);
         match (there, network.external) {
             (None, true) => return Err(missing_external(project, "networks", &network.key, &network.name)),
@@ -74,28 +71,27 @@ fn used_networks<'a>(project: &'a Project, services: &[String]) -> Vec<&'a Netwo
 fn network_spec(project: &Project, network: &Network) -> NetworkSpec {
     let mut labels = network.labels.clone();
     labels.extend(object_labels(project, names::NETWORK, &network.key, hash::network_hash(network)));
-    let range = |subnet| RangeSpec {
-        gateway: network.gateway.map(Into::into),
-        reserved: fixed_addresses(project, &network.key),
-        ..RangeSpec::new(subnet)
+    let fixed = fixed_addresses(project, &network.key);
+    let range = |range: &Range| RangeSpec {
+        subnet: range.subnet,
+        gateway: range.gateway,
+        pool: range.pool,
+        reserved: {
+            let own = fixed.iter().filter(|(_, address)| range.subnet.contains(*address));
+            own.chain(&range.reserved).map(|(name, address)| (name.clone(), *address)).collect()
+        },
     };
     NetworkSpec {
         name: network.name.clone(),
-        ranges: network.subnet.map(|subnet| range(subnet.into())).into_iter().collect(),
+        driver: network.driver,
+        // Neither is refused where the file is read.
+        families: Families::of(network.ipv4, network.ipv6).unwrap_or_default(),
+        ranges: network.ranges.iter().map(range).collect(),
         internal: network.internal,
-        mtu: network.mtu,
         labels,
+        options: network.options.clone(),
         ..NetworkSpec::default()
     }
-}
-
-/// A gateway of a subnet that is chosen later would lie in it by chance alone.
-fn gateway_without_subnet(project: &Project, network: &Network) -> PlanError {
-    let fault = Diagnostic::error(format!("network `{}` has a gateway and no subnet it lies in", network.key));
-    PlanError::Invalid(Box::new(match project.span(&["networks", &network.key]) {
-        Some(span) => fault.at(&span),
-        None => fault,
-    }))
 }
 
 /// Returns the fixed addresses of services on a network: no other container is given one, not even before the service's own
@@ -103,7 +99,13 @@ fn gateway_without_subnet(project: &Project, network: &Network) -> PlanError {
 fn fixed_addresses(project: &Project, key: &str) -> BTreeMap<String, IpAddr> {
     let fixed = project.services.values().flat_map(|service| {
         let plugs = service.networking.attachments().into_iter().filter(|(network, _)| *network == key);
-        plugs.filter_map(|(_, endpoint)| Some((service.name.clone(), endpoint.ipv4_address?.into())))
+        plugs.flat_map(|(_, endpoint)| {
+            let addresses = [endpoint.ipv4_address.map(IpAddr::V4), endpoint.ipv6_address.map(IpAddr::V6)];
+            addresses.into_iter().flatten().map(|address| {
+                let family = if address.is_ipv4() { "" } else { " (IPv6)" };
+                (format!("{}{family}", service.name), address)
+            })
+        })
     });
     fixed.collect()
 }

@@ -53,8 +53,8 @@ static IPAM: Object = Object::new(&[
 static IPAM_POOL: Object = Object::new(&[
     Field::new("subnet", Shape::Text),
     Field::new("gateway", Shape::Text),
-    Field::new("ip_range", Shape::Text).refused(),
-    Field::new("aux_addresses", Shape::TextMap(Scalars::Text)).refused(),
+    Field::new("ip_range", Shape::Text),
+    Field::new("aux_addresses", Shape::TextMap(Scalars::Text)),
 ]);
 
 static VOLUME: Object = Object::new(&[

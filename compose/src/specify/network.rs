@@ -1,6 +1,6 @@
 //! Networks, ports and names.
 
-use lighter_engine::{Attachment, ContainerSpec, NetworkMode, PublishedPort};
+use lighter_engine::{Attachment, ContainerSpec, Link, NetworkMode, PublishedPort};
 
 use crate::model::{self, ExtraHost, HostAddress, Port, Project, Service};
 
@@ -21,6 +21,12 @@ pub(super) fn fill(spec: &mut ContainerSpec, project: &Project, service: &Servic
         // The id of a container of the project is filled in when it is there.
         model::NetworkMode::Service(name) | model::NetworkMode::Container(name) => NetworkMode::Container(name.clone()),
     };
+    if let NetworkMode::Bridge(attachments) = &mut spec.network
+        && let Some(first) = attachments.first_mut()
+    {
+        first.mac = first.mac.or(networking.mac_address);
+    }
+    spec.links = networking.links.iter().map(|(alias, target)| link(alias, target)).collect();
     spec.hostname = networking.hostname.clone();
     spec.domainname = networking.domainname.clone();
     spec.dns = networking.dns.clone();
@@ -39,18 +45,27 @@ fn attachments(project: &Project, service: &Service) -> Vec<Attachment> {
         network: project.networks.get(key).map(|network| network.name.clone()).unwrap_or_default(),
         aliases: [service.name.clone()].into_iter().chain(endpoint.aliases.iter().cloned()).collect(),
         address: endpoint.ipv4_address,
+        address6: endpoint.ipv6_address,
+        link_local: endpoint.link_local_ips.clone(),
+        interface: endpoint.interface_name.clone(),
         mac: endpoint.mac_address,
         gw_priority: endpoint.gw_priority,
-        ..Attachment::default()
     };
     service.networking.attachments().into_iter().map(attachment).collect()
+}
+
+fn link(alias: &str, target: &str) -> Link {
+    Link { alias: alias.to_owned(), target: target.to_owned() }
 }
 
 fn port(port: &Port) -> PublishedPort {
     PublishedPort {
         host_ip: port.host_ip,
         host_port: port.published.map(|range| range.first),
-        last_host_port: None,
+        last_host_port: port
+            .published
+            .map(|range| range.last)
+            .filter(|last| Some(*last) != port.published.map(|range| range.first)),
         target: port.target,
         protocol: port.protocol.word().to_owned(),
     }
