@@ -13,8 +13,7 @@ pub(crate) static FIELDS: Object = Object::new(&[
     Field::new("profiles", UNITED_TEXTS),
     Field::new("annotations", LABELS),
     Field::kept("attach", Shape::Boolean),
-    Field::kept("build", Shape::ShortOr("context", &build::FIELDS))
-        .meaningless("nothing is built, an image of its name in the store is used"),
+    Field::kept("build", Shape::ShortOr("context", &build::FIELDS)),
     Field::kept("develop", Shape::NullOr(&DEVELOP)),
     Field::kept("blkio_config", Shape::Object(&BLKIO)).refused(),
     Field::new("cap_add", UNITED_TEXTS),
