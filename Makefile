@@ -29,6 +29,7 @@ images: ## build the test images from Debian packages (root; once, then cached)
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@.ci/release.sh check
 	shellcheck .ci/run tests/images/recipes/* $$(git ls-files "*.sh")
 
 unit:

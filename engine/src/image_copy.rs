@@ -8,8 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use lighter_images::store::Image;
-use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, RenameFlags, ResolveFlag, openat2, renameat2};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
 use crate::volume::copy_up;
 use crate::{Engine, ViewError};
@@ -113,8 +112,8 @@ fn copy_into(parent: OwnedFd, name: Option<&std::ffi::OsStr>, staging: &Path, ta
         }
     };
     // A folder never takes the place of another; a file replaces a file.
-    match renameat2(AT_FDCWD, &copy, AT_FDCWD, target, RenameFlags::RENAME_NOREPLACE) {
-        Err(Errno::EEXIST | Errno::EINVAL) => fs::rename(&copy, target),
-        result => Ok(result?),
+    match crate::sys::rename_to_nothing(&copy, target) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EEXIST | libc::EINVAL)) => fs::rename(&copy, target),
+        result => result,
     }
 }

@@ -4,8 +4,11 @@
 pub(crate) mod overlay;
 pub(crate) mod xattr;
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Returns a close-on-exec copy of `fd` with a number of at least `lowest`: fcntl(2), F_DUPFD_CLOEXEC.
 pub(crate) fn duplicate_above(fd: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
@@ -28,6 +31,18 @@ pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     }
     // SAFETY: the descriptor is open (checked above), was placed there for us alone, and the caller takes it only once.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Renames `from` unless something has the name `to`: renameat2(2), RENAME_NOREPLACE. nix has it for glibc only.
+///
+/// EEXIST if something has, EINVAL if the file system cannot tell.
+pub(crate) fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
+    let [from, to] = [from, to].map(|path| CString::new(path.as_os_str().as_bytes()));
+    let (from, to, here) = (from?, to?, libc::AT_FDCWD);
+    // SAFETY: both paths are NUL-terminated and outlive the call, which only reads them.
+    let rc =
+        unsafe { libc::syscall(libc::SYS_renameat2, here, from.as_ptr(), here, to.as_ptr(), libc::RENAME_NOREPLACE) };
+    if rc < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Closes every descriptor from `first` on: close_range(2).
