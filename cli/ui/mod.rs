@@ -1,6 +1,7 @@
 //! What the user sees: tables, logs, progress, excerpts.
 
 pub(crate) mod build_progress;
+pub(crate) mod confirm;
 pub(crate) mod diagnostics;
 pub(crate) mod format;
 pub(crate) mod logs;

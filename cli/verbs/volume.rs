@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::target::last_of;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::ui::confirm;
 use crate::ui::format::{self, Format};
 
 /// Manage volumes
@@ -64,7 +65,7 @@ pub(crate) enum VolumeVerb {
         /// Named ones too
         #[arg(short, long)]
         all: bool,
-        /// Do not ask (lighter never does)
+        /// Do not ask
         #[arg(short, long)]
         force: bool,
         /// Only those that fit: label=NAME[=VALUE]
@@ -107,7 +108,14 @@ pub(crate) fn run(ctx: &Context, verb: &VolumeVerb) -> Result<(), Failure> {
             }
             last_of(failures, &ctx.ui)
         }
-        VolumeVerb::Prune { all, filter, .. } => prune(ctx, &engine, *all, filter),
+        VolumeVerb::Prune { all, force, filter } => {
+            let what = if *all { "all volumes" } else { "all anonymous volumes" };
+            let warning = format!("WARNING! This will remove {what} that no container has.");
+            match *force || confirm::ask(&ctx.ui, &warning)? {
+                true => prune(ctx, &engine, *all, filter),
+                false => Ok(()),
+            }
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable::{self, FileError};
 use crate::runtime::trace::{self, Effect};
-use crate::{Engine, MountKind, id};
+use crate::{Engine, id};
 
 pub(crate) use copy_up::copy_up;
 pub use options::{VolumeOptionError, check as check_volume_options};
@@ -204,11 +204,7 @@ impl Engine {
         let used: std::collections::BTreeSet<String> = self
             .containers()?
             .into_iter()
-            .flat_map(|container| container.spec.mounts)
-            .filter_map(|mount| match mount.kind {
-                MountKind::Volume { name, .. } => Some(name),
-                _ => None,
-            })
+            .flat_map(|container| container.spec.volumes().map(str::to_owned).collect::<Vec<_>>())
             .collect();
         let mut volumes = self.volumes()?;
         volumes.retain(|volume| !used.contains(&volume.name));
@@ -225,17 +221,15 @@ impl Engine {
     /// Unmounts the volumes of a container that has ended, as far as no other one that runs has them.
     pub(crate) fn release_volumes(&self, id: &str) -> Result<(), VolumeError> {
         let Some(container) = self.load(id)? else { return Ok(()) };
-        for mount in &container.spec.mounts {
-            let MountKind::Volume { name, .. } = &mount.kind else { continue };
+        for name in container.spec.volumes() {
             if self.volume(name)?.is_none_or(|volume| volume.options.is_empty()) {
                 continue;
             }
             let _lock = crate::Lock::take(&self.layout.lock("volumes"))?;
-            let uses = |kind: &MountKind| matches!(kind, MountKind::Volume { name: other, .. } if other == name);
             let is_used = self.containers()?.iter().any(|other| {
                 other.id != id
                     && (other.state.status.is_active() || other.paths().run().exists())
-                    && other.spec.mounts.iter().any(|mount| uses(&mount.kind))
+                    && other.spec.volumes().any(|volume| volume == name)
             });
             if !is_used {
                 self.unmount_volume(name)?;
@@ -254,8 +248,7 @@ impl Engine {
     }
 
     fn volume_holder(&self, wanted: &str) -> Result<Option<String>, FileError> {
-        let uses = |kind: &MountKind| matches!(kind, MountKind::Volume { name, .. } if name == wanted);
-        let holder = self.containers()?.into_iter().find(|c| c.spec.mounts.iter().any(|mount| uses(&mount.kind)));
+        let holder = self.containers()?.into_iter().find(|c| c.spec.volumes().any(|name| name == wanted));
         Ok(holder.map(|container| container.spec.name))
     }
 }

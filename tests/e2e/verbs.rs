@@ -189,8 +189,9 @@ fn prune_takes_what_nobody_has_and_leaves_names_alone_unless_told() {
     assert_eq!(project.run(["volume", "prune", "-f"]).ok().stdout.lines().count(), 1);
     assert_eq!(project.run(["volume", "ls", "-q", "--filter", "dangling=true"]).ok().text(), "named");
     assert_eq!(project.run(["volume", "ls", "-q", "--filter", "label=keep=me"]).ok().text(), "named");
-    assert_eq!(project.run(["volume", "prune", "--all", "--filter", "label=other"]).ok().text(), "");
-    assert_eq!(project.run(["volume", "prune", "--all"]).ok().text(), "named");
+    assert_eq!(project.run(["volume", "prune", "--all", "--force", "--filter", "label=other"]).ok().text(), "");
+    project.run(["volume", "prune", "--all"]).code(1).says(["nobody to ask"]);
+    assert_eq!(project.run(["volume", "prune", "--all", "--force"]).ok().text(), "named");
     project.run(["rm", "-v", "c"]).ok();
     project.run(["volume", "rm", "used"]).ok();
     project.run(["volume", "rm", "-f", "used"]).ok();

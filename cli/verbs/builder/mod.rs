@@ -1,6 +1,5 @@
 //! `lighter builder`: the cache of builds.
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,6 +7,7 @@ use lighter_engine::images::build::{Cache, CacheEntry, CacheFilter};
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::ui::confirm;
 use crate::ui::quantity::{since, size};
 use crate::ui::table::table;
 use crate::verbs::build::{self, BuildArgs};
@@ -92,7 +92,7 @@ fn prune(ctx: &Context, args: &PruneArgs) -> Result<(), Failure> {
     for text in &args.filter {
         filter.unused_for = Some(until(text)?);
     }
-    if !args.force && !confirmed(ctx)? {
+    if !args.force && !confirm::ask(&ctx.ui, "WARNING! This will remove all build cache.")? {
         return Ok(());
     }
     let engine = ctx.recovered_engine()?;
@@ -109,14 +109,4 @@ fn until(text: &str) -> Result<Duration, Failure> {
     let value = text.strip_prefix("until=").or_else(|| text.strip_prefix("unused-for="));
     let value = value.ok_or_else(|| Failure::text(format!("--filter `{text}`: use until=24h")))?;
     parse::duration(value)
-}
-
-fn confirmed(ctx: &Context) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::text("nobody can be asked here: use --force"));
-    }
-    ctx.ui.note("This removes all build cache. Continue? [y/N]");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(|error| Failure::text(format!("read the answer: {error}")))?;
-    Ok(answer.trim().eq_ignore_ascii_case("y"))
 }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use lighter_engine::MountKind;
-
 use super::select;
 use crate::args::ProjectArgs;
 use crate::context::Context;
@@ -33,11 +31,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &VolumesArgs) -> R
     if !args.services.is_empty() {
         let used: BTreeSet<String> = select::containers(&engine, &name, &args.services)?
             .into_iter()
-            .flat_map(|container| container.spec.mounts)
-            .filter_map(|mount| match mount.kind {
-                MountKind::Volume { name, .. } => Some(name),
-                _ => None,
-            })
+            .flat_map(|container| container.spec.volumes().map(str::to_owned).collect::<Vec<_>>())
             .collect();
         volumes.retain(|volume| used.contains(&volume.name));
     }

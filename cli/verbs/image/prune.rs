@@ -3,11 +3,10 @@
 use lighter_engine::Engine;
 use lighter_engine::images::store::{Image, Pruned, Removed};
 
-use super::super::system::confirm;
 use super::filter::{Filter, PRUNING};
 use crate::context::Context;
 use crate::error::Failure;
-use crate::ui::quantity;
+use crate::ui::{confirm, quantity};
 
 /// Remove images that nothing uses
 #[derive(clap::Args)]

@@ -1,7 +1,6 @@
 //! `lighter network prune`
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
 
 use lighter_engine::netns::Network;
 use lighter_engine::{Engine, NetworkMode};
@@ -9,6 +8,7 @@ use lighter_engine::{Engine, NetworkMode};
 use super::list::fits;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::ui::confirm;
 
 /// The network of containers that name none: it would be made again by the next.
 pub(in crate::verbs) const DEFAULT_NETWORK: &str = "bridge";
@@ -31,7 +31,12 @@ pub(super) fn run(ctx: &Context, engine: &Engine, args: &PruneArgs) -> Result<()
             unused.push(network);
         }
     }
-    if unused.is_empty() || !(args.force || agrees(ctx, &unused)?) {
+    if unused.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = unused.iter().map(|network| network.name.as_str()).collect();
+    let warning = format!("WARNING! This will remove the networks {}.", names.join(", "));
+    if !args.force && !confirm::ask(&ctx.ui, &warning)? {
         return Ok(());
     }
     ctx.ui.line("Deleted Networks:")?;
@@ -55,15 +60,4 @@ pub(in crate::verbs) fn used(engine: &Engine) -> Result<BTreeSet<String>, Failur
         }
     }
     Ok(used)
-}
-
-fn agrees(ctx: &Context, unused: &[Network]) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::text("nobody to ask: use --force"));
-    }
-    let names: Vec<_> = unused.iter().map(|network| network.name.as_str()).collect();
-    ctx.ui.note(format!("This will remove the networks {}. Go on? [y/N]", names.join(", ")));
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(|error| Failure::text(format!("read the answer: {error}")))?;
-    Ok(answer.trim().eq_ignore_ascii_case("y"))
 }

@@ -85,8 +85,7 @@ fn observe(engine: &Engine) -> Result<Observed, Failure> {
     let containers = engine.containers()?.into_iter().map(sized).collect::<Result<Vec<_>, _>>()?;
     let mut volumes = Vec::new();
     for volume in engine.volumes()? {
-        let uses = |kind: &MountKind| matches!(kind, MountKind::Volume { name, .. } if *name == volume.name);
-        let links = containers.iter().filter(|(one, _)| one.spec.mounts.iter().any(|mount| uses(&mount.kind)));
+        let links = containers.iter().filter(|(one, _)| one.spec.volumes().any(|name| name == volume.name));
         let (links, size) = (links.count(), engine.volume_size(&volume)?);
         volumes.push((volume, size, links));
     }

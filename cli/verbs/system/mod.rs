@@ -1,7 +1,6 @@
 //! `lighter system`: the verbs of everything at once.
 
 mod check;
-pub(crate) mod confirm;
 mod df;
 mod prune;
 

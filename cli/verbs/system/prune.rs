@@ -6,10 +6,9 @@ use lighter_engine::{Container, Engine, RemoveOptions};
 use super::super::image::{filter, prune};
 use super::super::logs::moment;
 use super::super::network::prune::{DEFAULT_NETWORK, used};
-use super::confirm;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::ui::quantity;
+use crate::ui::{confirm, quantity};
 
 /// Label of volumes that were made for one container.
 const ANONYMOUS: &str = "com.docker.volume.anonymous";

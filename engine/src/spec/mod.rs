@@ -166,6 +166,14 @@ fn default_shm_size() -> u64 {
 }
 
 impl ContainerSpec {
+    /// Returns the names of its volumes, anonymous ones too, one for each place it is mounted at.
+    pub fn volumes(&self) -> impl Iterator<Item = &str> {
+        self.mounts.iter().filter_map(|mount| match &mount.kind {
+            MountKind::Volume { name, .. } => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// Adds variables, `NAME=value`; each takes the place of an earlier one of its name.
     pub fn set_env(&mut self, pairs: impl IntoIterator<Item = String>) {
         self.env = from_image::merge_env(std::mem::take(&mut self.env), pairs);
