@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod attach;
 pub(crate) mod build;
+mod building;
 pub(crate) mod config;
 pub(crate) mod cp;
 pub(crate) mod create;
