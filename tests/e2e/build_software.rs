@@ -50,7 +50,9 @@ CMD ["node", "server.js"]
 FROM tools AS flask
 WORKDIR /app
 COPY requirements.txt .
-RUN --mount=type=cache,target=/root/.cache/pip pip install --break-system-packages -r requirements.txt
+ARG PIP_INDEX_URL
+RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=authorities \
+    PIP_CERT=/run/secrets/authorities pip install --break-system-packages -r requirements.txt
 COPY app.py .
 EXPOSE 5000
 CMD ["python3", "-m", "flask", "run", "--host=0.0.0.0"]
@@ -106,10 +108,12 @@ fn programs_in_c_rust_python_and_javascript_are_built_and_run() {
     let proxy = "http://127.0.0.1:3128";
     let (http, https) = (format!("http_proxy={proxy}"), format!("https_proxy={proxy}"));
     let rust = format!("rust={sysroot}");
+    // Whom the host trusts, and which index it takes, if it says so.
+    let host = ["--secret", "id=authorities,src=/etc/ssl/certs/ca-certificates.crt", "--build-arg", "PIP_INDEX_URL"];
     let network = ["--network", "host", "--build-arg", &http, "--build-arg", &https, "--build-context", &rust];
     let build = |target: &str| {
         let command =
-            world.command(["build", "-q", "-t", target, "--target", target].iter().chain(&network).chain(&["."]));
+            world.command(["build", "-q", "-t", target, "--target", target].iter().chain(&network).chain(&host).chain(&["."]));
         run(command, FETCH).ok();
     };
     for (target, text) in [("c", "hello from C\n"), ("rust", "hello from Rust\n")] {
