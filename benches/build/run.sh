@@ -76,9 +76,12 @@ build[lighter]="$LIGHTER build --quiet --network none --tag bench"
 forget[lighter]="$LIGHTER rmi --force bench; $LIGHTER builder prune --force"
 contestants=(lighter)
 if [ $docker_up = yes ]; then
-    build['docker, classic']="env DOCKER_BUILDKIT=0 docker build --quiet --network none --tag bench"
+    # Debian's client speaks with the BuildKit of its dockerd by itself; a newer one wants a plugin.
+    client=$root/target/tools/usr/bin/docker
+    [ -x "$client" ] || client=docker
+    build['docker, classic']="env DOCKER_BUILDKIT=0 $client build --quiet --network none --tag bench"
     forget['docker, classic']="docker rmi --force bench; docker image prune --force"
-    build['docker, BuildKit']="env DOCKER_BUILDKIT=1 docker build --quiet --network none --tag bench"
+    build['docker, BuildKit']="env DOCKER_BUILDKIT=1 $client build --quiet --network none --tag bench"
     forget['docker, BuildKit']="docker rmi --force bench; docker builder prune --all --force"
     contestants+=('docker, classic' 'docker, BuildKit')
 fi

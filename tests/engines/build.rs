@@ -101,7 +101,11 @@ fn ours(case: &Case, folder: &Path, lighter: &dyn Fn(&[&str], &Path) -> Command)
 
 fn theirs(case: &Case, folder: &Path, docker: &Engine, builder: Builder) -> Result<Made, String> {
     let archive = folder.with_extension("theirs.tar");
-    let mut build = docker.command(["build", "-q", "--network", "none", "-t", &case.name]);
+    let asked = docker.command(["build", "-q", "--network", "none", "-t", &case.name]);
+    let mut build = match builder {
+        Builder::Classic => asked,
+        Builder::BuildKit => with_buildkit(&asked),
+    };
     let kit = if builder == Builder::BuildKit { "1" } else { "0" };
     build.args(&case.flags).arg(".").current_dir(folder).env("DOCKER_BUILDKIT", kit);
     let built = run(build, folder.parent().expect("it has a name"));
@@ -113,6 +117,16 @@ fn theirs(case: &Case, folder: &Path, docker: &Engine, builder: Builder) -> Resu
     docker.call(["rm", container.trim()]).ok();
     let inspected = docker.call(["image", "inspect", &case.name]).ok().stdout;
     Ok((files(&archive), first(&inspected)))
+}
+
+/// Returns the same command by Debian's client, which speaks with the BuildKit of its dockerd by itself, where later ones
+/// want a plugin.
+fn with_buildkit(command: &Command) -> Command {
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/usr/bin/docker");
+    let client = if unpacked.exists() { unpacked.to_string_lossy().into_owned() } else { "docker".to_owned() };
+    let mut same = tool(&client, command.get_args());
+    same.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    same
 }
 
 fn first(text: &str) -> Value {
