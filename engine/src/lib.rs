@@ -52,6 +52,7 @@ mod remove;
 mod rootfs;
 pub mod signal;
 mod spawn;
+mod spawner;
 mod spec;
 mod start;
 mod state;

@@ -12,7 +12,7 @@ mod output;
 pub(crate) mod restart;
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
@@ -21,40 +21,34 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::exit_code;
 use crate::runtime::trace;
-use crate::spawn::{ATTACH_FD, LOCK_FD, LaunchRecord, RECORD_FD, REPLY_FD, Reply, TRACE_FD, Task};
+use crate::spawn::{Reply, Task};
+use crate::spawner::{self, Request};
 use crate::{Engine, sys};
 use launch::{LaunchError, Monitor};
 
 pub use crate::spawn::MONITOR_VERB;
 
-/// Is the monitor: call it first thing in `main` when the first argument is [`MONITOR_VERB`]. Returns the exit status.
+/// Is the spawner, and in the processes that it forks the monitor: call it first thing in `main` when the first argument is
+/// [`MONITOR_VERB`]. Returns the exit status.
 ///
-/// Takes over descriptors 3 (launch record), 4 (reply), 7 (lock) and, if the record says so, 5 (attached client) and 6
-/// (record of steps); nothing else of the parent's survives.
+/// Takes over descriptor 3, the socket to the command; nothing else of the parent's survives.
 pub fn main() -> u8 {
-    match run() {
+    let begun = spawner::serve().and_then(|request| request.map_or(Ok(None), begin));
+    let ended = begun.and_then(|monitor| {
+        sys::release_stack(); // a launch goes deep, what comes now does not
+        monitor.map_or(Ok(()), Monitor::run)
+    });
+    match ended {
         Ok(()) => 0,
         Err(_) => 1, // nobody listens any more: the command has read the reply or is gone
     }
 }
 
-fn run() -> io::Result<()> {
-    sys::close_from(LOCK_FD + 1)?;
-    let (record, reply) = (sys::inherited(RECORD_FD)?, sys::inherited(REPLY_FD)?);
-    let (attached, traced) = (sys::inherited(ATTACH_FD).ok(), sys::inherited(TRACE_FD).ok());
-    let lock = sys::inherited(LOCK_FD)?;
-    sys::detach_from_parent()?;
-    nix::sys::prctl::set_name(c"lighter")?; // the kernel calls it by the number of its descriptor
-    std::env::set_current_dir("/")?;
-    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    // the container's memory limit is not ours, and we are the last to be killed; the launch resets it for the child
-    let _ = std::fs::write("/proc/self/oom_score_adj", "-999");
-    let mut text = Vec::new();
-    File::from(record).read_to_end(&mut text)?;
-    let record: LaunchRecord = serde_json::from_slice(&text)?;
-    let attached = attached.filter(|_| record.attached).map(UnixStream::from);
+/// Starts or adopts the container, and says how that went: `None` if it does not run.
+fn begin(request: Request) -> io::Result<Option<Monitor>> {
+    let Request { record, reply, lock, attached, traced } = request;
     trace::become_process(trace::Process::Monitor);
-    if let Some(file) = traced.filter(|_| record.traced) {
+    if let Some(file) = traced {
         trace::to(file.into());
     }
     let signals = signals()?;
@@ -89,7 +83,13 @@ struct Beginning {
     lock: OwnedFd,
 }
 
-fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, beginning: Beginning) -> io::Result<()> {
+fn start(
+    engine: Engine,
+    id: &str,
+    signals: SignalFd,
+    reply: OwnedFd,
+    beginning: Beginning,
+) -> io::Result<Option<Monitor>> {
     let before = engine.load_state(id).unwrap_or_default();
     let Beginning { attached, restarts, lock } = beginning;
     let started = Monitor::start(engine.clone(), id, signals, attached, restarts);
@@ -99,7 +99,7 @@ fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, beginning:
             drop(lock);
             // the command may be gone already: the container was wanted all the same
             let _ = answer(reply, &Reply::Started { warnings });
-            monitor.run()
+            Ok(Some(monitor))
         }
         Err(error) => {
             let exit_code = error.exit_code();
@@ -109,20 +109,27 @@ fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, beginning:
             // only now: the command holds the container's lock until it has the reply
             launch::remove_if_asked(&engine, id);
             engine.net().teardown_if_unused().map_err(io::Error::other)?;
-            answered
+            answered.map(|()| None)
         }
     }
 }
 
-fn adopt(engine: Engine, id: &str, signals: SignalFd, (reply, lock): (OwnedFd, OwnedFd)) -> io::Result<()> {
+fn adopt(
+    engine: Engine,
+    id: &str,
+    signals: SignalFd,
+    (reply, lock): (OwnedFd, OwnedFd),
+) -> io::Result<Option<Monitor>> {
     let adopted = Monitor::adopt(engine, id, signals);
     drop(lock);
     match adopted {
         Ok(monitor) => {
             answer(reply, &Reply::Started { warnings: Vec::new() })?;
-            monitor.run()
+            Ok(Some(monitor))
         }
-        Err(error) => answer(reply, &Reply::Failed { exit_code: exit_code::OURS, message: chain(&error) }),
+        Err(error) => {
+            answer(reply, &Reply::Failed { exit_code: exit_code::OURS, message: chain(&error) }).map(|()| None)
+        }
     }
 }
 
