@@ -1,7 +1,7 @@
 //! Starting a monitor process: this binary once more, from a sealed copy, with nothing of the caller's.
 //!
 //! One record goes in on fd 3, one reply comes out on fd 4; an attached client rides on fd 5, on fd 6 the file in which
-//! steps are recorded, and on fd 7 the container's lock.
+//! steps are recorded, and on fd 7 the container's lock. The same way leads to a process that runs commands in a container.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -19,6 +19,8 @@ use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::Lock;
+use crate::hooks::Turn;
+use crate::spec::Hook;
 
 /// First argument that makes this binary a monitor.
 pub const MONITOR_VERB: &str = "__monitor";
@@ -46,6 +48,12 @@ pub(crate) struct LaunchRecord {
     pub(crate) attached: bool,
     /// Its steps belong into the record that the command keeps.
     pub(crate) traced: bool,
+    /// The commands of [`Task::Commands`].
+    #[serde(default)]
+    pub(crate) commands: Vec<Hook>,
+    /// What the reply is to tell beside.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Why the monitor is started.
@@ -58,6 +66,8 @@ pub(crate) enum Task {
     Restart,
     /// Look after a container whose monitor has died.
     Adopt,
+    /// Run commands in the container, which runs, and end.
+    Commands(Turn),
 }
 
 /// How the start went.
@@ -66,7 +76,7 @@ pub(crate) enum Task {
 pub(crate) enum Reply {
     /// The container runs (and these limits could not be applied in full).
     Started { warnings: Vec<String> },
-    /// It does not; everything has been undone.
+    /// It does not, and everything has been undone; or it runs, and a command of it has failed.
     Failed { exit_code: i32, message: String },
 }
 
@@ -85,19 +95,44 @@ pub enum SpawnError {
 }
 
 /// Starts a monitor and waits for its reply.
-pub(crate) fn monitor(record: &LaunchRecord, attach: Option<UnixStream>, lock: &Lock) -> Result<Reply, SpawnError> {
+pub(crate) fn monitor(
+    record: &LaunchRecord,
+    attach: Option<UnixStream>,
+    lock: Option<&Lock>,
+) -> Result<Reply, SpawnError> {
+    let (reply_read, reply_write) = pipe()?;
+    start(record, &reply_write, attach.as_ref(), lock)?;
+    drop((reply_write, attach));
+    reply_from(reply_read)
+}
+
+/// Starts the process for a task; it answers on `reply`.
+pub(crate) fn start(
+    record: &LaunchRecord,
+    reply: &OwnedFd,
+    attach: Option<&UnixStream>,
+    lock: Option<&Lock>,
+) -> Result<(), SpawnError> {
     let program = sealed::open()?;
     let (record_read, record_write) = pipe()?;
-    let (reply_read, reply_write) = pipe()?;
     let effect = || Effect::Spawn { program: "lighter".to_owned(), args: vec![MONITOR_VERB.to_owned()] };
-    trace::step(effect, || {
-        spawn(&program, Handed { record: &record_read, reply: &reply_write, attach: attach.as_ref(), lock })
-    })?;
-    drop((record_read, reply_write, attach));
+    trace::step(effect, || spawn(&program, Handed { record: &record_read, reply, attach, lock }))?;
+    drop(record_read);
     let text = serde_json::to_vec(record).expect("the record has no failing serialiser");
-    File::from(record_write).write_all(&text).map_err(SpawnError::Spawn)?;
+    File::from(record_write).write_all(&text).map_err(SpawnError::Spawn)
+}
+
+/// Starts the process for a task; what is returned has its reply, sooner or later.
+pub(crate) fn start_unheard(record: &LaunchRecord) -> Result<OwnedFd, SpawnError> {
+    let (reply_read, reply_write) = pipe()?;
+    start(record, &reply_write, None, None)?;
+    Ok(reply_read)
+}
+
+/// Reads a reply to its end.
+pub(crate) fn reply_from(pipe: OwnedFd) -> Result<Reply, SpawnError> {
     let mut reply = Vec::new();
-    File::from(reply_read).read_to_end(&mut reply).map_err(SpawnError::Spawn)?;
+    File::from(pipe).read_to_end(&mut reply).map_err(SpawnError::Spawn)?;
     serde_json::from_slice(&reply).map_err(SpawnError::NoReply)
 }
 
@@ -106,14 +141,15 @@ struct Handed<'a> {
     record: &'a OwnedFd,
     reply: &'a OwnedFd,
     attach: Option<&'a UnixStream>,
-    lock: &'a Lock,
+    lock: Option<&'a Lock>,
 }
 
 fn spawn(program: &OwnedFd, handed: Handed<'_>) -> Result<(), SpawnError> {
     let error = |errno: nix::Error| SpawnError::Spawn(errno.into());
     // high numbers first, so that no dup2 below overwrites one that is still to be copied
     let lift = |fd: &dyn AsRawFd| lift(fd.as_raw_fd());
-    let (record, reply, lock) = (lift(handed.record)?, lift(handed.reply)?, lift(&handed.lock.as_fd())?);
+    let (record, reply) = (lift(handed.record)?, lift(handed.reply)?);
+    let lock = handed.lock.map(|lock| lift(&lock.as_fd())).transpose()?;
     let attach = handed.attach.map(|fd| lift(fd)).transpose()?;
     let trace = trace::file().map(|fd| lift(&fd)).transpose()?;
     let mut actions = PosixSpawnFileActions::init().map_err(error)?;
@@ -122,7 +158,9 @@ fn spawn(program: &OwnedFd, handed: Handed<'_>) -> Result<(), SpawnError> {
     }
     actions.add_dup2(record.as_raw_fd(), RECORD_FD).map_err(error)?;
     actions.add_dup2(reply.as_raw_fd(), REPLY_FD).map_err(error)?;
-    actions.add_dup2(lock.as_raw_fd(), LOCK_FD).map_err(error)?;
+    if let Some(lock) = &lock {
+        actions.add_dup2(lock.as_raw_fd(), LOCK_FD).map_err(error)?;
+    }
     if let Some(attach) = &attach {
         actions.add_dup2(attach.as_raw_fd(), ATTACH_FD).map_err(error)?;
     }

@@ -21,9 +21,11 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::exit_code;
 use crate::runtime::trace;
-use crate::spawn::{ATTACH_FD, LOCK_FD, LaunchRecord, RECORD_FD, REPLY_FD, Reply, TRACE_FD, Task};
-use crate::{Engine, sys};
-use launch::{LaunchError, Monitor};
+use crate::spawn::{self, ATTACH_FD, LOCK_FD, LaunchRecord, RECORD_FD, REPLY_FD, Reply, TRACE_FD, Task};
+use crate::{Engine, hooks, sys};
+use launch::Monitor;
+
+pub(crate) use output::set_nonblocking;
 
 pub use crate::spawn::MONITOR_VERB;
 
@@ -42,7 +44,7 @@ fn run() -> io::Result<()> {
     sys::close_from(LOCK_FD + 1)?;
     let (record, reply) = (sys::inherited(RECORD_FD)?, sys::inherited(REPLY_FD)?);
     let (attached, traced) = (sys::inherited(ATTACH_FD).ok(), sys::inherited(TRACE_FD).ok());
-    let lock = sys::inherited(LOCK_FD)?;
+    let lock = sys::inherited(LOCK_FD).ok();
     sys::detach_from_parent()?;
     nix::sys::prctl::set_name(c"lighter")?; // the kernel calls it by the number of its descriptor
     std::env::set_current_dir("/")?;
@@ -67,6 +69,7 @@ fn run() -> io::Result<()> {
             start(engine, &record.id, signals, reply, Beginning { attached, restarts, lock })
         }
         Task::Adopt => adopt(engine, &record.id, signals, (reply, lock)),
+        Task::Commands(turn) => answer(reply, &hooks::serve(&engine, &record, turn)),
     }
 }
 
@@ -86,19 +89,26 @@ struct Beginning {
     /// Starts by the restart policy since the last one by the user.
     restarts: u32,
     /// Kept until the container's state says what has become of it.
-    lock: OwnedFd,
+    lock: Option<OwnedFd>,
 }
 
 fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, beginning: Beginning) -> io::Result<()> {
     let before = engine.load_state(id).unwrap_or_default();
     let Beginning { attached, restarts, lock } = beginning;
+    // whoever is attached wants the output, and whoever looks after what others have left behind has its own work to do
+    let is_heard = attached.is_none() && restarts == 0;
     let started = Monitor::start(engine.clone(), id, signals, attached, restarts);
     trace::stop(); // what comes later is no part of the start, and the command has stopped listening
     match started {
-        Ok((monitor, warnings)) => {
+        Ok((mut monitor, warnings)) => {
             drop(lock);
             // the command may be gone already: the container was wanted all the same
-            let _ = answer(reply, &Reply::Started { warnings });
+            if is_heard {
+                let _ = report(&monitor, reply, warnings);
+            } else {
+                let _ = answer(reply, &Reply::Started { warnings });
+                monitor.begin_hooks();
+            }
             monitor.run()
         }
         Err(error) => {
@@ -114,7 +124,7 @@ fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, beginning:
     }
 }
 
-fn adopt(engine: Engine, id: &str, signals: SignalFd, (reply, lock): (OwnedFd, OwnedFd)) -> io::Result<()> {
+fn adopt(engine: Engine, id: &str, signals: SignalFd, (reply, lock): (OwnedFd, Option<OwnedFd>)) -> io::Result<()> {
     let adopted = Monitor::adopt(engine, id, signals);
     drop(lock);
     match adopted {
@@ -126,14 +136,24 @@ fn adopt(engine: Engine, id: &str, signals: SignalFd, (reply, lock): (OwnedFd, O
     }
 }
 
+/// Says that the container has started: at once, or by the process that runs its post_start hooks, when it has.
+fn report(monitor: &Monitor, reply: OwnedFd, warnings: Vec<String>) -> io::Result<()> {
+    if monitor.spec.hooks.post_start.is_empty() {
+        return answer(reply, &Reply::Started { warnings });
+    }
+    let record = LaunchRecord { warnings, ..monitor.hooks_record() };
+    spawn::start(&record, &reply, None, None)
+        .or_else(|error| answer(reply, &Reply::Failed { exit_code: exit_code::OURS, message: chain(&error) }))
+}
+
 fn answer(reply: OwnedFd, message: &Reply) -> io::Result<()> {
     let text = serde_json::to_vec(message)?;
     File::from(reply).write_all(&text)
 }
 
 /// Returns the error and its causes, joined by `: `.
-fn chain(error: &LaunchError) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
     let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
     texts.dedup(); // transparent errors say the same twice
     texts.join(": ")
