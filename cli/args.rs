@@ -52,7 +52,7 @@ pub(crate) struct ProjectArgs {
     #[arg(long, value_name = "FILE", help_heading = "Project options")]
     pub(crate) env_file: Vec<PathBuf>,
     /// Folder that relative paths start from
-    #[arg(long, value_name = "DIR", help_heading = "Project options")]
+    #[arg(long, alias = "workdir", value_name = "DIR", help_heading = "Project options")]
     pub(crate) project_directory: Option<PathBuf>,
 }
 
