@@ -94,6 +94,9 @@ pub(crate) enum Verb {
     Plan(Box<verbs::compose::plan::PlanArgs>),
     Apply(verbs::compose::apply::ApplyArgs),
     Config(verbs::compose::config::ConfigArgs),
+    Ls(verbs::compose::ls::LsArgs),
+    Scale(verbs::compose::scale::ScaleArgs),
+    Watch(verbs::compose::watch::WatchArgs),
     Run(Box<verbs::run::RunArgs>),
     Create(Box<verbs::create::CreateArgs>),
     Ps(verbs::ps::PsArgs),
@@ -159,6 +162,14 @@ impl Verb {
             }
             _ => true,
         }
+    }
+}
+
+impl Verb {
+    /// Returns whether the verb knows of dry runs, or has verbs of its own that do.
+    pub(crate) fn knows_dry_run(&self) -> bool {
+        use Verb::{Compose, Config, Down, Ls, Plan, Scale, Up};
+        matches!(self, Up(_) | Down(_) | Plan(_) | Config(_) | Ls(_) | Scale(_) | Compose(_))
     }
 }
 

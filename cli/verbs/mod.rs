@@ -55,6 +55,9 @@ use crate::error::Failure;
 
 /// Does what was asked.
 pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
+    if ctx.manner.dry_run && !verb.knows_dry_run() {
+        return Err(Failure::text("--dry-run is not supported by this verb: it would do its work"));
+    }
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
     match verb {
         Verb::Up(args) => compose::up::run(ctx, &args),
@@ -62,6 +65,9 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Plan(args) => done(compose::plan::run(ctx, &ctx.project, &args)),
         Verb::Apply(args) => compose::apply::run(ctx, &args),
         Verb::Config(args) => done(compose::config::run(ctx, &args)),
+        Verb::Ls(args) => done(compose::ls::run(ctx, &args)),
+        Verb::Scale(args) => compose::scale::run(ctx, &ctx.project, &args),
+        Verb::Watch(args) => compose::watch::run(ctx, &ctx.project, &args),
         Verb::Compose(args) => compose::run(ctx, args),
         Verb::Run(args) => run::run(ctx, &args),
         Verb::Create(args) => done(create::run(ctx, &args)),

@@ -13,7 +13,7 @@ use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, Mount, MountKind, VolumesFrom};
 use crate::state::State;
 use crate::volume::VolumeError;
-use crate::{Container, Engine, FindError, id, netns, volume};
+use crate::{Container, Engine, id, netns, volume};
 
 /// Why a container could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -32,15 +32,15 @@ pub enum CreateError {
     /// Nothing to execute.
     #[error("no command specified, and image `{0}` has none")]
     NoCommand(String),
+    /// So little memory that nothing can run in it.
+    #[error("a memory limit of {0} bytes: the least is 6 MiB ({LEAST_MEMORY})")]
+    Memory(u64),
     /// Mount target is not absolute.
     #[error("mount target `{0}` is not an absolute path")]
     Target(String),
     /// The source of a bind mount is missing.
     #[error("bind source path does not exist: `{0}`")]
     NoBindSource(String),
-    /// There is no container to take mounts from.
-    #[error("take the volumes of another container")]
-    VolumesFrom(#[source] FindError),
     /// A volume could not be made.
     #[error(transparent)]
     Volume(#[from] VolumeError),
@@ -105,14 +105,14 @@ impl Engine {
 
     /// Adds the mounts of other containers and names anonymous volumes. Needs the containers' lock: who lends keeps what it
     /// lends until the record of the new container is there.
-    fn settle_volumes(&self, spec: &mut ContainerSpec) -> Result<(), CreateError> {
+    fn settle_volumes(&self, spec: &mut ContainerSpec) -> Result<(), VolumeError> {
         let lent = |from: &VolumesFrom| {
             let mut mounts = self.find(&from.container)?.spec.mounts;
             mounts.iter_mut().for_each(|mount| mount.read_only |= from.read_only);
             Ok(mounts)
         };
         let lent = spec.volumes_from.iter().map(lent).collect::<Result<Vec<_>, _>>();
-        volume::take_over(&mut spec.mounts, lent.map_err(CreateError::VolumesFrom)?.concat());
+        volume::take_over(&mut spec.mounts, lent.map_err(VolumeError::Lender)?.concat());
         for mount in &mut spec.mounts {
             if let MountKind::Volume { name, anonymous: true, .. } = &mut mount.kind
                 && name.is_empty()
@@ -174,12 +174,21 @@ pub(crate) const CREATING: &str = ".creating-";
 /// Prefix of a record that is being deleted.
 pub(crate) const REMOVING: &str = ".removing-";
 
+/// The least memory in bytes that a container may be limited to, as docker has it: with less not even its first program can
+/// be executed.
+const LEAST_MEMORY: u64 = 6 << 20;
+
 fn check(spec: &ContainerSpec) -> Result<(), CreateError> {
     if !id::is_name(&spec.name) {
         return Err(CreateError::Name(spec.name.clone()));
     }
     if spec.args.is_empty() {
         return Err(CreateError::NoCommand(spec.image.reference.clone()));
+    }
+    if let Some(memory) = spec.resources.memory
+        && memory < LEAST_MEMORY
+    {
+        return Err(CreateError::Memory(memory));
     }
     for mount in &spec.mounts {
         if !mount.target.starts_with('/') {

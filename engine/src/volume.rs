@@ -60,6 +60,9 @@ pub enum VolumeError {
         /// Name of the container.
         holder: String,
     },
+    /// There is no container to take volumes from.
+    #[error("take the volumes of another container")]
+    Lender(#[source] crate::FindError),
     /// Copying the image's content failed.
     #[error("copy the image's `{target}` into volume `{name}`")]
     CopyUp {

@@ -133,6 +133,7 @@ fn a_dry_run_neither_pulls_nor_builds() {
     assert_eq!(dry(&["pull"]), "pull redis:7\n");
     assert_eq!(dry(&["build"]), format!("build {own}\n"));
     project.run(["compose", "--dry-run", "exec", "web", "true"]).code(1).says(["--dry-run"]);
+    project.run(["--dry-run", "pull", "busybox:1"]).code(1).says(["--dry-run"]);
     assert_eq!(project.run(["images", "--quiet"]).ok().text(), "");
     assert!(project.containers().is_empty());
     project.leaves_nothing();

@@ -257,7 +257,7 @@ services:
 "
     );
     let alone = UpOptions { services: vec!["web".to_owned()], no_deps: true, ..usual() };
-    let expected = "error: -:4:40: service `web` shares the volumes of `db`, which has no container\n";
+    let expected = "error: -:4:25: service `web` shares the volumes of `db`, which has no container\n";
     assert_eq!(up(&text("low"), &nothing(), &alone), expected);
 }
 
