@@ -93,7 +93,7 @@ impl Engine {
             ..self.launch_record(&container.id, Task::Commands(turn), false)
         };
         match spawn::monitor(&record, None, None).map_err(|source| HookError::Process { name: name(), source })? {
-            Reply::Started { .. } => Ok(()),
+            Reply::Begun | Reply::Started { .. } => Ok(()),
             Reply::Failed { message, .. } => Err(HookError::Failed { name: name(), message }),
         }
     }

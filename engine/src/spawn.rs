@@ -5,7 +5,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -70,10 +70,12 @@ pub(crate) enum Task {
     Commands(Turn),
 }
 
-/// How the start went.
+/// How the start went: one reply, or [`Reply::Begun`] and another one.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
+    /// The container runs, and its post_start hooks do.
+    Begun,
     /// The container runs (and these limits could not be applied in full).
     Started { warnings: Vec<String> },
     /// It does not, and everything has been undone; or it runs, and a command of it has failed.
@@ -94,16 +96,16 @@ pub enum SpawnError {
     NoReply(#[source] serde_json::Error),
 }
 
-/// Starts a monitor and waits for its reply.
+/// Starts a monitor and waits for its reply; the lock is kept no longer than until the container runs.
 pub(crate) fn monitor(
     record: &LaunchRecord,
     attach: Option<UnixStream>,
-    lock: Option<&Lock>,
+    lock: Option<Lock>,
 ) -> Result<Reply, SpawnError> {
     let (reply_read, reply_write) = pipe()?;
-    start(record, &reply_write, attach.as_ref(), lock)?;
+    start(record, &reply_write, attach.as_ref(), lock.as_ref())?;
     drop((reply_write, attach));
-    reply_from(reply_read)
+    reply_from(reply_read, || drop(lock))
 }
 
 /// Starts the process for a task; it answers on `reply`.
@@ -129,11 +131,17 @@ pub(crate) fn start_unheard(record: &LaunchRecord) -> Result<OwnedFd, SpawnError
     Ok(reply_read)
 }
 
-/// Reads a reply to its end.
-pub(crate) fn reply_from(pipe: OwnedFd) -> Result<Reply, SpawnError> {
-    let mut reply = Vec::new();
-    File::from(pipe).read_to_end(&mut reply).map_err(SpawnError::Spawn)?;
-    serde_json::from_slice(&reply).map_err(SpawnError::NoReply)
+/// Reads the last reply; calls `begun` if there is one before it.
+pub(crate) fn reply_from(pipe: OwnedFd, begun: impl FnOnce()) -> Result<Reply, SpawnError> {
+    let mut replies = serde_json::Deserializer::from_reader(BufReader::new(File::from(pipe))).into_iter();
+    let mut next = || replies.next().unwrap_or_else(|| serde_json::from_slice(b"")).map_err(SpawnError::NoReply);
+    match next()? {
+        Reply::Begun => {
+            begun();
+            next()
+        }
+        reply => Ok(reply),
+    }
 }
 
 /// What a monitor is given.

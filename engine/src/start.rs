@@ -96,12 +96,13 @@ impl Engine {
             (None, None)
         };
         let record = self.launch_record(&container.id, Task::Start, options.attach);
-        let reply = spawn::monitor(&record, theirs, Some(&lock)).map_err(|error| {
+        let reply = spawn::monitor(&record, theirs, Some(lock)).map_err(|error| {
             // made with the network, and nobody's without a monitor
             let _ = self.net.teardown_if_unused();
             monitor_error(name)(error)
         })?;
         match reply {
+            Reply::Begun => Ok(Started { attached: None, warnings: Vec::new() }), // never the last one
             Reply::Started { warnings } => Ok(Started { attached: ours.map(AttachClient::new), warnings }),
             Reply::Failed { exit_code, message } => Err(StartError::Launch { name: name.clone(), message, exit_code }),
         }
@@ -137,7 +138,7 @@ impl Engine {
         }
         if state.status.is_active() && state.has_init() {
             let record = self.launch_record(id, Task::Adopt, false);
-            spawn::monitor(&record, None, Some(&lock)).map_err(monitor_error(id))?;
+            spawn::monitor(&record, None, Some(lock)).map_err(monitor_error(id))?;
             return Ok(());
         }
         if self.goes_on(id, &state)? {
@@ -145,7 +146,7 @@ impl Engine {
             // comes here again
             self.tear_down(id)?;
             let record = self.launch_record(id, Task::Restart, false);
-            spawn::monitor(&record, None, Some(&lock)).map_err(monitor_error(id))?;
+            spawn::monitor(&record, None, Some(lock)).map_err(monitor_error(id))?;
             return Ok(());
         }
         Ok(self.settle(id)?)

@@ -116,6 +116,28 @@ fn a_hook_that_fails_fails_the_verb_with_its_words_and_the_container_goes_on() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_second_interrupt_ends_a_hook_that_does_not_end() {
+    let project = Scenario::new("nobody is held up by a hook");
+    let service = "services:\n  web:\n    image: busybox:1\n    command: sleep 1000\n    stop_grace_period: 0s\n";
+    project.file("compose.yaml", &format!("{service}    post_start: [{{command: [sleep, '999']}}]\n"));
+    let up = project.start(["up"]);
+    eventually("the hook runs", LIMIT, || {
+        let top = project.run(["compose", "top"]);
+        if top.stdout.contains("sleep 999") { Ok(()) } else { Err(format!("{top}\n{}", up.stderr())) }
+    });
+    // meanwhile the container is anybody's
+    project.run(["network", "create", "other"]).ok();
+    project.run(["network", "connect", "other", &format!("{}-web-1", project.project())]).ok();
+    up.signal(nix::sys::signal::Signal::SIGINT);
+    up.signal(nix::sys::signal::Signal::SIGTERM); // another one: two of a kind at once are one (signal(7))
+    up.finish(LIMIT).code(130);
+    assert_eq!(project.containers()["web"].state, "exited");
+    project.run(["down"]).ok();
+    project.run(["network", "rm", "other"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
 fn what_depends_on_a_service_starts_after_its_hooks() {
     let project = Scenario::new("a hook may make what others need");
     project.file(

@@ -99,6 +99,38 @@ services:
 
 #[test]
 #[ignore = "needs root"]
+fn an_empty_volume_gets_the_images_files_unless_it_shall_not_and_a_part_of_it_is_mounted_by_its_path() {
+    let project = Scenario::new("nocopy and subpath");
+    let html = "/usr/share/nginx/html";
+    let mount = |source: &str, options: &str| {
+        format!("{{type: volume, source: {source}, target: {html}, volume: {{{options}}}}}")
+    };
+    let service = |name: &str, mount: &str| {
+        format!(
+            "  {name}:\n    image: nginx:1\n    command: sleep 1000\n    stop_grace_period: 0s\n    volumes: [{mount}]\n"
+        )
+    };
+    let services = [
+        service("copied", &mount("full", "")),
+        service("bare", &mount("empty", "nocopy: true")),
+        service("part", &mount("full", "subpath: a/b, nocopy: true")),
+    ];
+    project.file("compose.yaml", &format!("services:\n{}volumes: {{full: {{}}, empty: {{}}}}\n", services.concat()));
+    project.run(["up", "-d", "copied", "bare"]).ok();
+    let inside = |service: &str, script: &str| project.run(["compose", "exec", "-T", service, "sh", "-c", script]).ok();
+    assert_eq!(inside("copied", &format!("ls {html}")).text(), "index.html");
+    assert_eq!(inside("bare", &format!("ls -A {html}")).text(), "");
+    project.run(["up", "-d", "part"]).code(1).says(["a/b", "_full"]);
+    inside("copied", &format!("mkdir -p {html}/a/b && echo deep > {html}/a/b/file && ln -s /etc {html}/a/out"));
+    project.run(["up", "-d", "part"]).ok();
+    assert_eq!(inside("part", &format!("cat {html}/file")).text(), "deep");
+    // a link in the volume leads nowhere
+    project.edit("compose.yaml", "subpath: a/b", "subpath: a/out");
+    project.run(["up", "-d", "part"]).code(1).says(["a/out"]);
+}
+
+#[test]
+#[ignore = "needs root"]
 fn configs_and_secrets_have_their_owners_and_modes_and_nobody_else_on_the_host_reads_them() {
     let project = Scenario::new("whoever may read a secret is said in the file");
     project.file("word", "from a file\n").file("bytes", "plain").file(

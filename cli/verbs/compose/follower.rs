@@ -64,12 +64,14 @@ impl Follower {
         thread::spawn(move || {
             match reader {
                 Some(reader) => {
-                    let mut lines = reader.map_while(Result::ok);
-                    lines.try_for_each(|entry| sender.send(News::Line(container.id.clone(), entry)))?;
+                    let is_heard = |entry| sender.send(News::Line(container.id.clone(), entry)).is_ok();
+                    if !reader.map_while(Result::ok).all(is_heard) {
+                        return;
+                    }
                 }
                 None => _ = engine.wait(&container, None), // what cannot be waited for has ended as well
             }
-            sender.send(News::Ended(container))
+            let _ = sender.send(News::Ended(container)); // nobody need listen any more
         });
         Ok(())
     }

@@ -108,11 +108,7 @@ impl Foreground<'_> {
     fn stop_others(&self, ctx: &Context, engine: &Engine, interrupt: &Interrupt) {
         note("Stopping the others … (Ctrl-C to kill)");
         let (engine, project, grace, color) = (engine.clone(), self.project.to_owned(), self.grace, ctx.ui.color);
-        let killer = (engine.clone(), project.clone(), interrupt.clone());
-        thread::spawn(move || {
-            killer.2.wait_for(1);
-            let _ = kill_all(&killer.0, &killer.1); // what still lives is said by `ps`
-        });
+        kill_all_at(1, &engine, &project, interrupt);
         thread::spawn(move || {
             if let Err(failure) = stop_quietly(&engine, &project, grace) {
                 failure.print(color);
@@ -130,11 +126,6 @@ impl Foreground<'_> {
                 return;
             }
             note("Stopping … (Ctrl-C again to kill)");
-            let killer = (engine.clone(), project.clone());
-            thread::spawn(move || {
-                interrupt.wait_for(2);
-                let _ = kill_all(&killer.0, &killer.1); // what still lives is said by `ps`
-            });
             if let Err(failure) = stop_quietly(&engine, &project, grace) {
                 failure.print(color);
             }
@@ -174,6 +165,15 @@ pub(super) fn stop_all(ctx: &Context, engine: &Engine, project: &str, grace: Opt
 fn stop_quietly(engine: &Engine, project: &str, grace: Option<Duration>) -> Result<(), Failure> {
     let plan = plan::control::stop(&observe(project, engine)?, &[], grace);
     Ok(outcome::apply_silently(engine, &plan)?)
+}
+
+/// Has all containers of the project killed once there were `count` signals; ends with the process.
+pub(super) fn kill_all_at(count: usize, engine: &Engine, project: &str, interrupt: &Interrupt) {
+    let (engine, project, interrupt) = (engine.clone(), project.to_owned(), interrupt.clone());
+    thread::spawn(move || {
+        interrupt.wait_for(count);
+        let _ = kill_all(&engine, &project); // what still lives is said by `ps`
+    });
 }
 
 fn kill_all(engine: &Engine, project: &str) -> Result<(), Failure> {

@@ -37,8 +37,11 @@ pub(crate) struct RunArgs {
     /// No terminal (default: a terminal if ours is one)
     #[arg(short = 'T', long = "no-tty", alias = "no-TTY")]
     no_tty: bool,
+    /// A terminal (the default if ours is one)
+    #[arg(short, long, conflicts_with = "no_tty", hide = true)]
+    tty: bool,
     /// Keep stdin open
-    #[arg(short, long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(short, long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     interactive: bool,
     /// Replace the entrypoint
     #[arg(long)]
@@ -104,7 +107,7 @@ pub(crate) struct RunArgs {
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, Failure> {
     let project = load_services(ctx, project, std::slice::from_ref(&args.service))?.project;
-    let tty = !args.no_tty && !args.detach && on_terminal();
+    let tty = args.tty || (!args.no_tty && !args.detach && on_terminal());
     let engine = ctx.recovered_engine()?;
     let up = UpArgs {
         build: args.build,

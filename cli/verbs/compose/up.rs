@@ -158,6 +158,8 @@ pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<
     let deadline = args.wait_timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let until = Until { turn: Some(&turn), interrupted: interrupt.flag(), deadline };
     let explanation = args.explain.map(Explanation::begin).transpose()?;
+    // a hook, or a stop, may take its time: the first signal lets what has begun end, the second does not
+    foreground::kill_all_at(2, &engine, &project.name, &interrupt);
     let applied = outcome::apply_until(ctx, &engine, &plan, until);
     explanation.map_or(Ok(()), |explanation| explanation.show(ctx, ""))?;
     if args.detach || args.wait || args.no_start {

@@ -198,7 +198,7 @@ impl Monitor {
     /// Takes note of post_start hooks that are over: one that failed is said by the container's record.
     fn hear_hooks(&mut self) {
         let Some(reply) = self.hooks.take_if(|reply| is_ready(reply.as_fd())) else { return };
-        if let Ok(Reply::Failed { message, .. }) = spawn::reply_from(reply) {
+        if let Ok(Reply::Failed { message, .. }) = spawn::reply_from(reply, || ()) {
             self.note_failure(message);
         }
     }

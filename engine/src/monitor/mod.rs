@@ -141,6 +141,7 @@ fn report(monitor: &Monitor, reply: OwnedFd, warnings: Vec<String>) -> io::Resul
     if monitor.spec.hooks.post_start.is_empty() {
         return answer(reply, &Reply::Started { warnings });
     }
+    let _ = answer(reply.try_clone()?, &Reply::Begun); // nobody need listen for them to run
     let record = LaunchRecord { warnings, ..monitor.hooks_record() };
     spawn::start(&record, &reply, None, None)
         .or_else(|error| answer(reply, &Reply::Failed { exit_code: exit_code::OURS, message: chain(&error) }))
