@@ -10,7 +10,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build='gcc=cc libc6-dev=/usr/include/stdio.h'
 images='mmdebstrap=mmdebstrap python3=python3 zstd=zstd curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt'
 test='skopeo=skopeo umoci=umoci nftables=nft iproute2=ip redis-tools=redis-cli postgresql-client=psql bind9-dnsutils=dig
-    bind9-host=host openssl=openssl musl-tools=musl-gcc shellcheck=shellcheck busybox-static=/usr/share/doc/busybox-static'
+    bind9-host=host systemd=/lib/systemd/systemd-journald openssl=openssl musl-tools=musl-gcc shellcheck=shellcheck busybox-static=/usr/share/doc/busybox-static'
 # What the engines need that tests/engines runs on lighter. tini is docker's init.
 engines='runc=runc conmon=conmon tini=tini-static iptables=iptables'
 case ${1:-} in

@@ -52,7 +52,7 @@ pub(crate) struct ProjectArgs {
     #[arg(long, value_name = "FILE", help_heading = "Project options")]
     pub(crate) env_file: Vec<PathBuf>,
     /// Folder that relative paths start from
-    #[arg(long, value_name = "DIR", help_heading = "Project options")]
+    #[arg(long, alias = "workdir", value_name = "DIR", help_heading = "Project options")]
     pub(crate) project_directory: Option<PathBuf>,
 }
 
@@ -162,6 +162,14 @@ impl Verb {
             }
             _ => true,
         }
+    }
+}
+
+impl Verb {
+    /// Returns whether the verb knows of dry runs, or has verbs of its own that do.
+    pub(crate) fn knows_dry_run(&self) -> bool {
+        use Verb::{Compose, Config, Down, Ls, Plan, Scale, Up};
+        matches!(self, Up(_) | Down(_) | Plan(_) | Config(_) | Ls(_) | Scale(_) | Compose(_))
     }
 }
 

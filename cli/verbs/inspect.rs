@@ -224,6 +224,9 @@ fn mounts(engine: &Engine, container: &Container) -> Result<Vec<Value>, Failure>
                 let source = engine.volume(name)?.map(|volume| volume.mountpoint);
                 json!({"Type": "volume", "Name": name, "Source": source, "Driver": "local", "Propagation": ""})
             }
+            MountKind::Image { reference, .. } => {
+                json!({"Type": "image", "Source": reference, "Propagation": ""})
+            }
             MountKind::Tmpfs { .. } => json!({"Type": "tmpfs", "Source": "", "Propagation": ""}),
         };
         object["Destination"] = json!(mount.target);

@@ -55,6 +55,9 @@ use crate::error::Failure;
 
 /// Does what was asked.
 pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
+    if ctx.manner.dry_run && !verb.knows_dry_run() {
+        return Err(Failure::text("--dry-run is not supported by this verb: it would do its work"));
+    }
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
     match verb {
         Verb::Up(args) => compose::up::run(ctx, &args),

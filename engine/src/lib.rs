@@ -12,7 +12,7 @@
 //! | [`Engine::pause`], [`Engine::unpause`] | freezes and thaws |
 //! | [`Engine::processes`], [`Engine::usage`] | what runs inside, and what it uses |
 //! | [`Engine::remove`] | deletes the record and everything that belongs to it |
-//! | [`Engine::exec`] | runs a second process inside |
+//! | [`Engine::exec`], [`Engine::execute`] | runs a second process inside, joined to us or to its end |
 //! | [`Engine::commit`], [`Engine::export`] | makes an image, or an archive, of a container's files |
 //! | [`Engine::mount_image`] | shows an image's files to the host |
 //! | [`Engine::containers`], [`Engine::find`] | what is there, corrected by what the kernel says |
@@ -36,6 +36,7 @@ mod exec;
 pub mod exit_code;
 mod export;
 mod freeze;
+mod hooks;
 mod id;
 mod image_copy;
 mod image_mount;
@@ -78,6 +79,7 @@ pub use events::{Event, EventStream};
 pub use exec::{Exec, ExecError, ExecSpec};
 pub use export::ExportError;
 pub use freeze::FreezeError;
+pub use hooks::HookError;
 pub use image_copy::CopyError;
 pub use image_mount::{ImageMount, ImageMountError};
 pub use image_users::ImageUsers;

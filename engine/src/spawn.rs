@@ -1,12 +1,12 @@
 //! What a command and a monitor say to each other when it starts.
 //!
-//! The record goes to the [`spawner`] in one message; with it go copies of the pipe for the reply, of the container's lock (held
-//! until the start is over, even if the command that took it is killed), and, if the record says so, of the attached client's
-//! socket and of the file in which steps are recorded.
+//! The record goes to the [`spawner`] in one message; with it go copies of the pipe for the reply and, if need be, of the attached
+//! client's socket, of the file in which steps are recorded, and of the container's lock (held until the start is over, even
+//! if the command that took it is killed). The same way leads to a process that runs commands in a container.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, BufReader};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
@@ -16,6 +16,8 @@ use lighter_runtime::trace::{self, Effect};
 use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
+use crate::hooks::Turn;
+use crate::spec::Hook;
 use crate::{Lock, spawner};
 
 /// First argument that makes this binary a monitor.
@@ -32,6 +34,12 @@ pub(crate) struct LaunchRecord {
     pub(crate) attached: bool,
     /// Its steps belong into the record that the command keeps.
     pub(crate) traced: bool,
+    /// The commands of [`Task::Commands`].
+    #[serde(default)]
+    pub(crate) commands: Vec<Hook>,
+    /// What the reply is to tell beside.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Why the monitor is started.
@@ -44,15 +52,19 @@ pub(crate) enum Task {
     Restart,
     /// Look after a container whose monitor has died.
     Adopt,
+    /// Run commands in the container, which runs, and end.
+    Commands(Turn),
 }
 
-/// How the start went.
+/// How the start went: one reply, or [`Reply::Begun`] and another one.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
+    /// The container runs, and its post_start hooks do.
+    Begun,
     /// The container runs (and these limits could not be applied in full).
     Started { warnings: Vec<String> },
-    /// It does not; everything has been undone.
+    /// It does not, and everything has been undone; or it runs, and a command of it has failed.
     Failed { exit_code: i32, message: String },
 }
 
@@ -70,19 +82,58 @@ pub enum SpawnError {
     NoReply(#[source] serde_json::Error),
 }
 
-/// Starts a monitor and waits for its reply.
-pub(crate) fn monitor(record: &LaunchRecord, attach: Option<UnixStream>, lock: &Lock) -> Result<Reply, SpawnError> {
-    let (reply_read, reply_write) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(refused)?;
-    let message = serde_json::to_vec(record).expect("the record has no failing serialiser");
-    let traced = trace::file();
-    let handed: Vec<BorrowedFd<'_>> =
-        [reply_write.as_fd(), lock.as_fd()].into_iter().chain(attach.as_ref().map(AsFd::as_fd)).chain(traced).collect();
-    let effect = || Effect::Spawn { program: "lighter".to_owned(), args: vec![MONITOR_VERB.to_owned()] };
-    trace::step(effect, || spawner::ask(&message, &handed))?;
+/// Starts a monitor and waits for its reply; the lock is kept no longer than until the container runs.
+pub(crate) fn monitor(
+    record: &LaunchRecord,
+    attach: Option<UnixStream>,
+    lock: Option<Lock>,
+) -> Result<Reply, SpawnError> {
+    let (reply_read, reply_write) = pipe()?;
+    start(record, &reply_write, attach.as_ref(), lock.as_ref())?;
     drop((reply_write, attach));
-    let mut reply = Vec::new();
-    File::from(reply_read).read_to_end(&mut reply).map_err(SpawnError::Spawn)?;
-    serde_json::from_slice(&reply).map_err(SpawnError::NoReply)
+    reply_from(reply_read, || drop(lock))
+}
+
+/// Starts the process for a task; it answers on `reply`.
+pub(crate) fn start(
+    record: &LaunchRecord,
+    reply: &OwnedFd,
+    attach: Option<&UnixStream>,
+    lock: Option<&Lock>,
+) -> Result<(), SpawnError> {
+    let message = serde_json::to_vec(record).expect("the record has no failing serialiser");
+    let handed: Vec<BorrowedFd<'_>> = [reply.as_fd()]
+        .into_iter()
+        .chain(attach.map(AsFd::as_fd))
+        .chain(trace::file().filter(|_| record.traced))
+        .chain(lock.map(Lock::as_fd))
+        .collect();
+    let effect = || Effect::Spawn { program: "lighter".to_owned(), args: vec![MONITOR_VERB.to_owned()] };
+    trace::step(effect, || spawner::ask(&message, &handed))
+}
+
+/// Starts the process for a task; what is returned has its reply, sooner or later.
+pub(crate) fn start_unheard(record: &LaunchRecord) -> Result<OwnedFd, SpawnError> {
+    let (reply_read, reply_write) = pipe()?;
+    start(record, &reply_write, None, None)?;
+    Ok(reply_read)
+}
+
+/// Reads the last reply; calls `begun` if there is one before it.
+pub(crate) fn reply_from(pipe: OwnedFd, begun: impl FnOnce()) -> Result<Reply, SpawnError> {
+    let mut replies = serde_json::Deserializer::from_reader(BufReader::new(File::from(pipe))).into_iter();
+    let mut next = || replies.next().unwrap_or_else(|| serde_json::from_slice(b"")).map_err(SpawnError::NoReply);
+    match next()? {
+        Reply::Begun => {
+            begun();
+            next()
+        }
+        reply => Ok(reply),
+    }
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
+    nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(refused)
 }
 
 pub(crate) fn refused(errno: nix::Error) -> SpawnError {

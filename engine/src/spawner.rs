@@ -69,7 +69,7 @@ fn start() -> Result<OwnedFd, SpawnError> {
 pub(crate) struct Request {
     pub(crate) record: LaunchRecord,
     pub(crate) reply: OwnedFd,
-    pub(crate) lock: OwnedFd,
+    pub(crate) lock: Option<OwnedFd>,
     pub(crate) attached: Option<UnixStream>,
     /// The file in which its steps are recorded.
     pub(crate) traced: Option<OwnedFd>,
@@ -116,9 +116,10 @@ fn next(socket: &OwnedFd) -> io::Result<Option<Request>> {
     let record: LaunchRecord = serde_json::from_slice(&message)?;
     let mut descriptors = descriptors.into_iter();
     let mut handed = || descriptors.next().ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof));
-    let (reply, lock) = (handed()?, handed()?);
+    let reply = handed()?;
     let attached = record.attached.then(&mut handed).transpose()?.map(UnixStream::from);
-    let traced = record.traced.then(handed).transpose()?;
+    let traced = record.traced.then(&mut handed).transpose()?;
+    let lock = descriptors.next();
     Ok(Some(Request { record, reply, lock, attached, traced }))
 }
 

@@ -21,10 +21,12 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::exit_code;
 use crate::runtime::trace;
-use crate::spawn::{Reply, Task};
+use crate::spawn::{self, LaunchRecord, Reply, Task};
 use crate::spawner::{self, Request};
-use crate::{Engine, sys};
-use launch::{LaunchError, Monitor};
+use crate::{Engine, hooks, sys};
+use launch::Monitor;
+
+pub(crate) use output::set_nonblocking;
 
 pub use crate::spawn::MONITOR_VERB;
 
@@ -44,7 +46,7 @@ pub fn main() -> u8 {
     }
 }
 
-/// Starts or adopts the container, and says how that went: `None` if it does not run.
+/// Does the task, and says how that went. A monitor whose container runs is returned.
 fn begin(request: Request) -> io::Result<Option<Monitor>> {
     let Request { record, reply, lock, attached, traced } = request;
     trace::become_process(trace::Process::Monitor);
@@ -61,6 +63,7 @@ fn begin(request: Request) -> io::Result<Option<Monitor>> {
             start(engine, &record.id, signals, reply, Beginning { attached, restarts, lock })
         }
         Task::Adopt => adopt(engine, &record.id, signals, (reply, lock)),
+        Task::Commands(turn) => answer(reply, &hooks::serve(&engine, &record, turn)).map(|()| None),
     }
 }
 
@@ -80,7 +83,7 @@ struct Beginning {
     /// Starts by the restart policy since the last one by the user.
     restarts: u32,
     /// Kept until the container's state says what has become of it.
-    lock: OwnedFd,
+    lock: Option<OwnedFd>,
 }
 
 fn start(
@@ -92,13 +95,20 @@ fn start(
 ) -> io::Result<Option<Monitor>> {
     let before = engine.load_state(id).unwrap_or_default();
     let Beginning { attached, restarts, lock } = beginning;
+    // whoever is attached wants the output, and whoever looks after what others have left behind has its own work to do
+    let is_heard = attached.is_none() && restarts == 0;
     let started = Monitor::start(engine.clone(), id, signals, attached, restarts);
     trace::stop(); // what comes later is no part of the start, and the command has stopped listening
     match started {
-        Ok((monitor, warnings)) => {
+        Ok((mut monitor, warnings)) => {
             drop(lock);
             // the command may be gone already: the container was wanted all the same
-            let _ = answer(reply, &Reply::Started { warnings });
+            if is_heard {
+                let _ = report(&monitor, reply, warnings);
+            } else {
+                let _ = answer(reply, &Reply::Started { warnings });
+                monitor.begin_hooks();
+            }
             Ok(Some(monitor))
         }
         Err(error) => {
@@ -118,7 +128,7 @@ fn adopt(
     engine: Engine,
     id: &str,
     signals: SignalFd,
-    (reply, lock): (OwnedFd, OwnedFd),
+    (reply, lock): (OwnedFd, Option<OwnedFd>),
 ) -> io::Result<Option<Monitor>> {
     let adopted = Monitor::adopt(engine, id, signals);
     drop(lock);
@@ -133,14 +143,25 @@ fn adopt(
     }
 }
 
+/// Says that the container has started: at once, or by the process that runs its post_start hooks, when it has.
+fn report(monitor: &Monitor, reply: OwnedFd, warnings: Vec<String>) -> io::Result<()> {
+    if monitor.spec.hooks.post_start.is_empty() {
+        return answer(reply, &Reply::Started { warnings });
+    }
+    let _ = answer(reply.try_clone()?, &Reply::Begun); // nobody need listen for them to run
+    let record = LaunchRecord { warnings, ..monitor.hooks_record() };
+    spawn::start(&record, &reply, None, None)
+        .or_else(|error| answer(reply, &Reply::Failed { exit_code: exit_code::OURS, message: chain(&error) }))
+}
+
 fn answer(reply: OwnedFd, message: &Reply) -> io::Result<()> {
     let text = serde_json::to_vec(message)?;
     File::from(reply).write_all(&text)
 }
 
 /// Returns the error and its causes, joined by `: `.
-fn chain(error: &LaunchError) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
     let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
     texts.dedup(); // transparent errors say the same twice
     texts.join(": ")
