@@ -4,7 +4,7 @@
 E2E_THREADS ?= 4
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release bench bench-images bench-network bench-runtime bench-up clean-images
+.PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release bench bench-build bench-images bench-network bench-runtime bench-up clean-images
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -64,6 +64,10 @@ bench: ## measure lighter beside podman, docker, crun and runc; writes benches/r
 bench-images: release ## measure pull, save, load and push beside docker, podman, skopeo and tar (root)
 	@.ci/packages.sh bench
 	@LIGHTER=$(abspath $(TARGET_DIR))/dist/lighter benches/images/run.sh
+
+bench-build: release ## measure builds beside docker, BuildKit and buildah (root)
+	@.ci/packages.sh bench
+	@LIGHTER=$(abspath $(TARGET_DIR))/dist/lighter benches/build/run.sh
 
 bench-network: ## measure attaching, throughput and connections beside bare veths and docker (root)
 	@.ci/packages.sh bench

@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod attach;
 pub(crate) mod build;
 pub(crate) mod commit;
+mod building;
 pub(crate) mod config;
 pub(crate) mod cp;
 pub(crate) mod create;
