@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::target;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::ui::format::{self, Format};
+use crate::ui::format::Inspection;
 
 /// Show everything about containers or images
 #[derive(clap::Args)]
@@ -16,44 +16,77 @@ pub(crate) struct InspectArgs {
     names: Vec<String>,
     /// A template instead of JSON: '{{.State.Pid}}'
     #[arg(short, long)]
-    format: Option<Format>,
+    format: Option<Inspection>,
+    /// Show what containers take on the disk
+    #[arg(short, long)]
+    size: bool,
     /// Only objects of this type
     #[arg(long = "type", value_parser = ["container", "image", "volume", "network"])]
     kind: Option<String>,
 }
 
+/// Show everything about containers
+#[derive(clap::Args)]
+pub(crate) struct ContainerInspectArgs {
+    /// Containers, or services of the project in this folder
+    #[arg(required = true)]
+    names: Vec<String>,
+    /// A template instead of JSON: '{{.State.Pid}}'
+    #[arg(short, long)]
+    format: Option<Inspection>,
+    /// Show what they take on the disk
+    #[arg(short, long)]
+    size: bool,
+}
+
 pub(crate) fn run(ctx: &Context, args: &InspectArgs) -> Result<(), Failure> {
     let engine = ctx.recovered_engine()?;
-    let mut objects = Vec::new();
-    let mut failures = Vec::new();
-    for name in &args.names {
-        match object(ctx, &engine, name, args.kind.as_deref()) {
+    let what = (args.kind.as_deref(), args.size);
+    each(ctx, &args.names, args.format.as_ref(), |name| object(ctx, &engine, name, what))
+}
+
+pub(crate) fn run_container(ctx: &Context, args: &ContainerInspectArgs) -> Result<(), Failure> {
+    let engine = ctx.recovered_engine()?;
+    let what = (Some("container"), args.size);
+    each(ctx, &args.names, args.format.as_ref(), |name| object(ctx, &engine, name, what))
+}
+
+/// Prints what `find` finds as one JSON array, or each through a template; what is absent is a failure, after the others are
+/// shown.
+pub(super) fn each(
+    ctx: &Context,
+    names: &[String],
+    format: Option<&Inspection>,
+    find: impl Fn(&str) -> Result<Vec<Value>, Failure>,
+) -> Result<(), Failure> {
+    let (mut objects, mut failures) = (Vec::new(), Vec::new());
+    for name in names {
+        match find(name) {
             Ok(found) => objects.extend(found),
             Err(failure) => failures.push(failure),
         }
     }
-    show(ctx, &objects, args.format.as_ref())?;
+    match format {
+        Some(Inspection::Template(template)) => {
+            objects.iter().try_for_each(|object| ctx.ui.line(template.fill(object)?))?;
+        }
+        Some(Inspection::Json) => ctx.ui.line(serde_json::to_string(&objects)?)?,
+        None => ctx.ui.line(serde_json::to_string_pretty(&objects)?)?,
+    }
     target::last_of(failures, &ctx.ui)
 }
 
-/// Prints objects as one JSON array, or each through a template.
-pub(super) fn show(ctx: &Context, objects: &[Value], format: Option<&Format>) -> Result<(), Failure> {
-    match format {
-        Some(Format::Template(pieces)) => {
-            objects.iter().try_for_each(|object| ctx.ui.line(format::fill(pieces, object)?))
-        }
-        _ => {
-            let text = serde_json::to_string_pretty(objects)?;
-            ctx.ui.line(text)
-        }
-    }
-}
-
-fn object(ctx: &Context, engine: &Engine, name: &str, kind: Option<&str>) -> Result<Vec<Value>, Failure> {
+/// Finds an object of this kind, or of any; `has_size` for containers.
+fn object(
+    ctx: &Context,
+    engine: &Engine,
+    name: &str,
+    (kind, has_size): (Option<&str>, bool),
+) -> Result<Vec<Value>, Failure> {
     let wanted = |this: &str| kind.is_none_or(|kind| kind == this);
     if wanted("container") {
         match target::find(ctx, engine, name) {
-            Ok(found) => return found.iter().map(|container| self::container(engine, container)).collect(),
+            Ok(found) => return found.iter().map(|container| sized(engine, container, has_size)).collect(),
             Err(failure) if kind.is_some() => return Err(failure),
             Err(_) => {} // perhaps it is something else
         }
@@ -74,6 +107,16 @@ fn object(ctx: &Context, engine: &Engine, name: &str, kind: Option<&str>) -> Res
         return Ok(vec![super::network::object(engine, &network)?]);
     }
     Err(Failure::text(format!("no such {}: {name}", kind.unwrap_or("object"))))
+}
+
+fn sized(engine: &Engine, container: &Container, has_size: bool) -> Result<Value, Failure> {
+    let mut object = self::container(engine, container)?;
+    if has_size {
+        let (own, image) = (engine.changes_size(container)?, engine.images().find(&container.spec.image.id)?);
+        object["SizeRw"] = json!(own);
+        object["SizeRootFs"] = json!(own + image.map_or(0, |image| image.size));
+    }
+    Ok(object)
 }
 
 fn container(engine: &Engine, container: &Container) -> Result<Value, Failure> {
