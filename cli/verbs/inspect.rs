@@ -156,6 +156,10 @@ fn container(engine: &Engine, container: &Container) -> Result<Value, Failure> {
         "RestartCount": state.restart_count,
         "Driver": "overlay",
         "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "ExecIDs": Value::Null,
         "GraphDriver": {"Name": "overlay", "Data": {
             "UpperDir": paths.upper(), "WorkDir": paths.work(), "MergedDir": paths.rootfs(),
         }},
@@ -196,7 +200,7 @@ fn host_config(container: &Container) -> Value {
         NetworkMode::None => "none".to_owned(),
         NetworkMode::Container(id) => format!("container:{id}"),
     };
-    json!({
+    let mut config = json!({
         "NetworkMode": mode,
         "PortBindings": grouped(bindings),
         "RestartPolicy": {"Name": policy, "MaximumRetryCount": retries},
@@ -212,7 +216,7 @@ fn host_config(container: &Container) -> Value {
         "ExtraHosts": spec.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect::<Vec<_>>(),
         "ShmSize": spec.shm_size,
         "Memory": limits.memory.unwrap_or(0),
-        "MemorySwap": limits.memory_swap.unwrap_or(0),
+        "MemorySwap": limits.memory_swap.unwrap_or_else(|| twice(limits.memory)),
         "NanoCpus": limits.nano_cpus.unwrap_or(0),
         "CpuShares": limits.cpu_shares.unwrap_or(0),
         "CpusetCpus": limits.cpuset_cpus.clone().unwrap_or_default(),
@@ -220,7 +224,79 @@ fn host_config(container: &Container) -> Value {
         "Init": spec.init,
         "OomKillDisable": limits.oom_kill_disable,
         "LogConfig": log_config(&spec.log),
+    });
+    if let (Some(config), Value::Object(rest)) = (config.as_object_mut(), rest_of_host_config(spec)) {
+        config.extend(rest);
+    }
+    config
+}
+
+/// Returns what is rarely looked at.
+fn rest_of_host_config(spec: &lighter_engine::ContainerSpec) -> Value {
+    let (limits, isolation) = (&spec.resources, &spec.isolation);
+    let host = |is_host: bool, otherwise: &'static str| if is_host { "host" } else { otherwise };
+    json!({
+        "Binds": binds(spec),
+        "GroupAdd": spec.group_add,
+        "PidMode": host(isolation.host_pid, ""),
+        "IpcMode": host(isolation.host_ipc, "private"),
+        "CgroupnsMode": host(isolation.host_cgroup, "private"),
+        "UTSMode": host(isolation.host_uts, ""),
+        "UsernsMode": "",
+        "SecurityOpt": security_options(isolation),
+        "Sysctls": isolation.sysctls,
+        "VolumesFrom": Value::Null,
+        "PublishAllPorts": false,
+        "OomScoreAdj": isolation.oom_score_adj.unwrap_or(0),
+        "Runtime": "lighter",
+        "CgroupParent": spec.cgroup_parent.clone().unwrap_or_default(),
+        "Devices": devices(spec),
+        "Ulimits": ulimits(isolation),
+        "MemoryReservation": limits.memory_reservation.unwrap_or(0),
+        "CpuPeriod": limits.cpu_period.unwrap_or(0),
+        "CpuQuota": limits.cpu_quota.unwrap_or(0),
+        "CpusetMems": limits.cpuset_mems.clone().unwrap_or_default(),
+        "BlkioWeight": limits.blkio_weight.unwrap_or(0),
     })
+}
+
+/// As much swap as memory is allowed when nothing is said of it.
+fn twice(memory: Option<u64>) -> i64 {
+    i64::try_from(memory.unwrap_or(0).saturating_mul(2)).unwrap_or(i64::MAX)
+}
+
+/// Returns bind mounts and named volumes as `-v` writes them.
+fn binds(spec: &lighter_engine::ContainerSpec) -> Vec<String> {
+    let bind = |mount: &lighter_engine::Mount| {
+        let source = match &mount.kind {
+            MountKind::Bind { source, .. } => source.display().to_string(),
+            MountKind::Volume { name, anonymous: false, .. } => name.clone(),
+            _ => return None,
+        };
+        Some(format!("{source}:{}{}", mount.target, if mount.read_only { ":ro" } else { "" }))
+    };
+    spec.mounts.iter().filter_map(bind).collect()
+}
+
+fn security_options(isolation: &lighter_engine::Isolation) -> Vec<&'static str> {
+    let all = [
+        (isolation.no_new_privileges, "no-new-privileges"),
+        (isolation.seccomp_unconfined, "seccomp=unconfined"),
+        (isolation.paths_unconfined, "systempaths=unconfined"),
+    ];
+    all.into_iter().filter_map(|(is_set, option)| is_set.then_some(option)).collect()
+}
+
+fn ulimits(isolation: &lighter_engine::Isolation) -> Vec<Value> {
+    // -1 is without limit, as docker writes it
+    let number = |limit: u64| i64::try_from(limit).unwrap_or(-1);
+    let ulimit = |limit: &lighter_engine::Ulimit| json!({"Name": limit.name, "Soft": number(limit.soft), "Hard": number(limit.hard)});
+    isolation.ulimits.iter().map(ulimit).collect()
+}
+
+fn devices(spec: &lighter_engine::ContainerSpec) -> Vec<Value> {
+    let device = |device: &lighter_engine::Device| json!({"PathOnHost": device.source, "PathInContainer": device.target, "CgroupPermissions": device.permissions});
+    spec.devices.iter().map(device).collect()
 }
 
 fn log_config(log: &lighter_engine::LogOptions) -> Value {
@@ -245,7 +321,12 @@ fn config(container: &Container) -> Value {
         "User": spec.user,
         "ExposedPorts": spec.exposed.iter().map(|port| (port.clone(), json!({}))).collect::<Map<_, _>>(),
         "Tty": spec.tty,
+        "AttachStdin": false,
+        "AttachStdout": false,
+        "AttachStderr": false,
         "OpenStdin": spec.open_stdin,
+        "StdinOnce": false,
+        "OnBuild": Value::Null,
         "Env": spec.env,
         "Cmd": command,
         "Entrypoint": entrypoint,
@@ -306,12 +387,28 @@ fn network_settings(container: &Container) -> Value {
         })
         .collect();
     let first = container.state.endpoints.first().and_then(lighter_engine::netns::Endpoint::ipv4);
+    let plug = container.state.endpoints.first();
     json!({
-        "Ports": grouped(bound),
+        "Bridge": "",
+        "SandboxID": "",
+        "SandboxKey": container.state.init.map_or_else(String::new, |init| format!("/proc/{}/ns/net", init.pid)),
+        "Ports": ports(container, grouped(bound)),
         "IPAddress": text(first.map(|address| address.address)),
+        "IPPrefixLen": first.map_or(0, |address| address.prefix),
         "Gateway": text(first.map(|address| address.gateway)),
+        "GlobalIPv6Address": text(plug.and_then(|plug| plug.ipv6()).map(|address| address.address)),
+        "MacAddress": plug.map(|plug| plug.mac.to_string()).unwrap_or_default(),
         "Networks": endpoints,
     })
+}
+
+/// Adds the ports that are exposed and not published, as null, while the container runs.
+fn ports(container: &Container, published: Value) -> Value {
+    let Value::Object(mut ports) = published else { return published };
+    if container.state.status.is_active() {
+        container.spec.exposed.iter().for_each(|port| _ = ports.entry(port.clone()).or_insert(Value::Null));
+    }
+    Value::Object(ports)
 }
 
 /// Collects bindings of the same port into one list.

@@ -72,7 +72,7 @@ fn split(term: &str) -> (Option<&str>, &str) {
 }
 
 fn row(found: &Found, no_trunc: bool) -> Value {
-    let description = found.description.replace(['\n', '\r'], " ");
+    let description = found.description.clone().unwrap_or_default().replace(['\n', '\r'], " ");
     let mark = |is: bool| if is { "[OK]" } else { "" };
     json!({
         "Name": found.name,

@@ -37,6 +37,7 @@ mod pull_faults;
 mod pull_policy;
 mod push;
 mod refusals;
+mod search;
 mod serve;
 mod servers;
 mod store;

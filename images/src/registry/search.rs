@@ -29,9 +29,9 @@ const LARGEST: u64 = 4 << 20;
 pub struct Found {
     /// Its name.
     pub name: String,
-    /// What it is, in its owner's words.
+    /// What it is, in its owner's words, if there are any.
     #[serde(default)]
-    pub description: String,
+    pub description: Option<String>,
     /// How many people like it.
     #[serde(default, rename = "star_count")]
     pub stars: u64,
