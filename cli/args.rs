@@ -113,7 +113,10 @@ pub(crate) enum Verb {
     Top(verbs::top::TopArgs),
     Stats(verbs::stats::StatsArgs),
     Wait(verbs::wait::WaitArgs),
+    Rename(verbs::rename::RenameArgs),
+    Update(verbs::update::UpdateArgs),
     Rm(verbs::rm::RmArgs),
+    Diff(verbs::diff::DiffArgs),
     Inspect(verbs::inspect::InspectArgs),
     Port(verbs::port::PortArgs),
     Build(Box<verbs::build::BuildArgs>),
@@ -121,6 +124,7 @@ pub(crate) enum Verb {
     Builder(verbs::builder::BuilderVerb),
     Pull(verbs::pull::PullArgs),
     Push(verbs::push::PushArgs),
+    Search(verbs::search::SearchArgs),
     Login(verbs::login::LoginArgs),
     Logout(verbs::logout::LogoutArgs),
     Images(verbs::images::ImagesArgs),
@@ -133,9 +137,14 @@ pub(crate) enum Verb {
     Export(verbs::export::ExportArgs),
     Commit(verbs::commit::CommitArgs),
     #[command(subcommand)]
+    Container(verbs::container::ContainerVerb),
+    #[command(subcommand)]
     Image(verbs::image::ImageVerb),
     #[command(subcommand)]
     System(verbs::system::SystemVerb),
+    Events(verbs::system::events::EventsArgs),
+    Info(verbs::system::info::InfoArgs),
+    Version(verbs::system::version::VersionArgs),
     #[command(subcommand)]
     Volume(verbs::volume::VolumeVerb),
     #[command(subcommand)]
@@ -147,6 +156,24 @@ pub(crate) enum Verb {
     Runtime(verbs::runtime::RuntimeArgs),
     Completion(verbs::completion::CompletionArgs),
     Man(verbs::man::ManArgs),
+    #[command(hide = true)]
+    Swarm(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Node(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Service(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Stack(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Secret(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Plugin(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Trust(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Manifest(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Checkpoint(verbs::elsewhere::ElsewhereArgs),
 }
 
 impl Verb {
@@ -154,6 +181,9 @@ impl Verb {
     pub(crate) fn needs_root(&self) -> bool {
         match self {
             Self::Config(_) | Self::Completion(_) | Self::Man(_) | Self::Login(_) | Self::Logout(_) => false,
+            Self::Version(_) | Self::Search(_) => false,
+            Self::Swarm(_) | Self::Node(_) | Self::Service(_) | Self::Stack(_) | Self::Secret(_) => false,
+            Self::Plugin(_) | Self::Trust(_) | Self::Manifest(_) | Self::Checkpoint(_) => false,
             // Some of its verbs do, and say so themselves.
             Self::Runtime(_) => false,
             Self::Compose(args) => {

@@ -6,6 +6,7 @@ mod args;
 mod context;
 mod error;
 mod session;
+mod template;
 mod ui;
 mod verbs;
 

@@ -57,6 +57,11 @@ impl Layout {
         self.run.join("images")
     }
 
+    /// Returns the journal of events; the one before it has the extension `1`.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.root.join("events").join("journal")
+    }
+
     pub(crate) fn lock(&self, name: &str) -> PathBuf {
         self.run.join("locks").join(name)
     }

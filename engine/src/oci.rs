@@ -22,6 +22,7 @@ use crate::user::User;
 
 use process::process;
 pub(crate) use process::{capabilities, capability_sets, identity};
+pub(crate) use resources::{limits, with_limits};
 
 /// Why a specification has no runtime configuration.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ use lighter_runtime::cgroup::Cgroup;
 
 use crate::create::REMOVING;
 use crate::durable::{self, FileError};
+use crate::events::Event;
 use crate::{Container, Engine, MountKind, netns, rootfs};
 
 /// What `rm` may do.
@@ -98,6 +99,7 @@ impl Engine {
             self.remove_anonymous_volumes(container)?;
         }
         self.forget_addresses();
+        self.tell(Event::of_container("destroy", &container.id, &container.spec));
         let _ = fs::remove_file(self.layout.lock(&format!("container-{}", container.id)));
         drop(lock);
         Ok(())

@@ -200,6 +200,7 @@ impl Monitor {
         let mut warnings = std::mem::take(&mut created.warnings);
         warnings.extend(oci::warnings(&self.spec));
         let init = created.start()?;
+        self.tell("start", &[]);
         self.started = Instant::now();
         self.init = Some(init);
         self.prober = self.spec.health.clone().map(|check| Prober::new(check, self.paths.health()));
@@ -311,7 +312,7 @@ impl Monitor {
     }
 }
 
-fn read_spec(paths: &ContainerPaths) -> Result<ContainerSpec, LaunchError> {
+pub(super) fn read_spec(paths: &ContainerPaths) -> Result<ContainerSpec, LaunchError> {
     let missing = || io::Error::from(io::ErrorKind::NotFound);
     let spec = durable::read_json(&paths.spec())?;
     spec.ok_or_else(|| LaunchError::Io { act: format!("read `{}`", paths.spec().display()), source: missing() })

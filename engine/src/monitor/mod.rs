@@ -4,6 +4,7 @@
 //! goes on, and the next command starts another one that adopts it ([`crate::Engine::recover`]).
 
 mod attachments;
+mod changes;
 mod event_loop;
 mod health;
 mod input;

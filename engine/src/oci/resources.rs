@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::sys::stat::{major, minor};
 use oci_spec::runtime::{
     LinuxBlockIoBuilder, LinuxCpuBuilder, LinuxDevice, LinuxDeviceBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder,
-    LinuxDeviceType, LinuxMemoryBuilder, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder,
+    LinuxDeviceType, LinuxMemoryBuilder, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder, Spec,
 };
 
 use super::ConfigError;
@@ -21,8 +21,23 @@ const CPU_PERIOD: u64 = 100_000;
 
 /// Returns the limits and the device rules.
 pub(super) fn resources(spec: &ContainerSpec) -> Result<LinuxResources, ConfigError> {
-    let limits = &spec.resources;
-    let mut builder = LinuxResourcesBuilder::default().devices(device_rules(spec)?);
+    let mut resources = limits(&spec.resources)?;
+    resources.set_devices(Some(device_rules(spec)?));
+    Ok(resources)
+}
+
+/// Returns a configuration with the limits that the specification has now.
+pub(crate) fn with_limits(config: &Spec, spec: &ContainerSpec) -> Result<Spec, ConfigError> {
+    let mut config = config.clone();
+    let mut linux = config.linux().clone().unwrap_or_default();
+    linux.set_resources(Some(resources(spec)?));
+    config.set_linux(Some(linux));
+    Ok(config)
+}
+
+/// Returns the limits alone: what is not limited is left out.
+pub(crate) fn limits(limits: &Resources) -> Result<LinuxResources, ConfigError> {
+    let mut builder = LinuxResourcesBuilder::default();
     if limits.memory.is_some() || limits.memory_reservation.is_some() || limits.oom_kill_disable {
         builder = builder.memory(memory(limits)?);
     }
