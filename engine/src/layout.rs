@@ -121,6 +121,10 @@ impl ContainerPaths {
     pub fn rootfs(&self) -> PathBuf {
         self.run.join("rootfs")
     }
+    /// Returns where memory is mounted that other containers may share.
+    pub(crate) fn shm(&self) -> PathBuf {
+        self.run.join("shm")
+    }
     /// Returns the file of [`crate::Health`].
     pub fn health(&self) -> PathBuf {
         self.run.join("health.json")

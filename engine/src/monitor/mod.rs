@@ -61,10 +61,13 @@ fn run() -> io::Result<()> {
     let engine = Engine::open(record.root.clone(), record.run.clone()).map_err(io::Error::other)?;
     let engine = engine.with_network(record.network.clone());
     match record.task {
-        Task::Start => start(engine, &record.id, signals, reply, Beginning { attached, restarts: 0, lock }),
+        Task::Start => {
+            let beginning = Beginning { attached, terminal: record.terminal, restarts: 0 };
+            start(engine, &record.id, signals, (reply, lock), beginning)
+        }
         Task::Restart => {
             let restarts = engine.load_state(&record.id).map_or(0, |state| state.restart_count + 1);
-            start(engine, &record.id, signals, reply, Beginning { attached, restarts, lock })
+            start(engine, &record.id, signals, (reply, lock), Beginning { attached, terminal: None, restarts })
         }
         Task::Adopt => adopt(engine, &record.id, signals, (reply, lock)),
     }
@@ -83,16 +86,22 @@ fn signals() -> io::Result<SignalFd> {
 /// What a start begins with.
 struct Beginning {
     attached: Option<UnixStream>,
+    /// Rows and columns of its terminal, as far as a client has said.
+    terminal: Option<(u16, u16)>,
     /// Starts by the restart policy since the last one by the user.
     restarts: u32,
-    /// Kept until the container's state says what has become of it.
-    lock: OwnedFd,
 }
 
-fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, beginning: Beginning) -> io::Result<()> {
+/// Starts the container; its lock is kept until its state says what has become of it.
+fn start(
+    engine: Engine,
+    id: &str,
+    signals: SignalFd,
+    (reply, lock): (OwnedFd, OwnedFd),
+    beginning: Beginning,
+) -> io::Result<()> {
     let before = engine.load_state(id).unwrap_or_default();
-    let Beginning { attached, restarts, lock } = beginning;
-    let started = Monitor::start(engine.clone(), id, signals, attached, restarts);
+    let started = Monitor::start(engine.clone(), id, signals, beginning);
     trace::stop(); // what comes later is no part of the start, and the command has stopped listening
     match started {
         Ok((monitor, warnings)) => {
