@@ -1,6 +1,7 @@
 //! `lighter exec`
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lighter_engine::runtime::sealed;
@@ -35,6 +36,9 @@ pub(crate) struct ExecOptions {
     /// Set a variable; a name alone takes our own value
     #[arg(short, long, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<String>,
+    /// File with variables, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
     /// User, as `name`, `uid` or `user:group`
     #[arg(short, long)]
     pub(crate) user: Option<String>,
@@ -72,9 +76,14 @@ pub(crate) fn execute(
         return Err(Failure::text(format!("container `{}` is not running", container.spec.name)));
     }
     let terminal = (how.tty && !how.detach).then(|| session::size().unwrap_or((24, 80)));
+    let mut env = Vec::new();
+    for path in &how.env_file {
+        env.extend(super::run::env_file(ctx, path)?);
+    }
+    env.extend(how.env.iter().filter_map(|pair| ctx.pair(pair)));
     let spec = ExecSpec {
         args,
-        env: how.env.iter().filter_map(|pair| ctx.pair(pair)).collect(),
+        env,
         user: how.user.clone(),
         working_dir: how.workdir.clone(),
         terminal,

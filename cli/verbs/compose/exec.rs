@@ -61,6 +61,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &ExecArgs) -> Resu
         user: args.user.clone(),
         workdir: args.workdir.clone(),
         privileged: args.privileged,
+        env_file: Vec::new(),
     };
     exec::execute(ctx, &engine, &container, args.command.clone(), &options)
 }

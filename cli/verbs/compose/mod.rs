@@ -52,7 +52,7 @@ use crate::error::Failure;
 #[derive(clap::Args)]
 pub(crate) struct ComposeArgs {
     #[command(flatten)]
-    project: ProjectArgs,
+    pub(crate) project: ProjectArgs,
     #[command(flatten)]
     pub(crate) manner: Manner,
     #[command(subcommand)]
@@ -145,7 +145,7 @@ pub(super) fn boot(ctx: &Context, engine: &Engine, project: &str, ids: &BTreeSet
 }
 
 /// `lighter -p x compose -f y up` means both.
-fn joined(outer: &ProjectArgs, inner: ProjectArgs) -> ProjectArgs {
+pub(crate) fn joined(outer: &ProjectArgs, inner: ProjectArgs) -> ProjectArgs {
     let list = |inner: Vec<_>, outer: &Vec<_>| if inner.is_empty() { outer.clone() } else { inner };
     ProjectArgs {
         file: list(inner.file, &outer.file),
