@@ -14,7 +14,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use lighter_engine::monitor;
 
 use crate::args::Cli;
@@ -61,7 +61,13 @@ fn parsed(argv: Vec<OsString>) -> Result<(Cli, Invocation, Vec<OsString>), Failu
         return Ok((cli, invocation, argv));
     }
     let cli = Cli::try_parse_from(context::argv_of(argv.clone())).map_err(|error| {
-        let _ = error.print(); // nobody to tell that telling failed
+        match argv.get(1..) {
+            Some([]) => ui::help::print(Cli::command(), &mut std::io::stderr()),
+            Some([word]) if word == "--help" || word == "-h" || word == "help" => {
+                ui::help::print(Cli::command(), &mut std::io::stdout());
+            }
+            _ => _ = error.print(), // nobody to tell that telling failed
+        }
         Failure::silent(u8::try_from(error.exit_code()).unwrap_or(2))
     })?;
     Ok((cli, Invocation::from_environment()?, argv))

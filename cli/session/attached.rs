@@ -133,16 +133,22 @@ fn receive(
     }
 }
 
-/// Writes what has arrived; returns how the container ended, once it has.
+/// Writes all that has arrived; returns how the container ended, once it has.
 fn pass_on(client: &mut AttachClient, how: &Attachment) -> Result<Option<Ended>, Failure> {
-    match client.receive()? {
-        None => return Ok(Some(Ended::MonitorGone)),
-        Some(Frame::Exit(code)) => return Ok(Some(Ended::Exited(code))),
-        Some(Frame::Output(Stream::Stdout, bytes)) if how.output => write(&mut io::stdout().lock(), &bytes)?,
-        Some(Frame::Output(Stream::Stderr, bytes)) if how.error_output => write(&mut io::stderr().lock(), &bytes)?,
-        Some(_) => {}
+    let mut next = client.receive()?;
+    loop {
+        match next {
+            None => return Ok(Some(Ended::MonitorGone)),
+            Some(Frame::Exit(code)) => return Ok(Some(Ended::Exited(code))),
+            Some(Frame::Output(Stream::Stdout, bytes)) if how.output => write(&mut io::stdout().lock(), &bytes)?,
+            Some(Frame::Output(Stream::Stderr, bytes)) if how.error_output => write(&mut io::stderr().lock(), &bytes)?,
+            Some(_) => {}
+        }
+        next = client.arrived()?;
+        if next.is_none() {
+            return Ok(None); // poll(2) tells of more; it cannot tell of what has been read already
+        }
     }
-    Ok(None)
 }
 
 fn write(to: &mut impl Write, bytes: &[u8]) -> Result<(), Failure> {

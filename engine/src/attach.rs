@@ -161,6 +161,11 @@ impl AttachClient {
         }
     }
 
+    /// Returns a frame that has arrived whole, without waiting: one reading may have brought several.
+    pub fn arrived(&mut self) -> io::Result<Option<Frame>> {
+        self.reader.next_frame()
+    }
+
     /// Ends the attachment, for every handle on it; the container goes on.
     pub fn close(&self) -> io::Result<()> {
         self.stream.shutdown(std::net::Shutdown::Both)

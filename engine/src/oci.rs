@@ -98,7 +98,11 @@ pub(crate) fn config(context: &Context<'_>) -> Result<Spec, ConfigError> {
             builder = builder.domainname(domain);
         }
     }
-    Ok(builder.build()?)
+    let mut config = builder.build()?;
+    if spec.isolation.uts != Namespace::Private {
+        config.set_hostname(None); // oci-spec's default has one, and it would be set for all who share the namespace
+    }
+    Ok(config)
 }
 
 /// Returns what of the specification this host cannot give, one sentence each, where Docker goes on without it.

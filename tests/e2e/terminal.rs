@@ -13,7 +13,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Starts a container with a terminal of 24 rows and 80 columns.
 fn at_terminal(host: &Scenario, more: &[&str]) -> Terminal {
-    let words = ["run", "-it", "--name", "t"].into_iter().chain(more.iter().copied());
+    host.run(["pull", "-q", "busybox:1"]).ok(); // its progress would be on the terminal
+    let words = ["run", "-it", "--name", "t", "--network", "none"].into_iter().chain(more.iter().copied());
     Terminal::start(&host.command(words), 24, 80)
 }
 
@@ -74,7 +75,9 @@ fn ctrl_c_and_ctrl_z_are_for_what_runs_in_the_shell() {
 fn the_size_is_right_from_the_first_look_and_follows_the_users() {
     let host = Scenario::new("a program lays its screen out by the size it finds");
     let script = "stty size; trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done";
-    let command = host.command(["run", "-it", "--rm", "--name", "t", "busybox:1", "sh", "-c", script]);
+    host.run(["pull", "-q", "busybox:1"]).ok();
+    let words = ["run", "-it", "--rm", "--network", "none", "busybox:1", "sh", "-c", script];
+    let command = host.command(words);
     let mut terminal = Terminal::start(&command, 33, 99);
     terminal.shows("ready");
     assert!(terminal.text().starts_with("33 99"), "{}", terminal.text());
@@ -203,7 +206,8 @@ fn a_command_of_exec_has_the_users_terminal() {
         terminal.types("stty size\r");
         if terminal.text().contains("41 121") { Ok(()) } else { Err(terminal.text()) }
     });
-    terminal.types("sleep 1000; echo code=$?\r");
-    terminal.types("\x03").types("exit 5\r").ends_with(5);
+    terminal.types("sleep 4321\r");
+    runs(&host, "sleep 4321");
+    terminal.types("\x03").types("echo code=$?\r").shows("code=130").types("exit 5\r").ends_with(5);
     host.run(["rm", "-f", "t"]).ok();
 }

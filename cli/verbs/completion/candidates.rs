@@ -46,7 +46,7 @@ fn kind(group: &str, verb: &str, argument: &str) -> Option<Kind> {
         ("runtime", ..) => None,
         (_, _, "container" | "containers" | "volumes_from") | (_, "run" | "create", "link") => Some(Kind::Container),
         (_, _, "service" | "services") => Some(Kind::Service),
-        (_, _, "image" | "images") | (_, "push", "name") => Some(Kind::Image),
+        (_, _, "image" | "images") | (_, "push", "name") | (_, "run" | "create", "words") => Some(Kind::Image),
         ("network", "rm" | "inspect", "names" | "networks") | (_, _, "network") => Some(Kind::Network),
         ("volume", "rm" | "inspect", "names" | "volumes") => Some(Kind::Volume),
         ("context" | "machine", "use" | "update" | "rm" | "inspect" | "ssh" | "install", "name" | "names") => {

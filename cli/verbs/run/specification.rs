@@ -25,7 +25,7 @@ pub(super) fn specification(
     let entrypoint = flags.entrypoint.clone();
     let choice = ProcessChoice {
         entrypoint: entrypoint.map(|program| if program.is_empty() { vec![] } else { vec![program] }),
-        command: Some(flags.words()).filter(|command| !command.is_empty()),
+        command: Some(flags.command()).filter(|command| !command.is_empty()),
         env: environment(ctx, flags)?,
         user: flags.user.clone(),
         working_dir: flags.workdir.clone(),

@@ -69,7 +69,7 @@ impl Machine {
         );
         let sshd = program();
         let script = format!(
-            "mount --bind {passwd} /etc/passwd && mount --bind {shadow} /etc/shadow && mount -t tmpfs none /run/sshd && \
+            "mount --bind {passwd} /etc/passwd && mount --bind {shadow} /etc/shadow && mount -t tmpfs -o mode=755 none /run/sshd && \
              ip link set lo up && until ip address show to {MACHINE} | grep -q inet; do sleep 0.05; done; \
              exec {sshd} -D -e -f {configuration}"
         );
@@ -175,5 +175,6 @@ impl Drop for Machine {
         let _ = self.server.wait();
         let _ = run(tool("ip", ["link", "delete", "cable0"]), LIMIT);
         let _ = fs::remove_dir_all(&self.run_directory);
+        let _ = fs::remove_dir("/run/sshd"); // another machine may stand on it
     }
 }

@@ -38,12 +38,9 @@ pub(crate) enum Stream {
 /// What the container shall be
 #[derive(clap::Args, Clone)]
 pub(crate) struct RunFlags {
-    /// Image; the command's first word with --rootfs
-    #[arg(required_unless_present = "rootfs")]
-    pub(crate) image: Option<String>,
-    /// Command and its arguments (default: the image's)
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) command: Vec<String>,
+    /// Image, then the command and its arguments (default: the image's); with --rootfs the command alone
+    #[arg(required = true, trailing_var_arg = true, value_name = "IMAGE [COMMAND]")]
+    words: Vec<String>,
 
     /// Name of the container (default: made up)
     #[arg(long)]
@@ -144,12 +141,11 @@ impl RunFlags {
 
     /// Returns the image's name; with --rootfs there is none.
     pub(super) fn reference(&self) -> &str {
-        self.image.as_deref().filter(|_| self.rootfs.is_none()).unwrap_or_default()
+        self.words.first().filter(|_| self.rootfs.is_none()).map(String::as_str).unwrap_or_default()
     }
 
-    /// Returns the command; with --rootfs it begins where else the image's name is.
-    pub(super) fn words(&self) -> Vec<String> {
-        let first = self.image.iter().filter(|_| self.rootfs.is_some());
-        first.chain(&self.command).cloned().collect()
+    /// Returns the command and its arguments.
+    pub(super) fn command(&self) -> Vec<String> {
+        self.words.iter().skip(usize::from(self.rootfs.is_none())).cloned().collect()
     }
 }
