@@ -131,6 +131,10 @@ impl ContainerPaths {
     pub(crate) fn image_mounts(&self) -> PathBuf {
         self.run.join("images")
     }
+    /// Returns where memory is mounted that other containers may share.
+    pub(crate) fn shm(&self) -> PathBuf {
+        self.run.join("shm")
+    }
     /// Returns the file of [`crate::Health`].
     pub fn health(&self) -> PathBuf {
         self.run.join("health.json")

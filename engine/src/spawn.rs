@@ -32,6 +32,8 @@ pub(crate) struct LaunchRecord {
     pub(crate) id: String,
     pub(crate) task: Task,
     pub(crate) attached: bool,
+    /// Rows and columns of its terminal.
+    pub(crate) terminal: Option<(u16, u16)>,
     /// Its steps belong into the record that the command keeps.
     pub(crate) traced: bool,
     /// The commands of [`Task::Commands`].

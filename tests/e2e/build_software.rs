@@ -112,8 +112,9 @@ fn programs_in_c_rust_python_and_javascript_are_built_and_run() {
     let host = ["--secret", "id=authorities,src=/etc/ssl/certs/ca-certificates.crt", "--build-arg", "PIP_INDEX_URL"];
     let network = ["--network", "host", "--build-arg", &http, "--build-arg", &https, "--build-context", &rust];
     let build = |target: &str| {
-        let command =
-            world.command(["build", "-q", "-t", target, "--target", target].iter().chain(&network).chain(&host).chain(&["."]));
+        let command = world.command(
+            ["build", "-q", "-t", target, "--target", target].iter().chain(&network).chain(&host).chain(&["."]),
+        );
         run(command, FETCH).ok();
     };
     for (target, text) in [("c", "hello from C\n"), ("rust", "hello from Rust\n")] {

@@ -149,7 +149,7 @@ impl Monitor {
                         let _ = terminal::resize(terminal, rows, columns); // cosmetic
                     }
                 }
-                Frame::Output(..) | Frame::Exit(_) => {} // only ever ours to send
+                Frame::Output(..) | Frame::Exit(_) | Frame::Signal(_) => {} // ours to send, or between hosts
             }
         }
     }

@@ -58,10 +58,13 @@ fn begin(request: Request) -> io::Result<Option<Monitor>> {
     let engine = Engine::open(record.root.clone(), record.run.clone()).map_err(io::Error::other)?;
     let engine = engine.with_network(record.network.clone());
     match record.task {
-        Task::Start => start(engine, &record.id, signals, reply, Beginning { attached, restarts: 0, lock }),
+        Task::Start => {
+            let beginning = Beginning { attached, terminal: record.terminal, restarts: 0 };
+            start(engine, &record.id, signals, (reply, lock), beginning)
+        }
         Task::Restart => {
             let restarts = engine.load_state(&record.id).map_or(0, |state| state.restart_count + 1);
-            start(engine, &record.id, signals, reply, Beginning { attached, restarts, lock })
+            start(engine, &record.id, signals, (reply, lock), Beginning { attached, terminal: None, restarts })
         }
         Task::Adopt => adopt(engine, &record.id, signals, (reply, lock)),
         Task::Commands(turn) => answer(reply, &hooks::serve(&engine, &record, turn)).map(|()| None),
@@ -81,24 +84,24 @@ fn signals() -> io::Result<SignalFd> {
 /// What a start begins with.
 struct Beginning {
     attached: Option<UnixStream>,
+    /// Rows and columns of its terminal, as far as a client has said.
+    terminal: Option<(u16, u16)>,
     /// Starts by the restart policy since the last one by the user.
     restarts: u32,
-    /// Kept until the container's state says what has become of it.
-    lock: Option<OwnedFd>,
 }
 
+/// Starts the container; its lock is kept until its state says what has become of it.
 fn start(
     engine: Engine,
     id: &str,
     signals: SignalFd,
-    reply: OwnedFd,
+    (reply, lock): (OwnedFd, Option<OwnedFd>),
     beginning: Beginning,
 ) -> io::Result<Option<Monitor>> {
     let before = engine.load_state(id).unwrap_or_default();
-    let Beginning { attached, restarts, lock } = beginning;
     // whoever is attached wants the output, and whoever looks after what others have left behind has its own work to do
-    let is_heard = attached.is_none() && restarts == 0;
-    let started = Monitor::start(engine.clone(), id, signals, attached, restarts);
+    let is_heard = beginning.attached.is_none() && beginning.restarts == 0;
+    let started = Monitor::start(engine.clone(), id, signals, beginning);
     trace::stop(); // what comes later is no part of the start, and the command has stopped listening
     match started {
         Ok((mut monitor, warnings)) => {
