@@ -18,9 +18,9 @@ demo: ## start examples/hits from a registry and show what to try (root)
 demo-down: ## stop and remove everything that `make demo` started
 	@LIGHTER=$(abspath $(TARGET_DIR))/release/lighter examples/demo.sh down
 
-test: ## format, lints, unit tests, root tests, end-to-end scenarios, a minute of fuzzing (root; well under an hour)
+test: ## format, lints, unit tests, root tests, end-to-end scenarios, a minute of fuzzing, a guest with cgroup v2 (root; well under an hour)
 	@.ci/packages.sh test
-	@$(MAKE) --no-print-directory images check unit root-tests fuzz
+	@$(MAKE) --no-print-directory images check unit root-tests fuzz test-vm-ci
 
 images: ## build the test images from Debian packages (root; once, then cached)
 	@.ci/packages.sh images
@@ -50,6 +50,7 @@ test-vm: ## root tests and scenarios on each supported kernel, in QEMU (root; ho
 
 test-vm-ci: ## the part of it that every change has to pass: one kernel, cgroup v2 (root; minutes)
 	@.ci/packages.sh vm
+	@$(MAKE) --no-print-directory images
 	cargo run --locked --package vm-testbed -- matrix --ci
 
 release: ## one static, stripped binary: target/dist/lighter

@@ -1,4 +1,5 @@
-//! A registry in this process, with one image: busybox, and layers of random bytes whose sums are known.
+//! A registry in this process, with one image: busybox, layers of random bytes whose sums are known, and a directory that hides the
+//! one below it.
 //!
 //! It knows how far a pull has got, so that a test can choose the moment at which to end the guest.
 
@@ -21,6 +22,9 @@ const INDEX: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Layers beside the first, and bytes of each: large enough that writing them takes several flushes.
 const LAYERS: usize = 3;
 const LAYER_SIZE: usize = 3 << 20;
+
+/// Layers of the image in all.
+pub(crate) const ALL_LAYERS: usize = LAYERS + 2;
 
 /// Bytes between two looks whether this is the moment.
 const PIECE: usize = 64 << 10;
@@ -48,7 +52,8 @@ impl Content {
             sums.push_str(&format!("{}  /data/{number}\n", hex::encode(Sha256::digest(&bytes))));
             layers.push(content.blob(&archive(&[(&format!("data/{number}"), 0o644, &bytes)])));
         }
-        layers.push(content.blob(&archive(&[("sums", 0o644, sums.as_bytes())])));
+        let last = [("sums", sums.as_bytes()), ("veiled/.wh..wh..opq", b""), ("veiled/new", b"")];
+        layers.push(content.blob(&archive(&last.map(|(name, bytes)| (name, 0o644, bytes)))));
         let digests: Vec<_> = layers.iter().map(|(digest, _)| digest.clone()).collect();
         let config = json!({
             "architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"]},
@@ -165,8 +170,9 @@ fn random(size: usize) -> Vec<u8> {
 fn busybox() -> Vec<u8> {
     let program = fs::read("/bin/busybox").unwrap();
     let passwd = b"root:x:0:0:root:/root:/bin/sh\n";
-    let mut builder = builder(&[("bin/busybox", 0o755, &program), ("etc/passwd", 0o644, passwd)]);
-    for applet in ["sh", "true", "sleep", "sha256sum", "cat", "echo", "date"] {
+    let mut builder =
+        builder(&[("bin/busybox", 0o755, &program), ("etc/passwd", 0o644, passwd), ("veiled/old", 0o644, b"")]);
+    for applet in ["sh", "true", "sleep", "sha256sum", "cat", "cmp", "echo", "date", "ls", "tail"] {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Symlink);
         header.set_size(0);
@@ -182,7 +188,7 @@ fn archive(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
 
 fn builder(files: &[(&str, u32, &[u8])]) -> tar::Builder<Vec<u8>> {
     let mut builder = tar::Builder::new(Vec::new());
-    for folder in ["bin", "data", "dev", "etc", "proc", "root", "sys", "tmp"] {
+    for folder in ["bin", "data", "dev", "etc", "proc", "root", "sys", "tmp", "veiled"] {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Directory);
         header.set_size(0);

@@ -19,8 +19,13 @@ use crate::session::Ended;
 /// Modules whose tests end or cripple the guest they run in, so that each needs one of its own.
 const ALONE: [&str; 4] = ["bare::", "firewalls::", "power_loss::", "reboot::"];
 
-/// Time for all tests of a program in one guest, and for one that has a guest for itself.
-const PROGRAM_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
+/// The module whose guests keep their root: the host's init finds there what a test gave it to run.
+const KEEPS_ROOT: &str = "reboot::";
+
+/// Time for all tests of a program in one guest, for the subset that every change has to pass, and for a test that has a guest
+/// for itself.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(8 * 60 * 60);
+const CI_LIMIT: Duration = Duration::from_secs(20 * 60);
 const ALONE_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// Which part of the matrix.
@@ -92,15 +97,13 @@ impl CellRun<'_> {
         format!("{} {} {}{init}", self.cell.program, self.cell.kernel, self.cell.cgroup.name())
     }
 
-    fn wanted(&self, base: &Wanted, limit: Duration) -> Result<Wanted> {
+    /// Returns the guest for `tests`.
+    fn wanted(&self, base: &Wanted, tests: &[String]) -> Result<Wanted> {
         let mut wanted = base.clone();
         wanted.kernel = self.cell.kernel.clone();
         wanted.cgroups = self.cell.cgroup;
         wanted.systemd = self.cell.systemd;
-        wanted.limit = limit;
-        let program = self.images.program(&self.cell.program)?;
-        wanted.sets.extend(program.needs_images.then(|| "e2e".to_owned()));
-        wanted.sets.extend(program.sets.iter().cloned());
+        wanted.sets.extend(self.images.program(&self.cell.program)?.sets(tests));
         Ok(wanted)
     }
 
@@ -114,17 +117,20 @@ impl CellRun<'_> {
             .filter(is_wanted)
             .cloned()
             .partition(|test| program.why_not(test, self.cell.cgroup).is_some());
+        let guest = self.wanted(base, &tests)?;
         let (alone, together): (Vec<_>, Vec<_>) =
             tests.into_iter().partition(|test| ALONE.iter().any(|module| test.starts_with(module)));
-        let parts = Parts::prepare(self.cache, self.images, &self.wanted(base, PROGRAM_LIMIT)?)?;
+        let parts = Parts::prepare(self.cache, self.images, &guest)?;
         let started = Instant::now();
         let mut results = BTreeMap::new();
         let mut accelerator = None;
         let groups = alone.into_iter().map(|test| (vec![test], ALONE_LIMIT));
-        let groups = std::iter::once((together, PROGRAM_LIMIT)).chain(groups).filter(|(tests, _)| !tests.is_empty());
+        let limit = if self.selection.ci { CI_LIMIT } else { PROGRAM_LIMIT };
+        let groups = std::iter::once((together, limit)).chain(groups).filter(|(tests, _)| !tests.is_empty());
         for (number, (tests, limit)) in groups.enumerate() {
             let how = Use { out: out.map(|out| out.join(number.to_string())), ..Use::default() };
-            let wanted = self.wanted(base, limit)?;
+            let keeps_root = guest.keeps_root || tests.iter().all(|test| test.starts_with(KEEPS_ROOT));
+            let wanted = Wanted { limit, keeps_root, ..guest.clone() };
             let finished = guest::run(self.cache, &parts, &wanted, self.files(program, &tests)?, &how)?;
             crate::summarise(&parts, &wanted, &finished);
             results.extend(verdicts(&finished, &tests));
@@ -159,8 +165,9 @@ impl CellRun<'_> {
                 bail!("`{}` is missing: run tests/images/build.sh", images.display());
             }
             files.share(&images)?;
-            files.share(&workspace().join("tests/projects"))?;
-            files.share(&workspace().join("examples"))?;
+            for folder in ["examples", "tests/build/cases", "tests/projects"] {
+                files.share(&workspace().join(folder))?;
+            }
         }
         files.command = vec![path, "--ignored".into(), "--test-threads=1".into(), "--exact".into()];
         files.command.extend(tests.iter().cloned());

@@ -1,0 +1,33 @@
+//! lighter in a container of somebody else's.
+
+use crate::guest::{self, Lighter, said, tool};
+use crate::registry::{Content, IMAGE};
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn inside_podman_containers_run_with_their_limits_on_a_volume_and_on_podmans_own_layer() {
+    Content::make(guest::state().join("registry")).serve(|_, _, _| {});
+    let lighter = Lighter::new(&guest::state().join("nested"));
+    // The guest's own root without what is mounted on it: podman puts a layer of its own on top.
+    let outer = guest::state().join("outer");
+    guest::sh(&format!("mkdir {0}; mount --bind / {0}", outer.display()));
+    let script = format!(
+        "test $(lighter run --rm --network none --memory 64m {IMAGE} cat /sys/fs/cgroup/memory.max) = 67108864
+         lighter --root /copied run --rm --network none {IMAGE} ls /veiled
+         test -z \"$(lighter ps --all --quiet)\""
+    );
+    let volumes = [
+        format!("{}:/var/lib/lighter", lighter.root.display()),
+        format!("{}:/usr/local/bin/lighter:ro", env!("CARGO_BIN_EXE_lighter")),
+        format!("{}:/etc/lighter/config.toml:ro", lighter.root.with_extension("toml").display()),
+    ];
+    let mut podman = tool("podman");
+    podman.arg("--root").arg(guest::state().join("podman"));
+    podman.args(["--cgroup-manager", "cgroupfs", "--events-backend", "file", "run", "--rm", "--privileged"]);
+    podman.args(["--network", "host", "--log-driver", "k8s-file"]);
+    volumes.iter().for_each(|volume| drop(podman.args(["--volume", volume])));
+    let ended = said(podman.arg("--rootfs").arg(format!("{}:O", outer.display())).args(["sh", "-ec", &script]));
+    guest::sh(&format!("umount {}", outer.display()));
+    assert_eq!((ended.code, ended.stdout.trim()), (0, "new"), "{ended:?}");
+    assert_eq!(ended.stderr.matches("overlayfs cannot be used here").count(), 1, "{ended:?}");
+}
