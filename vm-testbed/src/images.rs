@@ -53,6 +53,9 @@ pub(crate) struct Program {
     /// It pulls the images that `tests/images/build.sh` makes, and uses the tools of the set `e2e`.
     #[serde(default)]
     pub(crate) needs_images: bool,
+    /// How many of its tests run at once.
+    #[serde(default = "one")]
+    pub(crate) threads: u32,
     /// Parts of names of tests, with further sets of packages that such tests use.
     #[serde(default)]
     sets: BTreeMap<String, Vec<String>>,
@@ -65,6 +68,10 @@ pub(crate) struct Program {
     /// Names of tests that need controllers in the hierarchy of version 2.
     #[serde(default)]
     pub(crate) version_2: Vec<String>,
+}
+
+fn one() -> u32 {
+    1
 }
 
 impl Program {

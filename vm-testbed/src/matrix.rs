@@ -33,7 +33,8 @@ pub(crate) struct Selection {
     pub(crate) ci: bool,
     pub(crate) program: Option<String>,
     pub(crate) kernel: Option<String>,
-    pub(crate) filter: Option<String>,
+    /// Parts of names of tests, of which one is enough; all tests, if there are none.
+    pub(crate) filter: Vec<String>,
 }
 
 impl Selection {
@@ -45,7 +46,7 @@ impl Selection {
     fn wants(&self, cell: &Cell, test: &str) -> bool {
         let is_among = |parts: &[String]| parts.is_empty() || parts.iter().any(|part| test.contains(part));
         let in_ci = !self.ci || cell.ci.as_deref().is_some_and(is_among);
-        in_ci && is_among(&cell.only) && self.filter.as_ref().is_none_or(|filter| test.contains(filter))
+        in_ci && is_among(&cell.only) && is_among(&self.filter)
     }
 }
 
@@ -169,7 +170,8 @@ impl CellRun<'_> {
                 files.share(&workspace().join(folder))?;
             }
         }
-        files.command = vec![path, "--ignored".into(), "--test-threads=1".into(), "--exact".into()];
+        let threads = format!("--test-threads={}", program.threads);
+        files.command = vec![path, "--ignored".into(), threads, "--exact".into()];
         files.command.extend(tests.iter().cloned());
         Ok(files)
     }
@@ -237,7 +239,7 @@ mod tests {
         let mut cell = images.matrix.remove(0);
         (cell.only, cell.ci) = (vec![], Some(vec!["limits::".to_owned()]));
         let wants = |cell: &Cell, ci, filter: Option<&str>, test: &str| {
-            let filter = filter.map(str::to_owned);
+            let filter = filter.map(str::to_owned).into_iter().collect();
             Selection { ci, program: None, kernel: None, filter }.wants(cell, test)
         };
         assert!(wants(&cell, false, None, "mounts::x"));
@@ -254,7 +256,7 @@ mod tests {
     fn a_selection_is_the_intersection_of_its_parts() {
         let images = Images::load().unwrap();
         let count = |ci, program: Option<&str>| {
-            let selection = Selection { ci, program: program.map(str::to_owned), kernel: None, filter: None };
+            let selection = Selection { ci, program: program.map(str::to_owned), kernel: None, filter: vec![] };
             images.matrix.iter().filter(|cell| selection.has(cell)).count()
         };
         assert_eq!(count(false, None), images.matrix.len());
