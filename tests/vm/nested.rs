@@ -25,7 +25,9 @@ fn inside_podman_containers_run_with_their_limits_on_a_volume_and_on_podmans_own
     podman.arg("--root").arg(guest::state().join("podman"));
     podman.args(["--cgroup-manager", "cgroupfs", "--events-backend", "file", "run", "--rm", "--privileged"]);
     podman.args(["--network", "host", "--log-driver", "k8s-file"]);
-    volumes.iter().for_each(|volume| drop(podman.args(["--volume", volume])));
+    for volume in &volumes {
+        podman.args(["--volume", volume]);
+    }
     let ended = said(podman.arg("--rootfs").arg(format!("{}:O", outer.display())).args(["sh", "-ec", &script]));
     guest::sh(&format!("umount {}", outer.display()));
     assert_eq!((ended.code, ended.stdout.trim()), (0, "new"), "{ended:?}");

@@ -46,9 +46,7 @@ pub(crate) struct KernelPackage {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Program {
-    /// Cargo's name of the package.
-    pub(crate) package: String,
-    /// Cargo's name of the integration test.
+    /// Cargo's name of the integration test; no two packages have one of the same name.
     pub(crate) test: String,
     /// It pulls the images that `tests/images/build.sh` makes, and uses the tools of the set `e2e`.
     #[serde(default)]
@@ -206,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_test_of_version_1_applies_where_its_controllers_are() {
-        let text = "package = \"p\"\ntest = \"t\"\nversion_1 = [\"a\"]\nversion_2 = [\"d\"]\n[not_applicable]\nb = \"two disks\"\n";
+        let text = "test = \"t\"\nversion_1 = [\"a\"]\nversion_2 = [\"d\"]\n[not_applicable]\nb = \"two disks\"\n";
         let program: Program = toml::from_str(text).unwrap();
         assert!(program.why_not("a", Cgroups::V2).unwrap().contains("version 1"));
         assert_eq!(program.why_not("a", Cgroups::Hybrid), None);
@@ -217,7 +215,7 @@ mod tests {
 
     #[test]
     fn packages_that_no_selected_test_uses_are_left_out() {
-        let text = "package = \"p\"\ntest = \"t\"\nneeds_images = true\nsets = {\"a::\" = [\"x\", \"y\"]}\n";
+        let text = "test = \"t\"\nneeds_images = true\nsets = {\"a::\" = [\"x\", \"y\"]}\n";
         let program: Program = toml::from_str(text).unwrap();
         let sets = |test: &str| program.sets(&[test.to_owned()]).join(" ");
         assert_eq!([sets("a::b"), sets("b::c")], ["e2e x y", "e2e"]);

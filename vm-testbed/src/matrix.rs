@@ -199,10 +199,11 @@ fn build(wanted: &Program) -> Result<Built> {
         cargo.current_dir(workspace());
         cargo
     };
-    // The runtime's tests run its examples.
-    output(cargo().args(["build", "--locked", "--package", "lighter-runtime", "--examples"]))?;
+    // All of the workspace: each choice of packages has features of its own in what they share, and compiles it anew. The
+    // runtime's tests run an example.
+    output(cargo().args(["build", "--workspace", "--locked", "--example", "launch"]))?;
     let mut command = cargo();
-    command.args(["test", "--locked", "--no-run", "--message-format=json", "--package", &wanted.package]);
+    command.args(["test", "--workspace", "--locked", "--no-run", "--message-format=json"]);
     let messages = text(command.args(["--test", &wanted.test]))?;
     let path =
         executable(&messages, &wanted.test).with_context(|| format!("cargo builds no test `{}`", wanted.test))?;
