@@ -20,7 +20,8 @@ test) wanted="$build $images $test $engines" ;;
 fuzz) wanted="$build g++=c++" ;;
 vm) wanted="$build $images binutils=strip util-linux=setpriv" ;; # all else is unpacked into target/vm-testbed
 release) wanted="$build musl-tools=musl-gcc binutils=readelf" ;;
-bench) wanted="$build $images time=/usr/bin/time busybox-static=/usr/share/doc/busybox-static iproute2=ip skopeo=skopeo umoci=umoci runc=runc crun=crun iperf3=iperf3 wrk=wrk" ;; # podman and docker bring services
+bench) wanted="$build $images time=/usr/bin/time busybox-static=/usr/share/doc/busybox-static iproute2=ip skopeo=skopeo umoci=umoci runc=runc crun=crun iperf3=iperf3 wrk=wrk
+    docker-compose=docker-compose podman-compose=podman-compose" ;; # podman and docker bring services
 *)
     sed -n '2s/^# //p' "$0" >&2
     exit 2

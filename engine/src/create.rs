@@ -32,6 +32,9 @@ pub enum CreateError {
     /// Nothing to execute.
     #[error("no command specified, and image `{0}` has none")]
     NoCommand(String),
+    /// So little memory that nothing can run in it.
+    #[error("a memory limit of {0} bytes: the least is 6 MiB ({LEAST_MEMORY})")]
+    Memory(u64),
     /// Mount target is not absolute.
     #[error("mount target `{0}` is not an absolute path")]
     Target(String),
@@ -143,12 +146,21 @@ pub(crate) const CREATING: &str = ".creating-";
 /// Prefix of a record that is being deleted.
 pub(crate) const REMOVING: &str = ".removing-";
 
+/// The least memory in bytes that a container may be limited to, as docker has it: with less not even its first program can
+/// be executed.
+const LEAST_MEMORY: u64 = 6 << 20;
+
 fn check(spec: &ContainerSpec) -> Result<(), CreateError> {
     if !id::is_name(&spec.name) {
         return Err(CreateError::Name(spec.name.clone()));
     }
     if spec.args.is_empty() {
         return Err(CreateError::NoCommand(spec.image.reference.clone()));
+    }
+    if let Some(memory) = spec.resources.memory
+        && memory < LEAST_MEMORY
+    {
+        return Err(CreateError::Memory(memory));
     }
     for mount in &spec.mounts {
         if !mount.target.starts_with('/') {
