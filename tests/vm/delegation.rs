@@ -54,11 +54,10 @@ fn systemd_makes_the_cgroup_as_a_unit_that_knows_the_limits() {
     let told = sh(&format!("systemctl show --property ActiveState,MemoryMax,TasksMax {unit}"));
     let cgroup = sh(&format!("cat /sys/fs/cgroup/system.slice/{unit}/memory.max"));
     runtime(&["delete", "--force", &id]);
-    assert_eq!(told.lines().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>(), [
-        "ActiveState=active",
-        "MemoryMax=67108864",
-        "TasksMax=50"
-    ]);
+    assert_eq!(
+        told.lines().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
+        ["ActiveState=active", "MemoryMax=67108864", "TasksMax=50"]
+    );
     assert_eq!(cgroup, "67108864");
     assert_eq!(sh(&format!("systemctl show --property ActiveState {unit}")), "ActiveState=inactive");
 }

@@ -122,11 +122,7 @@ impl Lighter {
     }
 
     /// A command of the copy of lighter at `program`.
-    pub(crate) fn command_of<S: AsRef<OsStr>>(
-        &self,
-        program: &str,
-        arguments: impl IntoIterator<Item = S>,
-    ) -> Command {
+    pub(crate) fn command_of<S: AsRef<OsStr>>(&self, program: &str, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = tool(program);
         command.args(arguments);
         command.env("LIGHTER_ROOT", &self.root).env("LIGHTER_RUN", &self.run).env("LIGHTER_CONFIG", &self.config);

@@ -196,7 +196,8 @@ fn built_until(seen: impl Fn(&Lighter) -> bool, then: impl Fn(&Lighter)) {
     while_running(&[], &build, seen, |lighter| {
         then(lighter);
         lighter.said(build).ok();
-        let run = ["run", "--rm", "--network", "none", "made:1", "sh", "-c", "cat /data/0 /data/1 /data/2 | cmp - /all"];
+        let run =
+            ["run", "--rm", "--network", "none", "made:1", "sh", "-c", "cat /data/0 /data/1 /data/2 | cmp - /all"];
         lighter.said(run).ok();
     });
 }
@@ -206,7 +207,8 @@ fn built_until(seen: impl Fn(&Lighter) -> bool, then: impl Fn(&Lighter)) {
 fn when_the_first_step_of_a_build_has_its_layer() {
     let is_beyond_the_base = |lighter: &Lighter| {
         let layers = std::fs::read_dir(lighter.root.join("layers")).into_iter().flatten().flatten();
-        layers.filter(|layer| !layer.file_name().to_string_lossy().starts_with('.')).count() > crate::registry::ALL_LAYERS
+        layers.filter(|layer| !layer.file_name().to_string_lossy().starts_with('.')).count()
+            > crate::registry::ALL_LAYERS
     };
     built_until(is_beyond_the_base, |_| {});
 }
