@@ -1,18 +1,10 @@
 //! Hosts as they happen to be: full, out of memory, with a clock that jumps, with a data root on a file system that is none of the
 //! usual.
 
-use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use crate::guest::{self, Lighter, sh};
-use crate::registry::{Content, IMAGE};
-
-/// lighter with a data root of its own, and the registry for it.
-fn lighter(name: &str) -> Lighter {
-    static SERVED: Once = Once::new();
-    SERVED.call_once(|| Content::make(guest::state().join("registry")).serve(|_, _, _| {}));
-    Lighter::new(&guest::state().join(name))
-}
+use crate::registry::{IMAGE, lighter};
 
 #[test]
 #[ignore = "needs a virtual machine"]

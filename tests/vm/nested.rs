@@ -1,16 +1,15 @@
 //! lighter in a container of somebody else's.
 
-use crate::guest::{self, Lighter, said, tool};
-use crate::registry::{Content, IMAGE};
+use crate::guest::{self, said, sh, tool};
+use crate::registry::{IMAGE, lighter};
 
 #[test]
 #[ignore = "needs a virtual machine"]
 fn inside_podman_containers_run_with_their_limits_on_a_volume_and_on_podmans_own_layer() {
-    Content::make(guest::state().join("registry")).serve(|_, _, _| {});
-    let lighter = Lighter::new(&guest::state().join("nested"));
+    let lighter = lighter("nested");
     // The guest's own root without what is mounted on it: podman puts a layer of its own on top.
     let outer = guest::state().join("outer");
-    guest::sh(&format!("mkdir {0}; mount --bind / {0}", outer.display()));
+    sh(&format!("mkdir {0}; mount --bind / {0}", outer.display()));
     let script = format!(
         "test $(lighter run --rm --network none --memory 64m {IMAGE} cat /sys/fs/cgroup/memory.max) = 67108864
          lighter --root /copied run --rm --network none {IMAGE} ls /veiled
@@ -29,7 +28,7 @@ fn inside_podman_containers_run_with_their_limits_on_a_volume_and_on_podmans_own
         podman.args(["--volume", volume]);
     }
     let ended = said(podman.arg("--rootfs").arg(format!("{}:O", outer.display())).args(["sh", "-ec", &script]));
-    guest::sh(&format!("umount {}", outer.display()));
+    sh(&format!("umount {}", outer.display()));
     assert_eq!((ended.code, ended.stdout.trim()), (0, "new"), "{ended:?}");
     assert_eq!(ended.stderr.matches("overlayfs cannot be used here").count(), 1, "{ended:?}");
 }

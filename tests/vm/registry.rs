@@ -7,10 +7,12 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+use crate::guest::{self, Lighter, sh};
 
 /// The image's name.
 pub(crate) const IMAGE: &str = "demo:1";
@@ -31,6 +33,13 @@ const PIECE: usize = 64 << 10;
 
 /// Called with the blob's digest, the bytes of it that were sent, and its size.
 type Watcher = dyn Fn(&str, usize, usize) + Send + Sync;
+
+/// Returns lighter with a data root of its own, and starts the registry that the tests of one guest share.
+pub(crate) fn lighter(name: &str) -> Lighter {
+    static SERVED: Once = Once::new();
+    SERVED.call_once(|| Content::make(guest::state().join("registry")).serve(|_, _, _| {}));
+    Lighter::new(&guest::state().join(name))
+}
 
 /// The content of a registry, in a directory.
 pub(crate) struct Content {
@@ -68,7 +77,7 @@ impl Content {
             "layers": layers.iter().map(layer).collect::<Vec<Value>>(),
         });
         fs::write(content.directory.join("manifest"), manifest.to_string()).unwrap();
-        crate::guest::sh("sync");
+        sh("sync");
         content
     }
 
