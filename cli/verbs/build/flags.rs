@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::error::Failure;
+use crate::remote::{Visit, Way, source_file, word_file};
+
 /// How Compose and `build` say what to build with
 #[derive(clap::Args, Clone, Default)]
 pub(crate) struct BuildFlags {
@@ -125,6 +128,62 @@ pub(crate) struct BuildFlags {
     /// Docker's; `false` is what is done
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) sbom: Option<String>,
+}
+
+impl BuildFlags {
+    /// Tells of the files that are read and written.
+    ///
+    /// # Errors
+    /// What only makes sense on the host that builds: a cache in a folder, an agent's socket.
+    pub(super) fn files(&mut self, on: Visit<'_>) -> Result<(), Failure> {
+        if let Some(text) = self.cache_from.iter().chain(&self.cache_to).chain(&self.ssh).next() {
+            return Err(Failure::text(format!("`{text}` would be a place of the other host: leave it out")));
+        }
+        for path in self.file.iter_mut().filter(|path| path.as_os_str() != "-") {
+            on(Way::There, path)?;
+        }
+        for text in &mut self.build_context {
+            within(
+                text,
+                &[],
+                |place| if place.starts_with("docker-image:") { Ok(()) } else { source_file(place, on) },
+            )?;
+        }
+        for text in &mut self.secret {
+            within(text, &["src", "source"], |place| word_file(place, Way::There, on))?;
+        }
+        for text in &mut self.output {
+            within(text, &["dest"], |place| if place == "-" { Ok(()) } else { word_file(place, Way::Back, on) })?;
+        }
+        for path in self.iidfile.iter_mut().chain(&mut self.metadata_file) {
+            on(Way::Back, path)?;
+        }
+        Ok(())
+    }
+}
+
+/// Changes the values of these keys in `key=value,…`; without keys, of any. A text without a `=` is a value.
+fn within(
+    text: &mut String,
+    keys: &[&str],
+    mut change: impl FnMut(&mut String) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if !text.contains('=') {
+        return change(text);
+    }
+    let mut fields = Vec::new();
+    for field in text.split(',') {
+        fields.push(match field.split_once('=') {
+            Some((key, value)) if keys.is_empty() || keys.contains(&key) => {
+                let mut value = value.to_owned();
+                change(&mut value)?;
+                format!("{key}={value}")
+            }
+            _ => field.to_owned(),
+        });
+    }
+    *text = fields.join(",");
+    Ok(())
 }
 
 /// What Compose says instead of a command line.

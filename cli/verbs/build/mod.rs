@@ -15,6 +15,7 @@ use lighter_engine::{Engine, images};
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::remote::{Visit, source_file};
 use crate::ui::build_progress;
 use crate::verbs::compose::interrupt;
 
@@ -35,6 +36,14 @@ pub(crate) struct BuildArgs {
     context: String,
     #[command(flatten)]
     flags: BuildFlags,
+}
+
+impl BuildArgs {
+    /// Tells of the files and folders that are read and written.
+    pub(crate) fn files(&mut self, on: Visit<'_>) -> Result<(), Failure> {
+        source_file(&mut self.context, on)?;
+        self.flags.files(on)
+    }
 }
 
 pub(crate) fn run(ctx: &Context, args: &BuildArgs) -> Result<ExitCode, Failure> {

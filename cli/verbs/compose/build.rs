@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use lighter_compose::images::name_of;
 use lighter_compose::model::{Build, FileContent, Service, Ulimit};
-use lighter_compose::{Project, names, selection};
+use lighter_compose::{Project, selection};
 use lighter_engine::Engine;
 use lighter_engine::images::build::{BuildProgress, NamedContext, Secret};
 use lighter_engine::images::platform::Platform;
@@ -81,6 +82,9 @@ pub(super) fn run(ctx: &Context, project: &ProjectArgs, args: &BuildArgs) -> Res
     let selected =
         selection::select(&project, &args.services, args.with_dependencies).map_err(|fault| outcome::fault(*fault))?;
     let order = in_order(&project, &selected)?;
+    if ctx.manner.dry_run {
+        return order.iter().try_for_each(|service| ctx.ui.line(format!("build {}", name_of(&project, service))));
+    }
     if args.print {
         return ctx.ui.line(format!("{:#}", bake(&project, &order)));
     }
@@ -88,7 +92,25 @@ pub(super) fn run(ctx: &Context, project: &ProjectArgs, args: &BuildArgs) -> Res
     Builds { ctx, engine: &engine, project: &project, args, cancelled: interrupt.flag() }.all(&order)
 }
 
-/// Builds the images that services need and the store lacks; with `all` those that are there too.
+/// Returns the services whose images are to be built: those that the store lacks; with `all` those that are there too.
+pub(super) fn needed(
+    engine: &Engine,
+    project: &Project,
+    services: &[String],
+    all: bool,
+) -> Result<Vec<String>, Failure> {
+    let mut wanted = Vec::new();
+    for name in services {
+        let Some(service) = project.services.get(name).filter(|service| service.build.is_some()) else { continue };
+        let is_there = engine.images().find(&name_of(project, service))?.is_some();
+        if all || service.pull_policy == PullPolicy::Build || !is_there {
+            wanted.push(name.clone());
+        }
+    }
+    Ok(wanted)
+}
+
+/// Builds the images that services need, as [`needed`] says.
 pub(super) fn missing(
     ctx: &Context,
     engine: &Engine,
@@ -96,14 +118,7 @@ pub(super) fn missing(
     services: &[String],
     how: &Building<'_>,
 ) -> Result<(), Failure> {
-    let mut wanted = Vec::new();
-    for name in services {
-        let Some(service) = project.services.get(name).filter(|service| service.build.is_some()) else { continue };
-        let is_there = engine.images().find(&image_name(project, service))?.is_some();
-        if how.all || service.pull_policy == PullPolicy::Build || !is_there {
-            wanted.push(name.clone());
-        }
-    }
+    let wanted = needed(engine, project, services, how.all)?;
     let args = BuildArgs { quiet: how.quiet, ..BuildArgs::none() };
     let builds = Builds { ctx, engine, project, args: &args, cancelled: how.cancelled };
     builds.all(&in_order(project, &wanted)?)
@@ -139,10 +154,6 @@ impl BuildArgs {
             quiet: false,
         }
     }
-}
-
-fn image_name(project: &Project, service: &Service) -> String {
-    service.image.clone().unwrap_or_else(|| names::built_image(&project.name, &service.name))
 }
 
 /// Returns the services that have a `build`, each after those whose images are its contexts.
@@ -210,7 +221,7 @@ impl Builds<'_> {
             return Ok(build::check(self.ctx, &job.request).map(drop)?);
         }
         if !self.args.quiet {
-            self.ctx.ui.note(format!(" …  build {}", image_name(self.project, service)));
+            self.ctx.ui.note(format!(" …  build {}", name_of(self.project, service)));
         }
         job.run(self.ctx, self.engine, Watching { progress, cancelled: self.cancelled }).map(drop)
     }
@@ -242,7 +253,7 @@ impl Builds<'_> {
             return Err(Failure::text(format!("service `{name}`: an image for several platforms cannot be pushed")));
         }
         let mut flags = BuildFlags::default();
-        flags.name(std::iter::once(image_name(self.project, service)).chain(build.tags.clone()).collect());
+        flags.name(std::iter::once(name_of(self.project, service)).chain(build.tags.clone()).collect());
         flags.limit(build.target.clone(), platform(service, build), args.memory.clone());
         flags.again(args.no_cache || build.no_cache, build.no_cache_filter.clone(), args.pull || build.pull);
         flags.assist(build.network.clone(), build.extra_hosts.clone(), ssh(build, args));
@@ -283,7 +294,7 @@ fn context(project: &Project, place: &str, here: &Path) -> Result<NamedContext, 
         Some(name) => {
             let service = project.services.get(name);
             let service = service.ok_or_else(|| Failure::text(format!("context `{place}`: no such service")))?;
-            Ok(NamedContext::Image(image_name(project, service)))
+            Ok(NamedContext::Image(name_of(project, service)))
         }
     }
 }
@@ -322,7 +333,7 @@ fn bake(project: &Project, services: &[&Service]) -> serde_json::Value {
     let mut targets = serde_json::Map::new();
     for service in services {
         let Some(build) = &service.build else { continue };
-        let tags: Vec<String> = std::iter::once(image_name(project, service)).chain(build.tags.clone()).collect();
+        let tags: Vec<String> = std::iter::once(name_of(project, service)).chain(build.tags.clone()).collect();
         let mut target = json!({"context": build.context, "tags": tags, "output": ["type=docker"]});
         let mut set = |name: &str, value: serde_json::Value, is_set: bool| {
             if is_set {
