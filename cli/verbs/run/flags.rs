@@ -90,7 +90,7 @@ pub(crate) struct RunFlags {
     pub(crate) expose: Vec<String>,
     /// Network: a name, `bridge`, `host`, `none` or `container:NAME`; several by saying it again.
     ///
-    /// With wishes: `name=NET,alias=NAME,ip=…,ip6=…,mac-address=…,link-local-ip=…,gw-priority=N`.
+    /// With wishes: `name=NET,alias=NAME,ip=…,ip6=…,mac-address=…,link-local-ip=…,gw-priority=N,driver-opt=NAME=VALUE`.
     #[arg(long, alias = "net", help_heading = "Network")]
     pub(crate) network: Vec<String>,
     /// Further name on the network

@@ -21,6 +21,7 @@ use crate::ui::progress;
 
 use explain::{Explain, Explanation};
 pub(crate) use flags::RunFlags;
+pub(in crate::verbs) use network::apply_options;
 pub(crate) use parse::{publish, volume};
 pub(crate) use specification::env_file;
 

@@ -30,6 +30,7 @@ fn endpoint(id: &str, spec: &ContainerSpec, attachment: &Attachment, network: St
         link_local: attachment.link_local.clone(),
         mac: attachment.mac,
         interface: attachment.interface.clone(),
+        sysctls: attachment.sysctls.clone(),
         gw_priority: attachment.gw_priority,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::endpoint_options::of_interface;
 use crate::ipam::{IpamError, check_families, choose_address};
 use crate::pools::same_family;
 use crate::state::{Fixed, Lease, Lock};
@@ -26,10 +27,6 @@ impl Host {
         (network, own): (&Network, &[Lease]),
         lock: &Lock,
     ) -> Result<(Lease, usize), AttachError> {
-        // Deleted since it was looked up: the lock was not held then.
-        if self.read_network(&network.id)?.is_none() {
-            return Err(AttachError::NoSuchNetwork { network: network.name.clone() });
-        }
         let fixed = self.all_fixed()?;
         let interface = interface(wish, network, own);
         if own.iter().any(|lease| lease.endpoint.interface == interface) {
@@ -89,6 +86,7 @@ fn lease(
     };
     Ok(Lease {
         host_interface: host_interface(container, interface),
+        sysctls: wish.sysctls.iter().map(|sysctl| of_interface(sysctl, interface)).collect(),
         endpoint,
         driver: network.driver,
         bridge: network.bridge.clone(),

@@ -40,7 +40,7 @@ impl Interfaces<'_> {
         let mut outside = Netlink::route()?;
         self.create_devices(&mut outside, netns.as_fd())?;
         self.turn_on_ports(&mut outside)?;
-        let prepared = || prepare_ipv6(self.leases).and_then(|()| Ok(Netlink::route()?));
+        let prepared = || prepare(self.leases).and_then(|()| Ok(Netlink::route()?));
         let mut inside = namespace::inside(netns.as_fd(), path, prepared)??;
         configure(&mut inside, self.leases)?;
         set_default_routes(&mut inside, all)?;
@@ -131,10 +131,15 @@ fn wait_until(mut is_done: impl FnMut() -> Result<bool, NetlinkError>) -> Result
     Ok(())
 }
 
-/// Switches IPv6 on where there are IPv6 addresses. Runs inside.
-fn prepare_ipv6(leases: &[Lease]) -> Result<(), HostError> {
-    let mut with = leases.iter().map(|lease| &lease.endpoint).filter(|endpoint| has_ipv6(endpoint));
-    Ok(with.try_for_each(|endpoint| sysctl::enable_ipv6(&endpoint.interface))?)
+/// Switches IPv6 on where there are IPv6 addresses, then sets what the user wants of an interface. Runs inside.
+fn prepare(leases: &[Lease]) -> Result<(), HostError> {
+    for lease in leases {
+        if has_ipv6(&lease.endpoint) {
+            sysctl::enable_ipv6(&lease.endpoint.interface)?;
+        }
+        lease.sysctls.iter().try_for_each(|(name, value)| sysctl::write(name, value))?;
+    }
+    Ok(())
 }
 
 fn has_ipv6(endpoint: &Endpoint) -> bool {

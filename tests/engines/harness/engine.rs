@@ -43,8 +43,19 @@ impl Engine {
     /// Returns a docker daemon with the image [`BUSYBOX`].
     #[track_caller]
     pub(crate) fn docker() -> Self {
+        Self::docker_with(Runtime::Lighter)
+    }
+
+    /// Returns a docker daemon as its package has it, with the image [`BUSYBOX`].
+    #[track_caller]
+    pub(crate) fn docker_as_packaged() -> Self {
+        Self::docker_with(Runtime::Runc)
+    }
+
+    #[track_caller]
+    fn docker_with(runtime: Runtime) -> Self {
         let world = World::new();
-        let mut daemon = docker::start(&world);
+        let mut daemon = docker::start(&world, runtime);
         let (options, environment) = docker::client();
         let mut engine = Self { kind: Kind::Docker, options, environment, daemon: None, world };
         daemon.serves(|| engine.call(["version"]).code() == Some(0));
