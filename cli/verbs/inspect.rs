@@ -120,7 +120,7 @@ fn container(engine: &Engine, container: &Container) -> Result<Value, Failure> {
         "HostConfig": host_config(container),
         "Mounts": mounts(engine, container)?,
         "Config": config(container),
-        "NetworkSettings": network_settings(container),
+        "NetworkSettings": network_settings(engine, container)?,
     }))
 }
 
@@ -196,11 +196,13 @@ fn log_config(log: &lighter_engine::LogOptions) -> Value {
 fn config(container: &Container) -> Value {
     let spec = &container.spec;
     let (entrypoint, command) = spec.args.split_at(spec.entrypoint_len.min(spec.args.len()));
+    let published = spec.ports.iter().map(|port| format!("{}/{}", port.target, port.protocol));
+    let exposed = spec.exposed.iter().cloned().chain(published);
     json!({
         "Hostname": spec.hostname.clone().unwrap_or_else(|| container.short_id().to_owned()),
         "Domainname": spec.domainname.clone().unwrap_or_default(),
         "User": spec.user,
-        "ExposedPorts": spec.exposed.iter().map(|port| (port.clone(), json!({}))).collect::<Map<_, _>>(),
+        "ExposedPorts": exposed.map(|port| (port, json!({}))).collect::<Map<_, _>>(),
         "Tty": spec.tty,
         "OpenStdin": spec.open_stdin,
         "Env": spec.env,
@@ -234,13 +236,13 @@ fn mounts(engine: &Engine, container: &Container) -> Result<Vec<Value>, Failure>
     Ok(mounts)
 }
 
-fn network_settings(container: &Container) -> Value {
+fn network_settings(engine: &Engine, container: &Container) -> Result<Value, Failure> {
     let text = |address: Option<std::net::IpAddr>| address.map_or_else(String::new, |address| address.to_string());
     let bound = container.state.ports.iter().map(|port| {
         let binding = json!({"HostIp": port.host_ip, "HostPort": port.host_port.to_string()});
         (format!("{}/{}", port.target, port.protocol), binding)
     });
-    let endpoints: Map<_, _> = container
+    let mut endpoints: Map<_, _> = container
         .state
         .endpoints
         .iter()
@@ -262,13 +264,32 @@ fn network_settings(container: &Container) -> Value {
             (endpoint.network_name.clone(), object)
         })
         .collect();
+    // A container that does not run is on its networks all the same, without an address.
+    for (name, object) in waiting(engine, container)? {
+        endpoints.entry(name).or_insert(object);
+    }
     let first = container.state.endpoints.first().and_then(lighter_engine::netns::Endpoint::ipv4);
-    json!({
+    Ok(json!({
         "Ports": grouped(bound),
         "IPAddress": text(first.map(|address| address.address)),
         "Gateway": text(first.map(|address| address.gateway)),
         "Networks": endpoints,
-    })
+    }))
+}
+
+/// Returns the networks a container is on at its next start; one that is gone is left out.
+fn waiting(engine: &Engine, container: &Container) -> Result<Vec<(String, Value)>, Failure> {
+    let NetworkMode::Bridge(attachments) = engine.network_mode(&container.id, &container.spec)? else {
+        return Ok(Vec::new());
+    };
+    let mut waiting = Vec::new();
+    for attachment in attachments {
+        if let Ok(wishes) = engine.endpoint_wishes(&container.id, &container.spec, std::slice::from_ref(&attachment)) {
+            let object = wishes.first().map(|wish| json!({"NetworkID": wish.network, "DNSNames": wish.names}));
+            waiting.extend(object.map(|object| (attachment.network, object)));
+        }
+    }
+    Ok(waiting)
 }
 
 /// Collects bindings of the same port into one list.

@@ -41,6 +41,8 @@ struct Claim {
     record: Option<PortRecord>,
     /// Whether it is the first on one of its networks: what is wrong with the network has not been said yet.
     is_first: bool,
+    /// Whether it is the first on all of them.
+    is_alone: bool,
 }
 
 impl Host {
@@ -95,7 +97,7 @@ impl Host {
         let content = Content::of(&claim.leases, claim.record.as_slice());
         let mut notes: Vec<String> = unpublished(spec, &claim).into_iter().collect();
         if !content.is_empty() {
-            notes.extend(self.admit(&spec.container, &content, &lock)?);
+            notes.extend(self.admit((&spec.container, claim.is_alone), &content, &lock)?);
         }
         if claim.is_first {
             notes.extend(self.obstacles(&content)?);
@@ -113,10 +115,11 @@ impl Host {
     }
 
     fn claim(&self, spec: &SandboxSpec, networks: &[Network], lock: &Lock) -> Result<Claim, AttachError> {
-        let (mut leases, mut is_first): (Vec<Lease>, _) = (Vec::new(), false);
+        let (mut leases, mut is_first, mut is_alone): (Vec<Lease>, _, _) = (Vec::new(), false, true);
         for (wish, network) in spec.endpoints.iter().zip(networks) {
-            let (lease, others) = self.write_new_lease(&spec.container, wish, (network, &leases), lock)?;
-            is_first |= others == 0;
+            let (lease, is_first_here) = self.write_new_lease(&spec.container, wish, (network, &leases), lock)?;
+            is_first |= is_first_here;
+            is_alone &= is_first_here;
             leases.push(lease);
         }
         let targets = targets(&leases);
@@ -131,7 +134,7 @@ impl Host {
         if let Some(record) = &record {
             self.write_ports(record, lock)?;
         }
-        Ok(Claim { leases, reserved, record, is_first })
+        Ok(Claim { leases, reserved, record, is_first, is_alone })
     }
 }
 

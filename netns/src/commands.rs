@@ -89,7 +89,7 @@ fn plug(lease: &Lease, (netns, publishes): (&str, bool), commands: &mut Vec<Comm
     commands.push(device(lease, netns));
     if lease.is_bridged() {
         let host = lease.host_interface.as_str();
-        commands.extend(switch_ipv6(host, false));
+        commands.push(command(&["ip", "link", "set", host, "addrgenmode", "none"]));
         for (flag, _) in [("hairpin", publishes), ("isolated", lease.keeps_apart)].iter().filter(|(_, on)| *on) {
             commands.push(command(&["ip", "link", "set", host, "type", "bridge_slave", flag, "on"]));
         }
@@ -180,7 +180,7 @@ mod tests {
         plug(&Lease { sysctls, ..lease(2, &[]) }, ("/run/n", true), &mut commands);
         let expected = [
             "ip link add lv-1 master lt-n type veth peer name eth0 address 02:42:ac:12:00:02 netns /run/n",
-            "sysctl -w net.ipv6.conf.lv-1.disable_ipv6=1",
+            "ip link set lv-1 addrgenmode none",
             "ip link set lv-1 type bridge_slave hairpin on",
             "ip link set lv-1 up",
             "nsenter --net=/run/n sysctl -w net/ipv4/conf/eth0/log_martians=1",

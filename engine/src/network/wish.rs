@@ -7,7 +7,7 @@ use crate::{Engine, id};
 
 impl Engine {
     /// Returns the wished interface of each attachment.
-    pub(super) fn endpoint_wishes(
+    pub fn endpoint_wishes(
         &self,
         id: &str,
         spec: &ContainerSpec,

@@ -57,7 +57,7 @@ const LABELS: [&str; 8] = [
 ];
 
 /// Networks that engines make for themselves.
-const BUILT_IN: [&str; 3] = ["bridge", "host", "none"];
+pub(super) const BUILT_IN: [&str; 3] = ["bridge", "host", "none"];
 
 /// Where the addresses are that scenarios ask for; engines choose others.
 const ASKED_FOR: &str = "10.";
@@ -66,17 +66,13 @@ const ASKED_FOR: &str = "10.";
 const FIRST_EPHEMERAL: u16 = 32768;
 
 /// Tells what there is, and what has changed since it was last asked.
+#[derive(Default)]
 pub(super) struct Observer {
-    project: String,
     /// Ids of containers by their names, and anonymous volumes by their places.
     seen: BTreeMap<String, String>,
 }
 
 impl Observer {
-    pub(super) fn of(project: &str) -> Self {
-        Self { project: project.to_owned(), seen: BTreeMap::new() }
-    }
-
     /// Tells what there is, and remembers it.
     pub(super) fn tell(&mut self, objects: &Objects) -> BTreeSet<String> {
         let lines = self.look(objects);
@@ -106,7 +102,8 @@ impl Observer {
         let (name, service) = (text(&container["Name"]), label("service"));
         let name = name.trim_start_matches('/');
         for joint in ["_", "-"] {
-            let Some(rest) = name.strip_prefix(&[&self.project, joint, &service, joint].concat()) else { continue };
+            let beginning = [&label("project"), joint, &service, joint].concat();
+            let Some(rest) = name.strip_prefix(&beginning) else { continue };
             if rest == label("container-number") {
                 return format!("{service}-{rest}");
             }
@@ -152,8 +149,9 @@ impl Observer {
         if let (Some(list), true) = (value.as_array_mut(), UNORDERED.contains(&field)) {
             list.sort_by_key(ToString::to_string);
         }
-        // What Compose 1 sends when a file says nothing; docker does the same without it.
+        // What docker does when nothing is said.
         let is_default = (field.ends_with("StopSignal") && value == "SIGTERM")
+            || (field.ends_with("WorkingDir") && value == "/")
             || (field.ends_with("RestartPolicy") && matches!(value["Name"].as_str(), Some("" | "no")));
         (!is_nothing(&value) && !is_default).then(|| format!("{} {value}", field.rsplit_once('/').expect("a path").1))
     }
@@ -198,8 +196,13 @@ fn state(container: &Value) -> String {
 fn labels(labels: &Value) -> Vec<String> {
     let is_compared =
         |name: &str| LABELS.contains(&name) || !(name.starts_with("com.docker.") || name.starts_with("io.lighter."));
+    let folder = format!("{}/", text(&labels["com.docker.compose.project.working_dir"]));
+    let value = |name: &str, value: &Value| match name {
+        "com.docker.compose.project.config_files" => text(value).replace(&folder, ""),
+        _ => text(value),
+    };
     let all = labels.as_object().into_iter().flatten().filter(|(name, _)| is_compared(name));
-    all.map(|(name, value)| format!("label {name}={}", text(value))).collect()
+    all.map(|(name, label)| format!("label {name}={}", value(name, label))).collect()
 }
 
 /// Tells which ports are open where, and which anywhere.

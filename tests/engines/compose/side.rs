@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::observation::Observer;
+use super::observation::{BUILT_IN, Observer};
 use crate::harness::{BUSYBOX, DOCKER_SOCKET, Engine, LIMIT, Output, eventually, run, tool};
 
 /// One of both.
@@ -119,10 +119,11 @@ impl<'a> Side<'a> {
     pub(super) fn clear(&self) {
         for (list, remove) in [
             (&["ps", "--all", "--quiet"][..], &["rm", "--force", "--volumes"][..]),
-            (&["network", "ls", "--quiet", "--filter", "label=theirs"], &["network", "rm"]),
+            (&["network", "ls", "--format", "{{.Name}}"], &["network", "rm"]),
             (&["volume", "ls", "--quiet"], &["volume", "rm"]),
         ] {
-            let ids = self.listed(list);
+            let mut ids = self.listed(list);
+            ids.retain(|id| !BUILT_IN.contains(&id.as_str()));
             if !ids.is_empty() {
                 let words: Vec<_> = remove.iter().copied().chain(ids.iter().map(String::as_str)).collect();
                 self.call(&words).ok();
