@@ -1,6 +1,7 @@
 //! `lighter exec`
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lighter_engine::runtime::sealed;
@@ -36,6 +37,9 @@ pub(crate) struct ExecOptions {
     /// Set a variable; a name alone takes our own value
     #[arg(short, long, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<String>,
+    /// File with variables, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
     /// User, as `name`, `uid` or `user:group`
     #[arg(short, long)]
     pub(crate) user: Option<String>,
@@ -78,7 +82,7 @@ pub(crate) fn execute(
     let terminal = (how.tty && !how.detach).then(|| session::size().unwrap_or((24, 80)));
     let spec = ExecSpec {
         args,
-        env: how.env.iter().filter_map(|pair| ctx.pair(pair)).collect(),
+        env: environment(ctx, how)?,
         user: how.user.clone(),
         working_dir: how.workdir.clone(),
         terminal,
@@ -98,7 +102,13 @@ pub(crate) fn execute(
         return Ok(ExitCode::SUCCESS);
     }
     let code = session::pump(exec, &[])?;
+    engine.tell_of(container, "exec_die");
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+fn environment(ctx: &Context, how: &ExecOptions) -> Result<Vec<String>, Failure> {
+    let files = how.env_file.iter().map(|path| super::run::env_file(ctx, path)).collect::<Result<Vec<_>, _>>()?;
+    Ok(files.into_iter().flatten().chain(how.env.iter().filter_map(|pair| ctx.pair(pair))).collect())
 }
 
 /// Returns whether both ends of a conversation are a terminal.

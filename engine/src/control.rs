@@ -10,6 +10,7 @@ use lighter_runtime::process as kernel;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::durable::{self, FileError};
+use crate::events::Event;
 use crate::spec::DEFAULT_STOP_GRACE;
 use crate::state::{Process, Status};
 use crate::{Container, Engine, signal};
@@ -77,7 +78,9 @@ impl Engine {
             self.before_stop(container)?;
         }
         self.request_stop(container)?;
-        self.end(container, state.init, signal, grace)
+        self.end(container, state.init, signal, grace)?;
+        self.tell_of(container, "stop");
+        Ok(())
     }
 
     /// As [`Engine::stop`] because the host goes down: it is no wish of the user's ([`Engine::begin_shutdown`]).
@@ -133,7 +136,10 @@ impl Engine {
             self.request_stop(container)?;
             self.thaw(container);
         }
-        send(&init, signal, name)
+        send(&init, signal, name)?;
+        let event = Event::of_container("kill", &container.id, &container.spec);
+        self.tell(event.with("signal", signal.to_string()));
+        Ok(())
     }
 
     /// Waits until the container has ended for good and returns its exit code.

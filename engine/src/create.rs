@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use jiff::Timestamp;
 
 use crate::durable::{self, FileError};
+use crate::events::Event;
 use crate::images::progress::Silent;
 use crate::images::store::{InstallError, StoreError};
 use crate::runtime::trace::{self, Effect};
@@ -86,6 +87,7 @@ impl Engine {
         trace::step(effect, || self.write_record(&id, &spec))?;
         self.claim_name(&spec.name, &id)?;
         self.keep_addresses(&id, &spec)?;
+        self.tell(Event::of_container("create", &id, &spec));
         let container = self.load(&id)?;
         Ok(container.expect("the record was written above, and the lock keeps others from deleting it"))
     }
@@ -136,7 +138,7 @@ impl Engine {
         durable::sync_parent(&path).map_err(FileError::io("sync", &path))
     }
 
-    fn claim_name(&self, name: &str, id: &str) -> Result<(), FileError> {
+    pub(crate) fn claim_name(&self, name: &str, id: &str) -> Result<(), FileError> {
         let link = self.layout.name(name);
         durable::create_dir(&self.layout.names())?;
         durable::remove_file(&link)?;
@@ -159,9 +161,16 @@ impl Engine {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries.map_err(FileError::io("list", &names))?,
         };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            if self.id_of_name(&name.to_string_lossy())?.is_none() {
+        let entries: Vec<_> = entries.flatten().collect();
+        // a rename that was cut short has left one name too many
+        let has_stale = entries.len() > self.container_ids()?.len();
+        for entry in entries {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_stale = match self.id_of_name(&name)? {
+                Some(id) => has_stale && self.is_stale_name(&name, &id)?,
+                None => true,
+            };
+            if is_stale {
                 durable::remove_file(&entry.path())?;
             }
         }

@@ -117,6 +117,8 @@ impl Engine {
         let request =
             ExecRequest { init: &init, cgroup: &cgroup, container: &config, process: &process, stdio, preserve_fds: 0 };
         let started = exec(request).map_err(|source| ExecError::Launch { name: name.clone(), source })?;
+        let command = spec.args.join(" ");
+        ["exec_create", "exec_start"].iter().for_each(|act| self.tell_of(container, &format!("{act}: {command}")));
         let [stdin, stdout, stderr] = ours;
         let (pidfd, terminal, warnings) = (started.pidfd, started.terminal, started.warnings);
         Ok(Exec { pidfd, terminal, stdin, stdout, stderr, warnings })

@@ -57,6 +57,11 @@ impl Layout {
         self.run.join("images")
     }
 
+    /// Returns the journal of events; the one before it has the extension `1`.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.root.join("events").join("journal")
+    }
+
     pub(crate) fn lock(&self, name: &str) -> PathBuf {
         self.run.join("locks").join(name)
     }
@@ -125,6 +130,10 @@ impl ContainerPaths {
     /// Returns the directory of the images that are mounted in the container, by number of the mount.
     pub(crate) fn image_mounts(&self) -> PathBuf {
         self.run.join("images")
+    }
+    /// Returns where memory is mounted that other containers may share.
+    pub(crate) fn shm(&self) -> PathBuf {
+        self.run.join("shm")
     }
     /// Returns the file of [`crate::Health`].
     pub fn health(&self) -> PathBuf {

@@ -8,6 +8,7 @@ use lighter_runtime::cgroup::Cgroup;
 
 use crate::create::REMOVING;
 use crate::durable::{self, FileError};
+use crate::events::Event;
 use crate::{Container, Engine, MountKind, netns, rootfs};
 
 /// What `rm` may do.
@@ -98,6 +99,7 @@ impl Engine {
             self.remove_anonymous_volumes(container)?;
         }
         self.forget_addresses();
+        self.tell(Event::of_container("destroy", &container.id, &container.spec));
         let _ = fs::remove_file(self.layout.lock(&format!("container-{}", container.id)));
         drop(lock);
         Ok(())
@@ -139,10 +141,13 @@ impl Engine {
     /// 6 what is mounted at its volumes, last, as the run directory says who uses them.
     pub(crate) fn tear_down(&self, id: &str) -> Result<(), RemoveError> {
         let paths = self.layout.container(id);
+        let unmount = |path: std::path::PathBuf| {
+            rootfs::unmount(&path).map_err(|source| RemoveError::Unmount { path: path.display().to_string(), source })
+        };
         let steps = [
             self.tear_down_cgroup(id),
-            rootfs::unmount(&paths.rootfs())
-                .map_err(|source| RemoveError::Unmount { path: paths.rootfs().display().to_string(), source }),
+            unmount(paths.rootfs()),
+            unmount(paths.shm()),
             self.unmount_images_of(&paths).map_err(|source| RemoveError::Image { id: id.to_owned(), source }),
             self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source }),
         ];

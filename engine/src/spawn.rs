@@ -1,41 +1,27 @@
-//! Starting a monitor process: this binary once more, from a sealed copy, with nothing of the caller's.
+//! What a command and a monitor say to each other when it starts.
 //!
-//! One record goes in on fd 3, one reply comes out on fd 4; an attached client rides on fd 5, on fd 6 the file in which
-//! steps are recorded, and on fd 7 the container's lock. The same way leads to a process that runs commands in a container.
+//! The record goes to the [`spawner`] in one message; with it go copies of the pipe for the reply and, if need be, of the attached
+//! client's socket, of the file in which steps are recorded, and of the container's lock (held until the start is over, even
+//! if the command that took it is killed). The same way leads to a process that runs commands in a container.
 
-use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, BufReader, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io::{self, BufReader};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use lighter_netns as netns;
-use lighter_runtime::sealed::{self, SealError};
+use lighter_runtime::sealed::SealError;
 use lighter_runtime::trace::{self, Effect};
 use nix::fcntl::OFlag;
-use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
-use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 
-use crate::Lock;
 use crate::hooks::Turn;
 use crate::spec::Hook;
+use crate::{Lock, spawner};
 
 /// First argument that makes this binary a monitor.
 pub const MONITOR_VERB: &str = "__monitor";
-
-/// Descriptor of the launch record.
-pub(crate) const RECORD_FD: i32 = 3;
-/// Descriptor of the reply.
-pub(crate) const REPLY_FD: i32 = 4;
-/// Descriptor of the first attached client.
-pub(crate) const ATTACH_FD: i32 = 5;
-
-/// Descriptor of the file that steps are recorded in.
-pub(crate) const TRACE_FD: i32 = 6;
-/// Descriptor of the container's lock: it is held until the start is over, even if the command that took it is killed.
-pub(crate) const LOCK_FD: i32 = 7;
 
 /// What a monitor is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,6 +32,8 @@ pub(crate) struct LaunchRecord {
     pub(crate) id: String,
     pub(crate) task: Task,
     pub(crate) attached: bool,
+    /// Rows and columns of its terminal.
+    pub(crate) terminal: Option<(u16, u16)>,
     /// Its steps belong into the record that the command keeps.
     pub(crate) traced: bool,
     /// The commands of [`Task::Commands`].
@@ -115,13 +103,15 @@ pub(crate) fn start(
     attach: Option<&UnixStream>,
     lock: Option<&Lock>,
 ) -> Result<(), SpawnError> {
-    let program = sealed::open()?;
-    let (record_read, record_write) = pipe()?;
+    let message = serde_json::to_vec(record).expect("the record has no failing serialiser");
+    let handed: Vec<BorrowedFd<'_>> = [reply.as_fd()]
+        .into_iter()
+        .chain(attach.map(AsFd::as_fd))
+        .chain(trace::file().filter(|_| record.traced))
+        .chain(lock.map(Lock::as_fd))
+        .collect();
     let effect = || Effect::Spawn { program: "lighter".to_owned(), args: vec![MONITOR_VERB.to_owned()] };
-    trace::step(effect, || spawn(&program, Handed { record: &record_read, reply, attach, lock }))?;
-    drop(record_read);
-    let text = serde_json::to_vec(record).expect("the record has no failing serialiser");
-    File::from(record_write).write_all(&text).map_err(SpawnError::Spawn)
+    trace::step(effect, || spawner::ask(&message, &handed))
 }
 
 /// Starts the process for a task; what is returned has its reply, sooner or later.
@@ -144,57 +134,10 @@ pub(crate) fn reply_from(pipe: OwnedFd, begun: impl FnOnce()) -> Result<Reply, S
     }
 }
 
-/// What a monitor is given.
-struct Handed<'a> {
-    record: &'a OwnedFd,
-    reply: &'a OwnedFd,
-    attach: Option<&'a UnixStream>,
-    lock: Option<&'a Lock>,
-}
-
-fn spawn(program: &OwnedFd, handed: Handed<'_>) -> Result<(), SpawnError> {
-    let error = |errno: nix::Error| SpawnError::Spawn(errno.into());
-    // high numbers first, so that no dup2 below overwrites one that is still to be copied
-    let lift = |fd: &dyn AsRawFd| lift(fd.as_raw_fd());
-    let (record, reply) = (lift(handed.record)?, lift(handed.reply)?);
-    let lock = handed.lock.map(|lock| lift(&lock.as_fd())).transpose()?;
-    let attach = handed.attach.map(|fd| lift(fd)).transpose()?;
-    let trace = trace::file().map(|fd| lift(&fd)).transpose()?;
-    let mut actions = PosixSpawnFileActions::init().map_err(error)?;
-    for fd in 0..3 {
-        actions.add_open(fd, "/dev/null", OFlag::O_RDWR, Mode::empty()).map_err(error)?;
-    }
-    actions.add_dup2(record.as_raw_fd(), RECORD_FD).map_err(error)?;
-    actions.add_dup2(reply.as_raw_fd(), REPLY_FD).map_err(error)?;
-    if let Some(lock) = &lock {
-        actions.add_dup2(lock.as_raw_fd(), LOCK_FD).map_err(error)?;
-    }
-    if let Some(attach) = &attach {
-        actions.add_dup2(attach.as_raw_fd(), ATTACH_FD).map_err(error)?;
-    }
-    if let Some(trace) = &trace {
-        actions.add_dup2(trace.as_raw_fd(), TRACE_FD).map_err(error)?;
-    }
-    let program = lift(program)?;
-    let path = CString::new(format!("/proc/self/fd/{}", program.as_raw_fd())).expect("digits hold no NUL");
-    let argv = [c"lighter".to_owned(), CString::new(MONITOR_VERB).expect("the verb holds no NUL")];
-    let attributes = PosixSpawnAttr::init().map_err(error)?;
-    let environment: [CString; 0] = [];
-    let pid = posix_spawn(path.as_c_str(), &actions, &attributes, &argv, &environment).map_err(error)?;
-    // it forks at once and its first process ends, so that the monitor is init's child, never our zombie
-    loop {
-        match nix::sys::wait::waitpid(pid, None) {
-            Err(nix::Error::EINTR) => {}
-            Err(nix::Error::ECHILD) | Ok(_) => return Ok(()), // ECHILD: our parent made us ignore SIGCHLD
-            Err(errno) => return Err(error(errno)),
-        }
-    }
-}
-
-fn lift(fd: i32) -> Result<OwnedFd, SpawnError> {
-    crate::sys::duplicate_above(fd, 64).map_err(SpawnError::Spawn)
-}
-
 fn pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
-    nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|errno| SpawnError::Spawn(errno.into()))
+    nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(refused)
+}
+
+pub(crate) fn refused(errno: nix::Error) -> SpawnError {
+    SpawnError::Spawn(errno.into())
 }

@@ -14,6 +14,8 @@ use crate::{AttachClient, Container, Engine, durable};
 pub struct StartOptions {
     /// Be attached from the first byte of output on.
     pub attach: bool,
+    /// Rows and columns that its terminal has from the beginning, if it has one; `None` = 24 and 80.
+    pub terminal: Option<(u16, u16)>,
 }
 
 /// A container that was started.
@@ -95,7 +97,10 @@ impl Engine {
         } else {
             (None, None)
         };
-        let record = self.launch_record(&container.id, Task::Start, options.attach);
+        let record = LaunchRecord {
+            terminal: options.terminal,
+            ..self.launch_record(&container.id, Task::Start, options.attach)
+        };
         let reply = spawn::monitor(&record, theirs, Some(lock)).map_err(|error| {
             // made with the network, and nobody's without a monitor
             let _ = self.net.teardown_if_unused();
@@ -171,6 +176,7 @@ impl Engine {
             id: id.to_owned(),
             task,
             attached,
+            terminal: None,
             traced: task == Task::Start && trace::is_on(),
             commands: Vec::new(),
             warnings: Vec::new(),

@@ -15,6 +15,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::{self, FileError};
+use crate::events::{Event, EventKind};
 use crate::runtime::trace::{self, Effect};
 use crate::{Engine, id};
 
@@ -169,6 +170,7 @@ impl Engine {
         let volume = Volume { name, labels, options, created_at: Timestamp::now(), mountpoint };
         durable::write_json(&directory.join("volume.json"), &volume, true)?;
         durable::sync_parent(&directory).map_err(FileError::io("sync", &directory))?;
+        self.tell(Event::now(EventKind::Volume, "create", &volume.name).with("driver", "local"));
         Ok(volume)
     }
 
@@ -205,7 +207,9 @@ impl Engine {
         self.unmount_volume(name)?; // a monitor that was killed has left it
         // without its record it is no volume any more, however far the deletion of the content comes
         durable::remove_file(&directory.join("volume.json"))?;
-        Ok(durable::remove_tree(&directory)?)
+        durable::remove_tree(&directory)?;
+        self.tell(Event::now(EventKind::Volume, "destroy", name).with("driver", "local"));
+        Ok(())
     }
 
     /// Returns the volumes that no container has.

@@ -58,6 +58,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &ExecArgs) -> Resu
     let name = super::project_name(ctx, project)?;
     let container = select::replica(&engine, &name, &args.service, args.index)?;
     let options = ExecOptions {
+        env_file: Vec::new(),
         interactive: args.interactive,
         tty: args.tty || (!args.no_tty && exec::on_terminal()),
         detach: args.detach,

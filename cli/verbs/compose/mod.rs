@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod attach;
 pub(crate) mod build;
+mod building;
 pub(crate) mod commit;
 pub(crate) mod config;
 pub(crate) mod cp;
@@ -59,7 +60,7 @@ pub(crate) struct ComposeArgs {
     #[arg(short = 'v', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
     #[command(flatten)]
-    project: ProjectArgs,
+    pub(crate) project: ProjectArgs,
     #[command(flatten)]
     pub(crate) manner: Manner,
     #[command(subcommand)]
@@ -168,7 +169,7 @@ pub(super) fn boot(ctx: &Context, engine: &Engine, project: &str, ids: &BTreeSet
 }
 
 /// `lighter -p x compose -f y up` means both.
-fn joined(outer: &ProjectArgs, inner: ProjectArgs) -> ProjectArgs {
+pub(crate) fn joined(outer: &ProjectArgs, inner: ProjectArgs) -> ProjectArgs {
     let list = |inner: Vec<_>, outer: &Vec<_>| if inner.is_empty() { outer.clone() } else { inner };
     ProjectArgs {
         file: list(inner.file, &outer.file),

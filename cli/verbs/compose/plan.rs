@@ -22,7 +22,7 @@ pub(crate) struct PlanArgs {
     up: UpArgs,
     /// Write the plan to this file, as JSON; it may hold secrets, so only root can read it
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
 }
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PlanArgs) -> Result<(), Failure> {

@@ -16,7 +16,7 @@ use super::{outcome, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::session::{self, Attachment};
+use crate::session::{self, Attachment, Ended};
 use crate::verbs::exec::on_terminal;
 use crate::verbs::run::publish;
 
@@ -93,7 +93,7 @@ pub(crate) struct RunArgs {
     label: Vec<String>,
     /// Set the variables of a file
     #[arg(long, value_name = "FILE")]
-    env_from_file: Vec<PathBuf>,
+    pub(crate) env_from_file: Vec<PathBuf>,
     /// Add a capability
     #[arg(long, value_name = "CAP")]
     cap_add: Vec<String>,
@@ -145,10 +145,12 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RunArgs) -> Resul
         spec.volumes_from.push(lighter_engine::VolumesFrom { container, read_only });
     }
     let container = engine.create(spec)?;
-    let started = engine.start(&container, StartOptions { attach: !args.detach }).map_err(|error| {
-        let code = error.exit_code();
-        Failure::from(error).with_code(code)
-    })?;
+    let started = engine.start(&container, StartOptions { attach: !args.detach, terminal: session::size() }).map_err(
+        |error| {
+            let code = error.exit_code();
+            Failure::from(error).with_code(code)
+        },
+    )?;
     started.warnings.iter().for_each(|warning| ctx.ui.warn(warning));
     let Some(client) = started.attached else {
         if !args.quiet {
@@ -156,8 +158,12 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RunArgs) -> Resul
         }
         return Ok(ExitCode::SUCCESS);
     };
-    let how = Attachment { input: args.interactive, terminal: tty, proxy_signals: !tty };
-    let code = session::attach(&engine, &container, client, how)?.unwrap_or(1);
+    let how = Attachment { input: args.interactive, terminal: tty, proxy_signals: !tty, ..Attachment::outputs() };
+    let code = match session::attach(&engine, &container, client, how)? {
+        Ended::Exited(code) => code,
+        Ended::Detached => return Ok(ExitCode::SUCCESS),
+        Ended::MonitorGone => 1,
+    };
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use lighter_engine::images::store::Image;
-use lighter_engine::{ContainerSpec, Engine, HealthCheck, ImageSource, Isolation, ProcessChoice, RestartPolicy};
+use lighter_engine::{
+    ContainerSpec, Engine, HealthCheck, ImageSource, Ipc, Isolation, Namespace, ProcessChoice, RestartPolicy,
+};
 
 pub use files::ContentFile;
 #[cfg(test)]
@@ -197,6 +199,7 @@ fn fill(spec: &mut ContainerSpec, project: &Project, service: &Service) {
 fn isolation(service: &Service) -> Isolation {
     let isolation = &service.isolation;
     let is_host = |namespace: model::Namespace| namespace == model::Namespace::Host;
+    let namespace = |one| if is_host(one) { Namespace::Host } else { Namespace::Private };
     Isolation {
         privileged: isolation.privileged,
         cap_add: isolation.cap_add.clone(),
@@ -207,11 +210,12 @@ fn isolation(service: &Service) -> Isolation {
         read_only: isolation.read_only,
         ulimits: limits::ulimits(service),
         sysctls: isolation.sysctls.clone(),
-        host_pid: is_host(isolation.pid),
-        host_ipc: is_host(isolation.ipc),
-        host_uts: is_host(isolation.uts),
+        pid: namespace(isolation.pid),
+        ipc: if is_host(isolation.ipc) { Ipc::Host } else { Ipc::Private },
+        uts: namespace(isolation.uts),
         host_cgroup: is_host(isolation.cgroup),
         oom_score_adj: service.resources.oom_score_adj,
+        ..Isolation::default()
     }
 }
 

@@ -44,6 +44,7 @@ impl Monitor {
 
     fn turn(&mut self) -> Next {
         if self.read_signals() {
+            self.read_changes();
             self.follow_networks();
         }
         self.pump_output();
@@ -148,13 +149,14 @@ impl Monitor {
                         let _ = terminal::resize(terminal, rows, columns); // cosmetic
                     }
                 }
-                Frame::Output(..) | Frame::Exit(_) => {} // only ever ours to send
+                Frame::Output(..) | Frame::Exit(_) | Frame::Signal(_) => {} // ours to send, or between hosts
             }
         }
     }
 
     fn probe(&mut self) {
         let (Some(prober), Some(init)) = (&mut self.prober, &self.init) else { return };
+        let before = prober.status();
         if prober.is_due() && self.paths.pause_request().exists() {
             prober.postpone(); // what is started in a frozen cgroup freezes before it can say that it has started
             return;
@@ -176,6 +178,10 @@ impl Monitor {
             let started = exec(request).map_err(|error| error.to_string())?;
             Ok(ProbeProcess { pid: started.pid, pidfd: started.pidfd, cgroup })
         });
+        let status = prober.status();
+        if status != before {
+            self.tell(&format!("health_status: {}", status.word()), &[]);
+        }
     }
 
     /// Returns what the process that runs the post_start hooks is given.
@@ -232,10 +238,15 @@ impl Monitor {
         self.state.oom_killed = oom_killed && exit_code != 0;
         self.state.finished_at = Some(Timestamp::now());
         self.state.init = None;
+        if self.state.oom_killed {
+            self.tell("oom", &[]);
+        }
+        self.tell("die", &[("exitCode", &exit_code.to_string())]);
         self.restart_or_finish(exit_code)
     }
 
     fn restart_or_finish(&mut self, exit_code: i32) -> Next {
+        self.read_changes();
         let stopped = self.engine.is_to_stop(&self.paths);
         if !restart::wanted(self.spec.restart, exit_code, self.state.restart_count, stopped) {
             return Next::Finish;

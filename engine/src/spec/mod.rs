@@ -15,11 +15,11 @@ mod restart;
 pub use from_image::ProcessChoice;
 pub use health::{DEFAULT_PROBE_INTERVAL, DEFAULT_PROBE_RETRIES, DEFAULT_PROBE_TIMEOUT, HealthCheck, Probe};
 pub use hook::{Hook, Hooks};
-pub use isolation::{Isolation, Ulimit, UnknownSecurityOption};
+pub use isolation::{Ipc, Isolation, Namespace, Ulimit, UnknownSecurityOption};
 pub use log::{LogDriver, LogOptionError, LogOptions, SyslogAddress, SyslogFormat, SyslogOptions};
 pub use mounts::{BindPropagation, Device, Mount, MountKind, VolumesFrom};
 pub use network::{Attachment, Link, NetworkMode, PublishedPort};
-pub use resources::Resources;
+pub use resources::{DeviceWeight, Resources, Throttle, Throttled};
 pub use restart::{RestartPolicy, UnknownRestartPolicy};
 
 use std::collections::BTreeMap;
@@ -102,6 +102,9 @@ pub struct ContainerSpec {
     /// Host devices to make available.
     #[serde(default)]
     pub devices: Vec<Device>,
+    /// Devices by the names that CDI specifications of the host give them, as `nvidia.com/gpu=all`.
+    #[serde(default)]
+    pub cdi_devices: Vec<String>,
     /// How the container is networked.
     pub network: NetworkMode,
     /// Further names for containers on its networks.
@@ -164,7 +167,7 @@ pub struct ContainerSpec {
     /// Delete the container and its anonymous volumes when it ends.
     #[serde(default)]
     pub auto_remove: bool,
-    /// Parent cgroup below `/lighter`: the project, or empty.
+    /// Parent cgroup: absolute, or below `/lighter`, as a project is.
     #[serde(default)]
     pub cgroup_parent: Option<String>,
 }
@@ -222,6 +225,7 @@ impl ContainerSpec {
             mounts: Vec::new(),
             volumes_from: Vec::new(),
             devices: Vec::new(),
+            cdi_devices: Vec::new(),
             network: NetworkMode::None,
             links: Vec::new(),
             ports: Vec::new(),
