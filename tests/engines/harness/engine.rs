@@ -203,6 +203,11 @@ impl Drop for Engine {
                 if !all.is_empty() {
                     self.call(["rm", "--force"].into_iter().chain(all.split_whitespace())).ok();
                 }
+                if self.kind == Kind::Lighter {
+                    // the one that containers have when they name none stays otherwise
+                    let networks = self.call(["network", "ls", "--quiet"]).ok().stdout;
+                    self.call(["network", "rm", "--force"].into_iter().chain(networks.split_whitespace())).ok();
+                }
             } else {
                 self.call(["pod", "rm", "--all", "--force", "--time", "0"]).ok();
                 self.call(["rm", "--all", "--force", "--time", "0"]).ok();
