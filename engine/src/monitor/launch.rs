@@ -146,7 +146,7 @@ impl Monitor {
         let config = oci::config(&oci::Context {
             spec: &spec,
             rootfs: &rootfs,
-            hostname: &etc::hostname(id, &spec),
+            hostname: &engine.hostname(id, &spec),
             network: connection.namespace.as_deref(),
             cgroup: &cgroup,
             etc: &etc,
