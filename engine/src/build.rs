@@ -176,7 +176,7 @@ impl BuildSession {
         step: &RunStep<'_>,
         output: &mut dyn FnMut(&[u8]),
     ) -> Result<i32, Box<dyn Error + Send + Sync>> {
-        let started = self.engine.start(container, StartOptions { attach: true })?;
+        let started = self.engine.start(container, StartOptions { attach: true, terminal: None })?;
         for warning in &started.warnings {
             output(format!("{warning}\n").as_bytes());
         }

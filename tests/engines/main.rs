@@ -23,3 +23,4 @@ mod options;
 mod registry;
 mod serve;
 mod terminal;
+mod transcript;

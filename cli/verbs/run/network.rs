@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use lighter_engine::netns::read_endpoint_options;
 use lighter_engine::{Attachment, DEFAULT_NETWORK, Engine, Link, NetworkMode};
 
-use super::RunFlags;
+use super::flags::NetworkFlags;
 use crate::error::Failure;
 
 /// Returns the network of a container.
-pub(super) fn mode(engine: &Engine, flags: &RunFlags) -> Result<NetworkMode, Failure> {
+pub(super) fn mode(engine: &Engine, flags: &NetworkFlags) -> Result<NetworkMode, Failure> {
     if let [only] = flags.network.as_slice()
         && let Some(mode) = without_bridge(engine, only)?
     {
@@ -37,7 +37,7 @@ fn without_bridge(engine: &Engine, text: &str) -> Result<Option<NetworkMode>, Fa
 }
 
 /// Puts what the short flags say to the first network, as docker does.
-fn complete(first: &mut Attachment, flags: &RunFlags) -> Result<(), Failure> {
+fn complete(first: &mut Attachment, flags: &NetworkFlags) -> Result<(), Failure> {
     first.aliases.extend(flags.network_alias.iter().cloned());
     first.address = flags.ip.or(first.address);
     first.address6 = flags.ip6.or(first.address6);
