@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::remote::Where;
 use crate::ui::progress::Style;
 use crate::verbs;
 
@@ -17,6 +18,8 @@ use crate::verbs;
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) globals: Globals,
+    #[command(flatten)]
+    pub(crate) place: Where,
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
     #[command(flatten)]
@@ -52,7 +55,7 @@ pub(crate) struct ProjectArgs {
     #[arg(long, value_name = "FILE", help_heading = "Project options")]
     pub(crate) env_file: Vec<PathBuf>,
     /// Folder that relative paths start from
-    #[arg(long, value_name = "DIR", help_heading = "Project options")]
+    #[arg(long, alias = "workdir", value_name = "DIR", help_heading = "Project options")]
     pub(crate) project_directory: Option<PathBuf>,
 }
 
@@ -154,6 +157,10 @@ pub(crate) enum Verb {
     Registry(verbs::registry::RegistryVerb),
     Compose(verbs::compose::ComposeArgs),
     Runtime(verbs::runtime::RuntimeArgs),
+    #[command(subcommand)]
+    Context(verbs::context::ContextVerb),
+    #[command(subcommand)]
+    Machine(verbs::machine::MachineVerb),
     Completion(verbs::completion::CompletionArgs),
     Man(verbs::man::ManArgs),
     #[command(hide = true)]
@@ -177,21 +184,36 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
+    /// Returns whether the verb is about the user and this host, whichever other host is meant.
+    pub(crate) fn stays_here(&self) -> bool {
+        use verbs::compose::ComposeVerb;
+        match self {
+            Self::Context(_) | Self::Machine(_) | Self::Completion(_) | Self::Man(_) | Self::Config(_) => true,
+            Self::Compose(args) => matches!(args.verb, ComposeVerb::Config(_) | ComposeVerb::Version(_)),
+            _ => false,
+        }
+    }
+
     /// Returns whether the verb touches containers, images or the network.
     pub(crate) fn needs_root(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Completion(_) | Self::Man(_) | Self::Login(_) | Self::Logout(_) => false,
+            Self::Config(_) | Self::Login(_) | Self::Logout(_) => false,
+            verb if verb.stays_here() => false,
             Self::Version(_) | Self::Search(_) => false,
             Self::Swarm(_) | Self::Node(_) | Self::Service(_) | Self::Stack(_) | Self::Secret(_) => false,
             Self::Plugin(_) | Self::Trust(_) | Self::Manifest(_) | Self::Checkpoint(_) => false,
             // Some of its verbs do, and say so themselves.
             Self::Runtime(_) => false,
-            Self::Compose(args) => {
-                use verbs::compose::ComposeVerb::{Config, Version};
-                !matches!(args.verb, Config(_) | Version(_))
-            }
             _ => true,
         }
+    }
+}
+
+impl Verb {
+    /// Returns whether the verb knows of dry runs, or has verbs of its own that do.
+    pub(crate) fn knows_dry_run(&self) -> bool {
+        use Verb::{Compose, Config, Down, Ls, Plan, Scale, Up};
+        matches!(self, Up(_) | Down(_) | Plan(_) | Config(_) | Ls(_) | Scale(_) | Compose(_))
     }
 }
 

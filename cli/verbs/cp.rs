@@ -8,6 +8,7 @@ use lighter_engine::{Container, CopyOptions, Engine};
 use super::{output, target};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::remote::{Visit, Way, source_file, word_file};
 
 /// An archive on standard input or output.
 const STREAM: &str = "-";
@@ -16,7 +17,7 @@ const STREAM: &str = "-";
 #[derive(clap::Args)]
 pub(crate) struct CpArgs {
     #[command(flatten)]
-    flags: CpFlags,
+    pub(crate) flags: CpFlags,
 }
 
 /// What is copied, and how
@@ -35,6 +36,17 @@ pub(crate) struct CpFlags {
     /// Say nothing (lighter never does)
     #[arg(short, long)]
     quiet: bool,
+}
+
+impl CpFlags {
+    /// Tells of the one that is on the host.
+    pub(crate) fn files(&mut self, on: Visit<'_>) -> Result<(), Failure> {
+        match (split(&self.source), split(&self.destination)) {
+            (None, Some(_)) => source_file(&mut self.source, on),
+            (Some(_), None) if self.destination != "-" => word_file(&mut self.destination, Way::Back, on),
+            _ => Ok(()),
+        }
+    }
 }
 
 pub(crate) fn run(ctx: &Context, args: &CpArgs) -> Result<(), Failure> {

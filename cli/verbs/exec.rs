@@ -11,6 +11,7 @@ use super::target;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::session;
+use crate::verbs::run::explain::{Explain, Explanation};
 
 /// Run a command in a running container
 #[derive(clap::Args)]
@@ -51,6 +52,9 @@ pub(crate) struct ExecOptions {
     /// Return as soon as it runs
     #[arg(short, long)]
     pub(crate) detach: bool,
+    /// Show how the process came into the container, step by step; `json`: as objects
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub(crate) explain: Option<Explain>,
 }
 
 pub(crate) fn run(ctx: &Context, args: &ExecArgs) -> Result<ExitCode, Failure> {
@@ -86,7 +90,9 @@ pub(crate) fn execute(
         privileged: how.privileged,
         detached: how.detach,
     };
+    let explanation = how.explain.map(Explanation::begin).transpose()?;
     let started = engine.exec(container, &spec);
+    explanation.map_or(Ok(()), |explanation| explanation.show(ctx, &container.id))?;
     let exec = started.map_err(|error| {
         let code = error.exit_code();
         Failure::from(error).with_code(code)

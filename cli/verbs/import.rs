@@ -13,7 +13,7 @@ use crate::error::Failure;
 #[derive(clap::Args)]
 pub(crate) struct ImportArgs {
     /// Archive, plain or compressed with gzip or zstd; `-` for stdin
-    file: String,
+    pub(crate) file: String,
     /// The image's name
     name: Option<String>,
     /// Dockerfile instruction that changes the image: 'CMD ["sh"]'

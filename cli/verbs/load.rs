@@ -16,7 +16,7 @@ use crate::ui::progress::{self, ProgressArgs};
 pub(crate) struct LoadArgs {
     /// File to read instead of stdin
     #[arg(short, long, value_name = "FILE")]
-    input: Option<PathBuf>,
+    pub(crate) input: Option<PathBuf>,
     /// The platform to choose where an archive has several, and to demand: `linux/arm64`
     #[arg(long)]
     platform: Option<String>,

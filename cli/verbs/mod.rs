@@ -8,6 +8,7 @@ pub(crate) mod commit;
 pub(crate) mod completion;
 pub(crate) mod compose;
 pub(crate) mod container;
+pub(crate) mod context;
 pub(crate) mod cp;
 pub(crate) mod create;
 pub(crate) mod diff;
@@ -24,6 +25,7 @@ pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod logs;
+pub(crate) mod machine;
 pub(crate) mod man;
 pub(crate) mod network;
 mod output;
@@ -61,6 +63,9 @@ use crate::error::Failure;
 
 /// Does what was asked.
 pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
+    if ctx.manner.dry_run && !verb.knows_dry_run() {
+        return Err(Failure::text("--dry-run is not supported by this verb: it would do its work"));
+    }
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
     match verb {
         Verb::Up(args) => compose::up::run(ctx, &args),
@@ -126,6 +131,8 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Boot(args) => boot::run(ctx, &args),
         Verb::Registry(verb) => done(registry::run(ctx, &verb)),
         Verb::Runtime(args) => Ok(runtime::run(args)),
+        Verb::Context(verb) => done(context::run(ctx, &verb)),
+        Verb::Machine(verb) => machine::run(ctx, &verb),
         Verb::Completion(args) => done(completion::run(ctx, &args)),
         Verb::Man(args) => done(man::run(ctx, &args)),
     }

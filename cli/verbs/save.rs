@@ -16,7 +16,7 @@ pub(crate) struct SaveArgs {
     images: Vec<String>,
     /// File to write instead of stdout
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     /// `docker-archive`, which other engines load and which is an image layout too, or `oci-archive`, an image layout alone
     #[arg(long, default_value = "docker-archive", value_parser = ["docker-archive", "oci-archive"], hide_possible_values = true)]
     format: String,

@@ -47,6 +47,9 @@ pub enum ControlError {
     /// Its processes do not go away.
     #[error("container `{0}` does not end: its processes are stuck in the kernel")]
     Stuck(String),
+    /// A pre_stop hook failed.
+    #[error(transparent)]
+    Hook(#[from] crate::HookError),
     /// Its leftovers could not be removed.
     #[error(transparent)]
     Remove(#[from] crate::RemoveError),
@@ -56,10 +59,11 @@ pub enum ControlError {
 }
 
 impl Engine {
-    /// Stops a container: stop signal, grace, SIGKILL, teardown. A container that is not active stays as it is.
+    /// Stops a container: pre_stop hooks, stop signal, grace, SIGKILL, teardown. A container that is not active stays as it is.
     ///
     /// `grace` replaces the container's own; `None` uses it, or 10 s. The container is not restarted by its policy
-    /// until the user starts it again. Holds no lock while it waits.
+    /// until the user starts it again. Holds no lock while it waits. A hook that fails leaves it running, as in Docker
+    /// Compose; SIGKILL as the signal asks none.
     pub fn stop(
         &self,
         container: &Container,
@@ -69,6 +73,9 @@ impl Engine {
         let state = self.load_state(&container.id)?;
         if !state.status.is_active() {
             return self.finish(container);
+        }
+        if signal != Some(libc::SIGKILL) {
+            self.before_stop(container)?;
         }
         self.request_stop(container)?;
         self.end(container, state.init, signal, grace)?;
@@ -80,7 +87,10 @@ impl Engine {
     pub fn stop_for_shutdown(&self, container: &Container) -> Result<(), ControlError> {
         let state = self.load_state(&container.id)?;
         match state.status.is_active() {
-            true => self.end(container, state.init, None, None),
+            true => {
+                let _ = self.before_stop(container); // the host does not wait for one that fails
+                self.end(container, state.init, None, None)
+            }
             false => Ok(()),
         }
     }

@@ -141,7 +141,7 @@ fn process(container: &Container, config: &Spec, spec: &ExecSpec) -> Result<oci_
         process.set_cwd(directory.into());
     }
     let isolation = if spec.privileged {
-        Isolation { privileged: true, ..container.spec.isolation.clone() }
+        Isolation { privileged: true, cap_drop: Vec::new(), ..container.spec.isolation.clone() }
     } else {
         container.spec.isolation.clone()
     };

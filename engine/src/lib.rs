@@ -12,7 +12,7 @@
 //! | [`Engine::pause`], [`Engine::unpause`] | freezes and thaws |
 //! | [`Engine::processes`], [`Engine::usage`] | what runs inside, and what it uses |
 //! | [`Engine::remove`] | deletes the record and everything that belongs to it |
-//! | [`Engine::exec`] | runs a second process inside |
+//! | [`Engine::exec`], [`Engine::execute`] | runs a second process inside, joined to us or to its end |
 //! | [`Engine::rename`], [`Engine::update`] | another name, other limits |
 //! | [`Engine::commit`], [`Engine::export`], [`Engine::diff`] | makes an image, or an archive, of a container's files; what it has changed |
 //! | [`Engine::mount_image`] | shows an image's files to the host |
@@ -25,6 +25,7 @@
 mod attach;
 mod boot;
 mod build;
+mod cdi;
 mod check;
 mod commit;
 mod container;
@@ -39,10 +40,12 @@ mod exec;
 pub mod exit_code;
 mod export;
 mod freeze;
+mod hooks;
 mod id;
 mod image_copy;
 mod image_mount;
 mod image_users;
+mod joined;
 mod layout;
 mod lock;
 mod logs;
@@ -56,6 +59,7 @@ mod rename;
 mod rootfs;
 pub mod signal;
 mod spawn;
+mod spawner;
 mod spec;
 mod start;
 mod state;
@@ -71,6 +75,7 @@ use std::path::PathBuf;
 
 pub use attach::{AttachClient, Frame, FrameReader, write_frame};
 pub use build::{BuildSession, BuildSessionError};
+pub use cdi::{CdiError, is_name as is_cdi_name};
 pub use check::{CheckError, Checked};
 pub use commit::{CommitError, CommitOptions};
 pub use container::Container;
@@ -83,6 +88,7 @@ pub use events::{Event, EventKind, EventStream, EventsError, EventsQuery};
 pub use exec::{Exec, ExecError, ExecSpec};
 pub use export::ExportError;
 pub use freeze::FreezeError;
+pub use hooks::HookError;
 pub use image_copy::CopyError;
 pub use image_mount::{ImageMount, ImageMountError};
 pub use image_users::ImageUsers;
@@ -93,7 +99,8 @@ pub use lighter_netns as netns;
 pub use lighter_runtime as runtime;
 pub use lock::{Holder, Lock};
 pub use logs::{LogEntry, LogQuery, LogReader, Stream};
-pub use network::{ConnectError, NetworkError};
+pub use network::{ConnectError, DEFAULT_NETWORK, NetworkError};
+pub use oci::{ConfigError, check_seccomp as check_seccomp_profile};
 pub use pause::PauseError;
 pub use processes::{ProcessEntry, Traffic, Usage};
 pub use remove::{RemoveError, RemoveOptions};

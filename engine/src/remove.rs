@@ -44,6 +44,15 @@ pub enum RemoveError {
         #[source]
         source: io::Error,
     },
+    /// An image is still mounted for it.
+    #[error("unmount the images of container `{id}`")]
+    Image {
+        /// The container.
+        id: String,
+        /// Why.
+        #[source]
+        source: crate::ImageMountError,
+    },
     /// Its cgroup is still there.
     #[error("delete the cgroup of container `{id}`")]
     Cgroup {
@@ -128,14 +137,18 @@ impl Engine {
 
     /// Undoes everything a run of the container did to the host; idempotent, and the later steps run even if one fails.
     ///
-    /// 1 processes, as they hold everything else; 2 cgroup; 3 mounts; 4 network; 5 the run directory; 6 what is
-    /// mounted at its volumes, last, as the run directory says who uses them.
+    /// 1 processes, as they hold everything else; 2 cgroup; 3 mounts, those of images too; 4 network; 5 the run directory;
+    /// 6 what is mounted at its volumes, last, as the run directory says who uses them.
     pub(crate) fn tear_down(&self, id: &str) -> Result<(), RemoveError> {
         let paths = self.layout.container(id);
+        let unmount = |path: std::path::PathBuf| {
+            rootfs::unmount(&path).map_err(|source| RemoveError::Unmount { path: path.display().to_string(), source })
+        };
         let steps = [
             self.tear_down_cgroup(id),
-            rootfs::unmount(&paths.rootfs())
-                .map_err(|source| RemoveError::Unmount { path: paths.rootfs().display().to_string(), source }),
+            unmount(paths.rootfs()),
+            unmount(paths.shm()),
+            self.unmount_images_of(&paths).map_err(|source| RemoveError::Image { id: id.to_owned(), source }),
             self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source }),
         ];
         steps.into_iter().collect::<Result<(), _>>()?;

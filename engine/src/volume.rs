@@ -1,13 +1,14 @@
 //! Named volumes: a directory, a record, and the copy of the image's content into an empty one.
 
 pub(crate) mod copy_up;
+mod lent;
 mod options;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
@@ -19,6 +20,7 @@ use crate::runtime::trace::{self, Effect};
 use crate::{Engine, id};
 
 pub(crate) use copy_up::copy_up;
+pub(crate) use lent::take_over;
 pub use options::{VolumeOptionError, check as check_volume_options};
 
 /// Label of a volume that belongs to one container.
@@ -59,6 +61,9 @@ pub enum VolumeError {
         /// Name of the container.
         holder: String,
     },
+    /// There is no container to take volumes from.
+    #[error("take the volumes of another container")]
+    Lender(#[source] crate::FindError),
     /// Copying the image's content failed.
     #[error("copy the image's `{target}` into volume `{name}`")]
     CopyUp {
@@ -127,13 +132,17 @@ pub fn is_anonymous(volume: &Volume) -> bool {
 /// Resolved by the kernel beneath the root: a link inside the volume leads nowhere else.
 pub(crate) fn source(volume: &Volume, subpath: Option<&str>) -> Result<PathBuf, VolumeError> {
     let Some(subpath) = subpath else { return Ok(volume.mountpoint.clone()) };
-    let error =
-        |source: io::Error| VolumeError::Subpath { name: volume.name.clone(), subpath: subpath.to_owned(), source };
-    let root = fs::File::open(&volume.mountpoint).map_err(error)?;
+    let error = |source| VolumeError::Subpath { name: volume.name.clone(), subpath: subpath.to_owned(), source };
+    beneath(&volume.mountpoint, subpath).map_err(error)
+}
+
+/// Returns the path of what is at `subpath` of a directory, if it is there and no link leads to it.
+pub(crate) fn beneath(directory: &Path, subpath: &str) -> io::Result<PathBuf> {
+    let root = fs::File::open(directory)?;
     let inside = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS | ResolveFlag::RESOLVE_NO_SYMLINKS;
     let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(inside);
-    openat2(root.as_fd(), subpath, how).map_err(|errno| error(errno.into()))?;
-    Ok(volume.mountpoint.join(subpath))
+    openat2(root.as_fd(), subpath, how)?;
+    Ok(directory.join(subpath))
 }
 
 impl Engine {

@@ -73,15 +73,15 @@ impl Build<'_> {
         Ok(outcome)
     }
 
-    /// Looks for what a step gave, here and in the folders that were brought along.
+    /// Looks for what a step gave, here and in the caches that were brought along.
     fn find(&self, key: &Digest, state: &State) -> Result<Option<Outcome>, StepError> {
         if let Some(record) = self.with.cache.find(key)
             && let Some(outcome) = self.recall(&record, state)
         {
             return Ok(Some(outcome));
         }
-        for folder in &self.request.cache_sources {
-            if let Some(record) = super::portable::import(self, folder, key, state)?
+        for place in &self.request.cache_sources {
+            if let Some(record) = super::portable::import(self, place, key, state)?
                 && let Some(outcome) = self.recall(&record, state)
             {
                 self.with.cache.add(key, &record)?;
