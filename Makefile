@@ -3,8 +3,10 @@
 # Scenarios that run at once: each waits more than it computes.
 E2E_THREADS ?= 4
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+# With the features of the whole workspace, so that what the other tests have compiled is not compiled again.
+TESTBED := cargo build --locked --workspace --bin vm-testbed && $(TARGET_DIR)/debug/vm-testbed
 
-.PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release bench bench-images bench-network bench-runtime bench-up clean-images
+.PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release bench bench-build bench-images bench-network bench-runtime bench-up clean-images
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -18,9 +20,9 @@ demo: ## start examples/hits from a registry and show what to try (root)
 demo-down: ## stop and remove everything that `make demo` started
 	@LIGHTER=$(abspath $(TARGET_DIR))/release/lighter examples/demo.sh down
 
-test: ## format, lints, unit tests, root tests, end-to-end scenarios, a minute of fuzzing (root; well under an hour)
+test: ## format, lints, unit tests, root tests, end-to-end scenarios, a minute of fuzzing, a guest with cgroup v2 (root; well under an hour)
 	@.ci/packages.sh test
-	@$(MAKE) --no-print-directory images check unit root-tests fuzz
+	@$(MAKE) --no-print-directory images check unit root-tests fuzz test-vm-ci
 
 images: ## build the test images from Debian packages (root; once, then cached)
 	@.ci/packages.sh images
@@ -46,11 +48,12 @@ fuzz: ## fuzz whatever reads outside bytes, FUZZ_SECONDS (10) for each of 9 targ
 test-vm: ## root tests and scenarios on each supported kernel, in QEMU (root; hours where KVM does not work)
 	@.ci/packages.sh vm
 	@$(MAKE) --no-print-directory images
-	cargo run --locked --package vm-testbed -- matrix
+	$(TESTBED) matrix
 
 test-vm-ci: ## the part of it that every change has to pass: one kernel, cgroup v2 (root; minutes)
 	@.ci/packages.sh vm
-	cargo run --locked --package vm-testbed -- matrix --ci
+	@$(MAKE) --no-print-directory images
+	$(TESTBED) matrix --ci
 
 release: ## one static, stripped binary: target/dist/lighter
 	@.ci/packages.sh release
@@ -64,6 +67,10 @@ bench: ## measure lighter beside podman, docker, crun and runc; writes benches/r
 bench-images: release ## measure pull, save, load and push beside docker, podman, skopeo and tar (root)
 	@.ci/packages.sh bench
 	@LIGHTER=$(abspath $(TARGET_DIR))/dist/lighter benches/images/run.sh
+
+bench-build: release ## measure builds beside docker, BuildKit and buildah (root)
+	@.ci/packages.sh bench
+	@LIGHTER=$(abspath $(TARGET_DIR))/dist/lighter benches/build/run.sh
 
 bench-network: ## measure attaching, throughput and connections beside bare veths and docker (root)
 	@.ci/packages.sh bench

@@ -10,7 +10,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build='gcc=cc libc6-dev=/usr/include/stdio.h'
 images='mmdebstrap=mmdebstrap python3=python3 zstd=zstd curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt'
 test='skopeo=skopeo umoci=umoci nftables=nft iproute2=ip redis-tools=redis-cli postgresql-client=psql bind9-dnsutils=dig
-    bind9-host=host openssl=openssl musl-tools=musl-gcc shellcheck=shellcheck zsh=zsh fish=fish
+    bind9-host=host systemd=/lib/systemd/systemd-journald openssl=openssl musl-tools=musl-gcc shellcheck=shellcheck zsh=zsh fish=fish
     openssh-client=ssh busybox-static=/usr/share/doc/busybox-static'
 # What the engines need that tests/engines runs on lighter. tini is docker's init.
 engines='runc=runc conmon=conmon tini=tini-static iptables=iptables'
@@ -21,7 +21,8 @@ test) wanted="$build $images $test $engines" ;;
 fuzz) wanted="$build g++=c++" ;;
 vm) wanted="$build $images binutils=strip util-linux=setpriv" ;; # all else is unpacked into target/vm-testbed
 release) wanted="$build musl-tools=musl-gcc binutils=readelf" ;;
-bench) wanted="$build $images time=/usr/bin/time busybox-static=/usr/share/doc/busybox-static iproute2=ip skopeo=skopeo umoci=umoci runc=runc crun=crun iperf3=iperf3 wrk=wrk" ;; # podman and docker bring services
+bench) wanted="$build $images time=/usr/bin/time busybox-static=/usr/share/doc/busybox-static iproute2=ip skopeo=skopeo umoci=umoci runc=runc crun=crun iperf3=iperf3 wrk=wrk
+    docker-compose=docker-compose podman-compose=podman-compose buildah=buildah" ;; # podman and docker bring services
 *)
     sed -n '2s/^# //p' "$0" >&2
     exit 2

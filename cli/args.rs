@@ -55,7 +55,7 @@ pub(crate) struct ProjectArgs {
     #[arg(long, value_name = "FILE", help_heading = "Project options")]
     pub(crate) env_file: Vec<PathBuf>,
     /// Folder that relative paths start from
-    #[arg(long, value_name = "DIR", help_heading = "Project options")]
+    #[arg(long, alias = "workdir", value_name = "DIR", help_heading = "Project options")]
     pub(crate) project_directory: Option<PathBuf>,
 }
 
@@ -97,6 +97,9 @@ pub(crate) enum Verb {
     Plan(Box<verbs::compose::plan::PlanArgs>),
     Apply(verbs::compose::apply::ApplyArgs),
     Config(verbs::compose::config::ConfigArgs),
+    Ls(verbs::compose::ls::LsArgs),
+    Scale(verbs::compose::scale::ScaleArgs),
+    Watch(verbs::compose::watch::WatchArgs),
     Run(Box<verbs::run::RunArgs>),
     Create(Box<verbs::create::CreateArgs>),
     Ps(verbs::ps::PsArgs),
@@ -113,7 +116,10 @@ pub(crate) enum Verb {
     Top(verbs::top::TopArgs),
     Stats(verbs::stats::StatsArgs),
     Wait(verbs::wait::WaitArgs),
+    Rename(verbs::rename::RenameArgs),
+    Update(verbs::update::UpdateArgs),
     Rm(verbs::rm::RmArgs),
+    Diff(verbs::diff::DiffArgs),
     Inspect(verbs::inspect::InspectArgs),
     Port(verbs::port::PortArgs),
     Build(Box<verbs::build::BuildArgs>),
@@ -121,6 +127,7 @@ pub(crate) enum Verb {
     Builder(verbs::builder::BuilderVerb),
     Pull(verbs::pull::PullArgs),
     Push(verbs::push::PushArgs),
+    Search(verbs::search::SearchArgs),
     Login(verbs::login::LoginArgs),
     Logout(verbs::logout::LogoutArgs),
     Images(verbs::images::ImagesArgs),
@@ -133,9 +140,14 @@ pub(crate) enum Verb {
     Export(verbs::export::ExportArgs),
     Commit(verbs::commit::CommitArgs),
     #[command(subcommand)]
+    Container(verbs::container::ContainerVerb),
+    #[command(subcommand)]
     Image(verbs::image::ImageVerb),
     #[command(subcommand)]
     System(verbs::system::SystemVerb),
+    Events(verbs::system::events::EventsArgs),
+    Info(verbs::system::info::InfoArgs),
+    Version(verbs::system::version::VersionArgs),
     #[command(subcommand)]
     Volume(verbs::volume::VolumeVerb),
     #[command(subcommand)]
@@ -151,6 +163,24 @@ pub(crate) enum Verb {
     Machine(verbs::machine::MachineVerb),
     Completion(verbs::completion::CompletionArgs),
     Man(verbs::man::ManArgs),
+    #[command(hide = true)]
+    Swarm(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Node(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Service(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Stack(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Secret(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Plugin(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Trust(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Manifest(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Checkpoint(verbs::elsewhere::ElsewhereArgs),
 }
 
 impl Verb {
@@ -169,10 +199,21 @@ impl Verb {
         match self {
             Self::Config(_) | Self::Login(_) | Self::Logout(_) => false,
             verb if verb.stays_here() => false,
+            Self::Version(_) | Self::Search(_) => false,
+            Self::Swarm(_) | Self::Node(_) | Self::Service(_) | Self::Stack(_) | Self::Secret(_) => false,
+            Self::Plugin(_) | Self::Trust(_) | Self::Manifest(_) | Self::Checkpoint(_) => false,
             // Some of its verbs do, and say so themselves.
             Self::Runtime(_) => false,
             _ => true,
         }
+    }
+}
+
+impl Verb {
+    /// Returns whether the verb knows of dry runs, or has verbs of its own that do.
+    pub(crate) fn knows_dry_run(&self) -> bool {
+        use Verb::{Compose, Config, Down, Ls, Plan, Scale, Up};
+        matches!(self, Up(_) | Down(_) | Plan(_) | Config(_) | Ls(_) | Scale(_) | Compose(_))
     }
 }
 

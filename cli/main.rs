@@ -7,6 +7,7 @@ mod context;
 mod error;
 mod remote;
 mod session;
+mod template;
 mod ui;
 mod verbs;
 

@@ -38,7 +38,9 @@ project() {
 tools=("lighter:$LIGHTER compose")
 if [ $docker_up = yes ] && has docker-compose; then tools+=("docker-compose:docker-compose"); fi
 if [ $docker_up = yes ] && docker compose version >/dev/null 2>&1; then tools+=("docker compose:docker compose"); fi
-if has podman && has podman-compose; then tools+=("podman-compose:podman-compose"); fi
+# Only for `up`: it goes through a project container by container, half a minute and more for fifty.
+slow=()
+if has podman && has podman-compose; then slow=("podman-compose:podman-compose"); fi
 
 # contest TITLE BEFORE COMMAND AFTER   `%` in the three stands for the tool's command.
 contest() {
@@ -50,10 +52,12 @@ contest() {
 }
 
 { head_of ", whole projects" "$rounds"; versions; } >"$BENCH_RESULT"
+quick=("${tools[@]}") tools+=("${slow[@]}")
 for number in 1 10 50; do
     file=$(project idle $number)/compose.yaml
     contest "up -d, $number services" '' "% -f $file up -d" "% -f $file down -t 0"
 done
+tools=("${quick[@]}")
 contest "up -d, 50 services, no change" "% -f $file up -d" "% -f $file up -d" "% -f $file down -t 0"
 contest "down, 50 services" "% -f $file up -d" "% -f $file down" ''
 file=$(project deaf 50)/compose.yaml
@@ -65,20 +69,37 @@ contest "up -d, chain of 10 healthy services" '' "% -f $file up -d" "% -f $file 
 
 file=$scratch/idle50/compose.yaml
 "$LIGHTER" compose -f "$file" up -d >/dev/null 2>&1
-monitors=$(pgrep -x lighter)
-# field PATTERN FILE   Sums a figure over all monitors.
-sum() { local pid; for pid in $monitors; do awk -v want="$1" '$1 == want { print $2 }' "/proc/$pid/$2"; done | awk '{ s += $1 } END { print s + 0 }'; }
-private=$(($(sum Private_Clean: smaps_rollup) + $(sum Private_Dirty: smaps_rollup)))
-before_minute=$(sum voluntary_ctxt_switches: status)
+# Those of the contests before end a moment after their `down`.
+for _ in $(seq 100); do
+    monitors=$(pgrep -x lighter)
+    [ "$(echo "$monitors" | wc -w)" != 50 ] || break
+    sleep 0.1
+done
+# sum FIELD FILE PID…   Adds a figure up over processes.
+sum() { local field=$1 file=$2 pid; shift 2; for pid; do awk -v want="$field" '$1 == want { print $2 }' "/proc/$pid/$file"; done | awk '{ s += $1 } END { print s + 0 }'; }
+# shellcheck disable=SC2046,SC2086 # a word for each process
+private() { echo $(($(sum Private_Clean: smaps_rollup $1) + $(sum Private_Dirty: smaps_rollup $1))); }
+monitors_private=$(private "$monitors")
+# shellcheck disable=SC2086
+before_minute=$(sum voluntary_ctxt_switches: status $monitors)
 sleep 60
-wakeups=$(($(sum voluntary_ctxt_switches: status) - before_minute))
+# shellcheck disable=SC2086
+wakeups=$(($(sum voluntary_ctxt_switches: status $monitors) - before_minute))
+"$LIGHTER" compose -f "$file" down -t 0 >/dev/null 2>&1
 {
     echo
     echo "## 50 monitors"
     echo
-    echo "$((private / 50)) KiB of private memory each; $wakeups wake-ups of all of them in an idle minute."
+    echo "$((monitors_private / 50)) KiB of private memory each; $wakeups wake-ups of all of them in an idle minute."
 } >>"$BENCH_RESULT"
-"$LIGHTER" compose -f "$file" down -t 0 >/dev/null 2>&1
+if [ $docker_up = yes ]; then
+    resident() { pgrep -f '^[^ ]*(dockerd|containerd|containerd-shim[^ ]*|docker-proxy)( |$)' | tr '\n' ' '; }
+    docker_before=$(private "$(resident)")
+    for number in $(seq 50); do docker run --detach --network none --name "idle-$number" busybox:1 sleep 1000000 >/dev/null; done
+    docker_added=$(($(private "$(resident)") - docker_before))
+    docker ps --quiet | xargs docker rm --force >/dev/null
+    echo "dockerd, containerd and its shims grow by $((docker_added / 50)) KiB a container: ×$(awk -v a="$docker_added" -v b="$monitors_private" 'BEGIN { printf "%.1f", a / b }')." >>"$BENCH_RESULT"
+fi
 
 # --- logs --------------------------------------------------------------------------------------------------------------
 

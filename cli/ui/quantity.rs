@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// Returns `3 seconds`, `About a minute`, `2 hours` …: go-units' HumanDuration.
 pub(crate) fn duration(duration: Duration) -> String {
@@ -27,6 +28,11 @@ pub(crate) fn duration(duration: Duration) -> String {
 pub(crate) fn since(then: Timestamp) -> String {
     let elapsed = Timestamp::now().duration_since(then);
     duration(Duration::try_from(elapsed).unwrap_or_default())
+}
+
+/// Returns `2026-01-02 15:04:05 +0100 CET`: a time of this host as docker shows it.
+pub(crate) fn local(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %z %Z").to_string()
 }
 
 /// Returns `7.28MB`: four significant digits at most, powers of 1000, as docker shows sizes.

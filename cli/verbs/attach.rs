@@ -44,6 +44,7 @@ pub(crate) fn join(engine: &Engine, container: &Container, flags: &AttachFlags) 
         return Err(Failure::text(format!("container `{}` is not running", container.spec.name)));
     }
     let client = AttachClient::connect(container)?;
+    engine.tell_of(container, "attach");
     let how = Attachment {
         input: container.spec.open_stdin && !flags.no_stdin,
         terminal: container.spec.tty,

@@ -11,6 +11,7 @@ use super::target;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::session;
+use crate::verbs::run::explain::{Explain, Explanation};
 
 /// Run a command in a running container
 #[derive(clap::Args)]
@@ -51,6 +52,9 @@ pub(crate) struct ExecOptions {
     /// Return as soon as it runs
     #[arg(short, long)]
     pub(crate) detach: bool,
+    /// Show how the process came into the container, step by step; `json`: as objects
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub(crate) explain: Option<Explain>,
 }
 
 pub(crate) fn run(ctx: &Context, args: &ExecArgs) -> Result<ExitCode, Failure> {
@@ -76,14 +80,9 @@ pub(crate) fn execute(
         return Err(Failure::text(format!("container `{}` is not running", container.spec.name)));
     }
     let terminal = (how.tty && !how.detach).then(|| session::size().unwrap_or((24, 80)));
-    let mut env = Vec::new();
-    for path in &how.env_file {
-        env.extend(super::run::env_file(ctx, path)?);
-    }
-    env.extend(how.env.iter().filter_map(|pair| ctx.pair(pair)));
     let spec = ExecSpec {
         args,
-        env,
+        env: environment(ctx, how)?,
         user: how.user.clone(),
         working_dir: how.workdir.clone(),
         terminal,
@@ -91,7 +90,9 @@ pub(crate) fn execute(
         privileged: how.privileged,
         detached: how.detach,
     };
+    let explanation = how.explain.map(Explanation::begin).transpose()?;
     let started = engine.exec(container, &spec);
+    explanation.map_or(Ok(()), |explanation| explanation.show(ctx, &container.id))?;
     let exec = started.map_err(|error| {
         let code = error.exit_code();
         Failure::from(error).with_code(code)
@@ -101,7 +102,13 @@ pub(crate) fn execute(
         return Ok(ExitCode::SUCCESS);
     }
     let code = session::pump(exec, &[])?;
+    engine.tell_of(container, "exec_die");
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+fn environment(ctx: &Context, how: &ExecOptions) -> Result<Vec<String>, Failure> {
+    let files = how.env_file.iter().map(|path| super::run::env_file(ctx, path)).collect::<Result<Vec<_>, _>>()?;
+    Ok(files.into_iter().flatten().chain(how.env.iter().filter_map(|pair| ctx.pair(pair))).collect())
 }
 
 /// Returns whether both ends of a conversation are a terminal.

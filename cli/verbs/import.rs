@@ -42,6 +42,7 @@ pub(crate) fn run(ctx: &Context, args: &ImportArgs) -> Result<(), Failure> {
     let input = open(&args.file)?;
     let engine = ctx.engine()?;
     let image = derive::import(engine.images(), input, &platform, &description)?;
+    super::image::tell(&engine, "import", (image.id.as_str(), &image.name()));
     ctx.ui.line(image.id.as_str())
 }
 

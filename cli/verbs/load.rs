@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use lighter_engine::images::archive::{self, Input, LoadOptions};
 
+use super::image;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::progress::{self, ProgressArgs};
@@ -31,6 +32,7 @@ pub(crate) fn run(ctx: &Context, args: &LoadArgs) -> Result<(), Failure> {
     let loaded = archive::load(engine.images(), input, &LoadOptions { platform }, progress.as_ref())?;
     drop(progress);
     for one in &loaded {
+        image::tell(&engine, "load", (one.image.id.as_str(), &one.image.name()));
         one.names.iter().try_for_each(|name| ctx.ui.line(format!("Loaded image: {}", name.familiar())))?;
         if one.names.is_empty() {
             ctx.ui.line(format!("Loaded image ID: {}", one.image.id))?;

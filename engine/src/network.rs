@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub use change::ConnectError;
 
+use crate::events::{Event, EventKind};
 use crate::netns::dns::{Names, Server, Upstream};
 use crate::netns::{self, BoundPort, Endpoint, Relay, Sandbox, SandboxSpec};
 use crate::runtime::trace::{self, Effect};
@@ -96,7 +97,24 @@ impl Engine {
         let effect = |made: Option<&netns::Network>| {
             network(format!("make the network {}", spec.name), made.map(netns::Network::commands).unwrap_or_default())
         };
-        trace::step_as(effect, || self.net.create_network(spec))
+        let network = trace::step_as(effect, || self.net.create_network(spec))?;
+        let event = Event::now(EventKind::Network, "create", &network.id);
+        self.tell(event.with("name", &*network.name).with("type", network.driver.word()));
+        Ok(network)
+    }
+
+    /// Deletes a network, by its id.
+    ///
+    /// # Errors
+    /// As [`netns::Host::delete_network`].
+    pub fn delete_network(&self, id: &str) -> Result<(), netns::NetworkError> {
+        let network = self.net.network(id)?;
+        self.net.delete_network(id)?;
+        if let Some(network) = network {
+            let event = Event::now(EventKind::Network, "destroy", id);
+            self.tell(event.with("name", &*network.name).with("type", network.driver.word()));
+        }
+        Ok(())
     }
 
     fn share(&self, other: &str) -> Result<Connection, NetworkError> {

@@ -25,6 +25,7 @@ use crate::user::User;
 use process::process;
 pub(crate) use process::{capabilities, capability_sets, identity};
 pub(crate) use resources::device;
+pub(crate) use resources::{limits, with_limits};
 pub use seccomp::check as check_seccomp;
 
 /// Why a specification has no runtime configuration.

@@ -3,10 +3,12 @@
 //! Runs in the monitor and in every command that looks at a container. A pid alone names whatever
 //! process has that number *now*; a pid with its start time, or a pidfd, names one process for ever.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,19 @@ impl Exit {
         match self {
             Self::Code(code) => i32::from(code),
             Self::Signal(signal) => 128 + signal,
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    /// `exit code 1`, `SIGKILL`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(number) => match Signal::try_from(number) {
+                Ok(signal) => f.write_str(signal.as_str()),
+                Err(_) => write!(f, "signal {number}"),
+            },
         }
     }
 }

@@ -182,6 +182,7 @@ fn run_and_exec_have_the_commands_own_code() {
     project.run(["run", "--rm", "busybox:1", "/etc"]).code(126);
     project.run(["run", "--rm", "busybox:1", "absent"]).code(127);
     project.run(["run", "--rm", "--memory", "nonsense", "busybox:1", "true"]).code(125);
+    project.run(["run", "--rm", "--memory", "5", "busybox:1", "true"]).code(125).says(["6 MiB"]);
     project.run(["up", "-d"]).ok();
     for (command, code) in [("exit 42", 42), ("sh -c 'kill -9 $$'; exit $?", 137)] {
         project.run(["compose", "exec", "-T", "web", "sh", "-c", command]).code(code);

@@ -9,7 +9,7 @@ use crate::harness::{Scenario, eventually};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A database with a probe, two replicas that wait for it, a volume, a secret.
+/// A database with a probe and hooks, two replicas that wait for it and see its volume, a secret.
 const SHOP: &str = r#"
 services:
   db:
@@ -17,7 +17,9 @@ services:
     command: sh -c "touch /data/ready; exec sleep 1000"
     stop_grace_period: 0s
     volumes: ["data:/data"]
-    secrets: [word]
+    secrets: [{source: word, uid: "7", mode: 0400}]
+    post_start: [{command: [touch, /data/begun]}]
+    pre_stop: [{command: [test, -e, /data/begun]}]
     healthcheck: {test: [CMD, test, -e, /data/ready], interval: 100ms, retries: 50}
   web:
     image: busybox:1
@@ -25,6 +27,7 @@ services:
     stop_grace_period: 0s
     scale: 2
     environment: {LEVEL: low}
+    volumes_from: ["db:ro"]
     depends_on: {db: {condition: service_healthy}}
 volumes: {data: {}}
 secrets: {word: {environment: WORD}}

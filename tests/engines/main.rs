@@ -21,3 +21,4 @@ mod options;
 mod registry;
 mod serve;
 mod terminal;
+mod transcript;

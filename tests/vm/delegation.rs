@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::guest::{Said, said, tool};
+use crate::guest::{self, Said, said, sh, tool};
 use crate::support::Bundle;
 
 /// Runs the bundle by the `launch` example after `script`, which ends in `exec "$@"`.
@@ -27,7 +27,39 @@ fn inside_a_cgroup_namespace_the_processes_at_its_root_make_room() {
         .with("/linux/resources/pids", json!({"limit": 50}));
     let ended = run(&bundle, script);
     assert_eq!(ended.stdout, "67108864\n50\n", "{ended:?}");
-    crate::guest::sh("cd /sys/fs/cgroup; rmdir delegated/init delegated");
+    sh("cd /sys/fs/cgroup; rmdir delegated/init delegated");
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn systemd_makes_the_cgroup_as_a_unit_that_knows_the_limits() {
+    if !guest::has_systemd() {
+        let test = "delegation::systemd_makes_the_cgroup_as_a_unit_that_knows_the_limits";
+        return guest::not_applicable(test, "systemd is not pid 1");
+    }
+    let bundle = Bundle::new(&["sleep", "1000"])
+        .with("/linux/resources/memory", json!({"limit": 64 << 20}))
+        .with("/linux/resources/pids", json!({"limit": 50}));
+    let (id, unit) = (bundle.id.clone(), format!("lighter-{}.scope", bundle.id));
+    let bundle = bundle.with("/linux/cgroupsPath", json!(format!("system.slice:lighter:{id}")));
+    std::fs::write(bundle.path().join("config.json"), bundle.spec.to_string()).unwrap();
+    let runtime = |words: &[&str]| {
+        let mut command = tool(env!("CARGO_BIN_EXE_lighter"));
+        // Not piped: the container keeps what it was given.
+        let status = command.args(["runtime", "--systemd-cgroup"]).args(words).status().unwrap();
+        assert!(status.success(), "{words:?}: {status}");
+    };
+    runtime(&["create", "--bundle", &bundle.path().display().to_string(), &id]);
+    runtime(&["start", &id]);
+    let told = sh(&format!("systemctl show --property ActiveState,MemoryMax,TasksMax {unit}"));
+    let cgroup = sh(&format!("cat /sys/fs/cgroup/system.slice/{unit}/memory.max"));
+    runtime(&["delete", "--force", &id]);
+    assert_eq!(
+        told.lines().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
+        ["ActiveState=active", "MemoryMax=67108864", "TasksMax=50"]
+    );
+    assert_eq!(cgroup, "67108864");
+    assert_eq!(sh(&format!("systemctl show --property ActiveState {unit}")), "ActiveState=inactive");
 }
 
 /// In a mount namespace of its own, as an outer container runtime would have it.

@@ -77,6 +77,18 @@ pub(crate) fn reboot() -> ! {
     wait_for_the_end()
 }
 
+/// Whether systemd is pid 1 (sd_booted(3)).
+pub(crate) fn has_systemd() -> bool {
+    Path::new("/run/systemd/system").exists()
+}
+
+/// Has the guest's init take everything down, services first, and reboot.
+pub(crate) fn reboot_by_init() -> ! {
+    tell("reboot");
+    sh(if has_systemd() { "systemctl reboot" } else { "busybox reboot" });
+    wait_for_the_end()
+}
+
 fn wait_for_the_end() -> ! {
     loop {
         std::thread::park();
@@ -106,7 +118,12 @@ impl Lighter {
     }
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = tool(env!("CARGO_BIN_EXE_lighter"));
+        self.command_of(env!("CARGO_BIN_EXE_lighter"), arguments)
+    }
+
+    /// A command of the copy of lighter at `program`.
+    pub(crate) fn command_of<S: AsRef<OsStr>>(&self, program: &str, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = tool(program);
         command.args(arguments);
         command.env("LIGHTER_ROOT", &self.root).env("LIGHTER_RUN", &self.run).env("LIGHTER_CONFIG", &self.config);
         command

@@ -1,5 +1,5 @@
-//! The plug is pulled while the store changes: during a pull, a load, a commit, a prune; and while a project starts. Afterwards every image that is listed
-//! is whole, nothing else is damaged, and pulling again works.
+//! The plug is pulled while the store changes: during a pull, a load, a commit, a build, a prune; and while a project starts.
+//! Afterwards every image that is listed is whole, nothing else is damaged, and pulling again works.
 //!
 //! The guest is killed: what its kernel has not handed to the disk is lost, what it has handed over is kept, in whatever order
 //! that was. Each test has a guest for itself.
@@ -184,6 +184,40 @@ fn when_a_commit_has_said_that_it_is_done() {
         lighter.said(run).ok();
     };
     while_running(&[&change], &["commit", "c", "made:1"], |_| false, is_there);
+}
+
+/// Builds an image of two steps until `seen`; `then` looks at what is there after the next boot, and building again works.
+fn built_until(seen: impl Fn(&Lighter) -> bool, then: impl Fn(&Lighter)) {
+    let folder = guest::state().join("context");
+    std::fs::create_dir_all(&folder).unwrap();
+    let text = format!("FROM {IMAGE}\nRUN cat /data/0 /data/1 >/both\nRUN cat /both /data/2 >/all\n");
+    std::fs::write(folder.join("Dockerfile"), text).unwrap();
+    let build = ["build", "--network", "none", "--tag", "made:1", &folder.display().to_string()];
+    while_running(&[], &build, seen, |lighter| {
+        then(lighter);
+        lighter.said(build).ok();
+        let run =
+            ["run", "--rm", "--network", "none", "made:1", "sh", "-c", "cat /data/0 /data/1 /data/2 | cmp - /all"];
+        lighter.said(run).ok();
+    });
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn when_the_first_step_of_a_build_has_its_layer() {
+    let is_beyond_the_base = |lighter: &Lighter| {
+        let layers = std::fs::read_dir(lighter.root.join("layers")).into_iter().flatten().flatten();
+        layers.filter(|layer| !layer.file_name().to_string_lossy().starts_with('.')).count()
+            > crate::registry::ALL_LAYERS
+    };
+    built_until(is_beyond_the_base, |_| {});
+}
+
+#[test]
+#[ignore = "needs a virtual machine"]
+fn when_a_build_has_said_that_it_is_done() {
+    let is_there = |lighter: &Lighter| assert_ne!(lighter.said(["images", "--quiet", "made:1"]).ok(), "", "it is gone");
+    built_until(|_| false, is_there);
 }
 
 #[test]

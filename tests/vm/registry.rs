@@ -1,4 +1,5 @@
-//! A registry in this process, with one image: busybox, and layers of random bytes whose sums are known.
+//! A registry in this process, with one image: busybox, layers of random bytes whose sums are known, and a directory that hides the
+//! one below it.
 //!
 //! It knows how far a pull has got, so that a test can choose the moment at which to end the guest.
 
@@ -6,10 +7,12 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+use crate::guest::{self, Lighter, sh};
 
 /// The image's name.
 pub(crate) const IMAGE: &str = "demo:1";
@@ -22,11 +25,21 @@ const INDEX: &str = "application/vnd.oci.image.manifest.v1+json";
 const LAYERS: usize = 3;
 const LAYER_SIZE: usize = 3 << 20;
 
+/// Layers of the image in all.
+pub(crate) const ALL_LAYERS: usize = LAYERS + 2;
+
 /// Bytes between two looks whether this is the moment.
 const PIECE: usize = 64 << 10;
 
 /// Called with the blob's digest, the bytes of it that were sent, and its size.
 type Watcher = dyn Fn(&str, usize, usize) + Send + Sync;
+
+/// Returns lighter with a data root of its own, and starts the registry that the tests of one guest share.
+pub(crate) fn lighter(name: &str) -> Lighter {
+    static SERVED: Once = Once::new();
+    SERVED.call_once(|| Content::make(guest::state().join("registry")).serve(|_, _, _| {}));
+    Lighter::new(&guest::state().join(name))
+}
 
 /// The content of a registry, in a directory.
 pub(crate) struct Content {
@@ -48,7 +61,8 @@ impl Content {
             sums.push_str(&format!("{}  /data/{number}\n", hex::encode(Sha256::digest(&bytes))));
             layers.push(content.blob(&archive(&[(&format!("data/{number}"), 0o644, &bytes)])));
         }
-        layers.push(content.blob(&archive(&[("sums", 0o644, sums.as_bytes())])));
+        let last = [("sums", sums.as_bytes()), ("veiled/.wh..wh..opq", b""), ("veiled/new", b"")];
+        layers.push(content.blob(&archive(&last.map(|(name, bytes)| (name, 0o644, bytes)))));
         let digests: Vec<_> = layers.iter().map(|(digest, _)| digest.clone()).collect();
         let config = json!({
             "architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"]},
@@ -63,7 +77,7 @@ impl Content {
             "layers": layers.iter().map(layer).collect::<Vec<Value>>(),
         });
         fs::write(content.directory.join("manifest"), manifest.to_string()).unwrap();
-        crate::guest::sh("sync");
+        sh("sync");
         content
     }
 
@@ -165,8 +179,9 @@ fn random(size: usize) -> Vec<u8> {
 fn busybox() -> Vec<u8> {
     let program = fs::read("/bin/busybox").unwrap();
     let passwd = b"root:x:0:0:root:/root:/bin/sh\n";
-    let mut builder = builder(&[("bin/busybox", 0o755, &program), ("etc/passwd", 0o644, passwd)]);
-    for applet in ["sh", "true", "sleep", "sha256sum", "cat", "echo", "date"] {
+    let mut builder =
+        builder(&[("bin/busybox", 0o755, &program), ("etc/passwd", 0o644, passwd), ("veiled/old", 0o644, b"")]);
+    for applet in ["sh", "true", "sleep", "sha256sum", "cat", "cmp", "echo", "date", "ls", "tail"] {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Symlink);
         header.set_size(0);
@@ -182,7 +197,7 @@ fn archive(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
 
 fn builder(files: &[(&str, u32, &[u8])]) -> tar::Builder<Vec<u8>> {
     let mut builder = tar::Builder::new(Vec::new());
-    for folder in ["bin", "data", "dev", "etc", "proc", "root", "sys", "tmp"] {
+    for folder in ["bin", "data", "dev", "etc", "proc", "root", "sys", "tmp", "veiled"] {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Directory);
         header.set_size(0);

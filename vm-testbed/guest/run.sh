@@ -22,7 +22,7 @@ while read -r device path; do
     else
         source=/shares/$device
         mkdir -p "$source"
-        mount -t ext4 -o ro "/dev/$device" "$source"
+        mountpoint -q "$source" || mount -t ext4 -o ro "/dev/$device" "$source"
     fi
     if [ -d "$source" ]; then
         mkdir -p "$path"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run once by busybox's init, the way systemd would set the machine up: mounts, cgroups, the loopback device.
+# Run once by busybox's init, the way systemd would set the machine up: mounts, cgroups, the loopback device, services.
 #
 # The kernel's command line says which cgroups: vm.cgroup=v2 (the default), hybrid or v1.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -49,3 +49,6 @@ hybrid)
 esac
 echo guest >/proc/sys/kernel/hostname
 ip link set lo up
+for script in /etc/rc.d/S*; do
+    [ ! -x "$script" ] || "$script" start
+done

@@ -65,7 +65,8 @@ impl Apt {
         if matches!(age, Ok(Ok(age)) if age < FRESH) {
             return Ok(apt);
         }
-        output(apt.command("apt-get").args(["-q", "update"]))
+        // Without that, apt ends well when nothing could be fetched.
+        output(apt.command("apt-get").args(["-q", "--error-on=any", "update"]))
             .with_context(|| format!("fetch the index of `{suite}`"))?;
         fs::write(&stamp, "")?;
         Ok(apt)

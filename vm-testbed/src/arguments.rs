@@ -61,9 +61,9 @@ pub(crate) struct MatrixArgs {
     /// Only guests with this kernel
     #[arg(long)]
     only_kernel: Option<String>,
-    /// Only tests whose name contains this
-    #[arg(long)]
-    filter: Option<String>,
+    /// Only tests whose name contains this; several: any of them
+    #[arg(long, value_name = "PART")]
+    filter: Vec<String>,
 }
 
 impl MatrixArgs {

@@ -30,7 +30,15 @@ pub(crate) struct Files {
     pub(crate) working_directory: PathBuf,
     pub(crate) environment: Vec<(String, String)>,
     files: BTreeSet<PathBuf>,
-    shares: Vec<PathBuf>,
+    shares: Vec<Share>,
+}
+
+/// A folder to share.
+#[derive(Debug)]
+struct Share {
+    folder: PathBuf,
+    /// The path by which it was asked for, where a link leads to the folder.
+    link: Option<PathBuf>,
 }
 
 impl Files {
@@ -43,12 +51,14 @@ impl Files {
         Ok(())
     }
 
-    pub(crate) fn share(&mut self, folder: &Path) -> Result<()> {
-        let folder = folder.canonicalize().with_context(|| format!("find `{}`", folder.display()))?;
+    /// Shares a folder; one that is reached by a link is seen by both its paths.
+    pub(crate) fn share(&mut self, path: &Path) -> Result<()> {
+        let folder = path.canonicalize().with_context(|| format!("find `{}`", path.display()))?;
         if !folder.is_dir() {
             bail!("`{}` is no folder", folder.display());
         }
-        self.shares.push(folder);
+        let link = Some(std::path::absolute(path)?).filter(|path| *path != folder);
+        self.shares.push(Share { folder, link });
         Ok(())
     }
 
@@ -85,15 +95,17 @@ impl Files {
         let image = work.join("files.disk");
         disk::from_folder(tools, &stage, &image, 0)?;
         cache::remove(&stage)?;
-        let shares = self.shares.iter().map(|folder| share(cache, tools, folder)).collect::<Result<_>>()?;
+        let shares = self.shares.iter().map(|share| share.disk(cache, tools)).collect::<Result<_>>()?;
         Ok((image, shares))
     }
 
     /// Lines of a device and a path, read by `guest/run.sh`.
     fn places(&self) -> String {
         let files = self.files.iter().map(|file| format!("- {}\n", file.display()));
-        let shares = self.shares.iter().zip(FIRST_SHARE..);
-        let shares = shares.map(|(folder, letter)| format!("vd{} {}\n", char::from(letter), folder.display()));
+        let paths = |share: &'_ Share| std::iter::once(share.folder.clone()).chain(share.link.clone());
+        let shares = self.shares.iter().zip(FIRST_SHARE..).flat_map(|(share, letter)| {
+            paths(share).map(move |path| format!("vd{} {}\n", char::from(letter), path.display()))
+        });
         files.chain(shares).collect()
     }
 
@@ -136,11 +148,15 @@ fn has_hash(name: &str) -> bool {
     name.rsplit_once('-').is_some_and(|(_, hash)| is_hash(hash))
 }
 
-fn share(cache: &Cache, tools: &Tree, folder: &Path) -> Result<PathBuf> {
-    let name = format!("share-{}", cache::hash(&[&folder.display().to_string()]));
-    let fingerprint = disk::fingerprint(folder)?;
-    let part = cache.part(&name, &[&fingerprint], |part| disk::from_folder(tools, folder, &part.join("disk"), 0))?;
-    Ok(part.join("disk"))
+impl Share {
+    fn disk(&self, cache: &Cache, tools: &Tree) -> Result<PathBuf> {
+        let folder = &self.folder;
+        let name = format!("share-{}", cache::hash(&[&folder.display().to_string()]));
+        let fingerprint = disk::fingerprint(folder)?;
+        let part =
+            cache.part(&name, &[&fingerprint], |part| disk::from_folder(tools, folder, &part.join("disk"), 0))?;
+        Ok(part.join("disk"))
+    }
 }
 
 #[cfg(test)]
@@ -181,6 +197,17 @@ mod tests {
         files.share(folder.path()).unwrap();
         let root = folder.path().canonicalize().unwrap();
         assert_eq!(files.places(), format!("- {0}/file\nvdf {0}\n", root.display()));
+    }
+
+    #[test]
+    fn a_folder_behind_a_link_is_seen_by_both_its_paths() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        fs::create_dir(root.join("folder")).unwrap();
+        std::os::unix::fs::symlink("folder", root.join("link")).unwrap();
+        let mut files = Files::default();
+        files.share(&root.join("link")).unwrap();
+        assert_eq!(files.places(), format!("vdf {0}/folder\nvdf {0}/link\n", root.display()));
     }
 
     #[test]

@@ -46,16 +46,17 @@ pub(crate) struct KernelPackage {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Program {
-    /// Cargo's name of the package.
-    pub(crate) package: String,
-    /// Cargo's name of the integration test.
+    /// Cargo's name of the integration test; no two packages have one of the same name.
     pub(crate) test: String,
     /// It pulls the images that `tests/images/build.sh` makes, and uses the tools of the set `e2e`.
     #[serde(default)]
     pub(crate) needs_images: bool,
-    /// Further sets of packages that it uses.
+    /// How many of its tests run at once.
+    #[serde(default = "one")]
+    pub(crate) threads: u32,
+    /// Parts of names of tests, with further sets of packages that such tests use.
     #[serde(default)]
-    pub(crate) sets: Vec<String>,
+    sets: BTreeMap<String, Vec<String>>,
     /// Names of tests that cannot hold in any guest, with the reason.
     #[serde(default)]
     pub(crate) not_applicable: BTreeMap<String, String>,
@@ -67,7 +68,18 @@ pub(crate) struct Program {
     pub(crate) version_2: Vec<String>,
 }
 
+fn one() -> u32 {
+    1
+}
+
 impl Program {
+    /// Returns the sets of packages, beside `base`, that a guest needs for `tests`.
+    pub(crate) fn sets(&self, tests: &[String]) -> Vec<String> {
+        let is_used = |part: &str| tests.iter().any(|test| test.contains(part));
+        let of_tests = self.sets.iter().filter(|(part, _)| is_used(part)).flat_map(|(_, sets)| sets.iter().cloned());
+        self.needs_images.then(|| "e2e".to_owned()).into_iter().chain(of_tests).collect()
+    }
+
     /// Returns why a test cannot hold in a guest with these cgroups, if it cannot.
     pub(crate) fn why_not(&self, test: &str, cgroups: Cgroups) -> Option<String> {
         let names = |tests: &[String]| tests.iter().any(|name| name == test);
@@ -192,13 +204,21 @@ mod tests {
 
     #[test]
     fn a_test_of_version_1_applies_where_its_controllers_are() {
-        let text = "package = \"p\"\ntest = \"t\"\nversion_1 = [\"a\"]\nversion_2 = [\"d\"]\n[not_applicable]\nb = \"two disks\"\n";
+        let text = "test = \"t\"\nversion_1 = [\"a\"]\nversion_2 = [\"d\"]\n[not_applicable]\nb = \"two disks\"\n";
         let program: Program = toml::from_str(text).unwrap();
         assert!(program.why_not("a", Cgroups::V2).unwrap().contains("version 1"));
         assert_eq!(program.why_not("a", Cgroups::Hybrid), None);
         assert_eq!(program.why_not("b", Cgroups::Hybrid).as_deref(), Some("two disks"));
         assert_eq!(program.why_not("c", Cgroups::V2), None);
         assert!(program.why_not("d", Cgroups::V1).is_some() && program.why_not("d", Cgroups::V2).is_none());
+    }
+
+    #[test]
+    fn packages_that_no_selected_test_uses_are_left_out() {
+        let text = "test = \"t\"\nneeds_images = true\nsets = {\"a::\" = [\"x\", \"y\"]}\n";
+        let program: Program = toml::from_str(text).unwrap();
+        let sets = |test: &str| program.sets(&[test.to_owned()]).join(" ");
+        assert_eq!([sets("a::b"), sets("b::c")], ["e2e x y", "e2e"]);
     }
 
     proptest! {

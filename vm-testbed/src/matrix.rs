@@ -19,8 +19,13 @@ use crate::session::Ended;
 /// Modules whose tests end or cripple the guest they run in, so that each needs one of its own.
 const ALONE: [&str; 4] = ["bare::", "firewalls::", "power_loss::", "reboot::"];
 
-/// Time for all tests of a program in one guest, and for one that has a guest for itself.
-const PROGRAM_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
+/// The module whose guests keep their root: the host's init finds there what a test gave it to run.
+const KEEPS_ROOT: &str = "reboot::";
+
+/// Time for all tests of a program in one guest, for the subset that every change has to pass, and for a test that has a guest
+/// for itself.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(8 * 60 * 60);
+const CI_LIMIT: Duration = Duration::from_secs(20 * 60);
 const ALONE_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// Which part of the matrix.
@@ -28,7 +33,8 @@ pub(crate) struct Selection {
     pub(crate) ci: bool,
     pub(crate) program: Option<String>,
     pub(crate) kernel: Option<String>,
-    pub(crate) filter: Option<String>,
+    /// Parts of names of tests, of which one is enough; all tests, if there are none.
+    pub(crate) filter: Vec<String>,
 }
 
 impl Selection {
@@ -40,7 +46,7 @@ impl Selection {
     fn wants(&self, cell: &Cell, test: &str) -> bool {
         let is_among = |parts: &[String]| parts.is_empty() || parts.iter().any(|part| test.contains(part));
         let in_ci = !self.ci || cell.ci.as_deref().is_some_and(is_among);
-        in_ci && is_among(&cell.only) && self.filter.as_ref().is_none_or(|filter| test.contains(filter))
+        in_ci && is_among(&cell.only) && is_among(&self.filter)
     }
 }
 
@@ -92,15 +98,13 @@ impl CellRun<'_> {
         format!("{} {} {}{init}", self.cell.program, self.cell.kernel, self.cell.cgroup.name())
     }
 
-    fn wanted(&self, base: &Wanted, limit: Duration) -> Result<Wanted> {
+    /// Returns the guest for `tests`.
+    fn wanted(&self, base: &Wanted, tests: &[String]) -> Result<Wanted> {
         let mut wanted = base.clone();
         wanted.kernel = self.cell.kernel.clone();
         wanted.cgroups = self.cell.cgroup;
         wanted.systemd = self.cell.systemd;
-        wanted.limit = limit;
-        let program = self.images.program(&self.cell.program)?;
-        wanted.sets.extend(program.needs_images.then(|| "e2e".to_owned()));
-        wanted.sets.extend(program.sets.iter().cloned());
+        wanted.sets.extend(self.images.program(&self.cell.program)?.sets(tests));
         Ok(wanted)
     }
 
@@ -114,17 +118,20 @@ impl CellRun<'_> {
             .filter(is_wanted)
             .cloned()
             .partition(|test| program.why_not(test, self.cell.cgroup).is_some());
+        let guest = self.wanted(base, &tests)?;
         let (alone, together): (Vec<_>, Vec<_>) =
             tests.into_iter().partition(|test| ALONE.iter().any(|module| test.starts_with(module)));
-        let parts = Parts::prepare(self.cache, self.images, &self.wanted(base, PROGRAM_LIMIT)?)?;
+        let parts = Parts::prepare(self.cache, self.images, &guest)?;
         let started = Instant::now();
         let mut results = BTreeMap::new();
         let mut accelerator = None;
         let groups = alone.into_iter().map(|test| (vec![test], ALONE_LIMIT));
-        let groups = std::iter::once((together, PROGRAM_LIMIT)).chain(groups).filter(|(tests, _)| !tests.is_empty());
+        let limit = if self.selection.ci { CI_LIMIT } else { PROGRAM_LIMIT };
+        let groups = std::iter::once((together, limit)).chain(groups).filter(|(tests, _)| !tests.is_empty());
         for (number, (tests, limit)) in groups.enumerate() {
             let how = Use { out: out.map(|out| out.join(number.to_string())), ..Use::default() };
-            let wanted = self.wanted(base, limit)?;
+            let keeps_root = guest.keeps_root || tests.iter().all(|test| test.starts_with(KEEPS_ROOT));
+            let wanted = Wanted { limit, keeps_root, ..guest.clone() };
             let finished = guest::run(self.cache, &parts, &wanted, self.files(program, &tests)?, &how)?;
             crate::summarise(&parts, &wanted, &finished);
             results.extend(verdicts(&finished, &tests));
@@ -159,10 +166,12 @@ impl CellRun<'_> {
                 bail!("`{}` is missing: run tests/images/build.sh", images.display());
             }
             files.share(&images)?;
-            files.share(&workspace().join("tests/projects"))?;
-            files.share(&workspace().join("examples"))?;
+            for folder in ["examples", "tests/build/cases", "tests/projects"] {
+                files.share(&workspace().join(folder))?;
+            }
         }
-        files.command = vec![path, "--ignored".into(), "--test-threads=1".into(), "--exact".into()];
+        let threads = format!("--test-threads={}", program.threads);
+        files.command = vec![path, "--ignored".into(), threads, "--exact".into()];
         files.command.extend(tests.iter().cloned());
         Ok(files)
     }
@@ -190,10 +199,11 @@ fn build(wanted: &Program) -> Result<Built> {
         cargo.current_dir(workspace());
         cargo
     };
-    // The runtime's tests run its examples.
-    output(cargo().args(["build", "--locked", "--package", "lighter-runtime", "--examples"]))?;
+    // All of the workspace: each choice of packages has features of its own in what they share, and compiles it anew. The
+    // runtime's tests run an example.
+    output(cargo().args(["build", "--workspace", "--locked", "--example", "launch"]))?;
     let mut command = cargo();
-    command.args(["test", "--locked", "--no-run", "--message-format=json", "--package", &wanted.package]);
+    command.args(["test", "--workspace", "--locked", "--no-run", "--message-format=json"]);
     let messages = text(command.args(["--test", &wanted.test]))?;
     let path =
         executable(&messages, &wanted.test).with_context(|| format!("cargo builds no test `{}`", wanted.test))?;
@@ -230,7 +240,7 @@ mod tests {
         let mut cell = images.matrix.remove(0);
         (cell.only, cell.ci) = (vec![], Some(vec!["limits::".to_owned()]));
         let wants = |cell: &Cell, ci, filter: Option<&str>, test: &str| {
-            let filter = filter.map(str::to_owned);
+            let filter = filter.map(str::to_owned).into_iter().collect();
             Selection { ci, program: None, kernel: None, filter }.wants(cell, test)
         };
         assert!(wants(&cell, false, None, "mounts::x"));
@@ -247,7 +257,7 @@ mod tests {
     fn a_selection_is_the_intersection_of_its_parts() {
         let images = Images::load().unwrap();
         let count = |ci, program: Option<&str>| {
-            let selection = Selection { ci, program: program.map(str::to_owned), kernel: None, filter: None };
+            let selection = Selection { ci, program: program.map(str::to_owned), kernel: None, filter: vec![] };
             images.matrix.iter().filter(|cell| selection.has(cell)).count()
         };
         assert_eq!(count(false, None), images.matrix.len());

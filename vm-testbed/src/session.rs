@@ -205,8 +205,9 @@ fn watch(
             Err(RecvTimeoutError::Disconnected) => {
                 qemu.wait().context("wait for QEMU")?;
                 return Ok(match status {
+                    // An init that goes down ends the program, which is no end of its own.
+                    _ if reboots => Next::Again,
                     Some(code) => Next::End(Ended::Exit(code)),
-                    None if reboots => Next::Again,
                     None => Next::End(Ended::Died),
                 });
             }

@@ -12,8 +12,10 @@ use crate::disk;
 use crate::images::Images;
 use crate::tree::Tree;
 
-/// busybox's init: one set-up, one command, and pid 1 reaps what is left to it. Our scripts come with each run's files.
-const INITTAB: &str = "::sysinit:/files/setup.sh\n::once:/files/run.sh\n";
+/// busybox's init: one set-up, one command, scripts of services when the machine goes down; pid 1 reaps what is left to it. Our
+/// scripts come with each run's files.
+const INITTAB: &str = "::sysinit:/files/setup.sh\n::once:/files/run.sh\n\
+                       ::shutdown:/bin/sh -c 'for script in /etc/rc6.d/K*; do [ ! -x $script ] || $script stop; done'\n";
 
 /// The command as a service; it may manage the cgroups below its own, as a container runtime's user expects.
 const UNIT: &str = "[Unit]\nAfter=basic.target dbus.service\n[Service]\nExecStart=/files/run.sh\nDelegate=yes\n\
@@ -96,6 +98,10 @@ fn finish(root: &Path, systemd: bool) -> Result<()> {
 }
 
 fn finish_busybox(root: &Path) -> Result<()> {
+    // Where scripts of services are looked for.
+    for folder in ["etc/init.d", "etc/rc.d", "etc/rc6.d"] {
+        fs::create_dir_all(root.join(folder))?;
+    }
     fs::write(root.join("etc/inittab"), INITTAB)?;
     link("../bin/busybox", &root.join("usr/sbin/init"))
 }

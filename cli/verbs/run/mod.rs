@@ -1,6 +1,6 @@
 //! `lighter run`
 
-mod explain;
+pub(crate) mod explain;
 mod flags;
 mod isolation;
 mod limits;

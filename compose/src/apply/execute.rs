@@ -64,7 +64,7 @@ pub(super) fn execute(step: &Step, engine: &Engine, cancelled: &AtomicBool) -> R
             Err(NetworkError::AlreadyExists { .. }) | Ok(_) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
         },
-        Op::DeleteNetwork { id, .. } => match engine.net().delete_network(id) {
+        Op::DeleteNetwork { id, .. } => match engine.delete_network(id) {
             Err(error @ NetworkError::InUse { .. }) => Ok(vec![error.to_string()]),
             result => Ok(result.map(done)?),
         },

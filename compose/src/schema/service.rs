@@ -98,11 +98,11 @@ pub(crate) static FIELDS: Object = Object::new(&[
     Field::new("userns_mode", Shape::Text).refused(),
     Field::new("uts", Shape::Text),
     Field::new("volumes", Shape::List(&Shape::Mount, Repeats::Replace)),
-    Field::new("volumes_from", TEXTS).refused(),
+    Field::new("volumes_from", TEXTS),
     Field::new("working_dir", Shape::Text),
     Field::new("pre_start", Shape::List(&Shape::Object(&INIT_HOOK), Repeats::Keep)).refused(),
-    Field::new("post_start", Shape::List(&Shape::Object(&HOOK), Repeats::Keep)).refused(),
-    Field::new("pre_stop", Shape::List(&Shape::Object(&HOOK), Repeats::Keep)).refused(),
+    Field::new("post_start", Shape::List(&Shape::Object(&HOOK), Repeats::Keep)),
+    Field::new("pre_stop", Shape::List(&Shape::Object(&HOOK), Repeats::Keep)),
 ]);
 
 static BLKIO: Object = Object {

@@ -5,7 +5,7 @@ use lighter_engine::{Attachment, ContainerSpec, Link, NetworkMode, PublishedPort
 use crate::model::{self, ExtraHost, HostAddress, Port, Project, Service};
 
 /// Returns the service whose first container lends its network namespace.
-pub(crate) fn lender(service: &Service) -> Option<String> {
+pub(super) fn lender(service: &Service) -> Option<String> {
     match &service.networking.mode {
         model::NetworkMode::Service(name) => Some(name.clone()),
         _ => None,

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -66,6 +67,8 @@ pub(crate) enum LaunchError {
     #[error(transparent)]
     Volume(#[from] VolumeError),
     #[error(transparent)]
+    ImageMount(#[from] crate::ImageMountError),
+    #[error(transparent)]
     User(#[from] UserError),
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -114,6 +117,8 @@ pub(super) struct Monitor {
     pub(super) backoff: Backoff,
     /// When the next start is due.
     pub(super) restart_at: Option<Instant>,
+    /// Where post_start hooks that nobody waits for are heard of.
+    pub(super) hooks: Option<OwnedFd>,
 }
 
 impl Monitor {
@@ -153,7 +158,7 @@ impl Monitor {
         durable::write_json(&paths.cgroup(), &cgroup, false)?;
         let connection = engine.connect(id, &spec)?;
         let Mounted { path: rootfs, warning } = mount_rootfs(&engine, &paths, &spec)?;
-        let sources = mount_sources(&engine, &spec, &rootfs)?;
+        let sources = mount_sources(&engine, &paths, &spec, &rootfs)?;
         let user = user::resolve(&rootfs, &spec.user, &spec.group_add)?;
         let etc = etc_files(&engine, id, &spec, &paths, &connection)?;
         let joined = engine.joined(&paths, &spec)?;
@@ -193,6 +198,7 @@ impl Monitor {
             prober: None,
             backoff: Backoff::default(),
             restart_at: None,
+            hooks: None,
         };
         Ok((monitor, warning.into_iter().collect()))
     }
@@ -211,6 +217,7 @@ impl Monitor {
         let mut warnings = std::mem::take(&mut created.warnings);
         warnings.extend(oci::warnings(&self.spec));
         let init = created.start()?;
+        self.tell("start", &[]);
         self.started = Instant::now();
         self.init = Some(init);
         self.prober = self.spec.health.clone().map(|check| Prober::new(check, self.paths.health()));
@@ -242,7 +249,7 @@ impl Monitor {
         Ok(Stdio::Fds { stdin, stdout, stderr })
     }
 
-    fn use_terminal(&mut self, master: std::os::fd::OwnedFd) -> io::Result<()> {
+    fn use_terminal(&mut self, master: OwnedFd) -> io::Result<()> {
         self.input = Input::terminal(master.try_clone()?)?;
         self.outputs = vec![Output::terminal(master)?];
         Ok(())
@@ -317,13 +324,14 @@ impl Monitor {
             prober,
             backoff: Backoff::default(),
             restart_at: None,
+            hooks: None,
         };
         monitor.write_state(false)?;
         Ok(monitor)
     }
 }
 
-fn read_spec(paths: &ContainerPaths) -> Result<ContainerSpec, LaunchError> {
+pub(super) fn read_spec(paths: &ContainerPaths) -> Result<ContainerSpec, LaunchError> {
     let missing = || io::Error::from(io::ErrorKind::NotFound);
     let spec = durable::read_json(&paths.spec())?;
     spec.ok_or_else(|| LaunchError::Io { act: format!("read `{}`", paths.spec().display()), source: missing() })
@@ -359,13 +367,17 @@ fn mount_rootfs(engine: &Engine, paths: &ContainerPaths, spec: &ContainerSpec) -
 /// Returns where each mount's content is on the host; makes what is to be made, and fills empty volumes.
 fn mount_sources(
     engine: &Engine,
+    paths: &ContainerPaths,
     spec: &ContainerSpec,
     rootfs: &std::path::Path,
 ) -> Result<Vec<Option<PathBuf>>, LaunchError> {
     let mut sources = Vec::with_capacity(spec.mounts.len());
-    for mount in &spec.mounts {
+    for (number, mount) in spec.mounts.iter().enumerate() {
         sources.push(match &mount.kind {
             MountKind::Tmpfs { .. } => None,
+            MountKind::Image { id, subpath, .. } => {
+                Some(engine.mount_image_for(paths, (number, id), subpath.as_deref())?)
+            }
             MountKind::Bind { source, create, .. } => {
                 if !source.exists() {
                     if !create {

@@ -9,7 +9,7 @@ use nix::sys::stat::{major, minor};
 use oci_spec::runtime::{
     LinuxBlockIo, LinuxCpu, LinuxDevice, LinuxDeviceBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder,
     LinuxDeviceType, LinuxMemoryBuilder, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder,
-    LinuxThrottleDeviceBuilder, LinuxWeightDeviceBuilder,
+    LinuxThrottleDeviceBuilder, LinuxWeightDeviceBuilder, Spec,
 };
 
 use super::ConfigError;
@@ -22,8 +22,23 @@ const CPU_PERIOD: u64 = 100_000;
 
 /// Returns the limits and the device rules.
 pub(super) fn resources(spec: &ContainerSpec) -> Result<LinuxResources, ConfigError> {
-    let limits = &spec.resources;
-    let mut builder = LinuxResourcesBuilder::default().devices(device_rules(spec)?);
+    let mut resources = limits(&spec.resources)?;
+    resources.set_devices(Some(device_rules(spec)?));
+    Ok(resources)
+}
+
+/// Returns a configuration with the limits that the specification has now.
+pub(crate) fn with_limits(config: &Spec, spec: &ContainerSpec) -> Result<Spec, ConfigError> {
+    let mut config = config.clone();
+    let mut linux = config.linux().clone().unwrap_or_default();
+    linux.set_resources(Some(resources(spec)?));
+    config.set_linux(Some(linux));
+    Ok(config)
+}
+
+/// Returns the limits alone: what is not limited is left out.
+pub(crate) fn limits(limits: &Resources) -> Result<LinuxResources, ConfigError> {
+    let mut builder = LinuxResourcesBuilder::default();
     let any = [limits.memory, limits.memory_reservation, limits.memory_swappiness].iter().any(Option::is_some);
     if any || limits.oom_kill_disable {
         builder = builder.memory(memory(limits)?);

@@ -4,6 +4,7 @@
 
 mod from_image;
 mod health;
+mod hook;
 mod isolation;
 mod log;
 mod mounts;
@@ -13,9 +14,10 @@ mod restart;
 
 pub use from_image::ProcessChoice;
 pub use health::{DEFAULT_PROBE_INTERVAL, DEFAULT_PROBE_RETRIES, DEFAULT_PROBE_TIMEOUT, HealthCheck, Probe};
+pub use hook::{Hook, Hooks};
 pub use isolation::{Ipc, Isolation, Namespace, Ulimit, UnknownSecurityOption};
 pub use log::{LogDriver, LogOptionError, LogOptions, SyslogAddress, SyslogFormat, SyslogOptions};
-pub use mounts::{BindPropagation, Device, Mount, MountKind};
+pub use mounts::{BindPropagation, Device, Mount, MountKind, VolumesFrom};
 pub use network::{Attachment, Link, NetworkMode, PublishedPort};
 pub use resources::{DeviceWeight, Resources, Throttle, Throttled};
 pub use restart::{RestartPolicy, UnknownRestartPolicy};
@@ -94,6 +96,9 @@ pub struct ContainerSpec {
     /// Mounts beside the standard ones, in the order given.
     #[serde(default)]
     pub mounts: Vec<Mount>,
+    /// Containers whose mounts it gets too; [`crate::Engine::create`] adds them to `mounts`.
+    #[serde(default)]
+    pub volumes_from: Vec<VolumesFrom>,
     /// Host devices to make available.
     #[serde(default)]
     pub devices: Vec<Device>,
@@ -144,6 +149,9 @@ pub struct ContainerSpec {
     /// Health check; `None` = none.
     #[serde(default)]
     pub health: Option<HealthCheck>,
+    /// Commands at the turns of its life.
+    #[serde(default)]
+    pub hooks: Hooks,
     /// What happens when the container ends by itself.
     #[serde(default)]
     pub restart: RestartPolicy,
@@ -177,6 +185,15 @@ impl ContainerSpec {
         })
     }
 
+    /// Returns the ids of the images it needs: its own first, then those that are mounted.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        let mounted = self.mounts.iter().filter_map(|mount| match &mount.kind {
+            MountKind::Image { id, .. } => Some(id.as_str()),
+            _ => None,
+        });
+        std::iter::once(self.image.id.as_str()).chain(mounted)
+    }
+
     /// Adds variables, `NAME=value`; each takes the place of an earlier one of its name.
     pub fn set_env(&mut self, pairs: impl IntoIterator<Item = String>) {
         self.env = from_image::merge_env(std::mem::take(&mut self.env), pairs);
@@ -206,6 +223,7 @@ impl ContainerSpec {
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             mounts: Vec::new(),
+            volumes_from: Vec::new(),
             devices: Vec::new(),
             cdi_devices: Vec::new(),
             network: NetworkMode::None,
@@ -223,6 +241,7 @@ impl ContainerSpec {
             open_stdin: false,
             init: false,
             health: None,
+            hooks: Hooks::default(),
             restart: RestartPolicy::No,
             stop_signal: None,
             stop_grace: None,

@@ -97,6 +97,20 @@ impl Host {
         }
     }
 
+    /// Gives a container another name on its networks: `new` in the place of `old`.
+    pub fn rename(&self, container: &str, old: &str, new: &str) -> Result<(), NetworkError> {
+        let lock = self.lock()?;
+        for mut lease in self.leases_of_container(container)? {
+            lease.endpoint.names.iter_mut().filter(|name| *name == old).for_each(|name| *name = new.to_owned());
+            self.write_lease(&lease, &lock)?;
+        }
+        let fixed = self.all_fixed()?.into_iter().find(|fixed| fixed.container == container);
+        Ok(fixed
+            .map(|fixed| self.write_fixed(&Fixed { name: new.to_owned(), ..fixed }, &lock))
+            .transpose()
+            .map(drop)?)
+    }
+
     /// Gives the fixed addresses of containers up of which `is_there` knows nothing any more.
     pub fn forget_addresses(&self, is_there: impl Fn(&str) -> bool) -> Result<(), NetworkError> {
         let gone: Vec<_> = self.fixed_containers()?.into_iter().filter(|container| !is_there(container)).collect();

@@ -64,7 +64,7 @@ pub enum LaunchError {
         source: io::Error,
     },
     /// The new process ended without a report.
-    #[error("the new process ended before it was set up: {exit:?}")]
+    #[error("the new process ended before it was set up: {exit}")]
     Died {
         /// How it ended.
         exit: Exit,

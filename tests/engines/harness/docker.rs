@@ -9,10 +9,10 @@ use super::world::World;
 /// Below the test's own `/run`; names of sockets are short (unix(7)).
 const SOCKET: &str = "unix:///run/docker.sock";
 
-/// Starts a daemon whose runtime is the one under test unless a container is to have `runc`.
+/// Starts a daemon with this runtime, `lighter` or `runc`, unless a container is to have the other.
 #[track_caller]
-pub(super) fn start(world: &World) -> Daemon {
-    let runtimes = json!({"runtimes": {"lighter": {"path": world.runtime()}}, "default-runtime": "lighter"});
+pub(super) fn start(world: &World, runtime: &str) -> Daemon {
+    let runtimes = json!({"runtimes": {"lighter": {"path": world.runtime()}}, "default-runtime": runtime});
     let (config, root) = (world.file("daemon.json", &runtimes.to_string()), world.path("docker"));
     let places = ["--data-root", &root, "--exec-root", "/run/docker-exec", "--pidfile", "/run/docker.pid"];
     let parent = format!("/{}", world.name);
