@@ -17,6 +17,9 @@ use crate::runtime::trace::{self, Effect};
 use crate::spec::{Attachment, ContainerSpec, NetworkMode};
 use crate::{Engine, State, durable, etc, id};
 
+/// Name of the network of containers that name none, as docker's.
+pub const DEFAULT_NETWORK: &str = "bridge";
+
 /// Why a container has no network.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
@@ -115,6 +118,20 @@ impl Engine {
             self.tell(event.with("name", &*network.name).with("type", network.driver.word()));
         }
         Ok(())
+    }
+
+    /// Makes the network [`DEFAULT_NETWORK`], unless it is there.
+    pub fn ensure_default_network(&self) -> Result<(), netns::NetworkError> {
+        let is_there = || self.net.network(DEFAULT_NETWORK).map(|found| found.is_some());
+        if is_there()? {
+            return Ok(());
+        }
+        let spec = netns::NetworkSpec { name: DEFAULT_NETWORK.to_owned(), ..netns::NetworkSpec::default() };
+        match self.create_network(&spec) {
+            // another command was faster
+            Err(_) if is_there()? => Ok(()),
+            result => result.map(|_| ()),
+        }
     }
 
     fn share(&self, other: &str) -> Result<Connection, NetworkError> {

@@ -41,7 +41,7 @@ fn running(project: &Scenario) -> Vec<String> {
     names
 }
 
-fn monitor_of(project: &Scenario, container: &str) -> i32 {
+pub(crate) fn monitor_of(project: &Scenario, container: &str) -> i32 {
     let id = project.inspect(container)["Id"].as_str().expect("it has an id").to_owned();
     let state = std::fs::read(project.root().join("containers").join(id).join("state.json")).expect("it has a state");
     let state: serde_json::Value = serde_json::from_slice(&state).expect("it is JSON");

@@ -11,6 +11,7 @@ mod harness;
 
 mod archives;
 mod build;
+mod compose;
 mod exec;
 mod exit_codes;
 mod lifecycle;

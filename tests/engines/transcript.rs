@@ -169,7 +169,7 @@ fn the_transcript_is_long_enough_and_can_be_read() {
 fn what_people_type_does_with_lighter_what_it_does_with_docker() {
     let lines = lines();
     // One after the other: each has a host of its own.
-    let docker = play(&Engine::docker_alone(), &lines);
+    let docker = play(&Engine::docker_as_packaged(), &lines);
     let lighter = play(&Engine::lighter(), &lines);
     let seen = lines.iter().zip(docker.iter().zip(&lighter));
     let differences: Vec<_> = seen.filter_map(|(line, (docker, lighter))| difference(line, docker, lighter)).collect();
