@@ -21,6 +21,7 @@ use lighter_engine::monitor;
 use crate::args::Cli;
 use crate::context::{Context, Invocation};
 use crate::error::Failure;
+use crate::ui::progress::{self, Style};
 
 /// musl's own allocator asks the kernel for each few pages it hands out and gives them back at once: half of what a short
 /// command takes.
@@ -84,5 +85,11 @@ fn run(cli: Cli, invocation: Invocation, argv: Vec<OsString>) -> Result<ExitCode
         return Err(context::not_root());
     }
     let context = Context::new(&cli, invocation);
-    verbs::run(&context, cli.verb)
+    verbs::run(&context, cli.verb).or_else(|failure| match progress::style(&context, None, false) {
+        Ok(Style::Json) => {
+            failure.print_json();
+            Ok(failure.exit_code())
+        }
+        _ => Err(failure),
+    })
 }

@@ -11,7 +11,9 @@ use super::wire::{Project, Wanted};
 use crate::args::Verb;
 use crate::context::Invocation;
 use crate::error::Failure;
+use crate::verbs::builder::BuilderVerb;
 use crate::verbs::compose::ComposeVerb;
+use crate::verbs::container::ContainerVerb;
 use crate::verbs::image::ImageVerb;
 
 /// What goes along with a command line.
@@ -108,7 +110,7 @@ fn is_the_hosts(name: &str) -> bool {
 /// Returns whether a verb needs the files of a project, and not just its name.
 pub(super) fn needs_project(verb: &Verb) -> bool {
     match verb {
-        Verb::Up(_) | Verb::Plan(_) => true,
+        Verb::Up(_) | Verb::Plan(_) | Verb::Scale(_) => true,
         Verb::Compose(args) => matches!(
             args.verb,
             ComposeVerb::Up(_)
@@ -140,19 +142,24 @@ fn absolute(working_directory: &Path, path: &Path) -> PathBuf {
 /// Tells of every file.
 fn visit(verb: &mut Verb, on: Visit<'_>) -> Result<(), Failure> {
     match verb {
-        Verb::Run(args) => args.files(on),
-        Verb::Create(args) => args.files(on),
-        Verb::Exec(args) => args.how.env_file.iter_mut().try_for_each(|path| on(Way::There, path)),
-        Verb::Build(args) => args.files(on),
+        Verb::Run(args) | Verb::Container(ContainerVerb::Run(args)) => args.files(on),
+        Verb::Create(args) | Verb::Container(ContainerVerb::Create(args)) => args.files(on),
+        Verb::Exec(args) | Verb::Container(ContainerVerb::Exec(args)) => {
+            args.how.env_file.iter_mut().try_for_each(there(on))
+        }
+        Verb::Build(args) | Verb::Builder(BuilderVerb::Build(args)) => args.files(on),
         Verb::Save(args) | Verb::Image(ImageVerb::Save(args)) => args.output.iter_mut().try_for_each(back(on)),
-        Verb::Export(args) => args.output.iter_mut().try_for_each(back(on)),
+        Verb::Export(args) | Verb::Container(ContainerVerb::Export(args)) => {
+            args.output.iter_mut().try_for_each(back(on))
+        }
         Verb::Load(args) | Verb::Image(ImageVerb::Load(args)) => args.input.iter_mut().try_for_each(there(on)),
         Verb::Import(args) | Verb::Image(ImageVerb::Import(args)) => source_file(&mut args.file, on),
-        Verb::Cp(args) => args.flags.files(on),
+        Verb::Cp(args) | Verb::Container(ContainerVerb::Cp(args)) => args.flags.files(on),
         Verb::Plan(args) => args.output.iter_mut().try_for_each(back(on)),
         Verb::Apply(args) => on(Way::There, &mut args.plan),
         Verb::Compose(args) => match &mut args.verb {
             ComposeVerb::Plan(args) => args.output.iter_mut().try_for_each(back(on)),
+            ComposeVerb::Export(args) => args.output.iter_mut().try_for_each(back(on)),
             ComposeVerb::Apply(args) => on(Way::There, &mut args.plan),
             ComposeVerb::Cp(args) => args.flags.files(on),
             ComposeVerb::Run(args) => args.env_from_file.iter_mut().try_for_each(there(on)),

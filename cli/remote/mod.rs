@@ -107,7 +107,12 @@ pub(crate) fn run(
 /// Refuses what would look at this host's files again and again.
 fn refuse(verb: &Verb) -> Result<(), Failure> {
     let watches = match verb {
-        Verb::Compose(args) => matches!(args.verb, ComposeVerb::Watch(_)),
+        Verb::Up(args) => args.watch,
+        Verb::Watch(_) => true,
+        Verb::Compose(args) => match &args.verb {
+            ComposeVerb::Up(args) => args.watch,
+            verb => matches!(verb, ComposeVerb::Watch(_)),
+        },
         _ => false,
     };
     match watches {

@@ -149,7 +149,7 @@ fn errors_say_where_they_are() {
         ("{{1x}}", "`1x` is no number"),
         ("{{?}}", "`?` means nothing here"),
     ]);
-    let deep = format!("{}1{}", "{{(".to_owned() + &"(".repeat(100), ")".repeat(101));
+    let deep = format!("{}1{}", "{{(".to_owned() + &"(".repeat(100), ")".repeat(101) + "}}");
     assert!(filled(&deep).unwrap_err().contains("nested deeper"));
 }
 

@@ -1,6 +1,6 @@
 //! `lighter inspect`: one object as docker shows it.
 
-use lighter_engine::{Container, Engine, Health, MountKind, NetworkMode, Status};
+use lighter_engine::{Container, Engine, Health, Ipc, MountKind, Namespace, NetworkMode, Status};
 use serde_json::{Map, Value, json};
 
 use super::target;
@@ -166,8 +166,8 @@ fn container(engine: &Engine, container: &Container) -> Result<Value, Failure> {
         "CgroupPath": state.cgroup,
         "HostConfig": host_config(container),
         "Mounts": mounts(engine, container)?,
-        "Config": config(container),
-        "NetworkSettings": network_settings(container),
+        "Config": config(engine, container),
+        "NetworkSettings": network_settings(engine, container)?,
     }))
 }
 
@@ -231,6 +231,24 @@ fn host_config(container: &Container) -> Value {
     config
 }
 
+fn namespace(namespace: &Namespace) -> String {
+    match namespace {
+        Namespace::Private => String::new(),
+        Namespace::Host => "host".to_owned(),
+        Namespace::Container(id) => format!("container:{id}"),
+    }
+}
+
+fn ipc(ipc: &Ipc) -> String {
+    match ipc {
+        Ipc::Private => "private".to_owned(),
+        Ipc::Shareable => "shareable".to_owned(),
+        Ipc::None => "none".to_owned(),
+        Ipc::Host => "host".to_owned(),
+        Ipc::Container(id) => format!("container:{id}"),
+    }
+}
+
 /// Returns what is rarely looked at.
 fn rest_of_host_config(spec: &lighter_engine::ContainerSpec) -> Value {
     let (limits, isolation) = (&spec.resources, &spec.isolation);
@@ -238,10 +256,10 @@ fn rest_of_host_config(spec: &lighter_engine::ContainerSpec) -> Value {
     json!({
         "Binds": binds(spec),
         "GroupAdd": spec.group_add,
-        "PidMode": host(isolation.host_pid, ""),
-        "IpcMode": host(isolation.host_ipc, "private"),
+        "PidMode": namespace(&isolation.pid),
+        "IpcMode": ipc(&isolation.ipc),
         "CgroupnsMode": host(isolation.host_cgroup, "private"),
-        "UTSMode": host(isolation.host_uts, ""),
+        "UTSMode": namespace(&isolation.uts),
         "UsernsMode": "",
         "SecurityOpt": security_options(isolation),
         "Sysctls": isolation.sysctls,
@@ -312,14 +330,16 @@ fn log_config(log: &lighter_engine::LogOptions) -> Value {
     json!({"Type": log.driver.word(), "Config": config})
 }
 
-fn config(container: &Container) -> Value {
+fn config(engine: &Engine, container: &Container) -> Value {
     let spec = &container.spec;
     let (entrypoint, command) = spec.args.split_at(spec.entrypoint_len.min(spec.args.len()));
+    let published = spec.ports.iter().map(|port| format!("{}/{}", port.target, port.protocol));
+    let exposed = spec.exposed.iter().cloned().chain(published);
     json!({
-        "Hostname": spec.hostname.clone().unwrap_or_else(|| container.short_id().to_owned()),
+        "Hostname": engine.hostname(&container.id, spec),
         "Domainname": spec.domainname.clone().unwrap_or_default(),
         "User": spec.user,
-        "ExposedPorts": spec.exposed.iter().map(|port| (port.clone(), json!({}))).collect::<Map<_, _>>(),
+        "ExposedPorts": exposed.map(|port| (port, json!({}))).collect::<Map<_, _>>(),
         "Tty": spec.tty,
         "AttachStdin": false,
         "AttachStdout": false,
@@ -361,13 +381,13 @@ fn mounts(engine: &Engine, container: &Container) -> Result<Vec<Value>, Failure>
     Ok(mounts)
 }
 
-fn network_settings(container: &Container) -> Value {
+fn network_settings(engine: &Engine, container: &Container) -> Result<Value, Failure> {
     let text = |address: Option<std::net::IpAddr>| address.map_or_else(String::new, |address| address.to_string());
     let bound = container.state.ports.iter().map(|port| {
         let binding = json!({"HostIp": port.host_ip, "HostPort": port.host_port.to_string()});
         (format!("{}/{}", port.target, port.protocol), binding)
     });
-    let endpoints: Map<_, _> = container
+    let mut endpoints: Map<_, _> = container
         .state
         .endpoints
         .iter()
@@ -389,9 +409,13 @@ fn network_settings(container: &Container) -> Value {
             (endpoint.network_name.clone(), object)
         })
         .collect();
+    // A container that does not run is on its networks all the same, without an address.
+    for (name, object) in waiting(engine, container)? {
+        endpoints.entry(name).or_insert(object);
+    }
     let first = container.state.endpoints.first().and_then(lighter_engine::netns::Endpoint::ipv4);
     let plug = container.state.endpoints.first();
-    json!({
+    Ok(json!({
         "Bridge": "",
         "SandboxID": "",
         "SandboxKey": container.state.init.map_or_else(String::new, |init| format!("/proc/{}/ns/net", init.pid)),
@@ -402,7 +426,26 @@ fn network_settings(container: &Container) -> Value {
         "GlobalIPv6Address": text(plug.and_then(|plug| plug.ipv6()).map(|address| address.address)),
         "MacAddress": plug.map(|plug| plug.mac.to_string()).unwrap_or_default(),
         "Networks": endpoints,
-    })
+    }))
+}
+
+/// Returns the networks a container is on at its next start, but for those that are gone; docker counts `host` and `none` as
+/// such.
+fn waiting(engine: &Engine, container: &Container) -> Result<Vec<(String, Value)>, Failure> {
+    let attachments = match engine.network_mode(&container.id, &container.spec)? {
+        NetworkMode::Bridge(attachments) => attachments,
+        NetworkMode::Host => return Ok(vec![("host".to_owned(), json!({}))]),
+        NetworkMode::None => return Ok(vec![("none".to_owned(), json!({}))]),
+        NetworkMode::Container(_) => return Ok(Vec::new()),
+    };
+    let mut waiting = Vec::new();
+    for attachment in attachments {
+        if let Ok(wishes) = engine.endpoint_wishes(&container.id, &container.spec, std::slice::from_ref(&attachment)) {
+            let object = wishes.first().map(|wish| json!({"NetworkID": wish.network, "DNSNames": wish.names}));
+            waiting.extend(object.map(|object| (attachment.network, object)));
+        }
+    }
+    Ok(waiting)
 }
 
 /// Adds the ports that are exposed and not published, as null, while the container runs.

@@ -185,7 +185,7 @@ pub(crate) const REMOVING: &str = ".removing-";
 
 /// The least memory in bytes that a container may be limited to, as docker has it: with less not even its first program can
 /// be executed.
-const LEAST_MEMORY: u64 = 6 << 20;
+pub(crate) const LEAST_MEMORY: u64 = 6 << 20;
 
 fn check(spec: &ContainerSpec) -> Result<(), CreateError> {
     if !id::is_name(&spec.name) {

@@ -1,6 +1,8 @@
 //! `diff`: what a container has changed in its image's files. Runs in the command.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use lighter_images::derive::{self, DeriveError};
@@ -49,8 +51,18 @@ impl Engine {
             };
             Change { kind, path: Path::new("/").join(path) }
         };
-        Ok(names.into_iter().map(change).collect())
+        let changes: Vec<_> = names.into_iter().map(change).collect();
+        let mounts: Vec<_> = placeholders.iter().map(|path| Path::new("/").join(OsStr::from_bytes(path))).collect();
+        Ok(changes.iter().filter(|change| !has_mount_points_only(change, &changes, &mounts)).cloned().collect())
     }
+}
+
+/// Returns whether nothing has happened to a folder but that places were made in it on which every container has something
+/// mounted.
+fn has_mount_points_only(change: &Change, all: &[Change], mounts: &[PathBuf]) -> bool {
+    let is_parent = || mounts.iter().any(|mount| mount.parent() == Some(&change.path));
+    let has_more = || all.iter().any(|other| other != change && other.path.starts_with(&change.path));
+    change.kind == ChangeKind::Changed && is_parent() && !has_more()
 }
 
 /// Returns whether something of that name is below `root`; links in it lead nowhere.

@@ -99,7 +99,7 @@ pub use lighter_netns as netns;
 pub use lighter_runtime as runtime;
 pub use lock::{Holder, Lock};
 pub use logs::{LogEntry, LogQuery, LogReader, Stream};
-pub use network::{ConnectError, NetworkError};
+pub use network::{ConnectError, DEFAULT_NETWORK, NetworkError};
 pub use oci::{ConfigError, check_seccomp as check_seccomp_profile};
 pub use pause::PauseError;
 pub use processes::{ProcessEntry, Traffic, Usage};

@@ -5,6 +5,7 @@
 
 use lighter_runtime::cgroup::CgroupError;
 
+use crate::create::LEAST_MEMORY;
 use crate::durable::{self, FileError};
 use crate::events::Event;
 use crate::oci::{self, ConfigError};
@@ -34,6 +35,14 @@ pub enum UpdateError {
         memory: u64,
         /// Limit of both in bytes.
         swap: i64,
+    },
+    /// So little memory that nothing can run in it.
+    #[error("update container `{name}`: a memory limit of {memory} bytes: the least is 6 MiB ({LEAST_MEMORY})")]
+    Memory {
+        /// The container.
+        name: String,
+        /// Limit of memory in bytes.
+        memory: u64,
     },
     /// It is removed when it ends.
     #[error("update container `{0}`: it is removed when it ends, so it cannot be restarted")]
@@ -113,6 +122,9 @@ fn check(spec: &ContainerSpec) -> Result<(), UpdateError> {
         && memory > swap.unsigned_abs()
     {
         return Err(UpdateError::Swap { name, memory, swap });
+    }
+    if let Some(memory) = limits.memory.filter(|memory| *memory < LEAST_MEMORY) {
+        return Err(UpdateError::Memory { name, memory });
     }
     if spec.auto_remove && spec.restart != RestartPolicy::No {
         return Err(UpdateError::AutoRemove(name));

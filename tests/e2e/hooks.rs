@@ -138,6 +138,38 @@ fn a_second_interrupt_ends_a_hook_that_does_not_end() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_hook_goes_on_though_the_command_and_the_monitor_are_killed() {
+    let project = Scenario::new("a hook is run once, whoever is killed meanwhile");
+    let service = "services:\n  web:\n    image: busybox:1\n    command: sleep 1000\n    stop_grace_period: 0s\n    volumes: ['./out:/out']\n";
+    let hook = "    post_start: [{command: [sh, -c, 'echo begun >> /out/notes; sleep 3; echo done >> /out/notes']}]\n";
+    project.file("compose.yaml", &format!("{service}{hook}"));
+    let web = format!("{}-web-1", project.project());
+    let begun = |times: usize| {
+        eventually("the hook has begun", LIMIT, || {
+            let count = notes(&project).iter().filter(|note| *note == "begun").count();
+            if count == times { Ok(()) } else { Err(count) }
+        });
+    };
+    let up = project.start(["up", "-d"]);
+    begun(1);
+    up.signal(nix::sys::signal::Signal::SIGKILL);
+    project.run(["up", "-d"]).ok();
+    eventually("the hook is done", LIMIT, || {
+        let notes = notes(&project);
+        if notes == ["begun", "done"] { Ok(()) } else { Err(format!("{notes:?}")) }
+    });
+    project.run(["compose", "stop"]).ok();
+    let up = project.start(["up", "-d"]);
+    begun(2);
+    let monitor = nix::unistd::Pid::from_raw(crate::lifecycle::monitor_of(&project, &web));
+    nix::sys::signal::kill(monitor, nix::sys::signal::Signal::SIGKILL).expect("it runs");
+    up.finish(LIMIT).ok();
+    assert_eq!(notes(&project), ["begun", "done", "begun", "done"]);
+    assert_eq!(project.containers()["web"].state, "running");
+}
+
+#[test]
+#[ignore = "needs root"]
 fn what_depends_on_a_service_starts_after_its_hooks() {
     let project = Scenario::new("a hook may make what others need");
     project.file(

@@ -361,6 +361,9 @@ fn progress_is_plain_json_or_nothing_and_a_dry_run_does_nothing() {
     let up = project.run(["--progress", "json", "up", "-d", "--quiet-pull"]).ok();
     let objects: Vec<Value> = up.stderr.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
     assert!(objects.iter().any(|object| object["status"] == "Done" && object["text"] == "running"), "{up}");
+    let failed = project.run(["--progress", "json", "up", "-d", "nobody"]).code(1).stderr;
+    let failed: Value = serde_json::from_str(failed.trim()).expect("a failure is JSON too");
+    assert!(failed["error"] == true && failed["message"].as_str().is_some_and(|text| text.contains("nobody")));
     assert_eq!(project.run(["--progress", "quiet", "down"]).ok().stderr, "");
     project.run(["compose", "--progress", "plain", "up", "-d"]).ok().says([" ✔  start"]);
     let down = project.run(["compose", "--dry-run", "down"]).ok();

@@ -94,7 +94,7 @@ fn what_boot_enable_wrote_lets_the_hosts_init_start_and_stop_what_is_wanted() {
     match guest::boot() {
         1 => {
             run_each_policy(&lighter);
-            sh(&format!("cp {} {program}", env!("CARGO_BIN_EXE_lighter")));
+            sh(&format!("install -D {} {program}", env!("CARGO_BIN_EXE_lighter")));
             said(&mut lighter.command_of(program, ["boot", "enable"])).ok();
             guest::reboot();
         }

@@ -15,7 +15,7 @@ pub(crate) struct ExportArgs {
     service: String,
     /// File to write instead of stdout
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     /// Number of the replica
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     index: u32,

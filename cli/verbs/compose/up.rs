@@ -118,7 +118,7 @@ pub(crate) struct UpArgs {
     pub(super) menu: Option<bool>,
     /// Build, copy, restart or execute as `develop.watch` says whenever files change
     #[arg(short, long, conflicts_with_all = ["detach", "wait", "no_start", "no_build"])]
-    pub(super) watch: bool,
+    pub(crate) watch: bool,
     /// Show when each line was written
     #[arg(long)]
     pub(super) timestamps: bool,

@@ -5,7 +5,7 @@ mod list;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::remote::{Contexts, Host, NamedHost};
-use crate::ui::format::Format;
+use crate::ui::format::Inspection;
 use serde_json::{Value, json};
 
 /// Other hosts by name
@@ -55,7 +55,7 @@ pub(crate) struct InspectArgs {
     names: Vec<String>,
     /// A template instead of JSON: '{{.Name}}'
     #[arg(short, long)]
-    format: Option<Format>,
+    format: Option<Inspection>,
 }
 
 /// What is changed
@@ -139,9 +139,7 @@ fn update(ctx: &Context, contexts: &Contexts, args: &UpdateArgs) -> Result<(), F
 
 fn inspect(ctx: &Context, contexts: &Contexts, args: &InspectArgs) -> Result<(), Failure> {
     let names = if args.names.is_empty() { vec![contexts.current()?] } else { args.names.clone() };
-    let objects = names.iter().map(|name| Ok(object(contexts, &contexts.get(name)?)));
-    let objects = objects.collect::<Result<Vec<_>, Failure>>()?;
-    super::inspect::show(ctx, &objects, args.format.as_ref())
+    super::inspect::each(ctx, &names, args.format.as_ref(), |name| Ok(vec![object(contexts, &contexts.get(name)?)]))
 }
 
 /// Docker's shape.

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use lighter_engine::Engine;
 use lighter_engine::netns::{Network, Range};
+use lighter_engine::{DEFAULT_NETWORK, Engine};
 use serde_json::{Value, json};
 
 use super::super::logs::moment;
-use super::prune::{DEFAULT_NETWORK, used};
+use super::prune::used;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::format::{self, Format, LABELS};

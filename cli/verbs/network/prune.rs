@@ -3,15 +3,12 @@
 use std::collections::BTreeSet;
 
 use lighter_engine::netns::Network;
-use lighter_engine::{Engine, NetworkMode};
+use lighter_engine::{DEFAULT_NETWORK, Engine, NetworkMode};
 
 use super::list::fits;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::confirm;
-
-/// The network of containers that name none: it would be made again by the next.
-pub(in crate::verbs) const DEFAULT_NETWORK: &str = "bridge";
 
 #[derive(clap::Args)]
 pub(crate) struct PruneArgs {

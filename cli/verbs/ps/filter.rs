@@ -144,7 +144,7 @@ impl Condition {
                 let is_source = match &mount.kind {
                     MountKind::Volume { name, .. } => name == wanted,
                     MountKind::Bind { source, .. } => source.as_os_str() == wanted.as_str(),
-                    MountKind::Tmpfs { .. } => false,
+                    MountKind::Tmpfs { .. } | MountKind::Image { .. } => false,
                 };
                 is_source || mount.target == *wanted
             }),

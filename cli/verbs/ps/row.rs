@@ -48,7 +48,7 @@ fn mounts(container: &Container, no_trunc: bool) -> String {
     let names = container.spec.mounts.iter().filter_map(|mount| match &mount.kind {
         MountKind::Volume { name, .. } => Some(name.clone()),
         MountKind::Bind { source, .. } => Some(source.display().to_string()),
-        MountKind::Tmpfs { .. } => None,
+        MountKind::Tmpfs { .. } | MountKind::Image { .. } => None,
     });
     let cut = |name: String| match no_trunc || name.chars().count() <= LONGEST_MOUNT {
         true => name,

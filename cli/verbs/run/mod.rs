@@ -27,6 +27,7 @@ use explain::{Explain, Explanation};
 pub(crate) use flags::RunFlags;
 use flags::Stream;
 pub(crate) use mount::volume;
+pub(in crate::verbs) use network::apply_options;
 pub(crate) use parse::publish;
 pub(crate) use specification::env_file;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lighter_engine::{BindPropagation, Engine, Mount, MountKind};
+use lighter_engine::{BindPropagation, Mount, MountKind, VolumesFrom};
 
 use super::flags::MountFlags;
 use super::parse;
@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::Failure;
 
 /// Returns all mounts that the flags ask for.
-pub(super) fn all(ctx: &Context, engine: &Engine, flags: &MountFlags) -> Result<Vec<Mount>, Failure> {
+pub(super) fn all(ctx: &Context, flags: &MountFlags) -> Result<Vec<Mount>, Failure> {
     let here = &ctx.invocation.working_directory;
     let mut mounts = Vec::new();
     for text in &flags.volume {
@@ -22,36 +22,13 @@ pub(super) fn all(ctx: &Context, engine: &Engine, flags: &MountFlags) -> Result<
     for text in &flags.tmpfs {
         mounts.push(tmpfs(text)?);
     }
-    for text in &flags.volumes_from {
-        inherit(engine, text, &mut mounts)?;
-    }
     Ok(mounts)
 }
 
-/// Adds what another container has mounted, where nothing is mounted yet: `container[:ro]`.
-fn inherit(engine: &Engine, text: &str, mounts: &mut Vec<Mount>) -> Result<(), Failure> {
-    let (name, mode) = text.split_once(':').unwrap_or((text, "rw"));
-    let read_only = match mode {
-        "ro" => true,
-        "rw" | "z" | "Z" => false,
-        _ => return Err(Failure::text(format!("--volumes-from `{text}`: `{mode}` is neither ro nor rw"))),
-    };
-    let other = engine.find(name)?;
-    for mount in other.spec.mounts {
-        let is_taken = mounts.iter().any(|own| own.target.trim_end_matches('/') == mount.target.trim_end_matches('/'));
-        if is_taken || matches!(mount.kind, MountKind::Tmpfs { .. }) {
-            continue;
-        }
-        let kind = match mount.kind {
-            // it stays the other's: it must not go with the container that borrows it
-            MountKind::Volume { name, no_copy, subpath, .. } => {
-                MountKind::Volume { name, anonymous: false, no_copy, subpath }
-            }
-            kind => kind,
-        };
-        mounts.push(Mount { read_only: mount.read_only || read_only, kind, ..mount });
-    }
-    Ok(())
+/// Reads `--volumes-from`: `container[:ro]`.
+pub(super) fn lenders(flags: &MountFlags) -> Result<Vec<VolumesFrom>, Failure> {
+    let wrong = |text: &String| Failure::text(format!("--volumes-from `{text}`: use CONTAINER[:ro|:rw]"));
+    flags.volumes_from.iter().map(|text| VolumesFrom::parse(text).ok_or_else(|| wrong(text))).collect()
 }
 
 /// Reads `-v`: `/in`, `name:/in[:options]` or `/host:/in[:options]`.
@@ -178,7 +155,7 @@ impl Fields {
                 self.mode = Some(mode);
             }
             "volume-nocopy" => self.no_copy = yes,
-            "volume-subpath" => self.subpath = Some(value.to_owned()),
+            "volume-subpath" | "image-subpath" => self.subpath = Some(value.to_owned()),
             "bind-propagation" => {
                 self.propagation = propagation(value).ok_or_else(|| format!("`{value}` is no propagation"))?;
             }
@@ -208,7 +185,9 @@ impl Fields {
                 MountKind::Volume { name: name.clone(), anonymous: false, no_copy: self.no_copy, subpath }
             }
             ("volume", None) => anonymous(),
-            (other, _) => return Err(format!("type `{other}` is not supported: use bind, volume or tmpfs")),
+            ("image", Some(name)) => MountKind::Image { reference: name.clone(), id: String::new(), subpath },
+            ("image", None) => return Err("source is missing".into()),
+            (other, _) => return Err(format!("type `{other}` is not supported: use bind, volume, tmpfs or image")),
         })
     }
 }

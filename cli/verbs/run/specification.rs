@@ -32,12 +32,13 @@ pub(super) fn specification(
         stop_signal: flags.life.stop_signal.clone(),
         labels: labels(ctx, flags)?,
     };
-    let mounts = mount::all(ctx, engine, &flags.mounts)?;
+    let mounts = mount::all(ctx, &flags.mounts)?;
     let mut spec = match (image, &flags.rootfs) {
         (Some(image), _) => ContainerSpec::from_image(name, flags.reference().to_owned(), image, choice, mounts),
         (None, folder) => in_folder(ctx, name, folder.as_deref().unwrap_or(Path::new("/")), (choice, mounts))?,
     };
     spec.group_add = flags.group_add.clone();
+    spec.volumes_from = mount::lenders(&flags.mounts)?;
     spec.annotations = pairs("--annotation", &flags.annotation)?;
     spec.tty = flags.tty;
     spec.open_stdin = flags.interactive;

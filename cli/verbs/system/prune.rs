@@ -1,11 +1,11 @@
 //! `lighter system prune`
 
 use jiff::Timestamp;
-use lighter_engine::{Container, Engine, RemoveOptions};
+use lighter_engine::{Container, DEFAULT_NETWORK, Engine, RemoveOptions};
 
 use super::super::image::{filter, prune};
 use super::super::logs::moment;
-use super::super::network::prune::{DEFAULT_NETWORK, used};
+use super::super::network::prune::used;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::{confirm, quantity};

@@ -199,7 +199,15 @@ fn what_lighter_cannot_do_is_refused_by_name_and_place() {
             "-:1:51: `services.a.logging.options.tag`: log driver `json-file` has no option `tag` that lighter supports",
         ),
         ("stop_signal: SIGNOPE", "-:1:39: `services.a.stop_signal` must be a signal, not `SIGNOPE`"),
-        ("network_mode: bridge", "-:1:40: `services.a.network_mode` `bridge` is not supported by lighter yet"),
+        ("network_mode: other", "-:1:40: `services.a.network_mode` `other` is not supported by lighter yet"),
+        (
+            "networks: {default: {driver_opts: {com.docker.network.endpoint.x: 1}}}",
+            "-:1:60: `services.a.networks.default.driver_opts`: option `com.docker.network.endpoint.x` of a container on a network is not supported",
+        ),
+        (
+            "networks: {default: {interface_name: a, driver_opts: {com.docker.network.endpoint.ifname: b}}}",
+            "-:1:79: `services.a.networks.default` names its interface `a` and, in `driver_opts`, `b`",
+        ),
         (
             "networks: {default: {ipv4_address: 1.2.3}}",
             "-:1:61: `services.a.networks.default.ipv4_address` must be an IPv4 address, not `1.2.3`",

@@ -234,7 +234,7 @@ static MODEL_GRANT: Object =
 
 static ENDPOINT: Object = Object::new(&[
     Field::new("aliases", UNITED_TEXTS),
-    Field::new("driver_opts", OPTIONS).refused(),
+    Field::new("driver_opts", OPTIONS),
     Field::new("gw_priority", Shape::StrictNumber),
     Field::new("interface_name", Shape::Text),
     Field::new("ipv4_address", Shape::Text),

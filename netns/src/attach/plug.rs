@@ -14,9 +14,8 @@ impl Host {
     ///
     /// `netns` is the path of its namespace. Fails without a trace.
     pub fn plug(&self, container: &str, netns: &Path, wish: &EndpointSpec) -> Result<Vec<String>, AttachError> {
-        let missing = || AttachError::NoSuchNetwork { network: wish.network.clone() };
-        let network = self.read_network(&wish.network)?.ok_or_else(missing)?;
         let lock = self.lock()?;
+        let network = self.settled(&wish.network, &lock)?;
         let own = self.leases_of_container(container)?;
         if own.iter().any(|lease| lease.endpoint.network == network.id) {
             return Err(AttachError::TwiceOnNetwork { container: container.to_owned(), network: network.name });

@@ -59,17 +59,17 @@ impl Engine {
     /// Returns a docker daemon with the image [`BUSYBOX`].
     #[track_caller]
     pub(crate) fn docker() -> Self {
-        Self::docker_by("lighter")
+        Self::docker_with(Runtime::Lighter)
     }
 
-    /// As [`Engine::docker`], with `runc` for every container.
+    /// Returns a docker daemon as its package has it, with the image [`BUSYBOX`].
     #[track_caller]
-    pub(crate) fn docker_alone() -> Self {
-        Self::docker_by("runc")
+    pub(crate) fn docker_as_packaged() -> Self {
+        Self::docker_with(Runtime::Runc)
     }
 
     #[track_caller]
-    fn docker_by(runtime: &str) -> Self {
+    fn docker_with(runtime: Runtime) -> Self {
         let world = World::new();
         let mut daemon = docker::start(&world, runtime);
         let (options, environment) = docker::client();
@@ -202,6 +202,11 @@ impl Drop for Engine {
                 let all = self.call(["ps", "--all", "--quiet"]).ok().stdout;
                 if !all.is_empty() {
                     self.call(["rm", "--force"].into_iter().chain(all.split_whitespace())).ok();
+                }
+                if self.kind == Kind::Lighter {
+                    // the one that containers have when they name none stays otherwise
+                    let networks = self.call(["network", "ls", "--quiet"]).ok().stdout;
+                    self.call(["network", "rm", "--force"].into_iter().chain(networks.split_whitespace())).ok();
                 }
             } else {
                 self.call(["pod", "rm", "--all", "--force", "--time", "0"]).ok();

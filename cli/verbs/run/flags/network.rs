@@ -14,7 +14,7 @@ pub(in crate::verbs::run) struct NetworkFlags {
     pub(in crate::verbs::run) expose: Vec<String>,
     /// Network: a name, `bridge`, `host`, `none` or `container:NAME`; several by saying it again.
     ///
-    /// With wishes: `name=NET,alias=NAME,ip=…,ip6=…,mac-address=…,link-local-ip=…,gw-priority=N`.
+    /// With wishes: `name=NET,alias=NAME,ip=…,ip6=…,mac-address=…,link-local-ip=…,gw-priority=N,driver-opt=NAME=VALUE`.
     #[arg(long, alias = "net", help_heading = "Network")]
     pub(in crate::verbs::run) network: Vec<String>,
     /// Further name on the network
