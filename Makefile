@@ -6,7 +6,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # With the features of the whole workspace, so that what the other tests have compiled is not compiled again.
 TESTBED := cargo build --locked --workspace --bin vm-testbed && $(TARGET_DIR)/debug/vm-testbed
 
-.PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release bench bench-images bench-network bench-runtime bench-up clean-images
+.PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release bench bench-build bench-images bench-network bench-runtime bench-up clean-images
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -67,6 +67,10 @@ bench: ## measure lighter beside podman, docker, crun and runc; writes benches/r
 bench-images: release ## measure pull, save, load and push beside docker, podman, skopeo and tar (root)
 	@.ci/packages.sh bench
 	@LIGHTER=$(abspath $(TARGET_DIR))/dist/lighter benches/images/run.sh
+
+bench-build: release ## measure builds beside docker, BuildKit and buildah (root)
+	@.ci/packages.sh bench
+	@LIGHTER=$(abspath $(TARGET_DIR))/dist/lighter benches/build/run.sh
 
 bench-network: ## measure attaching, throughput and connections beside bare veths and docker (root)
 	@.ci/packages.sh bench

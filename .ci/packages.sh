@@ -10,9 +10,10 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build='gcc=cc libc6-dev=/usr/include/stdio.h'
 images='mmdebstrap=mmdebstrap python3=python3 zstd=zstd curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt'
 test='skopeo=skopeo umoci=umoci nftables=nft iproute2=ip redis-tools=redis-cli postgresql-client=psql bind9-dnsutils=dig
-    bind9-host=host openssl=openssl musl-tools=musl-gcc shellcheck=shellcheck busybox-static=/usr/share/doc/busybox-static'
-# What the engines need that tests/engines runs on lighter. tini is docker's init.
-engines='runc=runc conmon=conmon tini=tini-static iptables=iptables'
+    bind9-host=host systemd=/lib/systemd/systemd-journald openssl=openssl musl-tools=musl-gcc shellcheck=shellcheck zsh=zsh fish=fish
+    openssh-client=ssh busybox-static=/usr/share/doc/busybox-static'
+# What the engines need that tests/engines runs on lighter, or beside it. tini is docker's init.
+engines='runc=runc conmon=conmon tini=tini-static iptables=iptables docker-compose=docker-compose'
 case ${1:-} in
 demo) wanted="$build curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt" ;;
 images) wanted=$images ;;
@@ -21,7 +22,7 @@ fuzz) wanted="$build g++=c++" ;;
 vm) wanted="$build $images binutils=strip util-linux=setpriv" ;; # all else is unpacked into target/vm-testbed
 release) wanted="$build musl-tools=musl-gcc binutils=readelf" ;;
 bench) wanted="$build $images time=/usr/bin/time busybox-static=/usr/share/doc/busybox-static iproute2=ip skopeo=skopeo umoci=umoci runc=runc crun=crun iperf3=iperf3 wrk=wrk
-    docker-compose=docker-compose podman-compose=podman-compose" ;; # podman and docker bring services
+    docker-compose=docker-compose podman-compose=podman-compose buildah=buildah" ;; # podman and docker bring services
 *)
     sed -n '2s/^# //p' "$0" >&2
     exit 2
@@ -41,7 +42,7 @@ registry='docker-registry=/usr/bin/docker-registry'
 case $1 in
 images | vm | bench) services=$registry ;;
 test) services="$registry podman=/usr/bin/podman docker.io=/usr/sbin/dockerd containerd=/usr/bin/containerd
-    containernetworking-plugins=/usr/lib/cni/host-local" ;;
+    containernetworking-plugins=/usr/lib/cni/host-local openssh-server=/usr/sbin/sshd" ;;
 *) services='' ;;
 esac
 tools=$root/target/tools

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::remote::Where;
 use crate::ui::progress::Style;
 use crate::verbs;
 
@@ -17,6 +18,8 @@ use crate::verbs;
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) globals: Globals,
+    #[command(flatten)]
+    pub(crate) place: Where,
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
     #[command(flatten)]
@@ -52,7 +55,7 @@ pub(crate) struct ProjectArgs {
     #[arg(long, value_name = "FILE", help_heading = "Project options")]
     pub(crate) env_file: Vec<PathBuf>,
     /// Folder that relative paths start from
-    #[arg(long, value_name = "DIR", help_heading = "Project options")]
+    #[arg(long, alias = "workdir", value_name = "DIR", help_heading = "Project options")]
     pub(crate) project_directory: Option<PathBuf>,
 }
 
@@ -113,7 +116,10 @@ pub(crate) enum Verb {
     Top(verbs::top::TopArgs),
     Stats(verbs::stats::StatsArgs),
     Wait(verbs::wait::WaitArgs),
+    Rename(verbs::rename::RenameArgs),
+    Update(verbs::update::UpdateArgs),
     Rm(verbs::rm::RmArgs),
+    Diff(verbs::diff::DiffArgs),
     Inspect(verbs::inspect::InspectArgs),
     Port(verbs::port::PortArgs),
     Build(Box<verbs::build::BuildArgs>),
@@ -121,6 +127,7 @@ pub(crate) enum Verb {
     Builder(verbs::builder::BuilderVerb),
     Pull(verbs::pull::PullArgs),
     Push(verbs::push::PushArgs),
+    Search(verbs::search::SearchArgs),
     Login(verbs::login::LoginArgs),
     Logout(verbs::logout::LogoutArgs),
     Images(verbs::images::ImagesArgs),
@@ -133,9 +140,14 @@ pub(crate) enum Verb {
     Export(verbs::export::ExportArgs),
     Commit(verbs::commit::CommitArgs),
     #[command(subcommand)]
+    Container(verbs::container::ContainerVerb),
+    #[command(subcommand)]
     Image(verbs::image::ImageVerb),
     #[command(subcommand)]
     System(verbs::system::SystemVerb),
+    Events(verbs::system::events::EventsArgs),
+    Info(verbs::system::info::InfoArgs),
+    Version(verbs::system::version::VersionArgs),
     #[command(subcommand)]
     Volume(verbs::volume::VolumeVerb),
     #[command(subcommand)]
@@ -145,23 +157,63 @@ pub(crate) enum Verb {
     Registry(verbs::registry::RegistryVerb),
     Compose(verbs::compose::ComposeArgs),
     Runtime(verbs::runtime::RuntimeArgs),
+    #[command(subcommand)]
+    Context(verbs::context::ContextVerb),
+    #[command(subcommand)]
+    Machine(verbs::machine::MachineVerb),
     Completion(verbs::completion::CompletionArgs),
     Man(verbs::man::ManArgs),
+    #[command(hide = true)]
+    Swarm(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Node(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Service(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Stack(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Secret(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Plugin(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Trust(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Manifest(verbs::elsewhere::ElsewhereArgs),
+    #[command(hide = true)]
+    Checkpoint(verbs::elsewhere::ElsewhereArgs),
 }
 
 impl Verb {
+    /// Returns whether the verb is about the user and this host, whichever other host is meant.
+    pub(crate) fn stays_here(&self) -> bool {
+        use verbs::compose::ComposeVerb;
+        match self {
+            Self::Context(_) | Self::Machine(_) | Self::Completion(_) | Self::Man(_) | Self::Config(_) => true,
+            Self::Compose(args) => matches!(args.verb, ComposeVerb::Config(_) | ComposeVerb::Version(_)),
+            _ => false,
+        }
+    }
+
     /// Returns whether the verb touches containers, images or the network.
     pub(crate) fn needs_root(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Completion(_) | Self::Man(_) | Self::Login(_) | Self::Logout(_) => false,
+            Self::Config(_) | Self::Login(_) | Self::Logout(_) => false,
+            verb if verb.stays_here() => false,
+            Self::Version(_) | Self::Search(_) => false,
+            Self::Swarm(_) | Self::Node(_) | Self::Service(_) | Self::Stack(_) | Self::Secret(_) => false,
+            Self::Plugin(_) | Self::Trust(_) | Self::Manifest(_) | Self::Checkpoint(_) => false,
             // Some of its verbs do, and say so themselves.
             Self::Runtime(_) => false,
-            Self::Compose(args) => {
-                use verbs::compose::ComposeVerb::{Config, Version};
-                !matches!(args.verb, Config(_) | Version(_))
-            }
             _ => true,
         }
+    }
+}
+
+impl Verb {
+    /// Returns whether the verb knows of dry runs, or has verbs of its own that do.
+    pub(crate) fn knows_dry_run(&self) -> bool {
+        use Verb::{Compose, Config, Down, Ls, Plan, Scale, Up};
+        matches!(self, Up(_) | Down(_) | Plan(_) | Config(_) | Ls(_) | Scale(_) | Compose(_))
     }
 }
 

@@ -40,6 +40,11 @@ impl Invocation {
             std::env::current_dir().map_err(|error| Failure::text(format!("find the current directory: {error}")))?;
         Ok(Self { environment: environment.collect(), working_directory })
     }
+
+    /// Returns where a file is that the user names.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.working_directory.join(path)
+    }
 }
 
 /// Everything a verb may use.

@@ -80,6 +80,17 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Writes the failure to stderr as docker compose does beside steps in JSON.
+    pub(crate) fn print_json(&self) {
+        use std::io::Write;
+        if !matches!(self.body, Body::Silent) {
+            let object = serde_json::json!({"error": true, "message": self.to_string()});
+            let _ = writeln!(std::io::stderr().lock(), "{object}"); // nobody to tell that telling failed
+        }
+    }
+}
+
 impl<E: Error> From<E> for Failure {
     fn from(error: E) -> Self {
         let text = chain(&error);

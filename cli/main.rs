@@ -5,18 +5,23 @@
 mod args;
 mod context;
 mod error;
+mod remote;
 mod session;
+mod template;
 mod ui;
 mod verbs;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use lighter_engine::monitor;
 
 use crate::args::Cli;
 use crate::context::{Context, Invocation};
 use crate::error::Failure;
+use crate::ui::progress::{self, Style};
 
 /// musl's own allocator asks the kernel for each few pages it hands out and gives them back at once: half of what a short
 /// command takes.
@@ -32,15 +37,14 @@ fn main() -> ExitCode {
     if let Some(argv) = verbs::runtime::arguments(&argv) {
         return verbs::runtime::main(argv);
     }
-    let cli = match Cli::try_parse_from(context::argv_of(argv)) {
-        Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print(); // nobody to tell that telling failed
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
-    };
+    if verbs::completion::answered() {
+        return ExitCode::SUCCESS;
+    }
+    if argv.get(1).is_some_and(|verb| verb == remote::VERB) {
+        return ExitCode::from(remote::serve());
+    }
     let color = context::wants_color();
-    match run(cli) {
+    match parsed(argv).and_then(|(cli, invocation, argv)| run(cli, invocation, argv)) {
         Ok(code) => code,
         Err(failure) => {
             failure.print(color);
@@ -49,11 +53,43 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let invocation = Invocation::from_environment()?;
+/// Reads the command line: our own, or one that another host has sent.
+fn parsed(argv: Vec<OsString>) -> Result<(Cli, Invocation, Vec<OsString>), Failure> {
+    if let [_, verb, folder] = argv.as_slice()
+        && verb == remote::COMMAND_VERB
+    {
+        let (mut cli, invocation) = remote::carried(Path::new(folder))?;
+        cli.place = remote::Where { host: None, context: Some(remote::DEFAULT.to_owned()) };
+        return Ok((cli, invocation, argv));
+    }
+    let cli = Cli::try_parse_from(context::argv_of(argv.clone())).map_err(|error| {
+        match argv.get(1..) {
+            Some([]) => ui::help::print(Cli::command(), &mut std::io::stderr()),
+            Some([word]) if word == "--help" || word == "-h" || word == "help" => {
+                ui::help::print(Cli::command(), &mut std::io::stdout());
+            }
+            _ => _ = error.print(), // nobody to tell that telling failed
+        }
+        Failure::silent(u8::try_from(error.exit_code()).unwrap_or(2))
+    })?;
+    Ok((cli, Invocation::from_environment()?, argv))
+}
+
+fn run(cli: Cli, invocation: Invocation, argv: Vec<OsString>) -> Result<ExitCode, Failure> {
+    if !cli.verb.stays_here()
+        && let Some(host) = remote::host(&cli.place, &invocation)?
+    {
+        return remote::run(&host, cli, argv, &invocation);
+    }
     if cli.verb.needs_root() && !nix::unistd::geteuid().is_root() {
         return Err(context::not_root());
     }
     let context = Context::new(&cli, invocation);
-    verbs::run(&context, cli.verb)
+    verbs::run(&context, cli.verb).or_else(|failure| match progress::style(&context, None, false) {
+        Ok(Style::Json) => {
+            failure.print_json();
+            Ok(failure.exit_code())
+        }
+        _ => Err(failure),
+    })
 }

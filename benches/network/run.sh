@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
-# run.sh [SECONDS]   Measures the network of lighter beside bare veths on a bridge, and beside docker where it is installed, in
-#                    one run and in turn, and writes benches/results/DATE-network.md (DATE-network-2.md, …).
+# run.sh [SECONDS]   Measures the network of lighter beside bare veths on a bridge, and beside docker where it is installed, and
+#                    writes benches/results/DATE-network.md (DATE-network-2.md, …).
 #
 #   attach       a namespace and its place on a network: the first and the last of 200, beside the kernel alone (floor.c)
-#   throughput   iperf3 from container to container, and from a neighbour to a published port; the best of three
+#   throughput   iperf3 from container to container, and from a neighbour to a published port
 #   connections  wrk with a new connection for each request, to a published port
+#
+# Each contestant has a host of its own, a network namespace with a neighbour, so that none meets the rules and the tracked
+# connections of another. They are measured in turn, round by round, and the best round of each counts: what else the machine did
+# meanwhile is nobody's merit.
 #
 # Everything happens in network and mount namespaces of its own and one scratch folder; afterwards nothing of it is left.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-seconds=${1:-10}
+seconds=${1:-4} rounds=5
 if [ "${BENCH_INSIDE:-}" != yes ]; then
     [ "$(id -u)" = 0 ] || { echo "run.sh: needs root" >&2; exit 1; }
     (cd "$root" && cargo build --release --quiet --locked --package lighter-netns --example attach_cost)
@@ -31,7 +35,7 @@ export LIGHTER_ROOT=$scratch/root LIGHTER_RUN=/run/lighter LIGHTER_CONFIG=$scrat
 finish() {
     local status=$?
     trap - EXIT
-    "$lighter" ps --all --quiet | xargs -r "$lighter" rm --force >/dev/null 2>&1 || true
+    "$lighter" ps --all --quiet | xargs -r nsenter --net=/run/netns/host-lighter "$lighter" rm --force >/dev/null 2>&1 || true
     [ -z "${DOCKER_HOST:-}" ] || docker ps --all --quiet | xargs -r docker rm --force >/dev/null 2>&1 || true
     "$root/tests/images/serve.sh" stop "$images" || true
     [ ${#children[@]} = 0 ] || { kill "${children[@]}" 2>/dev/null; wait "${children[@]}" 2>/dev/null; } || true
@@ -46,14 +50,26 @@ mount -t tmpfs -o mode=755 none /run
 mkdir -p /run/netns
 "$root/tests/images/serve.sh" start "$images" >/dev/null
 printf '[registry."docker.io"]\nmirrors = ["http://127.0.0.1:5000"]\n' >"$LIGHTER_CONFIG"
-# The neighbour who asks for published ports.
-ip netns add lan
-ip link add lan0 type veth peer name eth0 netns lan
-ip address add 192.0.2.1/24 dev lan0
-ip link set lan0 up
-ip -n lan address add 192.0.2.2/24 dev eth0
-ip -n lan link set eth0 up
-ip -n lan route add default via 192.0.2.1
+"$lighter" pull --quiet busybox:1 >/dev/null
+"$lighter" save --output "$scratch/busybox.tar" busybox:1 >/dev/null
+
+# host NAME   A host called so, with a neighbour who asks for published ports.
+host() {
+    ip netns add "host-$1"
+    ip netns add "lan-$1"
+    ip -n "host-$1" link set lo up
+    ip link add lan0 netns "host-$1" type veth peer name eth0 netns "lan-$1"
+    ip -n "host-$1" address add 192.0.2.1/24 dev lan0
+    ip -n "host-$1" link set lan0 up
+    ip -n "lan-$1" address add 192.0.2.2/24 dev eth0
+    ip -n "lan-$1" link set eth0 up
+    ip -n "lan-$1" route add default via 192.0.2.1
+}
+on() {
+    local name=$1
+    shift
+    nsenter --net="/run/netns/host-$name" "$@"
+}
 
 result=$scratch/result.md
 say() { echo "$@" >>"$result"; }
@@ -68,111 +84,106 @@ unshare --net --mount --propagation private sh -c 'ip link set lo up; exec "$@"'
 
 # --- throughput and connections -------------------------------------------------------------------------------------------
 
-# Each contestant leaves the namespaces `server` and `client` in /run/netns, and the port 5201 and 80 of `server` behind
-# 192.0.2.1:$base and $((base + 1)).
+# Each contestant leaves the namespaces server-NAME and client-NAME in /run/netns, the address of the first in ${servers[NAME]},
+# and its ports 5201 and 80 behind 192.0.2.1:5301 and :5302.
+declare -A servers
 bare() {
-    ip link add bare0 type bridge
-    ip address add 10.90.0.1/24 dev bare0
-    ip link set bare0 up
+    local number=2
+    ip -n host-bare link add bare0 type bridge
+    ip -n host-bare address add 10.90.0.1/24 dev bare0
+    ip -n host-bare link set bare0 up
     for name in server client; do
-        ip netns add "$name"
-        ip link add "b-$name" master bare0 type veth peer name eth0 netns "$name"
-        ip link set "b-$name" up
-        ip -n "$name" link set lo up
-        ip -n "$name" link set eth0 up
+        ip netns add "$name-bare"
+        ip -n host-bare link add "b-$name" master bare0 type veth peer name eth0 netns "$name-bare"
+        ip -n host-bare link set "b-$name" up
+        ip -n "$name-bare" link set lo up
+        ip -n "$name-bare" link set eth0 up
+        ip -n "$name-bare" address add "10.90.0.$number/24" dev eth0
+        number=$((number + 1))
     done
-    ip -n server address add 10.90.0.2/24 dev eth0
-    ip -n client address add 10.90.0.3/24 dev eth0
-    ip -n server route add default via 10.90.0.1
-    sysctl -q -w net.ipv4.ip_forward=1
+    ip -n server-bare route add default via 10.90.0.1
+    on bare sysctl -q -w net.ipv4.ip_forward=1
     # One rule a port is the least that leads a neighbour there.
-    nft -f - <<NFT
+    on bare nft -f - <<NFT
 table ip bare {
     chain in { type nat hook prerouting priority -100; tcp dport 5301 dnat to 10.90.0.2:5201; tcp dport 5302 dnat to 10.90.0.2:80; }
 }
 NFT
-    server=10.90.0.2 base=5301
-}
-unbare() {
-    nft delete table ip bare
-    ip netns delete server
-    ip netns delete client
-    ip link delete bare0
+    servers[bare]=10.90.0.2
 }
 
-# containers ENGINE: what the engine's `run` and `inspect` make of the same.
+# containers NAME ENGINE   What the engine's `run` and `inspect` make of the same.
 containers() {
-    local engine=$1 pid
-    "$engine" run --detach --name server -p 5301:5201 -p 5302:80 busybox:1 sleep 100000 >/dev/null 2>&1
-    "$engine" run --detach --name client busybox:1 sleep 100000 >/dev/null 2>&1
-    for name in server client; do
-        pid=$("$engine" inspect --format '{{.State.Pid}}' "$name")
-        touch "/run/netns/$name"
-        mount --bind "/proc/$pid/ns/net" "/run/netns/$name"
+    local name=$1 engine=$2 pid
+    on "$name" "$engine" run --detach --name server -p 5301:5201 -p 5302:80 busybox:1 sleep 100000 >/dev/null 2>&1
+    on "$name" "$engine" run --detach --name client busybox:1 sleep 100000 >/dev/null 2>&1
+    for container in server client; do
+        pid=$("$engine" inspect --format '{{.State.Pid}}' "$container")
+        touch "/run/netns/$container-$name"
+        mount --bind "/proc/$pid/ns/net" "/run/netns/$container-$name"
     done
-    server=$("$engine" inspect --format '{{.NetworkSettings.IPAddress}}' server) base=5301
-    [ -n "$server" ] || server=$(ip -n server -4 -oneline address show eth0 | awk '{ sub("/.*", "", $4); print $4 }')
-}
-uncontain() {
-    umount /run/netns/server /run/netns/client
-    rm -f /run/netns/server /run/netns/client
-    "$1" rm --force server client >/dev/null
+    servers[$name]=$(ip -n "server-$name" -4 -oneline address show eth0 | awk '{ sub("/.*", "", $4); print $4 }')
 }
 
-# Bits a second in Gbit/s, the best of three.
+# throughput FROM ADDRESS PORT   In Gbit/s.
 throughput() {
-    local best=0 now
-    for _ in 1 2 3; do
-        now=$(ip netns exec "$1" iperf3 --client "$2" --port "$3" --time "$seconds" --json |
-            python3 -c 'import json, sys; print(json.load(sys.stdin)["end"]["sum_received"]["bits_per_second"] / 1e9)')
-        best=$(python3 -c "print(max($best, $now))")
-    done
-    printf '%.1f' "$best"
+    ip netns exec "$1" iperf3 --client "$2" --port "$3" --time "$seconds" --json |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["end"]["sum_received"]["bits_per_second"] / 1e9)'
 }
 
+# connections FROM   In connections a second; no more at once than busybox's httpd lets wait, or they would wait for a second.
 connections() {
-    ip netns exec lan wrk --threads 1 --connections 32 --duration "${seconds}s" --header 'Connection: close' "http://192.0.2.1:$((base + 1))/" |
-        awk '/^Requests\/sec/ { printf "%.0f", $2 }'
+    ip netns exec "$1" wrk --threads 1 --connections 8 --duration "${seconds}s" --header 'Connection: close' http://192.0.2.1:5302/ |
+        awk '/^Requests\/sec/ { print $2 }'
 }
 
-measure() {
-    local name=$1
-    ip netns exec server iperf3 --server >/dev/null 2>&1 &
-    local iperf=$!
-    (cd "$scratch" && mkdir -p www && echo page >www/index.html && exec ip netns exec server busybox httpd -f -p 80 -h www) &
-    local web=$!
-    sleep 1
-    say "| $name | $(throughput client "$server" 5201) | $(throughput lan 192.0.2.1 "$base") | $(connections) |"
-    kill "$iperf" "$web"
-    wait "$iperf" "$web" 2>/dev/null || true
-}
-
-say
-say "## Throughput and connections, $seconds s each"
-say
-say "| | container to container, Gbit/s | neighbour to published port, Gbit/s | connections a second |"
-say "|---|---:|---:|---:|"
-bare && measure 'bare veths on a bridge' && unbare
-containers "$lighter" && measure lighter && uncontain "$lighter"
+contestants=(bare lighter)
+host bare
+bare
+host lighter
+containers lighter "$lighter"
 if command -v dockerd >/dev/null && command -v docker >/dev/null; then
     export DOCKER_HOST=unix://$scratch/docker/sock
     mkdir -p "$scratch/docker"
-    dockerd --host "$DOCKER_HOST" --data-root "$scratch/docker/root" --exec-root "$scratch/docker/exec" \
-        --pidfile "$scratch/docker/pid" --registry-mirror http://127.0.0.1:5000 >"$scratch/docker/log" 2>&1 &
+    host docker
+    on docker dockerd --host "$DOCKER_HOST" --data-root "$scratch/docker/root" --exec-root "$scratch/docker/exec" \
+        --pidfile "$scratch/docker/pid" >"$scratch/docker/log" 2>&1 &
     children+=($!)
     for _ in $(seq 100); do
         ! docker version >/dev/null 2>&1 || break
         sleep 0.2
     done
-    if containers docker; then
-        measure docker
-        uncontain docker
-    else
-        say "| docker | does not run here | | |"
-    fi
-else
-    say "| docker | not installed | | |"
+    docker load --quiet --input "$scratch/busybox.tar" >/dev/null
+    ! containers docker docker || contestants+=(docker)
 fi
+
+mkdir -p "$scratch/www"
+echo page >"$scratch/www/index.html"
+for name in "${contestants[@]}"; do
+    ip netns exec "server-$name" iperf3 --server >/dev/null 2>&1 &
+    children+=($!)
+    ip netns exec "server-$name" busybox httpd -f -p 80 -h "$scratch/www" &
+    children+=($!)
+done
+sleep 1
+declare -A best
+note() { best[$1]=$(python3 -c "print(max(${best[$1]:-0}, $2))"); }
+for _ in $(seq "$rounds"); do
+    for name in "${contestants[@]}"; do
+        note "$name-inside" "$(throughput "client-$name" "${servers[$name]}" 5201)"
+        note "$name-port" "$(throughput "lan-$name" 192.0.2.1 5301)"
+        note "$name-connections" "$(connections "lan-$name")"
+    done
+done
+say
+say "## Throughput and connections, the best of $rounds rounds of $seconds s"
+say
+say "| | container to container, Gbit/s | neighbour to published port, Gbit/s | connections a second |"
+say "|---|---:|---:|---:|"
+for name in "${contestants[@]}"; do
+    say "$(printf '| %s | %.1f | %.1f | %.0f |' "${name/bare/bare veths on a bridge}" "${best[$name-inside]}" "${best[$name-port]}" "${best[$name-connections]}")"
+done
+[[ ${contestants[*]} == *docker* ]] || say "| docker | not there, or does not run | | |"
 
 # --- write -------------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ pub(crate) fn size() -> Option<(u16, u16)> {
 }
 
 /// Puts the terminal on stdin into raw mode, if stdin is one; dropping the guard puts it back.
-pub(super) fn raw() -> Option<RawMode> {
+pub(crate) fn raw() -> Option<RawMode> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return None;
@@ -22,7 +22,7 @@ pub(super) fn raw() -> Option<RawMode> {
 }
 
 /// Blocks these signals for the process and returns where they arrive instead. Call it before any thread is started.
-pub(super) fn signals(wanted: &[Signal]) -> io::Result<SignalFd> {
+pub(crate) fn signals(wanted: &[Signal]) -> io::Result<SignalFd> {
     let mut set = SigSet::empty();
     wanted.iter().for_each(|signal| set.add(*signal));
     set.thread_block()?;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -82,7 +83,7 @@ struct Plain {
 
 impl BuildProgress for Plain {
     fn report(&self, event: BuildEvent<'_>) {
-        let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let mut err = std::io::stderr().lock();
         let text = match event {
             BuildEvent::Begun { step, name } => format!("#{step} {}\n", printable(name)),
@@ -158,7 +159,7 @@ impl Tree {
 
 impl BuildProgress for Tree {
     fn report(&self, event: BuildEvent<'_>) {
-        let mut steps = self.steps.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         let Steps { lines, bars } = &mut *steps;
         let mut end = |step: usize, sign: &str, how: String| {
             lines.finish(step);
@@ -183,9 +184,84 @@ impl BuildProgress for Tree {
     }
 }
 
+/// Several builds shown as one: no two steps have the same number, and each says whose it is.
+pub(crate) struct Together {
+    progress: Box<dyn BuildProgress>,
+    steps: AtomicUsize,
+}
+
+/// One of them.
+pub(crate) struct Part<'a> {
+    all: &'a Together,
+    name: &'a str,
+    /// The numbers of its own steps among all of them.
+    numbers: Mutex<BTreeMap<usize, usize>>,
+}
+
+impl Together {
+    pub(crate) fn new(progress: Box<dyn BuildProgress>) -> Together {
+        Together { progress, steps: AtomicUsize::new(1) }
+    }
+
+    /// Returns what the build called `name` is to tell.
+    pub(crate) fn part<'a>(&'a self, name: &'a str) -> Part<'a> {
+        Part { all: self, name, numbers: Mutex::default() }
+    }
+}
+
+impl Part<'_> {
+    fn number(&self, step: usize) -> usize {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        *numbers.entry(step).or_insert_with(|| self.all.steps.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl BuildProgress for Part<'_> {
+    fn report(&self, event: BuildEvent<'_>) {
+        let all = &self.all.progress;
+        match event {
+            BuildEvent::Begun { step, name } => {
+                let name = match name.strip_prefix('[') {
+                    Some(rest) => format!("[{} {rest}", self.name),
+                    None => format!("[{}] {name}", self.name),
+                };
+                all.report(BuildEvent::Begun { step: self.number(step), name: &name });
+            }
+            BuildEvent::Output { step, bytes } => all.report(BuildEvent::Output { step: self.number(step), bytes }),
+            BuildEvent::Done { step, is_cached, took } => {
+                all.report(BuildEvent::Done { step: self.number(step), is_cached, took });
+            }
+            BuildEvent::Failed { step } => all.report(BuildEvent::Failed { step: self.number(step) }),
+            other => all.report(other),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn builds_at_once_share_no_number_and_say_whose_a_step_is() {
+        struct Kept(Mutex<Vec<String>>);
+        impl BuildProgress for &'static Kept {
+            fn report(&self, event: BuildEvent<'_>) {
+                self.0.lock().unwrap().push(format!("{event:?}"));
+            }
+        }
+        let kept: &'static Kept = Box::leak(Box::new(Kept(Mutex::default())));
+        let together = Together::new(Box::new(kept));
+        let (web, db) = (together.part("web"), together.part("db"));
+        web.report(BuildEvent::Begun { step: 1, name: "[1/2] FROM a" });
+        db.report(BuildEvent::Begun { step: 1, name: "FROM b" });
+        web.report(BuildEvent::Failed { step: 1 });
+        let expected = [
+            "Begun { step: 1, name: \"[web 1/2] FROM a\" }",
+            "Begun { step: 2, name: \"[db] FROM b\" }",
+            "Failed { step: 1 }",
+        ];
+        assert_eq!(*kept.0.lock().unwrap(), expected);
+    }
 
     #[test]
     fn output_is_shown_line_by_line() {

@@ -4,6 +4,7 @@ pub(crate) mod build_progress;
 pub(crate) mod confirm;
 pub(crate) mod diagnostics;
 pub(crate) mod format;
+pub(crate) mod help;
 pub(crate) mod logs;
 pub(crate) mod progress;
 pub(crate) mod prompt;

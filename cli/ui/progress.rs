@@ -33,6 +33,8 @@ pub(crate) enum Style {
     Tty,
     /// A line for each thing that is done
     Plain,
+    /// Lines in groups that the log of a GitHub workflow folds
+    Github,
     /// A JSON object a line for each event
     Json,
     /// Nothing
@@ -53,8 +55,9 @@ pub(crate) fn style(ctx: &Context, given: Option<Style>, quiet: bool) -> Result<
     }
     match (given.or(ctx.manner.progress), ctx.variable("COMPOSE_PROGRESS")) {
         (Some(style), _) => Ok(style),
-        (None, Some(text)) => <Style as clap::ValueEnum>::from_str(text, false)
-            .map_err(|_| Failure::text(format!("COMPOSE_PROGRESS=`{text}` is none of auto, tty, plain, json, quiet"))),
+        (None, Some(text)) => <Style as clap::ValueEnum>::from_str(text, false).map_err(|_| {
+            Failure::text(format!("COMPOSE_PROGRESS=`{text}` is none of auto, tty, plain, github, json, quiet"))
+        }),
         (None, None) => Ok(Style::Auto),
     }
 }
@@ -70,7 +73,7 @@ pub(crate) fn of(style: Style, interactive: bool) -> Box<dyn Progress> {
         (Style::Quiet, _) => Box::new(Silent),
         (Style::Json, _) => Box::new(Lines(json_line)),
         (Style::Tty, _) | (Style::Auto, true) => Box::new(Bars::new()),
-        (Style::Plain, _) | (Style::Auto, false) => Box::new(Lines(plain_line)),
+        (Style::Plain | Style::Github, _) | (Style::Auto, false) => Box::new(Lines(plain_line)),
     }
 }
 

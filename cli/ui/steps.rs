@@ -25,6 +25,7 @@ pub(crate) fn of(style: Style, interactive: bool, color: bool, project: &str) ->
         (Style::Quiet, _) => Box::new(Silent),
         (Style::Json, _) => Box::new(Json),
         (Style::Tty, _) | (Style::Auto, true) => Box::new(Tree::new(project)),
+        (Style::Github, _) => Box::new(Group::new(project)),
         (Style::Plain, _) | (Style::Auto, false) => Box::new(Lines { color, project }),
     }
 }
@@ -137,6 +138,41 @@ impl Progress for Lines {
             Event::Began { .. } | Event::Failed { .. } => {} // a failure is the result
         }
     }
+}
+
+/// Lines between two workflow commands of GitHub, which fold them, and a failure as one that marks the run: "Workflow commands for
+/// GitHub Actions", docs.github.com.
+struct Group(Lines);
+
+impl Group {
+    fn new(project: String) -> Self {
+        let _ = writeln!(io::stderr().lock(), "::group::project {}", printable(&project));
+        Self(Lines { color: false, project })
+    }
+}
+
+impl Progress for Group {
+    fn report(&self, event: Event<'_>) {
+        match event {
+            Event::Failed { step, error, .. } => {
+                let text = format!("{}: {}", step.op, crate::error::chain(error));
+                let _ = writeln!(io::stderr().lock(), "::error::{}", command_value(&text));
+            }
+            Event::Warning(text) => _ = writeln!(io::stderr().lock(), "::warning::{}", command_value(text)),
+            event => self.0.report(event),
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = writeln!(io::stderr().lock(), "::endgroup::");
+    }
+}
+
+/// Writes a value of a workflow command, which ends with its line.
+fn command_value(text: &str) -> String {
+    printable(&text.replace('%', "%25").replace('\n', "%0A").replace('\r', "%0D"))
 }
 
 /// An object a line: `{"id":"web-1","status":"Working","text":"starting"}`, as docker compose has them.

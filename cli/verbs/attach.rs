@@ -7,7 +7,7 @@ use lighter_engine::{AttachClient, Container, Engine, Status};
 use super::target;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::session::{self, Attachment};
+use crate::session::{self, Attachment, DetachKeys, Ended};
 
 /// Join our terminal to a running container
 #[derive(clap::Args)]
@@ -24,7 +24,10 @@ pub(crate) struct AttachFlags {
     /// Do not hand our input in
     #[arg(long)]
     no_stdin: bool,
-    /// Hand signals on to the container
+    /// Keys that leave a container with a terminal alone, as `ctrl-p,ctrl-q`
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<DetachKeys>,
+    /// Hand signals on to the container, unless it has a terminal
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     sig_proxy: bool,
 }
@@ -41,12 +44,17 @@ pub(crate) fn join(engine: &Engine, container: &Container, flags: &AttachFlags) 
         return Err(Failure::text(format!("container `{}` is not running", container.spec.name)));
     }
     let client = AttachClient::connect(container)?;
+    engine.tell_of(container, "attach");
     let how = Attachment {
         input: container.spec.open_stdin && !flags.no_stdin,
         terminal: container.spec.tty,
-        proxy_signals: flags.sig_proxy,
+        proxy_signals: flags.sig_proxy && !container.spec.tty,
+        detach_keys: flags.detach_keys.clone().unwrap_or_default(),
+        ..Attachment::outputs()
     };
-    let code = session::attach(engine, container, client, how)?;
-    code.map(|code| ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
-        .ok_or_else(|| Failure::text(format!("the monitor of `{}` ended", container.spec.name)))
+    match session::attach(engine, container, client, how)? {
+        Ended::Exited(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))),
+        Ended::Detached => Ok(ExitCode::SUCCESS),
+        Ended::MonitorGone => Err(Failure::text(format!("the monitor of `{}` ended", container.spec.name))),
+    }
 }

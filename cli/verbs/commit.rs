@@ -11,6 +11,13 @@ use crate::error::Failure;
 pub(crate) struct CommitArgs {
     /// Container, or service of the project in this folder
     container: String,
+    #[command(flatten)]
+    flags: CommitFlags,
+}
+
+/// What the image is, and how it is made
+#[derive(clap::Args)]
+pub(crate) struct CommitFlags {
     /// The image's name
     name: Option<String>,
     /// Who made it
@@ -30,14 +37,20 @@ pub(crate) struct CommitArgs {
     no_pause: bool,
 }
 
+impl CommitFlags {
+    pub(crate) fn options(&self) -> Result<CommitOptions, Failure> {
+        Ok(CommitOptions {
+            reference: self.name.as_deref().map(str::parse).transpose()?,
+            author: self.author.clone(),
+            message: self.message.clone(),
+            changes: self.change.clone(),
+            keeps_running: self.no_pause || self.pause == Some(false),
+        })
+    }
+}
+
 pub(crate) fn run(ctx: &Context, args: &CommitArgs) -> Result<(), Failure> {
-    let options = CommitOptions {
-        reference: args.name.as_deref().map(str::parse).transpose()?,
-        author: args.author.clone(),
-        message: args.message.clone(),
-        changes: args.change.clone(),
-        keeps_running: args.no_pause || args.pause == Some(false),
-    };
+    let options = args.flags.options()?;
     let engine = ctx.recovered_engine()?;
     let container = target::find_one(ctx, &engine, &args.container)?;
     ctx.ui.line(engine.commit(&container, &options)?.id.as_str())

@@ -1,26 +1,31 @@
 //! `lighter cp`
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use lighter_engine::{Container, CopyOptions, Engine};
 
-use super::target;
+use super::{output, target};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::remote::{Visit, Way, source_file, word_file};
+
+/// An archive on standard input or output.
+const STREAM: &str = "-";
 
 /// Copy files and folders between a container and the host
 #[derive(clap::Args)]
 pub(crate) struct CpArgs {
     #[command(flatten)]
-    flags: CpFlags,
+    pub(crate) flags: CpFlags,
 }
 
 /// What is copied, and how
 #[derive(clap::Args)]
 pub(crate) struct CpFlags {
-    /// What: CONTAINER:PATH or PATH
+    /// What: CONTAINER:PATH, PATH, or `-` for an archive on standard input
     source: String,
-    /// Where to: CONTAINER:PATH or PATH
+    /// Where to: CONTAINER:PATH, PATH, or `-` for an archive on standard output
     destination: String,
     /// Keep owners (default: everything belongs to root)
     #[arg(short, long)]
@@ -31,6 +36,17 @@ pub(crate) struct CpFlags {
     /// Say nothing (lighter never does)
     #[arg(short, long)]
     quiet: bool,
+}
+
+impl CpFlags {
+    /// Tells of the one that is on the host.
+    pub(crate) fn files(&mut self, on: Visit<'_>) -> Result<(), Failure> {
+        match (split(&self.source), split(&self.destination)) {
+            (None, Some(_)) => source_file(&mut self.source, on),
+            (Some(_), None) if self.destination != "-" => word_file(&mut self.destination, Way::Back, on),
+            _ => Ok(()),
+        }
+    }
 }
 
 pub(crate) fn run(ctx: &Context, args: &CpArgs) -> Result<(), Failure> {
@@ -46,22 +62,27 @@ pub(crate) fn copy(
     find: impl Fn(&str, bool) -> Result<Vec<Container>, Failure>,
 ) -> Result<(), Failure> {
     let options = CopyOptions { archive: flags.archive, follow: flags.follow_link };
-    let host = |path: &str| -> Result<PathBuf, Failure> {
-        match path {
-            "-" => Err(Failure::text("`-`, an archive on a pipe, is not supported: copy a folder, or see `export`")),
-            path => Ok(ctx.invocation.working_directory.join(path)),
-        }
-    };
+    let host = |path: &str| ctx.invocation.working_directory.join(path);
     match (split(&flags.source), split(&flags.destination)) {
         (Some(_), Some(_)) => Err(Failure::text("copying between containers is not supported")),
         (None, None) => Err(Failure::text("one of both must be in a container: CONTAINER:PATH")),
+        (Some((name, path)), None) if flags.destination == STREAM => {
+            let found = find(name, false)?;
+            found.iter().take(1).try_for_each(|one| {
+                output::write(None, |out| Ok(engine.copy_out_archive(one, Path::new(path), out, options)?))
+            })
+        }
         (Some((name, path)), None) => {
-            let destination = host(&flags.destination)?;
+            let destination = host(&flags.destination);
             let found = find(name, false)?;
             found.iter().take(1).try_for_each(|one| Ok(engine.copy_out(one, Path::new(path), &destination, options)?))
         }
+        (None, Some((name, path))) if flags.source == STREAM => match find(name, true)?.as_slice() {
+            [one] => Ok(engine.copy_in_archive(one, io::stdin(), Path::new(path))?),
+            several => Err(Failure::text(format!("`-` can be read once, and there are {} containers", several.len()))),
+        },
         (None, Some((name, path))) => {
-            let source = host(&flags.source)?;
+            let source = host(&flags.source);
             find(name, true)?.iter().try_for_each(|one| Ok(engine.copy_in(one, &source, Path::new(path), options)?))
         }
     }

@@ -1,6 +1,7 @@
 //! `lighter exec`
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lighter_engine::runtime::sealed;
@@ -10,6 +11,7 @@ use super::target;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::session;
+use crate::verbs::run::explain::{Explain, Explanation};
 
 /// Run a command in a running container
 #[derive(clap::Args)]
@@ -35,6 +37,9 @@ pub(crate) struct ExecOptions {
     /// Set a variable; a name alone takes our own value
     #[arg(short, long, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<String>,
+    /// File with variables, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
     /// User, as `name`, `uid` or `user:group`
     #[arg(short, long)]
     pub(crate) user: Option<String>,
@@ -47,6 +52,9 @@ pub(crate) struct ExecOptions {
     /// Return as soon as it runs
     #[arg(short, long)]
     pub(crate) detach: bool,
+    /// Show how the process came into the container, step by step; `json`: as objects
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub(crate) explain: Option<Explain>,
 }
 
 pub(crate) fn run(ctx: &Context, args: &ExecArgs) -> Result<ExitCode, Failure> {
@@ -74,7 +82,7 @@ pub(crate) fn execute(
     let terminal = (how.tty && !how.detach).then(|| session::size().unwrap_or((24, 80)));
     let spec = ExecSpec {
         args,
-        env: how.env.iter().filter_map(|pair| ctx.pair(pair)).collect(),
+        env: environment(ctx, how)?,
         user: how.user.clone(),
         working_dir: how.workdir.clone(),
         terminal,
@@ -82,7 +90,9 @@ pub(crate) fn execute(
         privileged: how.privileged,
         detached: how.detach,
     };
+    let explanation = how.explain.map(Explanation::begin).transpose()?;
     let started = engine.exec(container, &spec);
+    explanation.map_or(Ok(()), |explanation| explanation.show(ctx, &container.id))?;
     let exec = started.map_err(|error| {
         let code = error.exit_code();
         Failure::from(error).with_code(code)
@@ -92,7 +102,13 @@ pub(crate) fn execute(
         return Ok(ExitCode::SUCCESS);
     }
     let code = session::pump(exec, &[])?;
+    engine.tell_of(container, "exec_die");
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+fn environment(ctx: &Context, how: &ExecOptions) -> Result<Vec<String>, Failure> {
+    let files = how.env_file.iter().map(|path| super::run::env_file(ctx, path)).collect::<Result<Vec<_>, _>>()?;
+    Ok(files.into_iter().flatten().chain(how.env.iter().filter_map(|pair| ctx.pair(pair))).collect())
 }
 
 /// Returns whether both ends of a conversation are a terminal.

@@ -13,7 +13,7 @@ pub(crate) struct ExportArgs {
     container: String,
     /// File to write instead of stdout
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
 }
 
 pub(crate) fn run(ctx: &Context, args: &ExportArgs) -> Result<(), Failure> {

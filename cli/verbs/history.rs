@@ -5,7 +5,6 @@ use lighter_engine::images::store::Image;
 use serde_json::{Value, json};
 
 use super::image::no_such;
-use super::images::created_at;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::format::{self, Format};
@@ -62,7 +61,7 @@ fn rows(image: &Image, args: &HistoryArgs) -> Vec<Value> {
             let command = step.created_by().clone().unwrap_or_default().replace('\t', " ");
             json!({
                 "ID": "<missing>",
-                "CreatedAt": created.map_or_else(|| "N/A".to_owned(), created_at),
+                "CreatedAt": created.map_or_else(|| "N/A".to_owned(), quantity::local),
                 "CreatedSince": created.map_or_else(|| "N/A".to_owned(), |then| format!("{} ago", quantity::since(then))),
                 "CreatedBy": if args.no_trunc { command } else { shortened(&command) },
                 "Size": if is_human(args) { quantity::size(size) } else { size.to_string() },

@@ -1,6 +1,5 @@
 //! `lighter images`
 
-use jiff::Timestamp;
 use lighter_engine::images::reference::Reference;
 use lighter_engine::images::store::Image;
 use serde_json::{Value, json};
@@ -79,7 +78,7 @@ pub(super) fn row(image: &Image, name: Option<&Reference>, no_trunc: bool) -> Va
         "Tag": name.and_then(Reference::tag).map_or_else(none, str::to_owned),
         "ID": if no_trunc { image.id.to_string() } else { image.id.short().to_owned() },
         "Digest": name.and_then(|name| digest_of(image, name)).unwrap_or_else(none),
-        "CreatedAt": created.map_or_else(|| "N/A".to_owned(), created_at),
+        "CreatedAt": created.map_or_else(|| "N/A".to_owned(), quantity::local),
         "CreatedSince": created.map_or_else(|| "N/A".to_owned(), |then| format!("{} ago", quantity::since(then))),
         "Size": quantity::size(image.size),
         "VirtualSize": quantity::size(image.size),
@@ -93,9 +92,4 @@ pub(super) fn row(image: &Image, name: Option<&Reference>, no_trunc: bool) -> Va
 fn digest_of(image: &Image, name: &Reference) -> Option<String> {
     let prefix = format!("{}@", name.familiar_name());
     image.repo_digests.iter().find_map(|served| served.strip_prefix(&prefix)).map(str::to_owned)
-}
-
-/// Writes a time as docker does, in UTC.
-pub(super) fn created_at(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string()
 }

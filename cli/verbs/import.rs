@@ -13,7 +13,7 @@ use crate::error::Failure;
 #[derive(clap::Args)]
 pub(crate) struct ImportArgs {
     /// Archive, plain or compressed with gzip or zstd; `-` for stdin
-    file: String,
+    pub(crate) file: String,
     /// The image's name
     name: Option<String>,
     /// Dockerfile instruction that changes the image: 'CMD ["sh"]'
@@ -42,6 +42,7 @@ pub(crate) fn run(ctx: &Context, args: &ImportArgs) -> Result<(), Failure> {
     let input = open(&args.file)?;
     let engine = ctx.engine()?;
     let image = derive::import(engine.images(), input, &platform, &description)?;
+    super::image::tell(&engine, "import", (image.id.as_str(), &image.name()));
     ctx.ui.line(image.id.as_str())
 }
 

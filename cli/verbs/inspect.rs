@@ -1,12 +1,12 @@
 //! `lighter inspect`: one object as docker shows it.
 
-use lighter_engine::{Container, Engine, Health, MountKind, NetworkMode, Status};
+use lighter_engine::{Container, Engine, Health, Ipc, MountKind, Namespace, NetworkMode, Status};
 use serde_json::{Map, Value, json};
 
 use super::target;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::ui::format::{self, Format};
+use crate::ui::format::Inspection;
 
 /// Show everything about containers or images
 #[derive(clap::Args)]
@@ -16,44 +16,77 @@ pub(crate) struct InspectArgs {
     names: Vec<String>,
     /// A template instead of JSON: '{{.State.Pid}}'
     #[arg(short, long)]
-    format: Option<Format>,
+    format: Option<Inspection>,
+    /// Show what containers take on the disk
+    #[arg(short, long)]
+    size: bool,
     /// Only objects of this type
     #[arg(long = "type", value_parser = ["container", "image", "volume", "network"])]
     kind: Option<String>,
 }
 
+/// Show everything about containers
+#[derive(clap::Args)]
+pub(crate) struct ContainerInspectArgs {
+    /// Containers, or services of the project in this folder
+    #[arg(required = true)]
+    names: Vec<String>,
+    /// A template instead of JSON: '{{.State.Pid}}'
+    #[arg(short, long)]
+    format: Option<Inspection>,
+    /// Show what they take on the disk
+    #[arg(short, long)]
+    size: bool,
+}
+
 pub(crate) fn run(ctx: &Context, args: &InspectArgs) -> Result<(), Failure> {
     let engine = ctx.recovered_engine()?;
-    let mut objects = Vec::new();
-    let mut failures = Vec::new();
-    for name in &args.names {
-        match object(ctx, &engine, name, args.kind.as_deref()) {
+    let what = (args.kind.as_deref(), args.size);
+    each(ctx, &args.names, args.format.as_ref(), |name| object(ctx, &engine, name, what))
+}
+
+pub(crate) fn run_container(ctx: &Context, args: &ContainerInspectArgs) -> Result<(), Failure> {
+    let engine = ctx.recovered_engine()?;
+    let what = (Some("container"), args.size);
+    each(ctx, &args.names, args.format.as_ref(), |name| object(ctx, &engine, name, what))
+}
+
+/// Prints what `find` finds as one JSON array, or each through a template; what is absent is a failure, after the others are
+/// shown.
+pub(super) fn each(
+    ctx: &Context,
+    names: &[String],
+    format: Option<&Inspection>,
+    find: impl Fn(&str) -> Result<Vec<Value>, Failure>,
+) -> Result<(), Failure> {
+    let (mut objects, mut failures) = (Vec::new(), Vec::new());
+    for name in names {
+        match find(name) {
             Ok(found) => objects.extend(found),
             Err(failure) => failures.push(failure),
         }
     }
-    show(ctx, &objects, args.format.as_ref())?;
+    match format {
+        Some(Inspection::Template(template)) => {
+            objects.iter().try_for_each(|object| ctx.ui.line(template.fill(object)?))?;
+        }
+        Some(Inspection::Json) => ctx.ui.line(serde_json::to_string(&objects)?)?,
+        None => ctx.ui.line(serde_json::to_string_pretty(&objects)?)?,
+    }
     target::last_of(failures, &ctx.ui)
 }
 
-/// Prints objects as one JSON array, or each through a template.
-pub(super) fn show(ctx: &Context, objects: &[Value], format: Option<&Format>) -> Result<(), Failure> {
-    match format {
-        Some(Format::Template(pieces)) => {
-            objects.iter().try_for_each(|object| ctx.ui.line(format::fill(pieces, object)?))
-        }
-        _ => {
-            let text = serde_json::to_string_pretty(objects)?;
-            ctx.ui.line(text)
-        }
-    }
-}
-
-fn object(ctx: &Context, engine: &Engine, name: &str, kind: Option<&str>) -> Result<Vec<Value>, Failure> {
+/// Finds an object of this kind, or of any; `has_size` for containers.
+fn object(
+    ctx: &Context,
+    engine: &Engine,
+    name: &str,
+    (kind, has_size): (Option<&str>, bool),
+) -> Result<Vec<Value>, Failure> {
     let wanted = |this: &str| kind.is_none_or(|kind| kind == this);
     if wanted("container") {
         match target::find(ctx, engine, name) {
-            Ok(found) => return found.iter().map(|container| self::container(engine, container)).collect(),
+            Ok(found) => return found.iter().map(|container| sized(engine, container, has_size)).collect(),
             Err(failure) if kind.is_some() => return Err(failure),
             Err(_) => {} // perhaps it is something else
         }
@@ -74,6 +107,16 @@ fn object(ctx: &Context, engine: &Engine, name: &str, kind: Option<&str>) -> Res
         return Ok(vec![super::network::object(engine, &network)?]);
     }
     Err(Failure::text(format!("no such {}: {name}", kind.unwrap_or("object"))))
+}
+
+fn sized(engine: &Engine, container: &Container, has_size: bool) -> Result<Value, Failure> {
+    let mut object = self::container(engine, container)?;
+    if has_size {
+        let (own, image) = (engine.changes_size(container)?, engine.images().find(&container.spec.image.id)?);
+        object["SizeRw"] = json!(own);
+        object["SizeRootFs"] = json!(own + image.map_or(0, |image| image.size));
+    }
+    Ok(object)
 }
 
 fn container(engine: &Engine, container: &Container) -> Result<Value, Failure> {
@@ -113,14 +156,18 @@ fn container(engine: &Engine, container: &Container) -> Result<Value, Failure> {
         "RestartCount": state.restart_count,
         "Driver": "overlay",
         "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "ExecIDs": Value::Null,
         "GraphDriver": {"Name": "overlay", "Data": {
             "UpperDir": paths.upper(), "WorkDir": paths.work(), "MergedDir": paths.rootfs(),
         }},
         "CgroupPath": state.cgroup,
         "HostConfig": host_config(container),
         "Mounts": mounts(engine, container)?,
-        "Config": config(container),
-        "NetworkSettings": network_settings(container),
+        "Config": config(engine, container),
+        "NetworkSettings": network_settings(engine, container)?,
     }))
 }
 
@@ -153,7 +200,7 @@ fn host_config(container: &Container) -> Value {
         NetworkMode::None => "none".to_owned(),
         NetworkMode::Container(id) => format!("container:{id}"),
     };
-    json!({
+    let mut config = json!({
         "NetworkMode": mode,
         "PortBindings": grouped(bindings),
         "RestartPolicy": {"Name": policy, "MaximumRetryCount": retries},
@@ -169,7 +216,7 @@ fn host_config(container: &Container) -> Value {
         "ExtraHosts": spec.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect::<Vec<_>>(),
         "ShmSize": spec.shm_size,
         "Memory": limits.memory.unwrap_or(0),
-        "MemorySwap": limits.memory_swap.unwrap_or(0),
+        "MemorySwap": limits.memory_swap.unwrap_or_else(|| twice(limits.memory)),
         "NanoCpus": limits.nano_cpus.unwrap_or(0),
         "CpuShares": limits.cpu_shares.unwrap_or(0),
         "CpusetCpus": limits.cpuset_cpus.clone().unwrap_or_default(),
@@ -177,7 +224,97 @@ fn host_config(container: &Container) -> Value {
         "Init": spec.init,
         "OomKillDisable": limits.oom_kill_disable,
         "LogConfig": log_config(&spec.log),
+    });
+    if let (Some(config), Value::Object(rest)) = (config.as_object_mut(), rest_of_host_config(spec)) {
+        config.extend(rest);
+    }
+    config
+}
+
+fn namespace(namespace: &Namespace) -> String {
+    match namespace {
+        Namespace::Private => String::new(),
+        Namespace::Host => "host".to_owned(),
+        Namespace::Container(id) => format!("container:{id}"),
+    }
+}
+
+fn ipc(ipc: &Ipc) -> String {
+    match ipc {
+        Ipc::Private => "private".to_owned(),
+        Ipc::Shareable => "shareable".to_owned(),
+        Ipc::None => "none".to_owned(),
+        Ipc::Host => "host".to_owned(),
+        Ipc::Container(id) => format!("container:{id}"),
+    }
+}
+
+/// Returns what is rarely looked at.
+fn rest_of_host_config(spec: &lighter_engine::ContainerSpec) -> Value {
+    let (limits, isolation) = (&spec.resources, &spec.isolation);
+    let host = |is_host: bool, otherwise: &'static str| if is_host { "host" } else { otherwise };
+    json!({
+        "Binds": binds(spec),
+        "GroupAdd": spec.group_add,
+        "PidMode": namespace(&isolation.pid),
+        "IpcMode": ipc(&isolation.ipc),
+        "CgroupnsMode": host(isolation.host_cgroup, "private"),
+        "UTSMode": namespace(&isolation.uts),
+        "UsernsMode": "",
+        "SecurityOpt": security_options(isolation),
+        "Sysctls": isolation.sysctls,
+        "VolumesFrom": Value::Null,
+        "PublishAllPorts": false,
+        "OomScoreAdj": isolation.oom_score_adj.unwrap_or(0),
+        "Runtime": "lighter",
+        "CgroupParent": spec.cgroup_parent.clone().unwrap_or_default(),
+        "Devices": devices(spec),
+        "Ulimits": ulimits(isolation),
+        "MemoryReservation": limits.memory_reservation.unwrap_or(0),
+        "CpuPeriod": limits.cpu_period.unwrap_or(0),
+        "CpuQuota": limits.cpu_quota.unwrap_or(0),
+        "CpusetMems": limits.cpuset_mems.clone().unwrap_or_default(),
+        "BlkioWeight": limits.blkio_weight.unwrap_or(0),
     })
+}
+
+/// As much swap as memory is allowed when nothing is said of it.
+fn twice(memory: Option<u64>) -> i64 {
+    i64::try_from(memory.unwrap_or(0).saturating_mul(2)).unwrap_or(i64::MAX)
+}
+
+/// Returns bind mounts and named volumes as `-v` writes them.
+fn binds(spec: &lighter_engine::ContainerSpec) -> Vec<String> {
+    let bind = |mount: &lighter_engine::Mount| {
+        let source = match &mount.kind {
+            MountKind::Bind { source, .. } => source.display().to_string(),
+            MountKind::Volume { name, anonymous: false, .. } => name.clone(),
+            _ => return None,
+        };
+        Some(format!("{source}:{}{}", mount.target, if mount.read_only { ":ro" } else { "" }))
+    };
+    spec.mounts.iter().filter_map(bind).collect()
+}
+
+fn security_options(isolation: &lighter_engine::Isolation) -> Vec<&'static str> {
+    let all = [
+        (isolation.no_new_privileges, "no-new-privileges"),
+        (isolation.seccomp_unconfined, "seccomp=unconfined"),
+        (isolation.paths_unconfined, "systempaths=unconfined"),
+    ];
+    all.into_iter().filter_map(|(is_set, option)| is_set.then_some(option)).collect()
+}
+
+fn ulimits(isolation: &lighter_engine::Isolation) -> Vec<Value> {
+    // -1 is without limit, as docker writes it
+    let number = |limit: u64| i64::try_from(limit).unwrap_or(-1);
+    let ulimit = |limit: &lighter_engine::Ulimit| json!({"Name": limit.name, "Soft": number(limit.soft), "Hard": number(limit.hard)});
+    isolation.ulimits.iter().map(ulimit).collect()
+}
+
+fn devices(spec: &lighter_engine::ContainerSpec) -> Vec<Value> {
+    let device = |device: &lighter_engine::Device| json!({"PathOnHost": device.source, "PathInContainer": device.target, "CgroupPermissions": device.permissions});
+    spec.devices.iter().map(device).collect()
 }
 
 fn log_config(log: &lighter_engine::LogOptions) -> Value {
@@ -193,16 +330,23 @@ fn log_config(log: &lighter_engine::LogOptions) -> Value {
     json!({"Type": log.driver.word(), "Config": config})
 }
 
-fn config(container: &Container) -> Value {
+fn config(engine: &Engine, container: &Container) -> Value {
     let spec = &container.spec;
     let (entrypoint, command) = spec.args.split_at(spec.entrypoint_len.min(spec.args.len()));
+    let published = spec.ports.iter().map(|port| format!("{}/{}", port.target, port.protocol));
+    let exposed = spec.exposed.iter().cloned().chain(published);
     json!({
-        "Hostname": spec.hostname.clone().unwrap_or_else(|| container.short_id().to_owned()),
+        "Hostname": engine.hostname(&container.id, spec),
         "Domainname": spec.domainname.clone().unwrap_or_default(),
         "User": spec.user,
-        "ExposedPorts": spec.exposed.iter().map(|port| (port.clone(), json!({}))).collect::<Map<_, _>>(),
+        "ExposedPorts": exposed.map(|port| (port, json!({}))).collect::<Map<_, _>>(),
         "Tty": spec.tty,
+        "AttachStdin": false,
+        "AttachStdout": false,
+        "AttachStderr": false,
         "OpenStdin": spec.open_stdin,
+        "StdinOnce": false,
+        "OnBuild": Value::Null,
         "Env": spec.env,
         "Cmd": command,
         "Entrypoint": entrypoint,
@@ -224,6 +368,9 @@ fn mounts(engine: &Engine, container: &Container) -> Result<Vec<Value>, Failure>
                 let source = engine.volume(name)?.map(|volume| volume.mountpoint);
                 json!({"Type": "volume", "Name": name, "Source": source, "Driver": "local", "Propagation": ""})
             }
+            MountKind::Image { reference, .. } => {
+                json!({"Type": "image", "Source": reference, "Propagation": ""})
+            }
             MountKind::Tmpfs { .. } => json!({"Type": "tmpfs", "Source": "", "Propagation": ""}),
         };
         object["Destination"] = json!(mount.target);
@@ -234,13 +381,13 @@ fn mounts(engine: &Engine, container: &Container) -> Result<Vec<Value>, Failure>
     Ok(mounts)
 }
 
-fn network_settings(container: &Container) -> Value {
+fn network_settings(engine: &Engine, container: &Container) -> Result<Value, Failure> {
     let text = |address: Option<std::net::IpAddr>| address.map_or_else(String::new, |address| address.to_string());
     let bound = container.state.ports.iter().map(|port| {
         let binding = json!({"HostIp": port.host_ip, "HostPort": port.host_port.to_string()});
         (format!("{}/{}", port.target, port.protocol), binding)
     });
-    let endpoints: Map<_, _> = container
+    let mut endpoints: Map<_, _> = container
         .state
         .endpoints
         .iter()
@@ -262,13 +409,52 @@ fn network_settings(container: &Container) -> Value {
             (endpoint.network_name.clone(), object)
         })
         .collect();
+    // A container that does not run is on its networks all the same, without an address.
+    for (name, object) in waiting(engine, container)? {
+        endpoints.entry(name).or_insert(object);
+    }
     let first = container.state.endpoints.first().and_then(lighter_engine::netns::Endpoint::ipv4);
-    json!({
-        "Ports": grouped(bound),
+    let plug = container.state.endpoints.first();
+    Ok(json!({
+        "Bridge": "",
+        "SandboxID": "",
+        "SandboxKey": container.state.init.map_or_else(String::new, |init| format!("/proc/{}/ns/net", init.pid)),
+        "Ports": ports(container, grouped(bound)),
         "IPAddress": text(first.map(|address| address.address)),
+        "IPPrefixLen": first.map_or(0, |address| address.prefix),
         "Gateway": text(first.map(|address| address.gateway)),
+        "GlobalIPv6Address": text(plug.and_then(|plug| plug.ipv6()).map(|address| address.address)),
+        "MacAddress": plug.map(|plug| plug.mac.to_string()).unwrap_or_default(),
         "Networks": endpoints,
-    })
+    }))
+}
+
+/// Returns the networks a container is on at its next start, but for those that are gone; docker counts `host` and `none` as
+/// such.
+fn waiting(engine: &Engine, container: &Container) -> Result<Vec<(String, Value)>, Failure> {
+    let attachments = match engine.network_mode(&container.id, &container.spec)? {
+        NetworkMode::Bridge(attachments) => attachments,
+        NetworkMode::Host => return Ok(vec![("host".to_owned(), json!({}))]),
+        NetworkMode::None => return Ok(vec![("none".to_owned(), json!({}))]),
+        NetworkMode::Container(_) => return Ok(Vec::new()),
+    };
+    let mut waiting = Vec::new();
+    for attachment in attachments {
+        if let Ok(wishes) = engine.endpoint_wishes(&container.id, &container.spec, std::slice::from_ref(&attachment)) {
+            let object = wishes.first().map(|wish| json!({"NetworkID": wish.network, "DNSNames": wish.names}));
+            waiting.extend(object.map(|object| (attachment.network, object)));
+        }
+    }
+    Ok(waiting)
+}
+
+/// Adds the ports that are exposed and not published, as null, while the container runs.
+fn ports(container: &Container, published: Value) -> Value {
+    let Value::Object(mut ports) = published else { return published };
+    if container.state.status.is_active() {
+        container.spec.exposed.iter().for_each(|port| _ = ports.entry(port.clone()).or_insert(Value::Null));
+    }
+    Value::Object(ports)
 }
 
 /// Collects bindings of the same port into one list.

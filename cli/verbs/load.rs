@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use lighter_engine::images::archive::{self, Input, LoadOptions};
 
+use super::image;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::progress::{self, ProgressArgs};
@@ -15,7 +16,7 @@ use crate::ui::progress::{self, ProgressArgs};
 pub(crate) struct LoadArgs {
     /// File to read instead of stdin
     #[arg(short, long, value_name = "FILE")]
-    input: Option<PathBuf>,
+    pub(crate) input: Option<PathBuf>,
     /// The platform to choose where an archive has several, and to demand: `linux/arm64`
     #[arg(long)]
     platform: Option<String>,
@@ -31,6 +32,7 @@ pub(crate) fn run(ctx: &Context, args: &LoadArgs) -> Result<(), Failure> {
     let loaded = archive::load(engine.images(), input, &LoadOptions { platform }, progress.as_ref())?;
     drop(progress);
     for one in &loaded {
+        image::tell(&engine, "load", (one.image.id.as_str(), &one.image.name()));
         one.names.iter().try_for_each(|name| ctx.ui.line(format!("Loaded image: {}", name.familiar())))?;
         if one.names.is_empty() {
             ctx.ui.line(format!("Loaded image ID: {}", one.image.id))?;

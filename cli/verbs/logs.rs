@@ -77,8 +77,8 @@ pub(crate) fn moment(text: &str) -> Result<Timestamp, Failure> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
-    if let Ok(seconds) = text.parse::<i64>() {
-        return Ok(Timestamp::from_second(seconds)?);
+    if let Some(time) = seconds(text) {
+        return Ok(time);
     }
     if let Ok(local) = text.parse::<jiff::civil::DateTime>() {
         return Ok(local.to_zoned(jiff::tz::TimeZone::system())?.timestamp());
@@ -89,6 +89,14 @@ pub(crate) fn moment(text: &str) -> Result<Timestamp, Failure> {
     }
 }
 
+/// Reads `1136073600` or `1136073600.000000001`.
+fn seconds(text: &str) -> Option<Timestamp> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_fraction = (1..=9).contains(&fraction.len()) && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    let nanoseconds = format!("{fraction:0<9}").parse().ok().filter(|_| is_fraction)?;
+    Timestamp::new(whole.parse().ok()?, nanoseconds).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +105,8 @@ mod tests {
     fn moments_are_read_in_all_their_forms() {
         assert_eq!(moment("2026-01-02T03:04:05Z").unwrap().to_string(), "2026-01-02T03:04:05Z");
         assert_eq!(moment("0").unwrap(), Timestamp::UNIX_EPOCH);
+        assert_eq!(moment("1.5").unwrap().to_string(), "1970-01-01T00:00:01.5Z");
+        assert!(moment("1.").is_err() && moment("1.x").is_err());
         assert!(moment("10m").unwrap() < Timestamp::now());
         assert!(moment("yesterday").is_err());
     }

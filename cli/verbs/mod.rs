@@ -7,8 +7,12 @@ pub(crate) mod builder;
 pub(crate) mod commit;
 pub(crate) mod completion;
 pub(crate) mod compose;
+pub(crate) mod container;
+pub(crate) mod context;
 pub(crate) mod cp;
 pub(crate) mod create;
+pub(crate) mod diff;
+pub(crate) mod elsewhere;
 pub(crate) mod exec;
 pub(crate) mod export;
 pub(crate) mod history;
@@ -21,6 +25,7 @@ pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod logs;
+pub(crate) mod machine;
 pub(crate) mod man;
 pub(crate) mod network;
 mod output;
@@ -30,12 +35,14 @@ pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod registry;
+pub(crate) mod rename;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod runtime;
 pub(crate) mod save;
+pub(crate) mod search;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stop;
@@ -44,6 +51,7 @@ pub(crate) mod tag;
 mod target;
 pub(crate) mod top;
 pub(crate) mod unpause;
+pub(crate) mod update;
 pub(crate) mod volume;
 pub(crate) mod wait;
 
@@ -55,6 +63,9 @@ use crate::error::Failure;
 
 /// Does what was asked.
 pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
+    if ctx.manner.dry_run && !verb.knows_dry_run() {
+        return Err(Failure::text("--dry-run is not supported by this verb: it would do its work"));
+    }
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
     match verb {
         Verb::Up(args) => compose::up::run(ctx, &args),
@@ -82,13 +93,17 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Top(args) => done(top::run(ctx, &args)),
         Verb::Stats(args) => done(stats::run(ctx, &args)),
         Verb::Wait(args) => done(wait::run(ctx, &args)),
+        Verb::Rename(args) => done(rename::run(ctx, &args)),
+        Verb::Update(args) => done(update::run(ctx, &args)),
         Verb::Rm(args) => done(rm::run(ctx, &args)),
+        Verb::Diff(args) => done(diff::run(ctx, &args)),
         Verb::Inspect(args) => done(inspect::run(ctx, &args)),
         Verb::Port(args) => done(port::run(ctx, &args)),
         Verb::Build(args) => build::run(ctx, &args),
         Verb::Builder(verb) => builder::run(ctx, verb),
         Verb::Pull(args) => done(pull::run(ctx, &args)),
         Verb::Push(args) => done(push::run(ctx, &args)),
+        Verb::Search(args) => done(search::run(ctx, &args)),
         Verb::Login(args) => done(login::run(ctx, &args)),
         Verb::Logout(args) => done(logout::run(ctx, &args)),
         Verb::Images(args) => done(images::run(ctx, &args)),
@@ -101,12 +116,23 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Export(args) => done(export::run(ctx, &args)),
         Verb::Commit(args) => done(commit::run(ctx, &args)),
         Verb::Image(verb) => done(image::run(ctx, &verb)),
+        Verb::Container(verb) => container::run(ctx, verb),
+        Verb::Events(args) => done(system::events::run(ctx, &args)),
+        Verb::Info(args) => done(system::info::run(ctx, &args)),
+        Verb::Version(args) => done(system::version::run(ctx, &args)),
+        Verb::Swarm(_) | Verb::Node(_) | Verb::Service(_) | Verb::Stack(_) | Verb::Secret(_) => Err(elsewhere::swarm()),
+        Verb::Plugin(_) => Err(elsewhere::plugin()),
+        Verb::Trust(_) => Err(elsewhere::trust()),
+        Verb::Manifest(_) => Err(elsewhere::manifest()),
+        Verb::Checkpoint(_) => Err(elsewhere::checkpoint()),
         Verb::System(verb) => done(system::run(ctx, &verb)),
         Verb::Volume(verb) => done(volume::run(ctx, &verb)),
         Verb::Network(verb) => done(network::run(ctx, &verb)),
         Verb::Boot(args) => boot::run(ctx, &args),
         Verb::Registry(verb) => done(registry::run(ctx, &verb)),
         Verb::Runtime(args) => Ok(runtime::run(args)),
+        Verb::Context(verb) => done(context::run(ctx, &verb)),
+        Verb::Machine(verb) => machine::run(ctx, &verb),
         Verb::Completion(args) => done(completion::run(ctx, &args)),
         Verb::Man(args) => done(man::run(ctx, &args)),
     }

@@ -4,7 +4,7 @@ use lighter_engine::images::progress::Progress;
 use lighter_engine::images::pull::{self, PullOptions};
 use lighter_engine::images::reference::Reference;
 
-use super::target;
+use super::{image, target};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::progress::{self, ProgressArgs};
@@ -37,7 +37,10 @@ pub(crate) fn run(ctx: &Context, args: &PullArgs) -> Result<(), Failure> {
     let mut failures = Vec::new();
     for reference in references {
         match pull::pull(engine.images(), &reference, &options, &*progress) {
-            Ok(_) => ctx.ui.line(reference.to_string())?,
+            Ok(_) => {
+                image::tell(&engine, "pull", (&reference.familiar(), &reference.familiar_name()));
+                ctx.ui.line(reference.to_string())?;
+            }
             Err(error) => failures.push(Failure::from(error)),
         }
     }

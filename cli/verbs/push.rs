@@ -3,6 +3,7 @@
 use lighter_engine::images::push::{PushOptions, push};
 use lighter_engine::images::reference::Reference;
 
+use super::image;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::progress::{self, ProgressArgs};
@@ -30,8 +31,12 @@ pub(crate) fn run(ctx: &Context, args: &PushArgs) -> Result<(), Failure> {
     let options = PushOptions { all_tags: args.all_tags, ..ctx.push_options(args.max_concurrent_uploads)? };
     let style = args.progress.style(ctx)?;
     let progress = progress::of(style, ctx.ui.interactive);
-    let pushed = push(ctx.engine()?.images(), &reference, &options, progress.as_ref())?;
+    let engine = ctx.engine()?;
+    let pushed = push(engine.images(), &reference, &options, progress.as_ref())?;
     drop(progress);
+    for one in &pushed {
+        image::tell(&engine, "push", (&one.reference.familiar(), &one.reference.familiar_name()));
+    }
     pushed.iter().try_for_each(|pushed| match style {
         progress::Style::Quiet => ctx.ui.line(pushed.reference.to_string()),
         _ => {

@@ -1,10 +1,8 @@
 //! `lighter restart`
 
-use std::time::Duration;
-
 use lighter_engine::StartOptions;
 
-use super::target;
+use super::{stop, target};
 use crate::context::Context;
 use crate::error::Failure;
 
@@ -14,9 +12,9 @@ pub(crate) struct RestartArgs {
     /// Containers, or services of the project in this folder
     #[arg(required = true)]
     containers: Vec<String>,
-    /// Seconds before SIGKILL (default: the container's own, or 10)
-    #[arg(short = 't', long = "timeout", alias = "time", value_name = "SECONDS")]
-    timeout: Option<u64>,
+    /// Seconds before SIGKILL, -1 for never (default: the container's own, or 10)
+    #[arg(short = 't', long = "timeout", alias = "time", value_name = "SECONDS", allow_negative_numbers = true)]
+    timeout: Option<i64>,
     /// Signal instead of the container's stop signal
     #[arg(short, long)]
     signal: Option<String>,
@@ -24,12 +22,13 @@ pub(crate) struct RestartArgs {
 
 pub(crate) fn run(ctx: &Context, args: &RestartArgs) -> Result<(), Failure> {
     let signal = args.signal.as_deref().map(lighter_engine::signal::parse).transpose()?;
-    let grace = args.timeout.map(Duration::from_secs);
+    let grace = args.timeout.map(stop::grace);
     let engine = ctx.recovered_engine()?;
     target::each(ctx, &engine, &args.containers, |engine, one| {
         engine.stop(one, signal, grace)?;
         let started = engine.start(one, StartOptions::default())?;
         started.warnings.iter().for_each(|warning| ctx.ui.warn(warning));
+        engine.tell_of(one, "restart");
         Ok(())
     })
 }

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use lighter_engine::Engine;
 use lighter_engine::images::digest::Digest;
 use lighter_engine::images::store::{Removed, StoreError};
 
@@ -34,12 +35,23 @@ pub(crate) fn run(ctx: &Context, args: &RmiArgs) -> Result<(), Failure> {
             Err(error) => Some(format!("what cannot be read ({})", crate::error::chain(error))),
         };
         match engine.images().remove(name, args.force, &in_use) {
-            Ok(removed) => removed.iter().try_for_each(|one| ctx.ui.line(describe(one)))?,
+            Ok(removed) => {
+                removed.iter().for_each(|one| tell(&engine, one));
+                removed.iter().try_for_each(|one| ctx.ui.line(describe(one)))?;
+            }
             Err(error @ StoreError::NoSuchImage(_)) if args.force => Failure::from(error).print(ctx.ui.color),
             Err(error) => failures.push(error.into()),
         }
     }
     last_of(failures, &ctx.ui)
+}
+
+/// Notes what was done.
+pub(super) fn tell(engine: &Engine, removed: &Removed) {
+    match removed {
+        Removed::Untagged(name) => super::image::tell(engine, "untag", (name, name)),
+        Removed::Deleted(id) => super::image::tell(engine, "delete", (id.as_str(), id.as_str())),
+    }
 }
 
 /// Says what was done in docker's words.

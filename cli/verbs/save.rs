@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lighter_engine::images::archive::{self, ArchiveFormat, SaveOptions};
 
-use super::output;
+use super::{image, output};
 use crate::context::Context;
 use crate::error::Failure;
 
@@ -16,7 +16,7 @@ pub(crate) struct SaveArgs {
     images: Vec<String>,
     /// File to write instead of stdout
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     /// `docker-archive`, which other engines load and which is an image layout too, or `oci-archive`, an image layout alone
     #[arg(long, default_value = "docker-archive", value_parser = ["docker-archive", "oci-archive"], hide_possible_values = true)]
     format: String,
@@ -30,5 +30,7 @@ pub(crate) fn run(ctx: &Context, args: &SaveArgs) -> Result<(), Failure> {
     let format = if args.format == "oci-archive" { ArchiveFormat::Oci } else { ArchiveFormat::Docker };
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
     let options = SaveOptions { format, platform };
-    output::write(args.output.as_deref(), |out| Ok(archive::save(engine.images(), &args.images, &options, out)?))
+    output::write(args.output.as_deref(), |out| Ok(archive::save(engine.images(), &args.images, &options, out)?))?;
+    args.images.iter().for_each(|name| image::tell(&engine, "save", (name, name)));
+    Ok(())
 }

@@ -7,7 +7,7 @@ use lighter_engine::StartOptions;
 use super::target;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::session::{self, Attachment};
+use crate::session::{self, Attachment, DetachKeys, Ended};
 
 /// Start containers that were created or have ended
 #[derive(clap::Args)]
@@ -21,6 +21,9 @@ pub(crate) struct StartArgs {
     /// Hand our input in
     #[arg(short, long)]
     interactive: bool,
+    /// Keys that leave a container with a terminal alone, as `ctrl-p,ctrl-q`
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<DetachKeys>,
 }
 
 pub(crate) fn run(ctx: &Context, args: &StartArgs) -> Result<ExitCode, Failure> {
@@ -30,12 +33,22 @@ pub(crate) fn run(ctx: &Context, args: &StartArgs) -> Result<ExitCode, Failure> 
             return Err(Failure::text("only one container can be attached to at a time"));
         };
         let container = target::find_one(ctx, &engine, name)?;
-        let started = engine.start(&container, StartOptions { attach: true })?;
+        let started = engine.start(&container, StartOptions { attach: true, terminal: session::size() })?;
         started.warnings.iter().for_each(|warning| ctx.ui.warn(warning));
         let Some(client) = started.attached else { return Ok(ExitCode::SUCCESS) };
         let input = args.interactive && container.spec.open_stdin;
-        let how = Attachment { input, terminal: container.spec.tty, proxy_signals: true };
-        let code = session::attach(&engine, &container, client, how)?.unwrap_or(1);
+        let how = Attachment {
+            input,
+            terminal: container.spec.tty,
+            proxy_signals: !container.spec.tty,
+            detach_keys: args.detach_keys.clone().unwrap_or_default(),
+            ..Attachment::outputs()
+        };
+        let code = match session::attach(&engine, &container, client, how)? {
+            Ended::Exited(code) => code,
+            Ended::Detached => 0,
+            Ended::MonitorGone => 1,
+        };
         return Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)));
     }
     target::each(ctx, &engine, &args.containers, |engine, one| {

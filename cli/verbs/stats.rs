@@ -133,7 +133,7 @@ fn row(container: &Container, now: Option<&Usage>, before: Option<&Usage>, shown
 }
 
 /// Returns the memory of the host in bytes: `MemTotal` of /proc/meminfo, in kB.
-fn host_memory() -> u64 {
+pub(super) fn host_memory() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
     total.unwrap_or(0u64) * 1024

@@ -1,5 +1,6 @@
 //! `lighter tag`
 
+use super::image;
 use crate::context::Context;
 use crate::error::Failure;
 
@@ -14,6 +15,9 @@ pub(crate) struct TagArgs {
 
 pub(crate) fn run(ctx: &Context, args: &TagArgs) -> Result<(), Failure> {
     let name = args.name.parse()?;
-    ctx.engine()?.images().tag(&args.image, &name)?;
+    let engine = ctx.engine()?;
+    engine.images().tag(&args.image, &name)?;
+    let id = engine.images().find(&args.name)?.map(|image| image.id.to_string()).unwrap_or_default();
+    image::tell(&engine, "tag", (&id, &args.name));
     Ok(())
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lighter_engine::{Container, Engine, ProcessEntry, Status};
 
+use super::runtime::ps as processes;
 use super::target;
 use crate::context::Context;
 use crate::error::Failure;
@@ -17,6 +18,9 @@ const TICKS: u64 = 100;
 pub(crate) struct TopArgs {
     /// Container, or service of the project in this folder
     container: String,
+    /// Options of the host's `ps`: `-o pid,args`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PS OPTION")]
+    options: Vec<String>,
 }
 
 pub(crate) fn run(ctx: &Context, args: &TopArgs) -> Result<(), Failure> {
@@ -25,7 +29,11 @@ pub(crate) fn run(ctx: &Context, args: &TopArgs) -> Result<(), Failure> {
     if !matches!(container.state.status, Status::Running | Status::Paused) {
         return Err(Failure::text(format!("container `{}` is not running", container.spec.name)));
     }
-    ctx.ui.line(table(&engine, &container)?)
+    if args.options.is_empty() {
+        return ctx.ui.line(table(&engine, &container)?);
+    }
+    let pids = engine.processes(&container)?.iter().map(|process| process.pid).collect();
+    ctx.ui.write(processes::of_ps(&args.options, &pids)?.as_bytes())
 }
 
 /// Returns the processes of a container as `ps -ef` shows them.

@@ -9,7 +9,7 @@ use super::target::last_of;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::confirm;
-use crate::ui::format::{self, Format};
+use crate::ui::format::{self, Format, Inspection, LABELS};
 
 /// Manage volumes
 #[derive(clap::Subcommand)]
@@ -48,7 +48,7 @@ pub(crate) enum VolumeVerb {
         names: Vec<String>,
         /// A template instead of JSON
         #[arg(short, long)]
-        format: Option<Format>,
+        format: Option<Inspection>,
     },
     /// Remove volumes and their content
     #[command(visible_alias = "remove")]
@@ -88,15 +88,14 @@ pub(crate) fn run(ctx: &Context, verb: &VolumeVerb) -> Result<(), Failure> {
             if *quiet {
                 return volumes.iter().try_for_each(|volume| ctx.ui.line(&volume.name));
             }
-            let rows: Vec<_> = volumes.iter().map(object).collect();
+            let rows: Vec<_> = volumes.iter().map(row).collect();
             let text = format::render(format, &[("DRIVER", "Driver"), ("VOLUME NAME", "Name")], &rows)?;
             if text.is_empty() { Ok(()) } else { ctx.ui.line(text) }
         }
-        VolumeVerb::Inspect { names, format } => {
-            let find = |name: &String| engine.volume(name)?.ok_or_else(|| no_such(name));
-            let objects = names.iter().map(|name| find(name).map(|volume| object(&volume)));
-            super::inspect::show(ctx, &objects.collect::<Result<Vec<_>, Failure>>()?, format.as_ref())
-        }
+        VolumeVerb::Inspect { names, format } => super::inspect::each(ctx, names, format.as_ref(), |name| {
+            let volume = engine.volume(name)?.ok_or_else(|| no_such(name))?;
+            Ok(vec![object(&volume)])
+        }),
         VolumeVerb::Rm { names, force } => {
             let mut failures = Vec::new();
             for name in names {
@@ -167,6 +166,21 @@ fn pairs(texts: &[String]) -> BTreeMap<String, String> {
 
 fn no_such(name: &str) -> Failure {
     Failure::text(format!("no such volume: {name}"))
+}
+
+/// Returns docker's fields of a row.
+fn row(volume: &Volume) -> Value {
+    let labels = volume.labels.iter().map(|(name, value)| format!("{name}={value}"));
+    json!({
+        "Name": volume.name,
+        "Driver": "local",
+        "Scope": "local",
+        "Mountpoint": volume.mountpoint,
+        "Labels": labels.collect::<Vec<_>>().join(","),
+        "Links": "N/A",
+        "Size": "N/A",
+        LABELS: volume.labels,
+    })
 }
 
 /// Returns a volume as docker shows it.

@@ -11,7 +11,7 @@ use lighter_engine::images::pull::Presence;
 use lighter_engine::images::store::{Image, StoreError};
 
 use crate::diagnostic::{Diagnostic, Fault, Span};
-use crate::model::{Project, PullPolicy, Service};
+use crate::model::{Mount, MountKind, Project, PullPolicy, Service};
 use crate::names;
 
 /// The image of each service, by name of the service.
@@ -32,6 +32,8 @@ pub struct Wanted {
     pub is_built: bool,
     /// Whether the file has an `image` for it.
     pub is_named: bool,
+    /// Whether the service only mounts it.
+    pub is_mounted: bool,
     /// Where the file names it.
     pub at: Option<Span>,
 }
@@ -58,20 +60,49 @@ pub enum ImagesError {
     Store(#[from] StoreError),
 }
 
-/// Returns what the services want, in the order given; names that are no service of the project are passed over.
+/// Returns what the services want, in the order given, and after each one the images that it mounts; names that are no service
+/// of the project are passed over.
 pub fn wanted(project: &Project, services: &[String]) -> Vec<Wanted> {
-    services.iter().filter_map(|name| project.services.get(name)).map(|service| want(project, service)).collect()
+    let services = services.iter().filter_map(|name| project.services.get(name));
+    services.flat_map(|service| std::iter::once(want(project, service)).chain(mounted(project, service))).collect()
+}
+
+fn mounted(project: &Project, service: &Service) -> impl Iterator<Item = Wanted> {
+    let reference = |mount: &Mount| match &mount.kind {
+        MountKind::Image(image) => Some(image.reference.clone()),
+        _ => None,
+    };
+    let builds = |other: &Service, reference: &str| other.build.is_some() && name_of(project, other) == reference;
+    service.mounts.iter().filter_map(reference).map(move |reference| {
+        let is_built = project.services.values().any(|other| builds(other, &reference));
+        Wanted {
+            service: service.name.clone(),
+            policy: PullPolicy::Missing,
+            platform: service.platform.clone(),
+            is_built,
+            is_named: !is_built,
+            is_mounted: true,
+            at: project.span(&["services", &service.name, "volumes"]),
+            reference,
+        }
+    })
+}
+
+/// Returns the name of a service's image: the file's, or the one that a build gives.
+pub fn name_of(project: &Project, service: &Service) -> String {
+    service.image.clone().unwrap_or_else(|| names::built_image(&project.name, &service.name))
 }
 
 fn want(project: &Project, service: &Service) -> Wanted {
     let place = if service.image.is_some() { "image" } else { "build" };
     Wanted {
         service: service.name.clone(),
-        reference: service.image.clone().unwrap_or_else(|| names::built_image(&project.name, &service.name)),
+        reference: name_of(project, service),
         policy: service.pull_policy,
         platform: service.platform.clone(),
         is_built: service.build.is_some(),
         is_named: service.image.is_some(),
+        is_mounted: false,
         at: project.span(&["services", &service.name, place]),
     }
 }
@@ -84,11 +115,25 @@ pub fn find(project: &Project, services: &[String], engine: &Engine) -> Result<I
     let mut images = Images::new();
     for wanted in wanted(project, services) {
         match engine.images().find(&wanted.reference)? {
+            Some(_) if wanted.is_mounted => {}
             Some(image) => _ = images.insert(wanted.service, image),
             None => return Err(missing(&wanted).into()),
         }
     }
     Ok(images)
+}
+
+/// As [`find`], without those that are missing: for a plan that is only looked at.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn present(project: &Project, services: &[String], engine: &Engine) -> Result<Images, StoreError> {
+    let services = services.iter().filter_map(|name| project.services.get(name));
+    let found = |service: &Service| {
+        let image = engine.images().find(&name_of(project, service))?;
+        Ok(image.map(|image| (service.name.clone(), image)))
+    };
+    services.filter_map(|service| found(service).transpose()).collect()
 }
 
 fn missing(wanted: &Wanted) -> Fault {

@@ -30,6 +30,8 @@ pub enum Frame {
     Resize(u16, u16),
     /// The container has ended for good with this exit code; the last frame.
     Exit(i32),
+    /// The process is to get this signal: between hosts only, on one host a signal needs no frame.
+    Signal(i32),
 }
 
 impl Frame {
@@ -41,6 +43,7 @@ impl Frame {
             Self::EndOfInput => 3,
             Self::Resize(..) => 4,
             Self::Exit(_) => 5,
+            Self::Signal(_) => 6,
         }
     }
 
@@ -52,6 +55,7 @@ impl Frame {
             (3, []) => Ok(Self::EndOfInput),
             (4, [r1, r0, c1, c0]) => Ok(Self::Resize(u16::from_be_bytes([*r1, *r0]), u16::from_be_bytes([*c1, *c0]))),
             (5, [b3, b2, b1, b0]) => Ok(Self::Exit(i32::from_be_bytes([*b3, *b2, *b1, *b0]))),
+            (6, [b3, b2, b1, b0]) => Ok(Self::Signal(i32::from_be_bytes([*b3, *b2, *b1, *b0]))),
             _ => Err(io::Error::new(io::ErrorKind::InvalidData, format!("frame of unknown kind {kind}"))),
         }
     }
@@ -62,7 +66,7 @@ impl Frame {
             Self::Input(bytes) | Self::Output(_, bytes) => bytes,
             Self::EndOfInput => &[],
             Self::Resize(rows, columns) => &[rows.to_be_bytes(), columns.to_be_bytes()].concat(),
-            Self::Exit(code) => &code.to_be_bytes(),
+            Self::Exit(number) | Self::Signal(number) => &number.to_be_bytes(),
         };
         let length = u32::try_from(payload.len()).expect("payloads are read in pieces of at most MAX_PAYLOAD");
         [&[self.kind()], length.to_be_bytes().as_slice(), payload].concat()
@@ -155,6 +159,16 @@ impl AttachClient {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Returns a frame that has arrived whole, without waiting: one reading may have brought several.
+    pub fn arrived(&mut self) -> io::Result<Option<Frame>> {
+        self.reader.next_frame()
+    }
+
+    /// Ends the attachment, for every handle on it; the container goes on.
+    pub fn close(&self) -> io::Result<()> {
+        self.stream.shutdown(std::net::Shutdown::Both)
     }
 
     /// Returns a second handle on the same connection, for sending from another thread.

@@ -17,21 +17,17 @@ use std::time::Duration;
 use lighter_images::build::{RunStep, StepMount, StepMountKind, StepNetwork, StepRunner};
 
 use crate::durable::{self, FileError};
-use crate::netns::NetworkSpec;
 use crate::spec::{
     Attachment, BindPropagation, ContainerSpec, ImageSource, LayerStack, LogDriver, LogOptions, Mount, MountKind,
     NetworkMode, Ulimit,
 };
-use crate::{Container, Engine, Frame, Lock, RemoveOptions, StartOptions};
+use crate::{Container, DEFAULT_NETWORK, Engine, Frame, Lock, RemoveOptions, StartOptions};
 
 /// Label with the session that a step's container belongs to.
 const SESSION: &str = "io.lighter.build";
 
 /// Beginning of the names of steps' containers.
 const NAME: &str = "lighter-build-";
-
-/// Name of the network of containers that name none.
-const DEFAULT_NETWORK: &str = "bridge";
 
 /// How often it is looked whether a build is given up.
 const LOOK: Duration = Duration::from_millis(100);
@@ -90,19 +86,6 @@ impl Engine {
             }
         }
     }
-
-    /// Returns the network of containers that name none, making it if need be.
-    fn default_network(&self) -> Result<String, Box<dyn Error + Send + Sync>> {
-        let find = || self.net().network(DEFAULT_NETWORK);
-        if find()?.is_none() {
-            let made = self.create_network(&NetworkSpec { name: DEFAULT_NETWORK.to_owned(), ..NetworkSpec::default() });
-            // another command may have been faster
-            if find()?.is_none() {
-                made?;
-            }
-        }
-        Ok(DEFAULT_NETWORK.to_owned())
-    }
 }
 
 fn lock_name(session: &str) -> String {
@@ -160,7 +143,10 @@ impl BuildSession {
             StepNetwork::None => return Ok(NetworkMode::None),
             StepNetwork::Host => return Ok(NetworkMode::Host),
             StepNetwork::Named(name) => name.clone(),
-            StepNetwork::Default => self.engine.default_network()?,
+            StepNetwork::Default => {
+                self.engine.ensure_default_network()?;
+                DEFAULT_NETWORK.to_owned()
+            }
         };
         Ok(NetworkMode::Bridge(vec![Attachment::to(name)]))
     }
@@ -190,7 +176,7 @@ impl BuildSession {
         step: &RunStep<'_>,
         output: &mut dyn FnMut(&[u8]),
     ) -> Result<i32, Box<dyn Error + Send + Sync>> {
-        let started = self.engine.start(container, StartOptions { attach: true })?;
+        let started = self.engine.start(container, StartOptions { attach: true, terminal: None })?;
         for warning in &started.warnings {
             output(format!("{warning}\n").as_bytes());
         }

@@ -13,6 +13,7 @@ use lighter_images::store::{Image, StoreError};
 use serde_json::{Map, Value, json};
 
 use crate::durable::FileError;
+use crate::events::Event;
 use crate::freeze::FreezeError;
 use crate::runtime::defaults;
 use crate::spec::{ContainerSpec, HealthCheck, Probe};
@@ -48,8 +49,8 @@ pub enum CommitError {
     /// Its processes cannot be stopped.
     #[error(transparent)]
     Freeze(#[from] FreezeError),
-    /// The image cannot be made.
-    #[error("commit container `{name}`")]
+    /// Its changes cannot be read, or the image not be made.
+    #[error("read what container `{name}` has changed")]
     Derive {
         /// The container.
         name: String,
@@ -60,9 +61,18 @@ pub enum CommitError {
     /// The store cannot be read.
     #[error(transparent)]
     Images(#[from] StoreError),
+    /// The image's files cannot be seen.
+    #[error(transparent)]
+    View(#[from] crate::ViewError),
     /// A record or the container's directory cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+impl CommitError {
+    pub(crate) fn derive(container: &Container, source: DeriveError) -> Self {
+        Self::Derive { name: container.spec.name.clone(), source: Box::new(source) }
+    }
 }
 
 impl Engine {
@@ -73,8 +83,7 @@ impl Engine {
     /// # Errors
     /// [`CommitError`]; the store then lists what it listed before.
     pub fn commit(&self, container: &Container, options: &CommitOptions) -> Result<Image, CommitError> {
-        let source = &container.spec.image;
-        let base = self.images.find(&source.id)?.ok_or_else(|| CommitError::NoImage(source.reference.clone()))?;
+        let base = self.base_of(container)?;
         let mut changes = Changes::new(configuration(&self.images.raw_config(&base)?, &container.spec));
         options.changes.iter().try_for_each(|change| changes.apply(change))?;
         let description = Description {
@@ -87,19 +96,35 @@ impl Engine {
         };
         let _lock = self.lock_container(&container.id)?;
         let _frozen = if options.keeps_running { None } else { self.freeze(container)? };
+        let placeholders = placeholders();
+        let upper = self.upper_of(container, &placeholders)?;
+        let image = derive::commit(&self.images, &base, upper, &description);
+        let image = image.map_err(|source| CommitError::derive(container, source))?;
+        self.tell(Event::of_container("commit", &container.id, &container.spec).with("imageID", image.id.as_str()));
+        Ok(image)
+    }
+
+    /// Returns the image a container was made from.
+    pub(crate) fn base_of(&self, container: &Container) -> Result<Image, CommitError> {
+        let source = &container.spec.image;
+        self.images.find(&source.id)?.ok_or_else(|| CommitError::NoImage(source.reference.clone()))
+    }
+
+    /// Opens the directory of what a container has changed.
+    pub(crate) fn upper_of<'a>(
+        &self,
+        container: &Container,
+        placeholders: &'a HashSet<Vec<u8>>,
+    ) -> Result<Upper<'a>, CommitError> {
         let is_copy = container.paths.copy().exists();
         let path = if is_copy { container.paths.copy() } else { container.paths.upper() };
         let directory = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(&path);
-        let directory = directory.map_err(FileError::io("open", &path))?.into();
-        let placeholders = placeholders();
-        let upper = Upper { directory, is_copy, placeholders: &placeholders };
-        derive::commit(&self.images, &base, upper, &description)
-            .map_err(|source| CommitError::Derive { name: container.spec.name.clone(), source: Box::new(source) })
+        Ok(Upper { directory: directory.map_err(FileError::io("open", &path))?.into(), is_copy, placeholders })
     }
 }
 
 /// Returns where every container has something mounted. An image without these places has them made in the container.
-fn placeholders() -> HashSet<Vec<u8>> {
+pub(crate) fn placeholders() -> HashSet<Vec<u8>> {
     let mounts = defaults::mounts().into_iter().map(|mount| mount.destination().display().to_string());
     let clean = mounts.map(|path| path.trim_start_matches('/').to_owned());
     clean.chain(FILES.map(str::to_owned)).map(String::into_bytes).collect()

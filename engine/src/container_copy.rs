@@ -6,10 +6,11 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
+use lighter_images::derive;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat, renameat};
@@ -23,6 +24,9 @@ use crate::{Container, Engine, ViewError, durable, rootfs};
 
 /// Links that are followed one after another until it is a loop: the kernel's limit (path_resolution(7)).
 const MOST_LINKS: usize = 40;
+
+/// An archive on a pipe.
+const STREAM: &str = "-";
 
 /// How a copy is made.
 #[derive(Debug, Clone, Copy, Default)]
@@ -97,6 +101,41 @@ impl Engine {
             None => self.with_writable_files_of(container, act)?,
         };
         copied.map_err(failed(source, path))
+    }
+
+    /// Writes `path` of a container to `out` as an archive: named by its own name, or, of `path/.`, what is in it.
+    pub fn copy_out_archive(
+        &self,
+        container: &Container,
+        path: &Path,
+        out: impl Write,
+        options: CopyOptions,
+    ) -> Result<(), ContainerCopyError> {
+        let root = match self.running_root(container)? {
+            Some(root) => root,
+            None => self.files_of(container)?,
+        };
+        let written = write_archive(&Place { root: root.as_fd(), path }, out, options);
+        written.map_err(failed(path, Path::new(STREAM)))?;
+        self.tell_of(container, "archive-path");
+        Ok(())
+    }
+
+    /// Unpacks the archive that `input` is into the folder `path` of a container.
+    pub fn copy_in_archive(
+        &self,
+        container: &Container,
+        input: impl Read + Send,
+        path: &Path,
+    ) -> Result<(), ContainerCopyError> {
+        let act = |root: OwnedFd| read_archive(input, &Place { root: root.as_fd(), path });
+        let copied = match self.running_root(container)? {
+            Some(root) => act(root),
+            None => self.with_writable_files_of(container, act)?,
+        };
+        copied.map_err(failed(Path::new(STREAM), path))?;
+        self.tell_of(container, "extract-to-dir");
+        Ok(())
     }
 
     /// Makes a folder in a running container, with its parents, unless it is there.
@@ -187,6 +226,32 @@ fn copy(from: &Place<'_>, to: &Place<'_>, options: CopyOptions) -> io::Result<()
     copied.and(staging.remove())
 }
 
+fn write_archive(from: &Place<'_>, out: impl Write, options: CopyOptions) -> io::Result<()> {
+    let wants_content = from.path.as_os_str().as_encoded_bytes().ends_with(b"/.");
+    let source = if options.follow { resolved(from)? } else { from.path.to_owned() };
+    let source = spot(&Place { path: &source, ..*from })?;
+    let is_folder = source.is_folder()?;
+    let entries = match &source.name {
+        Some(name) if wants_content && is_folder => {
+            derive::archive(open_folder(source.folder.as_fd(), &CString::new(name.as_encoded_bytes())?)?, out)
+        }
+        Some(name) => derive::archive_entry(source.folder.as_fd(), name, out),
+        None => derive::archive(source.folder, out),
+    };
+    entries.map(drop).map_err(io::Error::other)
+}
+
+/// Unpacks beside what is in the folder, and moves it there once it is whole.
+fn read_archive(input: impl Read, to: &Place<'_>) -> io::Result<()> {
+    let folder = folder(to)?;
+    let staging = Staging::within(folder, OsString::from("."))?;
+    let unpacked = mkdirat(&staging.place, "copy", Mode::S_IRWXU).map_err(io::Error::from).and_then(|()| {
+        derive::unpack_archive(input, open_folder(staging.place.as_fd(), c"copy")?)?;
+        staging.publish()
+    });
+    unpacked.and(staging.remove())
+}
+
 impl Spot {
     fn is_folder(&self) -> io::Result<bool> {
         let Some(name) = &self.name else { return Ok(true) };
@@ -218,6 +283,11 @@ impl Staging {
             }
             Err(errno) => return Err(errno.into()),
         };
+        Self::within(folder, name)
+    }
+
+    /// Makes an empty one in the folder in which the copy is to have this name, or to be joined with it: `.`.
+    fn within(folder: OwnedFd, name: OsString) -> io::Result<Self> {
         let own_name = format!(".lighter-cp-{}", &crate::random_name()[..16]);
         mkdirat(&folder, own_name.as_str(), Mode::S_IRWXU)?;
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;

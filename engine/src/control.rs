@@ -10,6 +10,7 @@ use lighter_runtime::process as kernel;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::durable::{self, FileError};
+use crate::events::Event;
 use crate::spec::DEFAULT_STOP_GRACE;
 use crate::state::{Process, Status};
 use crate::{Container, Engine, signal};
@@ -46,6 +47,9 @@ pub enum ControlError {
     /// Its processes do not go away.
     #[error("container `{0}` does not end: its processes are stuck in the kernel")]
     Stuck(String),
+    /// A pre_stop hook failed.
+    #[error(transparent)]
+    Hook(#[from] crate::HookError),
     /// Its leftovers could not be removed.
     #[error(transparent)]
     Remove(#[from] crate::RemoveError),
@@ -55,10 +59,11 @@ pub enum ControlError {
 }
 
 impl Engine {
-    /// Stops a container: stop signal, grace, SIGKILL, teardown. A container that is not active stays as it is.
+    /// Stops a container: pre_stop hooks, stop signal, grace, SIGKILL, teardown. A container that is not active stays as it is.
     ///
     /// `grace` replaces the container's own; `None` uses it, or 10 s. The container is not restarted by its policy
-    /// until the user starts it again. Holds no lock while it waits.
+    /// until the user starts it again. Holds no lock while it waits. A hook that fails leaves it running, as in Docker
+    /// Compose; SIGKILL as the signal asks none.
     pub fn stop(
         &self,
         container: &Container,
@@ -69,15 +74,23 @@ impl Engine {
         if !state.status.is_active() {
             return self.finish(container);
         }
+        if signal != Some(libc::SIGKILL) {
+            self.before_stop(container)?;
+        }
         self.request_stop(container)?;
-        self.end(container, state.init, signal, grace)
+        self.end(container, state.init, signal, grace)?;
+        self.tell_of(container, "stop");
+        Ok(())
     }
 
     /// As [`Engine::stop`] because the host goes down: it is no wish of the user's ([`Engine::begin_shutdown`]).
     pub fn stop_for_shutdown(&self, container: &Container) -> Result<(), ControlError> {
         let state = self.load_state(&container.id)?;
         match state.status.is_active() {
-            true => self.end(container, state.init, None, None),
+            true => {
+                let _ = self.before_stop(container); // the host does not wait for one that fails
+                self.end(container, state.init, None, None)
+            }
             false => Ok(()),
         }
     }
@@ -123,7 +136,10 @@ impl Engine {
             self.request_stop(container)?;
             self.thaw(container);
         }
-        send(&init, signal, name)
+        send(&init, signal, name)?;
+        let event = Event::of_container("kill", &container.id, &container.spec);
+        self.tell(event.with("signal", signal.to_string()));
+        Ok(())
     }
 
     /// Waits until the container has ended for good and returns its exit code.

@@ -7,10 +7,11 @@ use std::os::unix::fs::symlink;
 use jiff::Timestamp;
 
 use crate::durable::{self, FileError};
+use crate::events::Event;
 use crate::images::progress::Silent;
-use crate::images::store::InstallError;
+use crate::images::store::{InstallError, StoreError};
 use crate::runtime::trace::{self, Effect};
-use crate::spec::{ContainerSpec, MountKind};
+use crate::spec::{ContainerSpec, Mount, MountKind, VolumesFrom};
 use crate::state::State;
 use crate::volume::VolumeError;
 use crate::{Container, Engine, id, netns, volume};
@@ -69,15 +70,10 @@ impl Engine {
         {
             self.images().complete(image, &Silent)?;
         }
-        for mount in &mut spec.mounts {
-            if let MountKind::Volume { name, anonymous: true, .. } = &mut mount.kind
-                && name.is_empty()
-            {
-                *name = crate::random_name();
-            }
-        }
+        self.settle_images(&mut spec.mounts)?;
         let _lock = self.lock_containers()?;
         self.sweep()?;
+        self.settle_volumes(&mut spec)?;
         if let Some(holder) = self.id_of_name(&spec.name)? {
             return Err(CreateError::NameTaken { holder: id::short(&holder).to_owned(), name: spec.name });
         }
@@ -91,8 +87,42 @@ impl Engine {
         trace::step(effect, || self.write_record(&id, &spec))?;
         self.claim_name(&spec.name, &id)?;
         self.keep_addresses(&id, &spec)?;
+        self.tell(Event::of_container("create", &id, &spec));
         let container = self.load(&id)?;
         Ok(container.expect("the record was written above, and the lock keeps others from deleting it"))
+    }
+
+    /// Says of each image that is mounted which it is, and unpacks it if need be.
+    fn settle_images(&self, mounts: &mut [Mount]) -> Result<(), InstallError> {
+        for mount in mounts {
+            let MountKind::Image { reference, id, .. } = &mut mount.kind else { continue };
+            let wanted = if id.is_empty() { &*reference } else { &*id };
+            let image = self.images().find(wanted)?.ok_or_else(|| StoreError::NoSuchImage(reference.clone()))?;
+            *id = image.id.to_string();
+            mount.read_only = true;
+            self.images().complete(image, &Silent)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the mounts of other containers and names anonymous volumes. Needs the containers' lock: who lends keeps what it
+    /// lends until the record of the new container is there.
+    fn settle_volumes(&self, spec: &mut ContainerSpec) -> Result<(), VolumeError> {
+        let lent = |from: &VolumesFrom| {
+            let mut mounts = self.find(&from.container)?.spec.mounts;
+            mounts.iter_mut().for_each(|mount| mount.read_only |= from.read_only);
+            Ok(mounts)
+        };
+        let lent = spec.volumes_from.iter().map(lent).collect::<Result<Vec<_>, _>>();
+        volume::take_over(&mut spec.mounts, lent.map_err(VolumeError::Lender)?.concat());
+        for mount in &mut spec.mounts {
+            if let MountKind::Volume { name, anonymous: true, .. } = &mut mount.kind
+                && name.is_empty()
+            {
+                *name = crate::random_name();
+            }
+        }
+        Ok(())
     }
 
     fn write_record(&self, id: &str, spec: &ContainerSpec) -> Result<(), FileError> {
@@ -108,7 +138,7 @@ impl Engine {
         durable::sync_parent(&path).map_err(FileError::io("sync", &path))
     }
 
-    fn claim_name(&self, name: &str, id: &str) -> Result<(), FileError> {
+    pub(crate) fn claim_name(&self, name: &str, id: &str) -> Result<(), FileError> {
         let link = self.layout.name(name);
         durable::create_dir(&self.layout.names())?;
         durable::remove_file(&link)?;
@@ -131,9 +161,16 @@ impl Engine {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries.map_err(FileError::io("list", &names))?,
         };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            if self.id_of_name(&name.to_string_lossy())?.is_none() {
+        let entries: Vec<_> = entries.flatten().collect();
+        // a rename that was cut short has left one name too many
+        let has_stale = entries.len() > self.container_ids()?.len();
+        for entry in entries {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_stale = match self.id_of_name(&name)? {
+                Some(id) => has_stale && self.is_stale_name(&name, &id)?,
+                None => true,
+            };
+            if is_stale {
                 durable::remove_file(&entry.path())?;
             }
         }
@@ -148,7 +185,7 @@ pub(crate) const REMOVING: &str = ".removing-";
 
 /// The least memory in bytes that a container may be limited to, as docker has it: with less not even its first program can
 /// be executed.
-const LEAST_MEMORY: u64 = 6 << 20;
+pub(crate) const LEAST_MEMORY: u64 = 6 << 20;
 
 fn check(spec: &ContainerSpec) -> Result<(), CreateError> {
     if !id::is_name(&spec.name) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::durable::{self, FileError};
 use crate::runtime::trace::{self, Effect};
-use crate::spec::{ContainerSpec, NetworkMode};
+use crate::spec::{ContainerSpec, Namespace, NetworkMode};
 use crate::{id, netns};
 
 /// Address of the name server inside a container with networks of its own.
@@ -52,7 +52,7 @@ pub(crate) fn write(
 pub(crate) fn hostname(id: &str, spec: &ContainerSpec) -> String {
     match &spec.hostname {
         Some(name) => name.clone(),
-        None if spec.network == NetworkMode::Host || spec.isolation.host_uts => host_name(),
+        None if spec.network == NetworkMode::Host || spec.isolation.uts == Namespace::Host => host_name(),
         None => id::short(id).to_owned(),
     }
 }

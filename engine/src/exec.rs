@@ -117,6 +117,8 @@ impl Engine {
         let request =
             ExecRequest { init: &init, cgroup: &cgroup, container: &config, process: &process, stdio, preserve_fds: 0 };
         let started = exec(request).map_err(|source| ExecError::Launch { name: name.clone(), source })?;
+        let command = spec.args.join(" ");
+        ["exec_create", "exec_start"].iter().for_each(|act| self.tell_of(container, &format!("{act}: {command}")));
         let [stdin, stdout, stderr] = ours;
         let (pidfd, terminal, warnings) = (started.pidfd, started.terminal, started.warnings);
         Ok(Exec { pidfd, terminal, stdin, stdout, stderr, warnings })
@@ -139,7 +141,7 @@ fn process(container: &Container, config: &Spec, spec: &ExecSpec) -> Result<oci_
         process.set_cwd(directory.into());
     }
     let isolation = if spec.privileged {
-        Isolation { privileged: true, ..container.spec.isolation.clone() }
+        Isolation { privileged: true, cap_drop: Vec::new(), ..container.spec.isolation.clone() }
     } else {
         container.spec.isolation.clone()
     };

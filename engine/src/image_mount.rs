@@ -1,18 +1,22 @@
-//! Images mounted on the host, for reading: `image mount`.
+//! Images mounted for reading: on the host by `image mount`, in a container by its monitor.
 //!
-//! Runs in the command. A directory of `RUN/images`, named by the image's id, has the mount point `merged`; whether it is
+//! On the host: a directory of `RUN/images`, named by the image's id, has the mount point `merged`; whether it is
 //! mounted is the kernel's to say. Nothing of it is left after a reboot.
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lighter_images::digest::Digest;
 use lighter_images::progress::Silent;
 use lighter_images::store::{Image, InstallError, StoreError};
 
 use crate::durable::{self, FileError};
-use crate::{Engine, Lock, rootfs};
+use crate::layout::ContainerPaths;
+use crate::{Engine, Lock, rootfs, volume};
+
+/// Name of the mount point in the directory of a mount.
+const MERGED: &str = "merged";
 
 /// An image that is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,16 +77,46 @@ impl Engine {
         if rootfs::is_mounted(&mount.path) {
             return Ok(mount);
         }
-        let failed = |source| ImageMountError::Mount { act: "mount an image on", path: mount.path.clone(), source };
         let directory = self.layout.image_mounts().join(image.id.hex());
         durable::remove_tree(&directory)?;
-        let (top, bottom) = (directory.join("top"), directory.join("bottom"));
-        [&mount.path, &top, &bottom].into_iter().try_for_each(|path| durable::create_dir(path))?;
+        self.mount_below(image, &directory)?;
+        Ok(mount)
+    }
+
+    /// Mounts an image on `merged` in a directory that is not there yet, and returns the path.
+    fn mount_below(&self, image: &Image, directory: &Path) -> Result<PathBuf, ImageMountError> {
+        let (path, top, bottom) = (directory.join(MERGED), directory.join("top"), directory.join("bottom"));
+        let failed = |source| ImageMountError::Mount { act: "mount an image on", path: path.clone(), source };
+        [&path, &top, &bottom].into_iter().try_for_each(|path| durable::create_dir(path))?;
         let root = self.images.root_directory(image);
         rootfs::adopt_root(root.as_deref(), &top).map_err(failed)?;
         let lowers = [vec![top], self.images.layers(image)?, vec![bottom]].concat();
-        rootfs::mount_read_only(&mount.path, &lowers).map_err(failed)?;
-        Ok(mount)
+        rootfs::mount_read_only(&path, &lowers).map_err(failed)?;
+        Ok(path)
+    }
+
+    /// Mounts the image `id` for a container that is being started, below its run directory, as its mount `number`; returns
+    /// what of it the container sees.
+    pub(crate) fn mount_image_for(
+        &self,
+        paths: &ContainerPaths,
+        (number, id): (usize, &str),
+        subpath: Option<&str>,
+    ) -> Result<PathBuf, ImageMountError> {
+        let image = self.images.find(id)?.ok_or_else(|| StoreError::NoSuchImage(id.to_owned()))?;
+        let path = self.mount_below(&image, &paths.image_mounts().join(number.to_string()))?;
+        let Some(subpath) = subpath else { return Ok(path) };
+        let failed = |source| ImageMountError::Mount { act: "mount from an image", path: subpath.into(), source };
+        volume::beneath(&path, subpath).map_err(failed)
+    }
+
+    /// Unmounts the images of a container.
+    pub(crate) fn unmount_images_of(&self, paths: &ContainerPaths) -> Result<(), ImageMountError> {
+        for mount in fs::read_dir(paths.image_mounts()).into_iter().flatten().flatten() {
+            let path = mount.path().join(MERGED);
+            rootfs::unmount(&path).map_err(|source| ImageMountError::Mount { act: "unmount", path, source })?;
+        }
+        Ok(())
     }
 
     /// Returns the images that are mounted, by id.
@@ -119,6 +153,6 @@ impl Engine {
     }
 
     fn place_of(&self, id: &Digest) -> ImageMount {
-        ImageMount { image: id.clone(), path: self.layout.image_mounts().join(id.hex()).join("merged") }
+        ImageMount { image: id.clone(), path: self.layout.image_mounts().join(id.hex()).join(MERGED) }
     }
 }

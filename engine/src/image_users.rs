@@ -30,7 +30,10 @@ impl Engine {
     /// # Errors
     /// A record that cannot be read, which might need any of them.
     pub fn image_users(&self) -> Result<ImageUsers, FileError> {
-        let containers = self.containers()?.into_iter().map(|container| (container.spec.image.id, container.spec.name));
+        let containers = self.containers()?.into_iter().flat_map(|container| {
+            let ids: Vec<_> = container.spec.images().map(str::to_owned).collect();
+            ids.into_iter().map(move |id| (id, container.spec.name.clone()))
+        });
         let mounts = self.mounted_images()?.into_iter();
         let mounts = mounts.map(|mount| (mount.image.to_string(), format!("the mount `{}`", mount.path.display())));
         Ok(ImageUsers { users: containers.chain(mounts).collect() })

@@ -30,7 +30,8 @@ impl Layout {
         &self.run
     }
 
-    pub(crate) fn containers(&self) -> PathBuf {
+    /// Returns the directory of the containers' records; a new one appears by rename.
+    pub fn containers(&self) -> PathBuf {
         self.root.join("containers")
     }
 
@@ -54,6 +55,11 @@ impl Layout {
     /// Returns the directory of the images that are mounted on the host.
     pub(crate) fn image_mounts(&self) -> PathBuf {
         self.run.join("images")
+    }
+
+    /// Returns the journal of events; the one before it has the extension `1`.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.root.join("events").join("journal")
     }
 
     pub(crate) fn lock(&self, name: &str) -> PathBuf {
@@ -120,6 +126,14 @@ impl ContainerPaths {
     /// Returns where the root filesystem is mounted while the container runs.
     pub fn rootfs(&self) -> PathBuf {
         self.run.join("rootfs")
+    }
+    /// Returns the directory of the images that are mounted in the container, by number of the mount.
+    pub(crate) fn image_mounts(&self) -> PathBuf {
+        self.run.join("images")
+    }
+    /// Returns where memory is mounted that other containers may share.
+    pub(crate) fn shm(&self) -> PathBuf {
+        self.run.join("shm")
     }
     /// Returns the file of [`crate::Health`].
     pub fn health(&self) -> PathBuf {

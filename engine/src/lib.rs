@@ -12,10 +12,12 @@
 //! | [`Engine::pause`], [`Engine::unpause`] | freezes and thaws |
 //! | [`Engine::processes`], [`Engine::usage`] | what runs inside, and what it uses |
 //! | [`Engine::remove`] | deletes the record and everything that belongs to it |
-//! | [`Engine::exec`] | runs a second process inside |
-//! | [`Engine::commit`], [`Engine::export`] | makes an image, or an archive, of a container's files |
+//! | [`Engine::exec`], [`Engine::execute`] | runs a second process inside, joined to us or to its end |
+//! | [`Engine::rename`], [`Engine::update`] | another name, other limits |
+//! | [`Engine::commit`], [`Engine::export`], [`Engine::diff`] | makes an image, or an archive, of a container's files; what it has changed |
 //! | [`Engine::mount_image`] | shows an image's files to the host |
 //! | [`Engine::containers`], [`Engine::find`] | what is there, corrected by what the kernel says |
+//! | [`Engine::events`], [`Engine::tell`] | what happens, from a journal; adding to it |
 //! | [`Engine::volumes`] …, [`Engine::network`] … | volumes and networks |
 //!
 //! All of it runs in the command, except `monitor`, which runs in the process of that name.
@@ -23,12 +25,14 @@
 mod attach;
 mod boot;
 mod build;
+mod cdi;
 mod check;
 mod commit;
 mod container;
 mod container_copy;
 mod control;
 mod create;
+mod diff;
 mod durable;
 mod etc;
 mod events;
@@ -36,10 +40,12 @@ mod exec;
 pub mod exit_code;
 mod export;
 mod freeze;
+mod hooks;
 mod id;
 mod image_copy;
 mod image_mount;
 mod image_users;
+mod joined;
 mod layout;
 mod lock;
 mod logs;
@@ -49,13 +55,16 @@ mod oci;
 mod pause;
 mod processes;
 mod remove;
+mod rename;
 mod rootfs;
 pub mod signal;
 mod spawn;
+mod spawner;
 mod spec;
 mod start;
 mod state;
 mod sys;
+mod update;
 mod usage;
 mod user;
 mod view;
@@ -66,17 +75,20 @@ use std::path::PathBuf;
 
 pub use attach::{AttachClient, Frame, FrameReader, write_frame};
 pub use build::{BuildSession, BuildSessionError};
+pub use cdi::{CdiError, is_name as is_cdi_name};
 pub use check::{CheckError, Checked};
 pub use commit::{CommitError, CommitOptions};
 pub use container::Container;
 pub use container_copy::{ContainerCopyError, CopyOptions};
 pub use control::ControlError;
 pub use create::CreateError;
+pub use diff::{Change, ChangeKind};
 pub use durable::FileError;
-pub use events::{Event, EventStream};
+pub use events::{Event, EventKind, EventStream, EventsError, EventsQuery};
 pub use exec::{Exec, ExecError, ExecSpec};
 pub use export::ExportError;
 pub use freeze::FreezeError;
+pub use hooks::HookError;
 pub use image_copy::CopyError;
 pub use image_mount::{ImageMount, ImageMountError};
 pub use image_users::ImageUsers;
@@ -87,13 +99,16 @@ pub use lighter_netns as netns;
 pub use lighter_runtime as runtime;
 pub use lock::{Holder, Lock};
 pub use logs::{LogEntry, LogQuery, LogReader, Stream};
-pub use network::{ConnectError, NetworkError};
+pub use network::{ConnectError, DEFAULT_NETWORK, NetworkError};
+pub use oci::{ConfigError, check_seccomp as check_seccomp_profile};
 pub use pause::PauseError;
 pub use processes::{ProcessEntry, Traffic, Usage};
 pub use remove::{RemoveError, RemoveOptions};
+pub use rename::RenameError;
 pub use spec::*;
 pub use start::{StartError, StartOptions, Started};
 pub use state::{EXIT_CODE_UNKNOWN, Health, HealthStatus, ProbeResult, Process, State, Status};
+pub use update::{ContainerUpdate, UpdateError};
 pub use view::ViewError;
 pub use volume::{
     Volume, VolumeError, VolumeOptionError, VolumeSpec, check_volume_options, is_anonymous as is_anonymous_volume,

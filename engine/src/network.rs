@@ -10,11 +10,15 @@ use std::path::{Path, PathBuf};
 
 pub use change::ConnectError;
 
+use crate::events::{Event, EventKind};
 use crate::netns::dns::{Names, Server, Upstream};
 use crate::netns::{self, BoundPort, Endpoint, Relay, Sandbox, SandboxSpec};
 use crate::runtime::trace::{self, Effect};
 use crate::spec::{Attachment, ContainerSpec, NetworkMode};
 use crate::{Engine, State, durable, etc, id};
+
+/// Name of the network of containers that name none, as docker's.
+pub const DEFAULT_NETWORK: &str = "bridge";
 
 /// Why a container has no network.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +84,15 @@ impl Engine {
         Ok(changed.map_or_else(|| spec.network.clone(), NetworkMode::Bridge))
     }
 
+    /// Returns the host name that a container has: without one of its own, that of the container whose network it shares.
+    pub fn hostname(&self, id: &str, spec: &ContainerSpec) -> String {
+        let lender = match &spec.network {
+            NetworkMode::Container(lender) if spec.hostname.is_none() => self.load(lender).ok().flatten(),
+            _ => None,
+        };
+        lender.map_or_else(|| etc::hostname(id, spec), |lender| self.hostname(&lender.id, &lender.spec))
+    }
+
     fn make_namespace(&self, id: &str) -> Result<PathBuf, NetworkError> {
         let effect = |path: Option<&PathBuf>| {
             let commands = path.map(|path| netns::Host::namespace_commands(path)).unwrap_or_default();
@@ -96,7 +109,38 @@ impl Engine {
         let effect = |made: Option<&netns::Network>| {
             network(format!("make the network {}", spec.name), made.map(netns::Network::commands).unwrap_or_default())
         };
-        trace::step_as(effect, || self.net.create_network(spec))
+        let network = trace::step_as(effect, || self.net.create_network(spec))?;
+        let event = Event::now(EventKind::Network, "create", &network.id);
+        self.tell(event.with("name", &*network.name).with("type", network.driver.word()));
+        Ok(network)
+    }
+
+    /// Deletes a network, by its id.
+    ///
+    /// # Errors
+    /// As [`netns::Host::delete_network`].
+    pub fn delete_network(&self, id: &str) -> Result<(), netns::NetworkError> {
+        let network = self.net.network(id)?;
+        self.net.delete_network(id)?;
+        if let Some(network) = network {
+            let event = Event::now(EventKind::Network, "destroy", id);
+            self.tell(event.with("name", &*network.name).with("type", network.driver.word()));
+        }
+        Ok(())
+    }
+
+    /// Makes the network [`DEFAULT_NETWORK`], unless it is there.
+    pub fn ensure_default_network(&self) -> Result<(), netns::NetworkError> {
+        let is_there = || self.net.network(DEFAULT_NETWORK).map(|found| found.is_some());
+        if is_there()? {
+            return Ok(());
+        }
+        let spec = netns::NetworkSpec { name: DEFAULT_NETWORK.to_owned(), ..netns::NetworkSpec::default() };
+        match self.create_network(&spec) {
+            // another command was faster
+            Err(_) if is_there()? => Ok(()),
+            result => result.map(|_| ()),
+        }
     }
 
     fn share(&self, other: &str) -> Result<Connection, NetworkError> {

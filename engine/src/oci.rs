@@ -5,6 +5,7 @@
 mod mounts;
 mod process;
 mod resources;
+mod seccomp;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -16,12 +17,16 @@ use oci_spec::runtime::{
 };
 
 use crate::etc::EtcFiles;
+use crate::joined::Joined;
 use crate::runtime::defaults;
-use crate::spec::{ContainerSpec, Isolation};
+use crate::spec::{ContainerSpec, Ipc, Isolation, Namespace};
 use crate::user::User;
 
 use process::process;
 pub(crate) use process::{capabilities, capability_sets, identity};
+pub(crate) use resources::device;
+pub(crate) use resources::{limits, with_limits};
+pub use seccomp::check as check_seccomp;
 
 /// Why a specification has no runtime configuration.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +37,12 @@ pub enum ConfigError {
     /// No such resource limit.
     #[error("`{0}` is no ulimit")]
     Ulimit(String),
+    /// No rule of devices.
+    #[error("`{0}` is no device rule: use TYPE MAJOR:MINOR ACCESS, as `c 10:229 rw`")]
+    DeviceRule(String),
+    /// No seccomp profile.
+    #[error("read the seccomp profile")]
+    Seccomp(#[source] serde_json::Error),
     /// A kernel parameter that is not the container's own.
     #[error("sysctl `{name}` is not allowed: {why}")]
     Sysctl {
@@ -61,6 +72,8 @@ pub(crate) struct Context<'a> {
     pub(crate) hostname: &'a str,
     /// The namespace to join; `None` = the host's.
     pub(crate) network: Option<&'a Path>,
+    /// Namespaces of other containers to join.
+    pub(crate) joined: &'a Joined,
     pub(crate) cgroup: &'a str,
     pub(crate) etc: &'a EtcFiles,
     pub(crate) user: &'a User,
@@ -79,13 +92,18 @@ pub(crate) fn config(context: &Context<'_>) -> Result<Spec, ConfigError> {
         .mounts(mounts::mounts(context)?)
         .annotations(spec.annotations.clone().into_iter().collect::<std::collections::HashMap<_, _>>())
         .linux(linux(context, &capabilities)?);
-    if !spec.isolation.host_uts {
+    // a name set in a namespace of somebody else's would be set for them
+    if spec.isolation.uts == Namespace::Private {
         builder = builder.hostname(context.hostname);
         if let Some(domain) = &spec.domainname {
             builder = builder.domainname(domain);
         }
     }
-    Ok(builder.build()?)
+    let mut config = builder.build()?;
+    if spec.isolation.uts != Namespace::Private {
+        config.set_hostname(None); // oci-spec's default has one, and it would be set for all who share the namespace
+    }
+    Ok(config)
 }
 
 /// Returns what of the specification this host cannot give, one sentence each, where Docker goes on without it.
@@ -111,7 +129,9 @@ fn linux(context: &Context<'_>, capabilities: &HashSet<Capability>) -> Result<Li
     let open = isolation.privileged || isolation.paths_unconfined;
     linux = linux.masked_paths(if open { Vec::new() } else { defaults::masked_paths() });
     linux = linux.readonly_paths(if open { Vec::new() } else { defaults::readonly_paths() });
-    if !isolation.privileged && !isolation.seccomp_unconfined {
+    if let Some(text) = isolation.seccomp_profile.as_ref().filter(|_| !isolation.seccomp_unconfined) {
+        linux = linux.seccomp(seccomp::profile(text, capabilities)?);
+    } else if !isolation.privileged && !isolation.seccomp_unconfined {
         linux = linux.seccomp(defaults::seccomp(capabilities));
     }
     Ok(linux.build()?)
@@ -119,14 +139,15 @@ fn linux(context: &Context<'_>, capabilities: &HashSet<Capability>) -> Result<Li
 
 fn namespaces(context: &Context<'_>) -> Result<Vec<oci_spec::runtime::LinuxNamespace>, ConfigError> {
     let isolation = &context.spec.isolation;
+    let joined = context.joined;
     let mut wanted = vec![(LinuxNamespaceType::Mount, None)];
-    let own = [
-        (!isolation.host_pid, LinuxNamespaceType::Pid),
-        (!isolation.host_ipc, LinuxNamespaceType::Ipc),
-        (!isolation.host_uts, LinuxNamespaceType::Uts),
-        (!isolation.host_cgroup, LinuxNamespaceType::Cgroup),
+    let not_the_hosts = [
+        (isolation.pid != Namespace::Host, LinuxNamespaceType::Pid, &joined.pid),
+        (isolation.ipc != Ipc::Host, LinuxNamespaceType::Ipc, &joined.ipc),
+        (isolation.uts != Namespace::Host, LinuxNamespaceType::Uts, &joined.uts),
+        (!isolation.host_cgroup, LinuxNamespaceType::Cgroup, &None),
     ];
-    wanted.extend(own.into_iter().filter(|(own, _)| *own).map(|(_, kind)| (kind, None)));
+    wanted.extend(not_the_hosts.into_iter().filter(|one| one.0).map(|(_, kind, path)| (kind, path.as_deref())));
     if let Some(path) = context.network {
         wanted.push((LinuxNamespaceType::Network, Some(path)));
     }
@@ -158,8 +179,8 @@ fn check_sysctls(isolation: &Isolation, own_network: bool) -> Result<(), ConfigE
                 return refuse("it would change the host's network, which the container shares");
             }
         } else if IPC.iter().any(|known| dotted == *known || dotted.starts_with(&format!("{known}."))) {
-            if isolation.host_ipc {
-                return refuse("it would change the host's ipc namespace, which the container shares");
+            if matches!(isolation.ipc, Ipc::Host | Ipc::Container(_)) {
+                return refuse("it would change an ipc namespace that the container shares");
             }
         } else {
             return refuse("it belongs to the whole host, not to a namespace");

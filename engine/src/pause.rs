@@ -52,7 +52,9 @@ impl Engine {
         cgroup.freeze().map_err(|source| {
             let _ = durable::remove_file(&container.paths.pause_request()); // without a frozen cgroup it says nothing
             PauseError::Cgroup { act: "pause", name: name.clone(), source: Box::new(source) }
-        })
+        })?;
+        self.tell_of(container, "pause");
+        Ok(())
     }
 
     /// Lets a paused container go on.
@@ -66,7 +68,9 @@ impl Engine {
         };
         let failed = |source| PauseError::Cgroup { act: "unpause", name: name.clone(), source: Box::new(source) };
         cgroup.thaw().map_err(failed)?;
-        Ok(durable::remove_file(&container.paths.pause_request())?)
+        durable::remove_file(&container.paths.pause_request())?;
+        self.tell_of(container, "unpause");
+        Ok(())
     }
 
     /// Returns whether a container that runs is frozen because somebody paused it.

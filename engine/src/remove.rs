@@ -8,6 +8,7 @@ use lighter_runtime::cgroup::Cgroup;
 
 use crate::create::REMOVING;
 use crate::durable::{self, FileError};
+use crate::events::Event;
 use crate::{Container, Engine, MountKind, netns, rootfs};
 
 /// What `rm` may do.
@@ -42,6 +43,15 @@ pub enum RemoveError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// An image is still mounted for it.
+    #[error("unmount the images of container `{id}`")]
+    Image {
+        /// The container.
+        id: String,
+        /// Why.
+        #[source]
+        source: crate::ImageMountError,
     },
     /// Its cgroup is still there.
     #[error("delete the cgroup of container `{id}`")]
@@ -89,6 +99,7 @@ impl Engine {
             self.remove_anonymous_volumes(container)?;
         }
         self.forget_addresses();
+        self.tell(Event::of_container("destroy", &container.id, &container.spec));
         let _ = fs::remove_file(self.layout.lock(&format!("container-{}", container.id)));
         drop(lock);
         Ok(())
@@ -126,14 +137,18 @@ impl Engine {
 
     /// Undoes everything a run of the container did to the host; idempotent, and the later steps run even if one fails.
     ///
-    /// 1 processes, as they hold everything else; 2 cgroup; 3 mounts; 4 network; 5 the run directory; 6 what is
-    /// mounted at its volumes, last, as the run directory says who uses them.
+    /// 1 processes, as they hold everything else; 2 cgroup; 3 mounts, those of images too; 4 network; 5 the run directory;
+    /// 6 what is mounted at its volumes, last, as the run directory says who uses them.
     pub(crate) fn tear_down(&self, id: &str) -> Result<(), RemoveError> {
         let paths = self.layout.container(id);
+        let unmount = |path: std::path::PathBuf| {
+            rootfs::unmount(&path).map_err(|source| RemoveError::Unmount { path: path.display().to_string(), source })
+        };
         let steps = [
             self.tear_down_cgroup(id),
-            rootfs::unmount(&paths.rootfs())
-                .map_err(|source| RemoveError::Unmount { path: paths.rootfs().display().to_string(), source }),
+            unmount(paths.rootfs()),
+            unmount(paths.shm()),
+            self.unmount_images_of(&paths).map_err(|source| RemoveError::Image { id: id.to_owned(), source }),
             self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source }),
         ];
         steps.into_iter().collect::<Result<(), _>>()?;

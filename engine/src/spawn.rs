@@ -1,39 +1,27 @@
-//! Starting a monitor process: this binary once more, from a sealed copy, with nothing of the caller's.
+//! What a command and a monitor say to each other when it starts.
 //!
-//! One record goes in on fd 3, one reply comes out on fd 4; an attached client rides on fd 5, on fd 6 the file in which
-//! steps are recorded, and on fd 7 the container's lock.
+//! The record goes to the [`spawner`] in one message; with it go copies of the pipe for the reply and, if need be, of the attached
+//! client's socket, of the file in which steps are recorded, and of the container's lock (held until the start is over, even
+//! if the command that took it is killed). The same way leads to a process that runs commands in a container.
 
-use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io::{self, BufReader};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use lighter_netns as netns;
-use lighter_runtime::sealed::{self, SealError};
+use lighter_runtime::sealed::SealError;
 use lighter_runtime::trace::{self, Effect};
 use nix::fcntl::OFlag;
-use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
-use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 
-use crate::Lock;
+use crate::hooks::Turn;
+use crate::spec::Hook;
+use crate::{Lock, spawner};
 
 /// First argument that makes this binary a monitor.
 pub const MONITOR_VERB: &str = "__monitor";
-
-/// Descriptor of the launch record.
-pub(crate) const RECORD_FD: i32 = 3;
-/// Descriptor of the reply.
-pub(crate) const REPLY_FD: i32 = 4;
-/// Descriptor of the first attached client.
-pub(crate) const ATTACH_FD: i32 = 5;
-
-/// Descriptor of the file that steps are recorded in.
-pub(crate) const TRACE_FD: i32 = 6;
-/// Descriptor of the container's lock: it is held until the start is over, even if the command that took it is killed.
-pub(crate) const LOCK_FD: i32 = 7;
 
 /// What a monitor is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,8 +32,16 @@ pub(crate) struct LaunchRecord {
     pub(crate) id: String,
     pub(crate) task: Task,
     pub(crate) attached: bool,
+    /// Rows and columns of its terminal.
+    pub(crate) terminal: Option<(u16, u16)>,
     /// Its steps belong into the record that the command keeps.
     pub(crate) traced: bool,
+    /// The commands of [`Task::Commands`].
+    #[serde(default)]
+    pub(crate) commands: Vec<Hook>,
+    /// What the reply is to tell beside.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Why the monitor is started.
@@ -58,15 +54,19 @@ pub(crate) enum Task {
     Restart,
     /// Look after a container whose monitor has died.
     Adopt,
+    /// Run commands in the container, which runs, and end.
+    Commands(Turn),
 }
 
-/// How the start went.
+/// How the start went: one reply, or [`Reply::Begun`] and another one.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
+    /// The container runs, and its post_start hooks do.
+    Begun,
     /// The container runs (and these limits could not be applied in full).
     Started { warnings: Vec<String> },
-    /// It does not; everything has been undone.
+    /// It does not, and everything has been undone; or it runs, and a command of it has failed.
     Failed { exit_code: i32, message: String },
 }
 
@@ -84,71 +84,60 @@ pub enum SpawnError {
     NoReply(#[source] serde_json::Error),
 }
 
-/// Starts a monitor and waits for its reply.
-pub(crate) fn monitor(record: &LaunchRecord, attach: Option<UnixStream>, lock: &Lock) -> Result<Reply, SpawnError> {
-    let program = sealed::open()?;
-    let (record_read, record_write) = pipe()?;
+/// Starts a monitor and waits for its reply; the lock is kept no longer than until the container runs.
+pub(crate) fn monitor(
+    record: &LaunchRecord,
+    attach: Option<UnixStream>,
+    lock: Option<Lock>,
+) -> Result<Reply, SpawnError> {
     let (reply_read, reply_write) = pipe()?;
+    start(record, &reply_write, attach.as_ref(), lock.as_ref())?;
+    drop((reply_write, attach));
+    reply_from(reply_read, || drop(lock))
+}
+
+/// Starts the process for a task; it answers on `reply`.
+pub(crate) fn start(
+    record: &LaunchRecord,
+    reply: &OwnedFd,
+    attach: Option<&UnixStream>,
+    lock: Option<&Lock>,
+) -> Result<(), SpawnError> {
+    let message = serde_json::to_vec(record).expect("the record has no failing serialiser");
+    let handed: Vec<BorrowedFd<'_>> = [reply.as_fd()]
+        .into_iter()
+        .chain(attach.map(AsFd::as_fd))
+        .chain(trace::file().filter(|_| record.traced))
+        .chain(lock.map(Lock::as_fd))
+        .collect();
     let effect = || Effect::Spawn { program: "lighter".to_owned(), args: vec![MONITOR_VERB.to_owned()] };
-    trace::step(effect, || {
-        spawn(&program, Handed { record: &record_read, reply: &reply_write, attach: attach.as_ref(), lock })
-    })?;
-    drop((record_read, reply_write, attach));
-    let text = serde_json::to_vec(record).expect("the record has no failing serialiser");
-    File::from(record_write).write_all(&text).map_err(SpawnError::Spawn)?;
-    let mut reply = Vec::new();
-    File::from(reply_read).read_to_end(&mut reply).map_err(SpawnError::Spawn)?;
-    serde_json::from_slice(&reply).map_err(SpawnError::NoReply)
+    trace::step(effect, || spawner::ask(&message, &handed))
 }
 
-/// What a monitor is given.
-struct Handed<'a> {
-    record: &'a OwnedFd,
-    reply: &'a OwnedFd,
-    attach: Option<&'a UnixStream>,
-    lock: &'a Lock,
+/// Starts the process for a task; what is returned has its reply, sooner or later.
+pub(crate) fn start_unheard(record: &LaunchRecord) -> Result<OwnedFd, SpawnError> {
+    let (reply_read, reply_write) = pipe()?;
+    start(record, &reply_write, None, None)?;
+    Ok(reply_read)
 }
 
-fn spawn(program: &OwnedFd, handed: Handed<'_>) -> Result<(), SpawnError> {
-    let error = |errno: nix::Error| SpawnError::Spawn(errno.into());
-    // high numbers first, so that no dup2 below overwrites one that is still to be copied
-    let lift = |fd: &dyn AsRawFd| lift(fd.as_raw_fd());
-    let (record, reply, lock) = (lift(handed.record)?, lift(handed.reply)?, lift(&handed.lock.as_fd())?);
-    let attach = handed.attach.map(|fd| lift(fd)).transpose()?;
-    let trace = trace::file().map(|fd| lift(&fd)).transpose()?;
-    let mut actions = PosixSpawnFileActions::init().map_err(error)?;
-    for fd in 0..3 {
-        actions.add_open(fd, "/dev/null", OFlag::O_RDWR, Mode::empty()).map_err(error)?;
-    }
-    actions.add_dup2(record.as_raw_fd(), RECORD_FD).map_err(error)?;
-    actions.add_dup2(reply.as_raw_fd(), REPLY_FD).map_err(error)?;
-    actions.add_dup2(lock.as_raw_fd(), LOCK_FD).map_err(error)?;
-    if let Some(attach) = &attach {
-        actions.add_dup2(attach.as_raw_fd(), ATTACH_FD).map_err(error)?;
-    }
-    if let Some(trace) = &trace {
-        actions.add_dup2(trace.as_raw_fd(), TRACE_FD).map_err(error)?;
-    }
-    let program = lift(program)?;
-    let path = CString::new(format!("/proc/self/fd/{}", program.as_raw_fd())).expect("digits hold no NUL");
-    let argv = [c"lighter".to_owned(), CString::new(MONITOR_VERB).expect("the verb holds no NUL")];
-    let attributes = PosixSpawnAttr::init().map_err(error)?;
-    let environment: [CString; 0] = [];
-    let pid = posix_spawn(path.as_c_str(), &actions, &attributes, &argv, &environment).map_err(error)?;
-    // it forks at once and its first process ends, so that the monitor is init's child, never our zombie
-    loop {
-        match nix::sys::wait::waitpid(pid, None) {
-            Err(nix::Error::EINTR) => {}
-            Err(nix::Error::ECHILD) | Ok(_) => return Ok(()), // ECHILD: our parent made us ignore SIGCHLD
-            Err(errno) => return Err(error(errno)),
+/// Reads the last reply; calls `begun` if there is one before it.
+pub(crate) fn reply_from(pipe: OwnedFd, begun: impl FnOnce()) -> Result<Reply, SpawnError> {
+    let mut replies = serde_json::Deserializer::from_reader(BufReader::new(File::from(pipe))).into_iter();
+    let mut next = || replies.next().unwrap_or_else(|| serde_json::from_slice(b"")).map_err(SpawnError::NoReply);
+    match next()? {
+        Reply::Begun => {
+            begun();
+            next()
         }
+        reply => Ok(reply),
     }
-}
-
-fn lift(fd: i32) -> Result<OwnedFd, SpawnError> {
-    crate::sys::duplicate_above(fd, 64).map_err(SpawnError::Spawn)
 }
 
 fn pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
-    nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|errno| SpawnError::Spawn(errno.into()))
+    nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(refused)
+}
+
+pub(crate) fn refused(errno: nix::Error) -> SpawnError {
+    SpawnError::Spawn(errno.into())
 }

@@ -7,13 +7,15 @@ use crate::monitor::restart;
 use crate::runtime::trace;
 use crate::spawn::{self, LaunchRecord, Reply, SpawnError, Task};
 use crate::state::Status;
-use crate::{AttachClient, Container, Engine, durable};
+use crate::{AttachClient, Container, Engine, RemoveOptions, durable};
 
 /// How a start shall go.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StartOptions {
     /// Be attached from the first byte of output on.
     pub attach: bool,
+    /// Rows and columns that its terminal has from the beginning, if it has one; `None` = 24 and 80.
+    pub terminal: Option<(u16, u16)>,
 }
 
 /// A container that was started.
@@ -69,7 +71,10 @@ impl StartError {
 }
 
 impl Engine {
-    /// Starts a container and returns when it runs. One that runs already stays as it is.
+    /// Starts a container and returns when it runs and its post_start hooks are done. One that runs already stays as it is.
+    ///
+    /// A hook that fails is an error, and the container goes on. Nobody who is attached waits for them: then the container's
+    /// record says what failed.
     pub fn start(&self, container: &Container, options: StartOptions) -> Result<Started, StartError> {
         let name = &container.spec.name;
         let lock = self.lock_container(&container.id)?;
@@ -92,15 +97,26 @@ impl Engine {
         } else {
             (None, None)
         };
-        let record = self.launch_record(&container.id, Task::Start, options.attach);
-        let reply = spawn::monitor(&record, theirs, &lock).map_err(|error| {
+        let record = LaunchRecord {
+            terminal: options.terminal,
+            ..self.launch_record(&container.id, Task::Start, options.attach)
+        };
+        let reply = spawn::monitor(&record, theirs, Some(lock)).map_err(|error| {
             // made with the network, and nobody's without a monitor
             let _ = self.net.teardown_if_unused();
             monitor_error(name)(error)
         })?;
         match reply {
+            Reply::Begun => Ok(Started { attached: None, warnings: Vec::new() }), // never the last one
             Reply::Started { warnings } => Ok(Started { attached: ours.map(AttachClient::new), warnings }),
-            Reply::Failed { exit_code, message } => Err(StartError::Launch { name: name.clone(), message, exit_code }),
+            Reply::Failed { exit_code, message } => {
+                drop(lock);
+                if container.spec.auto_remove {
+                    // it has ended without beginning; what cannot be deleted now stays visible
+                    let _ = self.remove(container, RemoveOptions { force: false, volumes: true });
+                }
+                Err(StartError::Launch { name: name.clone(), message, exit_code })
+            }
         }
     }
 
@@ -134,7 +150,7 @@ impl Engine {
         }
         if state.status.is_active() && state.has_init() {
             let record = self.launch_record(id, Task::Adopt, false);
-            spawn::monitor(&record, None, &lock).map_err(monitor_error(id))?;
+            spawn::monitor(&record, None, Some(lock)).map_err(monitor_error(id))?;
             return Ok(());
         }
         if self.goes_on(id, &state)? {
@@ -142,7 +158,7 @@ impl Engine {
             // comes here again
             self.tear_down(id)?;
             let record = self.launch_record(id, Task::Restart, false);
-            spawn::monitor(&record, None, &lock).map_err(monitor_error(id))?;
+            spawn::monitor(&record, None, Some(lock)).map_err(monitor_error(id))?;
             return Ok(());
         }
         Ok(self.settle(id)?)
@@ -159,7 +175,7 @@ impl Engine {
         Ok(restart::wanted(spec.restart, exit_code, state.restart_count, self.is_to_stop(&paths)))
     }
 
-    fn launch_record(&self, id: &str, task: Task, attached: bool) -> LaunchRecord {
+    pub(crate) fn launch_record(&self, id: &str, task: Task, attached: bool) -> LaunchRecord {
         LaunchRecord {
             root: self.layout.root().to_owned(),
             run: self.layout.run().to_owned(),
@@ -167,7 +183,10 @@ impl Engine {
             id: id.to_owned(),
             task,
             attached,
+            terminal: None,
             traced: task == Task::Start && trace::is_on(),
+            commands: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 

@@ -23,8 +23,15 @@ impl Engine {
     /// # Errors
     /// A directory cannot be read; one that is gone counts as nothing.
     pub fn container_size(&self, container: &Container) -> io::Result<u64> {
-        let paths = &container.paths;
-        [paths.upper(), paths.copy(), paths.logs()].iter().map(|path| size(path)).sum()
+        Ok(self.changes_size(container)? + size(&container.paths.logs())?)
+    }
+
+    /// Returns how many bytes a container's changes (or a copy of everything) take.
+    ///
+    /// # Errors
+    /// As [`Engine::container_size`].
+    pub fn changes_size(&self, container: &Container) -> io::Result<u64> {
+        [container.paths.upper(), container.paths.copy()].iter().map(|path| size(path)).sum()
     }
 
     /// Returns how many bytes a volume's content takes.

@@ -1,23 +1,26 @@
 //! Named volumes: a directory, a record, and the copy of the image's content into an empty one.
 
 pub(crate) mod copy_up;
+mod lent;
 mod options;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::{self, FileError};
+use crate::events::{Event, EventKind};
 use crate::runtime::trace::{self, Effect};
 use crate::{Engine, id};
 
 pub(crate) use copy_up::copy_up;
+pub(crate) use lent::take_over;
 pub use options::{VolumeOptionError, check as check_volume_options};
 
 /// Label of a volume that belongs to one container.
@@ -58,6 +61,9 @@ pub enum VolumeError {
         /// Name of the container.
         holder: String,
     },
+    /// There is no container to take volumes from.
+    #[error("take the volumes of another container")]
+    Lender(#[source] crate::FindError),
     /// Copying the image's content failed.
     #[error("copy the image's `{target}` into volume `{name}`")]
     CopyUp {
@@ -126,13 +132,17 @@ pub fn is_anonymous(volume: &Volume) -> bool {
 /// Resolved by the kernel beneath the root: a link inside the volume leads nowhere else.
 pub(crate) fn source(volume: &Volume, subpath: Option<&str>) -> Result<PathBuf, VolumeError> {
     let Some(subpath) = subpath else { return Ok(volume.mountpoint.clone()) };
-    let error =
-        |source: io::Error| VolumeError::Subpath { name: volume.name.clone(), subpath: subpath.to_owned(), source };
-    let root = fs::File::open(&volume.mountpoint).map_err(error)?;
+    let error = |source| VolumeError::Subpath { name: volume.name.clone(), subpath: subpath.to_owned(), source };
+    beneath(&volume.mountpoint, subpath).map_err(error)
+}
+
+/// Returns the path of what is at `subpath` of a directory, if it is there and no link leads to it.
+pub(crate) fn beneath(directory: &Path, subpath: &str) -> io::Result<PathBuf> {
+    let root = fs::File::open(directory)?;
     let inside = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS | ResolveFlag::RESOLVE_NO_SYMLINKS;
     let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(inside);
-    openat2(root.as_fd(), subpath, how).map_err(|errno| error(errno.into()))?;
-    Ok(volume.mountpoint.join(subpath))
+    openat2(root.as_fd(), subpath, how)?;
+    Ok(directory.join(subpath))
 }
 
 impl Engine {
@@ -160,6 +170,7 @@ impl Engine {
         let volume = Volume { name, labels, options, created_at: Timestamp::now(), mountpoint };
         durable::write_json(&directory.join("volume.json"), &volume, true)?;
         durable::sync_parent(&directory).map_err(FileError::io("sync", &directory))?;
+        self.tell(Event::now(EventKind::Volume, "create", &volume.name).with("driver", "local"));
         Ok(volume)
     }
 
@@ -196,7 +207,9 @@ impl Engine {
         self.unmount_volume(name)?; // a monitor that was killed has left it
         // without its record it is no volume any more, however far the deletion of the content comes
         durable::remove_file(&directory.join("volume.json"))?;
-        Ok(durable::remove_tree(&directory)?)
+        durable::remove_tree(&directory)?;
+        self.tell(Event::now(EventKind::Volume, "destroy", name).with("driver", "local"));
+        Ok(())
     }
 
     /// Returns the volumes that no container has.

@@ -23,8 +23,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let network = host.create_network(&NetworkSpec { name: "bench".into(), ..NetworkSpec::default() })?;
     let (mut attached, mut detached) = (Vec::new(), Vec::new());
     let mut kept = Vec::new();
+    // The names of devices begin with those of containers: the first digits differ, as an id's do.
+    let id = |number: usize| format!("{number:07x}{:057}", 0);
     for number in 0..count {
-        let (container, started) = (format!("{number:064x}"), Instant::now());
+        let (container, started) = (id(number), Instant::now());
         let netns = host.create_namespace(&container)?;
         let names = vec![format!("web-{number}"), "web".to_owned()];
         let endpoint = EndpointSpec { network: network.id.clone(), names, ..EndpointSpec::default() };
@@ -34,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     for number in (0..count).rev() {
         let started = Instant::now();
-        host.detach(&format!("{number:064x}"))?;
+        host.detach(&id(number))?;
         detached.push(started.elapsed());
     }
     host.delete_network(&network.id)?;

@@ -2,7 +2,8 @@
 //! the monitor.
 //!
 //! ```text
-//! under the lock   1 leases and ports into files     so that nobody else can choose them
+//! under the lock   0 subnets clear of the host's     while nobody is on the network
+//!                  1 leases and ports into files     so that nobody else can choose them
 //!                  2 firewall                        before the first packet can flow
 //!                  3 bridges
 //! without it       4 veths, host ends up
@@ -40,6 +41,8 @@ struct Claim {
     record: Option<PortRecord>,
     /// Whether it is the first on one of its networks: what is wrong with the network has not been said yet.
     is_first: bool,
+    /// Whether it is the first on all of them.
+    is_alone: bool,
 }
 
 impl Host {
@@ -56,8 +59,7 @@ impl Host {
         {
             return Err(AttachError::AlreadyAttached { container: container() });
         }
-        let networks = self.networks_of(spec)?;
-        self.connect(spec, &networks).map_err(|cause| match self.release(&spec.container).into_result() {
+        self.connect(spec).map_err(|cause| match self.release(&spec.container).into_result() {
             Ok(()) => cause,
             Err(rest) => AttachError::Leftover { cause: Box::new(cause), rest },
         })
@@ -69,11 +71,10 @@ impl Host {
         Ok(Relay::new(reserve_again(&record.ports), &record.targets, self.settings().publish))
     }
 
-    fn networks_of(&self, spec: &SandboxSpec) -> Result<Vec<Network>, AttachError> {
+    fn networks_of(&self, spec: &SandboxSpec, lock: &Lock) -> Result<Vec<Network>, AttachError> {
         let mut networks: Vec<Network> = Vec::new();
         for endpoint in &spec.endpoints {
-            let missing = || AttachError::NoSuchNetwork { network: endpoint.network.clone() };
-            let network = self.read_network(&endpoint.network)?.ok_or_else(missing)?;
+            let network = self.settled(&endpoint.network, lock)?;
             if networks.iter().any(|other| other.id == network.id) {
                 return Err(AttachError::TwiceOnNetwork { container: spec.container.clone(), network: network.name });
             }
@@ -82,20 +83,28 @@ impl Host {
         Ok(networks)
     }
 
-    fn connect(&self, spec: &SandboxSpec, networks: &[Network]) -> Result<Sandbox, AttachError> {
+    /// Returns the network with this id as a container comes onto it.
+    fn settled(&self, id: &str, lock: &Lock) -> Result<Network, AttachError> {
+        let network = self.read_network(id)?.ok_or_else(|| AttachError::NoSuchNetwork { network: id.to_owned() })?;
+        let refused = |source| AttachError::Network { name: network.name.clone(), source: Box::new(source) };
+        self.renumber(network.clone(), lock).map_err(refused)
+    }
+
+    fn connect(&self, spec: &SandboxSpec) -> Result<Sandbox, AttachError> {
         let lock = self.lock()?;
-        let claim = self.claim(spec, networks, &lock)?;
+        let networks = self.networks_of(spec, &lock)?;
+        let claim = self.claim(spec, &networks, &lock)?;
         let content = Content::of(&claim.leases, claim.record.as_slice());
         let mut notes: Vec<String> = unpublished(spec, &claim).into_iter().collect();
         if !content.is_empty() {
-            notes.extend(self.admit(&spec.container, &content, &lock)?);
+            notes.extend(self.admit((&spec.container, claim.is_alone), &content, &lock)?);
         }
         if claim.is_first {
             notes.extend(self.obstacles(&content)?);
         }
-        prepare_bridges(networks, claim.record.is_some())?;
+        prepare_bridges(&networks, claim.record.is_some())?;
         drop(lock);
-        let interfaces = Interfaces { leases: &claim.leases, networks, publishes: claim.record.is_some() };
+        let interfaces = Interfaces { leases: &claim.leases, networks: &networks, publishes: claim.record.is_some() };
         interfaces.create(&spec.netns, &claim.leases)?;
         forget_udp(&udp_ports(claim.record.as_ref()))?;
         let ports = claim.reserved.iter().map(|reserved| reserved.port.clone()).collect();
@@ -106,10 +115,11 @@ impl Host {
     }
 
     fn claim(&self, spec: &SandboxSpec, networks: &[Network], lock: &Lock) -> Result<Claim, AttachError> {
-        let (mut leases, mut is_first): (Vec<Lease>, _) = (Vec::new(), false);
+        let (mut leases, mut is_first, mut is_alone): (Vec<Lease>, _, _) = (Vec::new(), false, true);
         for (wish, network) in spec.endpoints.iter().zip(networks) {
-            let (lease, others) = self.write_new_lease(&spec.container, wish, (network, &leases), lock)?;
-            is_first |= others == 0;
+            let (lease, is_first_here) = self.write_new_lease(&spec.container, wish, (network, &leases), lock)?;
+            is_first |= is_first_here;
+            is_alone &= is_first_here;
             leases.push(lease);
         }
         let targets = targets(&leases);
@@ -124,7 +134,7 @@ impl Host {
         if let Some(record) = &record {
             self.write_ports(record, lock)?;
         }
-        Ok(Claim { leases, reserved, record, is_first })
+        Ok(Claim { leases, reserved, record, is_first, is_alone })
     }
 }
 

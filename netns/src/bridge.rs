@@ -59,7 +59,7 @@ fn is_ours(link: &Link, network: &Network) -> bool {
 }
 
 fn create(netlink: &mut Netlink, network: &Network) -> Result<u32, HostError> {
-    let held = connected(netlink)?;
+    let held = connected(netlink, &network.bridge)?;
     network.ranges.iter().try_for_each(|range| claim_subnet(range.subnet, &held).map(|_| ()))?;
     netlink.send(&[create_bridge(&network.bridge, mac(network), network.mtu)])?;
     match network.ipv6() {
@@ -79,21 +79,21 @@ pub(crate) fn delete(netlink: &mut Netlink, networks: &[Network]) -> Result<(), 
     Ok(())
 }
 
-/// Returns the prefixes of the host's own devices.
-pub(crate) fn connected(netlink: &mut Netlink) -> Result<Vec<Held>, NetlinkError> {
+/// Returns the prefixes of the host's own devices but for the bridge `own`.
+pub(crate) fn connected(netlink: &mut Netlink, own: &str) -> Result<Vec<Held>, NetlinkError> {
     let links = links(netlink)?;
-    let by = |index| links.iter().find(|link| link.index == index).map_or("a device", |link| &link.name);
-    let addresses = addresses(netlink)?.into_iter();
-    Ok(addresses
-        .map(|address| Held { prefix: address.network.trunc(), by: format!("device `{}`", by(address.link)) })
-        .collect())
+    let by = |index| links.iter().find(|link| link.index == index).map_or("?", |link| &link.name);
+    let addresses = addresses(netlink)?.into_iter().map(|address| (address.network.trunc(), by(address.link)));
+    let others = addresses.filter(|(_, by)| *by != own);
+    Ok(others.map(|(prefix, by)| Held { prefix, by: format!("device `{by}`") }).collect())
 }
 
-/// Returns every prefix the host has a route to.
-pub(crate) fn routed(netlink: &mut Netlink) -> Result<Vec<Held>, NetlinkError> {
+/// Returns every prefix the host has a route to that leads elsewhere than to the bridge `own`.
+pub(crate) fn routed(netlink: &mut Netlink, own: &str) -> Result<Vec<Held>, NetlinkError> {
     let links = links(netlink)?;
-    let by = |index: Option<u32>| links.iter().find(|link| Some(link.index) == index);
-    let held = |to: Option<&Link>| to.map_or("a route".to_owned(), |to| format!("a route on `{}`", to.name));
-    let routes = routes(netlink)?.into_iter();
-    Ok(routes.map(|route| Held { prefix: route.destination, by: held(by(route.link)) }).collect())
+    let to = |index: Option<u32>| links.iter().find(|link| Some(link.index) == index);
+    let routes = routes(netlink)?.into_iter().map(|route| (route.destination, to(route.link)));
+    let others = routes.filter(|(_, to)| to.is_none_or(|to| to.name != own));
+    let by = |to: Option<&Link>| to.map_or("a route".to_owned(), |to| format!("a route on `{}`", to.name));
+    Ok(others.map(|(prefix, to)| Held { prefix, by: by(to) }).collect())
 }

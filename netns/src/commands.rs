@@ -89,7 +89,7 @@ fn plug(lease: &Lease, (netns, publishes): (&str, bool), commands: &mut Vec<Comm
     commands.push(device(lease, netns));
     if lease.is_bridged() {
         let host = lease.host_interface.as_str();
-        commands.extend(switch_ipv6(host, false));
+        commands.push(command(&["ip", "link", "set", host, "addrgenmode", "none"]));
         for (flag, _) in [("hairpin", publishes), ("isolated", lease.keeps_apart)].iter().filter(|(_, on)| *on) {
             commands.push(command(&["ip", "link", "set", host, "type", "bridge_slave", flag, "on"]));
         }
@@ -99,6 +99,8 @@ fn plug(lease: &Lease, (netns, publishes): (&str, bool), commands: &mut Vec<Comm
         let words = switch_ipv6(interface, true);
         commands.extend(words.iter().map(|one| inside(netns, &one.iter().map(String::as_str).collect::<Vec<_>>())));
     }
+    let sysctl = |(name, value): &(String, String)| inside(netns, &["sysctl", "-w", &format!("{name}={value}")]);
+    commands.extend(lease.sysctls.iter().map(sysctl));
     for address in &endpoint.addresses {
         let address = format!("{}/{}", address.address, address.prefix);
         commands.push(inside(netns, &["ip", "address", "add", &address, "dev", interface]));
@@ -174,12 +176,14 @@ mod tests {
     #[test]
     fn a_veth_leads_from_the_bridge_into_the_namespace() {
         let mut commands = Vec::new();
-        plug(&lease(2, &[]), ("/run/n", true), &mut commands);
+        let sysctls = vec![("net/ipv4/conf/eth0/log_martians".to_owned(), "1".to_owned())];
+        plug(&Lease { sysctls, ..lease(2, &[]) }, ("/run/n", true), &mut commands);
         let expected = [
             "ip link add lv-1 master lt-n type veth peer name eth0 address 02:42:ac:12:00:02 netns /run/n",
-            "sysctl -w net.ipv6.conf.lv-1.disable_ipv6=1",
+            "ip link set lv-1 addrgenmode none",
             "ip link set lv-1 type bridge_slave hairpin on",
             "ip link set lv-1 up",
+            "nsenter --net=/run/n sysctl -w net/ipv4/conf/eth0/log_martians=1",
             "nsenter --net=/run/n ip address add 172.18.0.2/24 dev eth0",
             "nsenter --net=/run/n ip link set eth0 up",
             "ip link set lt-n up",

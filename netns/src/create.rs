@@ -1,23 +1,15 @@
 //! Creates, finds and deletes networks. The command.
 
-use std::fs;
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ipnet::IpNet;
-
 use crate::bridge;
-use crate::dns::nameservers;
 use crate::failure::from_host_errors;
-use crate::ipam::{Held, IpamError, choose_subnet, claim_subnet, complete};
+use crate::ipam::IpamError;
 use crate::netlink::{Netlink, NetlinkError};
 use crate::options::{self, OptionError};
-use crate::pools::{self, Pool};
 use crate::state::Lock;
-use crate::{Driver, Endpoint, Host, HostError, Network, NetworkSpec, Range, RangeSpec, StateError};
-
-/// The host's own resolver configuration, resolv.conf(5): its servers stay reachable.
-const RESOLV_CONF: &str = "/etc/resolv.conf";
+use crate::subnets::Choice;
+use crate::{Endpoint, Host, HostError, Network, NetworkSpec, StateError};
 
 /// Why a network could not be created, found, deleted or kept up.
 #[derive(Debug, thiserror::Error)]
@@ -91,11 +83,12 @@ impl Host {
         let refused = |source| NetworkError::Option { name: spec.name.clone(), source };
         let features = options::read(spec.driver, &spec.options).map_err(refused)?;
         let id = random_id();
+        let bridge = features.device.clone().unwrap_or_else(|| bridge::name(&id));
         Ok(Network {
             name: spec.name.clone(),
             driver: spec.driver,
-            bridge: features.device.clone().unwrap_or_else(|| bridge::name(&id)),
-            ranges: Choice { pools: self.pools(), id: &id, others, netlink }.ranges(spec)?,
+            ranges: Choice { pools: self.pools(), id: &id, bridge: &bridge, others, netlink }.ranges(spec)?,
+            bridge,
             id,
             internal: spec.internal,
             mtu: spec.mtu.or(features.mtu),
@@ -148,72 +141,6 @@ fn check_name(name: &str) -> Result<(), NetworkError> {
     } else {
         Err(NetworkError::InvalidName { name: name.to_owned() })
     }
-}
-
-/// What the addresses of a new network are chosen by.
-struct Choice<'a> {
-    pools: Vec<Pool>,
-    /// Id of the new network.
-    id: &'a str,
-    others: &'a [Network],
-    netlink: &'a mut Netlink,
-}
-
-impl Choice<'_> {
-    fn ranges(&mut self, spec: &NetworkSpec) -> Result<Vec<Range>, NetworkError> {
-        let mut held = self.held(spec.driver)?;
-        let mut wanted = spec.ranges.clone();
-        let mut ranges = Vec::new();
-        for (has, is_ipv4) in [(spec.families.has_ipv4(), true), (spec.families.has_ipv6(), false)] {
-            let place = wanted.iter().position(|range| has && range.subnet.addr().is_ipv4() == is_ipv4);
-            match place.map(|place| wanted.remove(place)) {
-                // A wide route, as into a VPN, does not forbid a part of it to one who asks for that part by number.
-                Some(range) => {
-                    let subnet = claim_subnet(range.subnet, &held)?;
-                    ranges.push(complete(&RangeSpec { subnet, ..range })?);
-                }
-                None if has => {
-                    held.extend(bridge::routed(self.netlink)?);
-                    held.extend(servers_of_host());
-                    ranges.push(complete(&RangeSpec::new(choose_subnet(&self.pools_of(is_ipv4), &held)?))?);
-                }
-                None => {}
-            }
-        }
-        match wanted.first() {
-            Some(range) => Err(IpamError::SubnetTooMany { subnet: range.subnet }.into()),
-            None => Ok(ranges),
-        }
-    }
-
-    /// Returns what a subnet must not overlap. That of a network of other drivers lies on the host's own.
-    fn held(&mut self, driver: Driver) -> Result<Vec<Held>, NetlinkError> {
-        let of = |other: &Network| {
-            let by = format!("network `{}`", other.name);
-            other.ranges.iter().map(move |range| Held { prefix: range.subnet, by: by.clone() }).collect::<Vec<_>>()
-        };
-        let mut held: Vec<_> = self.others.iter().flat_map(of).collect();
-        if driver == Driver::Bridge {
-            held.extend(bridge::connected(self.netlink)?);
-        }
-        Ok(held)
-    }
-
-    fn pools_of(&self, is_ipv4: bool) -> Vec<Pool> {
-        let own: Vec<_> = self.pools.iter().copied().filter(|pool| pool.base.addr().is_ipv4() == is_ipv4).collect();
-        match (own.is_empty(), is_ipv4) {
-            (false, _) => own,
-            (true, true) => pools::usual(),
-            (true, false) => vec![pools::unique_local(self.id)],
-        }
-    }
-}
-
-/// Returns the name servers of the host: one behind the default route would be hidden by a network of the same range.
-fn servers_of_host() -> Vec<Held> {
-    let text = fs::read_to_string(Path::new(RESOLV_CONF)).unwrap_or_default();
-    let held = |prefix| Held { prefix, by: "a name server of the host".to_owned() };
-    nameservers(&text).into_iter().map(|server| held(IpNet::from(server.ip()))).collect()
 }
 
 /// Returns 64 random hexadecimal digits.

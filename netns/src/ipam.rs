@@ -112,7 +112,8 @@ fn list<T: fmt::Display>(holders: &[T], most: usize) -> String {
     }
 }
 
-fn overlap(a: &IpNet, b: &IpNet) -> bool {
+/// Returns whether two prefixes have an address in common.
+pub(crate) fn overlap(a: &IpNet, b: &IpNet) -> bool {
     a.contains(b) || b.contains(a)
 }
 
@@ -147,7 +148,8 @@ pub(crate) fn complete(wanted: &RangeSpec) -> Result<Range, IpamError> {
     }
     let gateway = check_host_address(wanted.gateway.unwrap_or_else(|| first(subnet)), subnet)?;
     wanted.reserved.values().try_for_each(|address| check_host_address(*address, subnet).map(|_| ()))?;
-    Ok(Range { subnet, gateway, pool: wanted.pool.map(|pool| pool.trunc()), reserved: wanted.reserved.clone() })
+    let pool = wanted.pool.map(|pool| pool.trunc());
+    Ok(Range { subnet, gateway, pool, reserved: wanted.reserved.clone(), is_chosen: false })
 }
 
 fn first(subnet: IpNet) -> IpAddr {

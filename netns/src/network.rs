@@ -121,6 +121,9 @@ pub struct Range {
     /// Addresses never chosen, by what they are for.
     #[serde(default)]
     pub reserved: BTreeMap<String, IpAddr>,
+    /// Whether the subnet was chosen here: it may be another the next time somebody comes onto the network.
+    #[serde(default)]
+    pub is_chosen: bool,
 }
 
 impl Range {
@@ -189,6 +192,7 @@ pub(crate) mod tests {
             gateway: gateway.parse().unwrap(),
             pool: None,
             reserved: BTreeMap::new(),
+            is_chosen: true,
         };
         let mut ranges = Vec::new();
         ranges.extend(families.has_ipv4().then(|| range("172.18.0.0/24", "172.18.0.1")));

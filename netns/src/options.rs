@@ -21,6 +21,12 @@ pub enum OptionError {
         /// The driver.
         driver: Driver,
     },
+    /// No container can be put on a network with it.
+    #[error("option `{name}` of a container on a network is not supported")]
+    UnknownOfEndpoint {
+        /// The option.
+        name: String,
+    },
     /// It cannot have that value.
     #[error("option `{name}`: `{value}` is no {expected}")]
     Value {
@@ -80,7 +86,7 @@ pub(crate) fn read(driver: Driver, options: &BTreeMap<String, String>) -> Result
 fn apply(driver: Driver, name: &str, value: &str, features: &mut Features) -> Result<(), OptionError> {
     let wrong = |expected| OptionError::Value { name: name.to_owned(), value: value.to_owned(), expected };
     let flag = || value.parse::<bool>().map_err(|_| wrong("`true` or `false`"));
-    let device = || is_device(value).then(|| Some(value.to_owned())).ok_or_else(|| wrong("name of a device"));
+    let device = || device(value).map(Some).ok_or_else(|| wrong("name of a device"));
     match (driver, name) {
         (_, "com.docker.network.driver.mtu") => {
             features.mtu = Some(value.parse().ok().filter(|mtu| *mtu > 0).ok_or_else(|| wrong("number of bytes"))?);
@@ -100,10 +106,11 @@ fn apply(driver: Driver, name: &str, value: &str, features: &mut Features) -> Re
     Ok(())
 }
 
-/// Returns whether a device can have this name: the kernel's own rule (`dev_valid_name`), less what a shell would take apart.
-fn is_device(name: &str) -> bool {
+/// Returns a name that a device can have: the kernel's own rule (`dev_valid_name`), less what a shell would take apart.
+pub(crate) fn device(name: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    !name.is_empty() && name.len() <= LONGEST_DEVICE && name.chars().all(allowed) && !name.starts_with(['.', '-'])
+    let is_one = !name.is_empty() && name.len() <= LONGEST_DEVICE && name.chars().all(allowed);
+    (is_one && !name.starts_with(['.', '-'])).then(|| name.to_owned())
 }
 
 /// `MACVLAN_MODE_*`

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::InterfaceSysctl;
 use crate::relay::Relay;
 
 /// Everything [`crate::Host::attach`] needs to know of a container.
@@ -39,6 +40,8 @@ pub struct EndpointSpec {
     pub mac: Option<[u8; 6]>,
     /// Name of the interface; the next free one of `eth0`, `eth1` … when absent.
     pub interface: Option<String>,
+    /// Kernel parameters of the interface, set before it is turned on.
+    pub sysctls: Vec<InterfaceSysctl>,
     /// Claim to the default route.
     pub gw_priority: i64,
 }

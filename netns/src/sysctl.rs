@@ -7,12 +7,12 @@ use std::io::{self, ErrorKind};
 #[derive(Debug, thiserror::Error)]
 pub enum SysctlError {
     /// The kernel or the file system refused.
-    #[error("set `{name}` to {value} (is /proc/sys writable here?)")]
+    #[error("set `{name}` to {value}{}", hint(source))]
     Write {
         /// The switch: its path below `/proc/sys`.
         name: String,
         /// The wanted value.
-        value: &'static str,
+        value: String,
         /// The cause.
         source: io::Error,
     },
@@ -24,6 +24,14 @@ pub enum SysctlError {
         /// The cause.
         source: io::Error,
     },
+}
+
+/// Where the switch is there and the kernel takes the value, it is the file system that refuses.
+fn hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        ErrorKind::NotFound | ErrorKind::InvalidInput => "",
+        _ => " (is /proc/sys writable here?)",
+    }
 }
 
 /// Returns the value of `name`.
@@ -47,9 +55,9 @@ pub(crate) fn set(name: &str, on: bool) -> Result<(), SysctlError> {
 }
 
 /// Sets `name` to `value`.
-pub(crate) fn write(name: &str, value: &'static str) -> Result<(), SysctlError> {
+pub(crate) fn write(name: &str, value: &str) -> Result<(), SysctlError> {
     let written = fs::write(format!("/proc/sys/{name}"), value);
-    written.map_err(|source| SysctlError::Write { name: name.to_owned(), value, source })
+    written.map_err(|source| SysctlError::Write { name: name.to_owned(), value: value.to_owned(), source })
 }
 
 /// Switches IPv6 off on a device, `default` for those to come; a kernel without IPv6 is content already.

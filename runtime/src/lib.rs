@@ -34,3 +34,5 @@ mod seccomp;
 mod sys;
 pub mod terminal;
 pub mod trace;
+
+pub use sys::socket;

@@ -1,7 +1,8 @@
 //! Dockerfiles of our own, one point each, with what must come of them: `cases/*.txt`.
 //!
 //! ```text
-//! === NAME [docker] FLAGS        `[docker]`: Docker's classic builder can build it too, and the results are compared
+//! === NAME [docker] FLAGS        `[docker]`: Docker's classic builder can build it too, and the results are compared;
+//!                                `[buildkit]`: the BuildKit that Debian's dockerd has built in can
 //! PATH [MODE]: CONTENT           a file of the context; `\n` is a newline, `PATH -> TARGET` a link, `PATH/` a folder,
 //! PATH tar|tgz: NAME=CONTENT …   an archive
 //! ---
@@ -23,6 +24,7 @@ use serde_json::Value;
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) is_for_docker: bool,
+    pub(crate) is_for_buildkit: bool,
     pub(crate) flags: Vec<String>,
     context: Vec<String>,
     dockerfile: String,
@@ -52,6 +54,7 @@ fn parse(text: &str) -> Case {
     let lines = |text: &str| text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
     Case {
         is_for_docker: words.contains(&"[docker]"),
+        is_for_buildkit: words.contains(&"[buildkit]"),
         flags: words.into_iter().filter(|word| !word.starts_with('[')).map(str::to_owned).collect(),
         context: lines(context),
         dockerfile: format!("{dockerfile}\n"),

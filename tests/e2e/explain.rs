@@ -156,3 +156,15 @@ fn nothing_is_kept_of_the_record_and_nothing_made_without_it() {
         assert!(descriptors.iter().all(|link| !link.contains("lighter-trace")), "{descriptors:?}");
     }
 }
+
+#[test]
+#[ignore = "needs root"]
+fn up_and_exec_tell_their_steps_too() {
+    let host = Scenario::new("what a project asks of the host is no secret");
+    host.file("compose.yaml", "services: {a: {image: 'busybox:1', command: [sleep, '1000'], stop_grace_period: 0s}}\n");
+    let up = host.run(["up", "-d", "--explain"]).ok();
+    assert!(["ip link", "pivot_root", "exec /bin/sleep"].iter().all(|part| up.stderr.contains(part)), "{up}");
+    let exec = host.run(["compose", "exec", "-T", "--explain=json", "a", "true"]).ok();
+    let steps: Vec<Value> = exec.stderr.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    assert!(steps.iter().any(|step| step["effect"] == "execute"), "{exec}");
+}

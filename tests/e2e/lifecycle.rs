@@ -9,7 +9,7 @@ use crate::harness::{Scenario, eventually};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A database with a probe, two replicas that wait for it, a volume, a secret.
+/// A database with a probe and hooks, two replicas that wait for it and see its volume, a secret.
 const SHOP: &str = r#"
 services:
   db:
@@ -17,7 +17,9 @@ services:
     command: sh -c "touch /data/ready; exec sleep 1000"
     stop_grace_period: 0s
     volumes: ["data:/data"]
-    secrets: [word]
+    secrets: [{source: word, uid: "7", mode: 0400}]
+    post_start: [{command: [touch, /data/begun]}]
+    pre_stop: [{command: [test, -e, /data/begun]}]
     healthcheck: {test: [CMD, test, -e, /data/ready], interval: 100ms, retries: 50}
   web:
     image: busybox:1
@@ -25,6 +27,7 @@ services:
     stop_grace_period: 0s
     scale: 2
     environment: {LEVEL: low}
+    volumes_from: ["db:ro"]
     depends_on: {db: {condition: service_healthy}}
 volumes: {data: {}}
 secrets: {word: {environment: WORD}}
@@ -38,7 +41,7 @@ fn running(project: &Scenario) -> Vec<String> {
     names
 }
 
-fn monitor_of(project: &Scenario, container: &str) -> i32 {
+pub(crate) fn monitor_of(project: &Scenario, container: &str) -> i32 {
     let id = project.inspect(container)["Id"].as_str().expect("it has an id").to_owned();
     let state = std::fs::read(project.root().join("containers").join(id).join("state.json")).expect("it has a state");
     let state: serde_json::Value = serde_json::from_slice(&state).expect("it is JSON");
@@ -150,6 +153,24 @@ fn two_projects_do_not_wait_for_each_other() {
     assert!(!other.stderr.contains("wait for"), "{other}");
     down.finish(LIMIT).ok();
     project.run(["-f", "other.yaml", "down"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn monitors_of_one_command_share_the_pages_of_their_program() {
+    let project = Scenario::new("what fifty containers cost beside themselves");
+    let services: String =
+        (1..=3).map(|number| format!("  s{number}: {{image: busybox:1, command: sleep 1000, init: true}}\n")).collect();
+    project.file("compose.yaml", &format!("services:\n{services}"));
+    project.run(["up", "-d"]).ok();
+    for number in 1..=3 {
+        let monitor = monitor_of(&project, &format!("{}-s{number}-1", project.project()));
+        let usage = std::fs::read_to_string(format!("/proc/{monitor}/smaps_rollup")).expect("it runs");
+        let shared = usage.lines().find_map(|line| line.strip_prefix("Shared_Dirty:")).expect("proc(5)");
+        let kilobytes: u64 = shared.trim().trim_end_matches(" kB").parse().expect("a number");
+        assert!(kilobytes >= 100, "{usage}");
+    }
+    project.run(["down"]).ok();
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::harness::{Scenario, eventually, run, tool};
+use crate::harness::{Running, Scenario, eventually, run, tool};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -149,6 +149,70 @@ fn a_driver_that_cannot_be_had_is_refused_by_name_before_anything_runs() {
     project.run(syslog.into_iter().chain(["--name", "d", "busybox:1", "echo", "x"])).code(125).says(["/absent/log"]);
     run("none").code(0);
     project.run(["logs", "c"]).code(1).says(["log driver `none`"]);
+}
+
+/// systemd's journal in the scenario's mount namespace; it keeps what it gets in memory.
+struct Journal(Option<Running>);
+
+/// Where it keeps what: each a file system in memory.
+const JOURNALS: [&str; 3] = ["/run/systemd", "/run/log", "/var/log"];
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.0 = None; // ends it
+        for place in JOURNALS.iter().chain(&["/etc/machine-id"]) {
+            run(tool("umount", ["--lazy", place]), LIMIT);
+        }
+    }
+}
+
+fn journal(project: &Scenario) -> Journal {
+    for folder in JOURNALS {
+        std::fs::create_dir_all(folder).expect("needs root");
+        run(tool("mount", ["-t", "tmpfs", "tmpfs", folder]), LIMIT).ok();
+    }
+    for folder in ["/run/systemd/journal", "/run/log/journal"] {
+        std::fs::create_dir_all(folder).expect("the folder is ours");
+    }
+    let id = project.directory().join("machine-id");
+    std::fs::write(&id, "0123456789abcdef0123456789abcdef\n").expect("the directory is ours");
+    run(tool("mount", ["--bind".as_ref(), id.as_os_str(), "/etc/machine-id".as_ref()]), LIMIT).ok();
+    let journal = Running::start(tool("/lib/systemd/systemd-journald", [""; 0]), project.directory());
+    eventually("the journal listens", LIMIT, || match std::path::Path::new("/run/systemd/journal/socket").exists() {
+        true => Ok(()),
+        false => Err(journal.stderr()),
+    });
+    Journal(Some(journal))
+}
+
+#[test]
+#[ignore = "needs root"]
+fn systemds_journal_finds_lines_by_the_containers_name() {
+    let project = Scenario::new("journalctl CONTAINER_NAME=web, as with docker");
+    let _journal = journal(&project);
+    let script = "echo out; echo err >&2; printf 'tab\\tand no end'";
+    let run_it = ["run", "-d", "--name", "c", "--log-driver", "journald", "--log-opt", "tag=t/{{.Name}}"];
+    project.run(run_it.into_iter().chain(["busybox:1", "sh", "-c", script])).ok();
+    project.run(["wait", "c"]).ok();
+    let id = project.inspect("c")["Id"].as_str().expect("it has an id").to_owned();
+    let entries = eventually("all lines are in the journal", LIMIT, || {
+        let folder = "/run/log/journal/0123456789abcdef0123456789abcdef";
+        let found = run(tool("journalctl", ["-D", folder, "-o", "json", "CONTAINER_NAME=c"]), LIMIT).ok();
+        let entries: Vec<serde_json::Value> =
+            found.stdout.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+        if entries.len() == 3 { Ok(entries) } else { Err(found) }
+    });
+    let shown = |message: &str, priority: &str| {
+        let entry = entries.iter().find(|entry| entry["MESSAGE"] == message);
+        let entry = entry.unwrap_or_else(|| panic!("no `{message}` in {entries:?}"));
+        assert_eq!((&entry["PRIORITY"], &entry["CONTAINER_ID_FULL"]), (&priority.into(), &id.as_str().into()));
+        assert_eq!((&entry["CONTAINER_TAG"], &entry["SYSLOG_IDENTIFIER"]), (&"t/c".into(), &"t/c".into()));
+        assert_eq!((&entry["IMAGE_NAME"], &entry["CONTAINER_ID"]), (&"busybox:1".into(), &id[..12].into()));
+    };
+    shown("out", "6");
+    shown("err", "3");
+    shown("tab\tand no end", "6");
+    assert_eq!(project.run(["logs", "c"]).ok().stdout, "out\ntab\tand no end");
 }
 
 #[test]

@@ -272,3 +272,46 @@ networks:
     let gateway = first[&front]["Gateway"].as_str().expect("it has one").to_owned();
     assert!(route.contains(&format!("via {gateway} dev eth1")), "{route}");
 }
+
+#[test]
+#[ignore = "needs root"]
+fn interfaces_have_the_names_and_parameters_that_were_asked_for() {
+    let host = Scenario::new("driver options of a container on a network have their effect or are refused");
+    host.file(
+        "compose.yaml",
+        r#"
+services:
+  web:
+    image: busybox:1
+    command: sleep 1000
+    networks:
+      default:
+        driver_opts:
+          com.docker.network.endpoint.ifname: lan0
+          com.docker.network.endpoint.sysctls: net.ipv4.conf.IFNAME.log_martians=1
+  plain:
+    image: busybox:1
+    command: sleep 1000
+    network_mode: bridge
+"#,
+    );
+    host.run(["up", "-d"]).ok();
+    let martians = |container: &str, interface: &str| {
+        exec(&host, container, &format!("cat /proc/sys/net/ipv4/conf/{interface}/log_martians")).trim().to_owned()
+    };
+    let containers = host.containers();
+    let (web, plain) = (&containers["web"].name, &containers["plain"].name);
+    assert_eq!(martians(web, "lan0"), "1");
+    assert!(host.inspect(plain)["NetworkSettings"]["Networks"]["bridge"]["IPAddress"].is_string());
+    let sysctls =
+        "com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.log_martians=1,net.ipv4.neigh.IFNAME.ucast_solicit=7";
+    start(&host, "c", &["--network", &format!("name=bridge,\"driver-opt={sysctls}\"")], &["sleep", "1000"]);
+    assert_eq!(martians("c", "eth0"), "1");
+    let default = format!("{}_default", host.project());
+    let options = ["--driver-opt", "com.docker.network.endpoint.ifname=back", "--driver-opt", sysctls];
+    host.run([&["network", "connect"], &options[..], &[&default, "c"]].concat()).ok();
+    host.run(["restart", "--timeout", "0", "c"]).ok();
+    assert_eq!((martians("c", "eth0"), martians("c", "back")), ("1".into(), "1".into()));
+    let refused = host.run(["network", "connect", "--driver-opt", "com.docker.x=1", "bridge", web]);
+    assert!(!refused.succeeded() && refused.stderr.contains("`com.docker.x`"), "{refused}");
+}

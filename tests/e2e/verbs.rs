@@ -333,6 +333,25 @@ fn a_detached_exec_goes_on_by_itself() {
 
 #[test]
 #[ignore = "needs root"]
+fn run_reads_its_flags_as_docker_compose_does() {
+    let project =
+        project("-i takes no word of the command, -P publishes what the service does, -q says nothing of ours");
+    let run = |flags: &[&str], service: &str, command: &[&str]| {
+        let all = ["compose", "run", "--rm"].iter().chain(flags).copied().chain([service]);
+        project.run(all.chain(command.iter().copied())).ok().stdout
+    };
+    assert_eq!(run(&["-i", "-T"], "db", &["echo", "x"]), "x\n");
+    assert_eq!(run(&["-q", "-d"], "db", &["true"]), "");
+    project.run(["compose", "stop", "web"]).ok();
+    let detached = project.run(["compose", "run", "-d", "-P", "web"]).ok();
+    let ports = project.run(["port", detached.text()]).ok();
+    assert!(ports.stdout.contains("80/tcp -> 127.0.0.1:800"), "{ports}");
+    project.run(["compose", "run", "-P", "-p", "1:2", "web"]).code(2);
+    assert!(project.run(["compose", "--version"]).ok().stdout.contains(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+#[ignore = "needs root"]
 fn progress_is_plain_json_or_nothing_and_a_dry_run_does_nothing() {
     let project = Scenario::new("CI reads lines, programs read JSON");
     project
@@ -342,6 +361,9 @@ fn progress_is_plain_json_or_nothing_and_a_dry_run_does_nothing() {
     let up = project.run(["--progress", "json", "up", "-d", "--quiet-pull"]).ok();
     let objects: Vec<Value> = up.stderr.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
     assert!(objects.iter().any(|object| object["status"] == "Done" && object["text"] == "running"), "{up}");
+    let failed = project.run(["--progress", "json", "up", "-d", "nobody"]).code(1).stderr;
+    let failed: Value = serde_json::from_str(failed.trim()).expect("a failure is JSON too");
+    assert!(failed["error"] == true && failed["message"].as_str().is_some_and(|text| text.contains("nobody")));
     assert_eq!(project.run(["--progress", "quiet", "down"]).ok().stderr, "");
     project.run(["compose", "--progress", "plain", "up", "-d"]).ok().says([" ✔  start"]);
     let down = project.run(["compose", "--dry-run", "down"]).ok();

@@ -9,6 +9,9 @@ use lighter_engine::images::build::{ContextInput, UnpackedContext, download_cont
 use crate::context::Context;
 use crate::error::Failure;
 
+/// What says which files of a folder are not part of the context.
+const GENERAL: &str = ".dockerignore";
+
 /// A build context with its Dockerfile.
 pub(crate) struct Source {
     /// The folder; `None` is an empty one.
@@ -22,31 +25,48 @@ pub(crate) struct Source {
     _unpacked: Option<UnpackedContext>,
 }
 
+/// What a command line or a Compose file says about it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Place<'a> {
+    /// A folder, `-`, or what [`is_remote`].
+    pub(crate) context: &'a str,
+    /// The Dockerfile; `-` is stdin.
+    pub(crate) file: Option<&'a Path>,
+    /// The Dockerfile itself.
+    pub(crate) inline: Option<&'a str>,
+    /// Keep git's own files, if the context is a repository.
+    pub(crate) keeps_git: bool,
+}
+
 impl Source {
-    /// Finds the context that the command line names, and the Dockerfile: `file`, or the usual one in the context.
-    pub(crate) fn find(ctx: &Context, engine: &Engine, context: &str, file: Option<&Path>) -> Result<Source, Failure> {
-        let from_stdin = file == Some(Path::new("-"));
-        if context == "-" && from_stdin {
+    /// Finds a context and the Dockerfile: the one that is named, or the usual one in the context.
+    pub(crate) fn find(ctx: &Context, engine: &Engine, place: Place<'_>) -> Result<Source, Failure> {
+        let from_stdin = place.file == Some(Path::new("-"));
+        if place.context == "-" && from_stdin {
             return Err(Failure::text("context and Dockerfile cannot both come from stdin"));
         }
-        let input = match context {
+        let input = match place.context {
             "-" => Some(read_context(engine.images(), std::io::stdin().lock())?),
-            url if is_remote(url) => Some(download_context(engine.images(), url, &ctx.access()?)?),
+            url if is_remote(url) => Some(download_context(engine.images(), url, &ctx.access()?, place.keeps_git)?),
             _ => None,
         };
+        let inline = if from_stdin { Some(read_stdin()?) } else { place.inline.map(str::to_owned) };
+        let file = place.file.filter(|_| !from_stdin);
         match input {
             Some(ContextInput::Text(text)) => Ok(Source::without_files(text, "Dockerfile")),
             Some(ContextInput::Archive(unpacked)) => {
                 let folder = unpacked.folder();
                 let file = file.map(|file| folder.join(file.strip_prefix("/").unwrap_or(file)));
-                let source = Source::in_folder(&folder, file.as_deref(), None)?;
+                let file = file.unwrap_or_else(|| usual(&folder));
+                stays_within(&folder, &file)?;
+                stays_within(&folder, &folder.join(GENERAL))?;
+                let source = Source::in_folder(&folder, Some(&file), inline)?;
                 Ok(Source { _unpacked: Some(unpacked), ..source })
             }
             None => {
                 let here = &ctx.invocation.working_directory;
-                let inline = from_stdin.then(read_stdin).transpose()?;
-                let file = file.filter(|_| !from_stdin).map(|file| here.join(file));
-                Source::in_folder(&here.join(context), file.as_deref(), inline)
+                let file = file.map(|file| here.join(file));
+                Source::in_folder(&here.join(place.context), file.as_deref(), inline)
             }
         }
     }
@@ -62,7 +82,7 @@ impl Source {
         if !folder.is_dir() {
             return Err(Failure::text(format!("context `{}` is no folder", folder.display())));
         }
-        let general = folder.join(".dockerignore");
+        let general = folder.join(GENERAL);
         let (file_name, dockerfile, own) = match (inline, file) {
             (Some(text), _) => ("Dockerfile".to_owned(), text, None),
             (None, file) => {
@@ -79,6 +99,15 @@ impl Source {
             text => text.map_err(|error| Failure::text(format!("read `{}`: {error}", ignore.display())))?,
         };
         Ok(Source { folder: Some(folder.to_owned()), file_name, dockerfile, ignore, _unpacked: None })
+    }
+}
+
+/// Refuses a file of a context from elsewhere that is a link to one of this host.
+fn stays_within(folder: &Path, file: &Path) -> Result<(), Failure> {
+    let (Ok(folder), Ok(real)) = (folder.canonicalize(), file.canonicalize()) else { return Ok(()) };
+    match real.starts_with(&folder) {
+        true => Ok(()),
+        false => Err(Failure::text(format!("`{}` leads out of the context", file.display()))),
     }
 }
 

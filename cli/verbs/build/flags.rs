@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::error::Failure;
+use crate::remote::{Visit, Way, source_file, word_file};
+
 /// How Compose and `build` say what to build with
 #[derive(clap::Args, Clone, Default)]
 pub(crate) struct BuildFlags {
@@ -14,7 +17,7 @@ pub(crate) struct BuildFlags {
     /// Value of an ARG; a name alone takes our own variable's
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) build_arg: Vec<String>,
-    /// Further context: a folder, or `docker-image://IMAGE`
+    /// Further context: a folder, `docker-image://IMAGE`, the URL of a tar, or a git repository
     #[arg(long, value_name = "NAME=PLACE")]
     pub(super) build_context: Vec<String>,
     /// Stage whose result is wanted [default: the last]
@@ -38,9 +41,12 @@ pub(crate) struct BuildFlags {
     /// Label of the image
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) label: Vec<String>,
+    /// Annotation of the image's manifest
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) annotation: Vec<String>,
     /// Platform of the image: `linux/amd64`
-    #[arg(long)]
-    pub(super) platform: Option<String>,
+    #[arg(long, value_delimiter = ',')]
+    pub(super) platform: Vec<String>,
     /// Network of RUN: default, none, host, or a network's name
     #[arg(long, value_name = "NETWORK")]
     pub(super) network: Option<String>,
@@ -62,10 +68,10 @@ pub(crate) struct BuildFlags {
     /// What RUN may ask for beyond the usual: network.host, security.insecure
     #[arg(long, value_name = "RIGHT")]
     pub(super) allow: Vec<String>,
-    /// Cache that another build exported: type=local,src=FOLDER
+    /// Cache that another build exported: type=local,src=FOLDER, or type=registry,ref=IMAGE
     #[arg(long, value_name = "CACHE")]
     pub(super) cache_from: Vec<String>,
-    /// Export the cache: type=local,dest=FOLDER
+    /// Export the cache: type=local,dest=FOLDER, type=registry,ref=IMAGE, or type=inline; mode=min|max
     #[arg(long, value_name = "CACHE")]
     pub(super) cache_to: Vec<String>,
     /// What to make: type=image|docker|oci|tar|local|registry[,dest=PATH][,name=NAME][,push=true], or a folder
@@ -86,6 +92,9 @@ pub(crate) struct BuildFlags {
     /// Only look for mistakes in the Dockerfile
     #[arg(long)]
     pub(super) check: bool,
+    /// What to do: build, or check
+    #[arg(long, value_name = "METHOD")]
+    pub(super) call: Option<String>,
     /// After a failed RUN, open a shell in the state before it
     #[arg(long)]
     pub(super) debug_shell: bool,
@@ -104,12 +113,77 @@ pub(crate) struct BuildFlags {
     /// Docker's; no context is sent anywhere
     #[arg(long, hide = true)]
     pub(super) compress: bool,
+    /// Docker's; there is one builder, `default`
+    #[arg(long, hide = true, value_name = "NAME")]
+    pub(super) builder: Option<String>,
+    /// Docker's; refused with what does the same
+    #[arg(long, hide = true)]
+    pub(super) squash: bool,
+    /// Docker's; one that is `disabled=true` is what is done
+    #[arg(long, hide = true, value_name = "ATTESTATION")]
+    pub(super) attest: Vec<String>,
     /// Docker's; `false` is what is done
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) provenance: Option<String>,
     /// Docker's; `false` is what is done
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) sbom: Option<String>,
+}
+
+impl BuildFlags {
+    /// Tells of the files that are read and written.
+    ///
+    /// # Errors
+    /// What only makes sense on the host that builds: a cache in a folder, an agent's socket.
+    pub(super) fn files(&mut self, on: Visit<'_>) -> Result<(), Failure> {
+        if let Some(text) = self.cache_from.iter().chain(&self.cache_to).chain(&self.ssh).next() {
+            return Err(Failure::text(format!("`{text}` would be a place of the other host: leave it out")));
+        }
+        for path in self.file.iter_mut().filter(|path| path.as_os_str() != "-") {
+            on(Way::There, path)?;
+        }
+        for text in &mut self.build_context {
+            within(
+                text,
+                &[],
+                |place| if place.starts_with("docker-image:") { Ok(()) } else { source_file(place, on) },
+            )?;
+        }
+        for text in &mut self.secret {
+            within(text, &["src", "source"], |place| word_file(place, Way::There, on))?;
+        }
+        for text in &mut self.output {
+            within(text, &["dest"], |place| if place == "-" { Ok(()) } else { word_file(place, Way::Back, on) })?;
+        }
+        for path in self.iidfile.iter_mut().chain(&mut self.metadata_file) {
+            on(Way::Back, path)?;
+        }
+        Ok(())
+    }
+}
+
+/// Changes the values of these keys in `key=value,…`; without keys, of any. A text without a `=` is a value.
+fn within(
+    text: &mut String,
+    keys: &[&str],
+    mut change: impl FnMut(&mut String) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if !text.contains('=') {
+        return change(text);
+    }
+    let mut fields = Vec::new();
+    for field in text.split(',') {
+        fields.push(match field.split_once('=') {
+            Some((key, value)) if keys.is_empty() || keys.contains(&key) => {
+                let mut value = value.to_owned();
+                change(&mut value)?;
+                format!("{key}={value}")
+            }
+            _ => field.to_owned(),
+        });
+    }
+    *text = fields.join(",");
+    Ok(())
 }
 
 /// What Compose says instead of a command line.
@@ -121,7 +195,7 @@ impl BuildFlags {
 
     /// Says what is wanted, and with how much memory.
     pub(crate) fn limit(&mut self, target: Option<String>, platform: Option<String>, memory: Option<String>) {
-        (self.target, self.platform, self.memory) = (target, platform, memory);
+        (self.target, self.platform, self.memory) = (target, platform.into_iter().collect(), memory);
     }
 
     /// Says what is done anew.
@@ -142,6 +216,11 @@ impl BuildFlags {
     /// Says how progress is shown.
     pub(crate) fn show(&mut self, progress: Option<String>, quiet: bool) {
         (self.progress, self.quiet) = (progress, quiet);
+    }
+
+    /// Says what is to be attested, and by which builder.
+    pub(crate) fn attest(&mut self, provenance: Option<String>, sbom: Option<String>, builder: Option<String>) {
+        (self.provenance, self.sbom, self.builder) = (provenance, sbom, builder);
     }
 
     /// Says what steps may ask for, and the values of ARGs.

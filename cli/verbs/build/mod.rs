@@ -1,5 +1,6 @@
 //! `lighter build`
 
+mod cache;
 mod context;
 mod flags;
 mod outcome;
@@ -14,13 +15,14 @@ use lighter_engine::{Engine, images};
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::remote::{Visit, source_file};
 use crate::ui::build_progress;
 use crate::verbs::compose::interrupt;
 
-pub(crate) use context::Source;
+pub(crate) use context::{Place, Source};
 pub(crate) use flags::BuildFlags;
-pub(crate) use outcome::check;
-pub(crate) use request::place_of;
+pub(crate) use outcome::{Stopped, check};
+pub(crate) use request::{keeps_git, place_of};
 
 /// Largest cache that a build leaves behind: what was used longest ago goes first.
 ///
@@ -30,21 +32,32 @@ const LARGEST_CACHE: u64 = 20 << 30;
 /// Build an image from a Dockerfile
 #[derive(clap::Args)]
 pub(crate) struct BuildArgs {
-    /// Context: a folder, `-` for a tar or a Dockerfile on stdin, or the URL of a tar
+    /// Context: a folder, `-` for a tar or a Dockerfile on stdin, the URL of a tar, or a git repository: URL[#REF[:FOLDER]]
     context: String,
     #[command(flatten)]
     flags: BuildFlags,
 }
 
+impl BuildArgs {
+    /// Tells of the files and folders that are read and written.
+    pub(crate) fn files(&mut self, on: Visit<'_>) -> Result<(), Failure> {
+        source_file(&mut self.context, on)?;
+        self.flags.files(on)
+    }
+}
+
 pub(crate) fn run(ctx: &Context, args: &BuildArgs) -> Result<ExitCode, Failure> {
     let interrupt = interrupt::listen()?;
     let engine = ctx.recovered_engine()?;
-    let source = Source::find(ctx, &engine, &args.context, args.flags.file.as_deref())?;
+    let keeps_git = args.flags.build_arg.iter().any(|pair| keeps_git(pair));
+    let place = Place { context: &args.context, file: args.flags.file.as_deref(), inline: None, keeps_git };
+    let source = Source::find(ctx, &engine, place)?;
     let job = Job::new(ctx, &args.flags, source)?;
-    if args.flags.check {
+    if args.flags.check || args.flags.call.as_deref() == Some("check") {
         return outcome::check(ctx, &job.request);
     }
-    match job.run(ctx, &engine, interrupt.flag()) {
+    let progress = job.style.progress();
+    match job.run(ctx, &engine, Watching { progress: progress.as_ref(), cancelled: interrupt.flag() }) {
         Ok(id) => {
             if args.flags.quiet
                 && let Some(id) = id
@@ -57,13 +70,27 @@ pub(crate) fn run(ctx: &Context, args: &BuildArgs) -> Result<ExitCode, Failure> 
     }
 }
 
+/// Returns how a build is to be shown.
+pub(crate) fn style(ctx: &Context, name: Option<&str>, quiet: bool) -> Result<build_progress::Style, Failure> {
+    let name = if quiet { Some("quiet") } else { name };
+    let name = name.or(ctx.variable("BUILDKIT_PROGRESS")).unwrap_or("auto");
+    build_progress::Style::of(name, ctx.ui.interactive)
+}
+
+/// Who is told how a build goes on, and can end it.
+#[derive(Clone, Copy)]
+pub(crate) struct Watching<'a> {
+    pub(crate) progress: &'a dyn build::BuildProgress,
+    pub(crate) cancelled: &'a std::sync::atomic::AtomicBool,
+}
+
 /// A build with everything it needs.
 pub(crate) struct Job {
     pub(crate) request: build::BuildRequest,
     pub(crate) names: Vec<images::reference::Reference>,
     outputs: Vec<output::Output>,
-    caches: Vec<std::path::PathBuf>,
-    pub(crate) style: build_progress::Style,
+    caches: Vec<cache::Target>,
+    style: build_progress::Style,
     files: output::Files,
     /// The folder that the context may be in, kept as long as the build runs.
     _source: Source,
@@ -74,15 +101,13 @@ impl Job {
     pub(crate) fn new(ctx: &Context, flags: &BuildFlags, source: Source) -> Result<Job, Failure> {
         let request = request::request(ctx, flags, &source)?;
         let names = flags.tags.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>()?;
-        let style = if flags.quiet { Some("quiet") } else { flags.progress.as_deref() };
-        let style = style.or(ctx.variable("BUILDKIT_PROGRESS")).unwrap_or("auto");
         let folder = &ctx.invocation.working_directory;
         Ok(Job {
             request,
             outputs: output::outputs(flags, folder)?,
-            caches: request::cache_targets(flags, folder)?,
+            caches: cache::targets(&flags.cache_to, folder)?,
             names,
-            style: build_progress::Style::of(style, ctx.ui.interactive)?,
+            style: style(ctx, flags.progress.as_deref(), flags.quiet)?,
             files: output::Files { id: flags.iidfile.clone(), metadata: flags.metadata_file.clone() },
             _source: source,
         })
@@ -93,16 +118,15 @@ impl Job {
         &self,
         ctx: &Context,
         engine: &Engine,
-        cancelled: &std::sync::atomic::AtomicBool,
+        watching: Watching<'_>,
     ) -> Result<Option<String>, outcome::Stopped> {
         let cache = Cache::open(engine.layout().root())?;
         let session = engine.begin_build()?;
-        let progress = self.style.progress();
-        let with =
-            Builder { store: engine.images(), cache: &cache, runner: &session, progress: progress.as_ref(), cancelled };
+        let Watching { progress, cancelled } = watching;
+        let with = Builder { store: engine.images(), cache: &cache, runner: &session, progress, cancelled };
         let built = build::build(with, &self.request)?;
-        for folder in &self.caches {
-            built.export_cache(folder)?;
+        for target in &self.caches {
+            built.export_cache(&target.place, target.extent)?;
         }
         let id = output::make(ctx, engine, &built, self)?;
         drop(built);

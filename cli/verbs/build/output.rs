@@ -22,8 +22,8 @@ use crate::verbs::output as file;
 pub(super) enum Output {
     /// An image in the store, under these names besides `--tag`'s, and perhaps pushed.
     Image { names: Vec<String>, pushes: bool },
-    /// An archive of the image; `None` is stdout.
-    Archive { is_oci: bool, path: Option<PathBuf> },
+    /// An archive of the image, under these names besides `--tag`'s; `None` is stdout.
+    Archive { is_oci: bool, path: Option<PathBuf>, names: Vec<String> },
     /// The files.
     Folder(PathBuf),
     /// The files in an archive; `None` is stdout.
@@ -55,13 +55,18 @@ fn output(text: &str, here: &Path) -> Result<Output, Failure> {
     }
     let fields = fields(text);
     let wrong = |why: &str| Failure::text(format!("--output `{text}`: {why}"));
+    if let Some(other) = fields.keys().find(|name| !["type", "dest", "name", "push"].contains(name)) {
+        return Err(wrong(&format!("`{other}` is not supported")));
+    }
     let destination = fields.get("dest").copied();
     let names = fields.get("name").map(|name| vec![(*name).to_owned()]).unwrap_or_default();
     match fields.get("type").copied().unwrap_or("local") {
         "image" => Ok(Output::Image { names, pushes: fields.get("push").is_some_and(|value| *value == "true") }),
         "registry" => Ok(Output::Image { names, pushes: true }),
         "docker" if destination.is_none() => Ok(Output::Image { names, pushes: false }),
-        kind @ ("docker" | "oci") => Ok(Output::Archive { is_oci: kind == "oci", path: destination.and_then(path) }),
+        kind @ ("docker" | "oci") => {
+            Ok(Output::Archive { is_oci: kind == "oci", path: destination.and_then(path), names })
+        }
         "local" => match destination.map(path) {
             Some(Some(folder)) => Ok(Output::Folder(folder)),
             _ => Err(wrong("`dest=FOLDER` is missing")),
@@ -79,18 +84,18 @@ pub(super) fn make(ctx: &Context, engine: &Engine, built: &Built<'_>, job: &Job)
             Output::Folder(folder) => built.export_files(folder)?,
             Output::Tar(path) => file::write(path.as_deref(), |out| Ok(built.export_archive(out)?))?,
             Output::Image { names, pushes } => {
-                let mut all = job.names.clone();
-                all.extend(names.iter().map(|name| name.parse()).collect::<Result<Vec<Reference>, _>>()?);
+                let all = all_names(job, names)?;
                 let image = built.publish(&all)?;
                 if *pushes {
                     push_all(ctx, engine, &all)?;
                 }
                 made = Some(image);
             }
-            Output::Archive { is_oci, path } => {
-                let image = built.publish(&job.names)?;
+            Output::Archive { is_oci, path, names } => {
+                let all = all_names(job, names)?;
+                let image = built.publish(&all)?;
                 let format = if *is_oci { ArchiveFormat::Oci } else { ArchiveFormat::Docker };
-                let mut names: Vec<String> = job.names.iter().map(Reference::familiar).collect();
+                let mut names: Vec<String> = all.iter().map(Reference::familiar).collect();
                 if names.is_empty() {
                     names.push(image.id.to_string());
                 }
@@ -104,6 +109,12 @@ pub(super) fn make(ctx: &Context, engine: &Engine, built: &Built<'_>, job: &Job)
         write_files(job, image)?;
     }
     Ok(made.map(|image| image.id.to_string()))
+}
+
+/// Joins `--tag`'s names and those of an output.
+fn all_names(job: &Job, names: &[String]) -> Result<Vec<Reference>, Failure> {
+    let own = names.iter().map(|name| Ok(name.parse()?)).collect::<Result<Vec<Reference>, Failure>>()?;
+    Ok(job.names.iter().cloned().chain(own).collect())
 }
 
 fn push_all(ctx: &Context, engine: &Engine, names: &[Reference]) -> Result<(), Failure> {
@@ -148,9 +159,9 @@ mod tests {
         assert_eq!(read("out"), Ok(Output::Folder("/here/out".into())));
         assert_eq!(read("-"), Ok(Output::Tar(None)));
         assert_eq!(read("type=tar,dest=x.tar"), Ok(Output::Tar(Some("/here/x.tar".into()))));
-        assert_eq!(read("type=oci,dest=-"), Ok(Output::Archive { is_oci: true, path: None }));
+        assert_eq!(read("type=oci,dest=-"), Ok(Output::Archive { is_oci: true, path: None, names: vec![] }));
         assert_eq!(read("type=docker"), Ok(Output::Image { names: vec![], pushes: false }));
         assert_eq!(read("type=image,name=a,push=true"), Ok(Output::Image { names: vec!["a".into()], pushes: true }));
-        assert!(read("type=local").is_err() && read("type=x,dest=y").is_err());
+        assert!(read("type=local").is_err() && read("type=x,dest=y").is_err() && read("type=oci,tar=false").is_err());
     }
 }

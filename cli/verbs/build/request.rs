@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use lighter_engine::images::build::{Allowed, BuildRequest, NamedContext, RunOptions, Secret, StepNetwork};
+use lighter_engine::images::build::{Allowed, BuildRequest, NamedContext, RunOptions, Secret, StepNetwork, is_remote};
+use lighter_engine::images::platform::Platform;
 
-use super::{BuildFlags, Source};
+use super::{BuildFlags, Source, cache};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::verbs::run::parse;
@@ -36,7 +37,8 @@ pub(super) fn request(ctx: &Context, flags: &BuildFlags, source: &Source) -> Res
         arguments,
         target: flags.target.clone(),
         labels: flags.label.iter().map(|text| pair("--label", text)).collect::<Result<_, _>>()?,
-        platform: flags.platform.as_deref().map(str::parse).transpose()?,
+        annotations: flags.annotation.iter().map(|text| annotation(text)).collect::<Result<_, _>>()?,
+        platform: platform(&flags.platform)?,
         no_cache: flags.no_cache,
         no_cache_filter: flags.no_cache_filter.clone(),
         pull: flags.pull,
@@ -44,7 +46,8 @@ pub(super) fn request(ctx: &Context, flags: &BuildFlags, source: &Source) -> Res
         run: run_options(flags)?,
         allowed: allowed(&flags.allow)?,
         latest_time: epoch.transpose()?,
-        cache_sources: places("--cache-from", &flags.cache_from, "src", here)?,
+        cache_sources: cache::sources(&flags.cache_from, here)?,
+        has_inline_cache: cache::is_inline(&flags.cache_to),
         ..BuildRequest::default()
     };
     for text in &flags.secret {
@@ -61,14 +64,34 @@ pub(super) fn request(ctx: &Context, flags: &BuildFlags, source: &Source) -> Res
 /// Refuses what docker has and lighter has not, instead of doing something else.
 fn refuse(flags: &BuildFlags) -> Result<(), Failure> {
     for (name, value) in [("provenance", &flags.provenance), ("sbom", &flags.sbom)] {
-        if value.as_deref().is_some_and(|value| value != "false") {
+        if value.as_deref().is_some_and(|value| !matches!(value, "false" | "0" | "none")) {
             return Err(Failure::text(format!("--{name}: attestations are not supported")));
         }
+    }
+    if let Some(text) = flags.attest.iter().find(|text| fields(text).get("disabled") != Some(&"true")) {
+        return Err(Failure::text(format!("--attest `{text}`: attestations are not supported")));
+    }
+    if let Some(name) = flags.builder.as_ref().filter(|name| !name.is_empty() && *name != "default") {
+        return Err(Failure::text(format!("--builder `{name}`: there is one builder, `default`")));
+    }
+    if let Some(method) = flags.call.as_ref().filter(|method| !["build", "check"].contains(&method.as_str())) {
+        return Err(Failure::text(format!("--call `{method}` is not supported: use build or check")));
+    }
+    if flags.squash {
+        return Err(Failure::text(
+            "--squash is not supported: copy the files into a last stage that is `FROM scratch`",
+        ));
     }
     if flags.rm == Some(false) {
         return Err(Failure::text("--rm=false: containers of steps never stay; see --debug-shell"));
     }
     Ok(())
+}
+
+/// Tells the argument by which BuildKit is told to keep git's own files of a context (Dockerfile reference, "BuildKit
+/// built-in build args").
+pub(crate) fn keeps_git(pair: &str) -> bool {
+    matches!(pair.strip_prefix("BUILDKIT_CONTEXT_KEEP_GIT_DIR="), Some("1" | "true"))
 }
 
 fn pair(flag: &str, text: &str) -> Result<(String, String), Failure> {
@@ -79,18 +102,44 @@ fn pair(flag: &str, text: &str) -> Result<(String, String), Failure> {
     }
 }
 
+/// Reads the platform; there is one image.
+fn platform(names: &[String]) -> Result<Option<Platform>, Failure> {
+    match names {
+        [] => Ok(None),
+        [name] => Ok(Some(name.parse()?)),
+        _ => {
+            let names = names.join("`, `");
+            Err(Failure::text(format!("--platform `{names}`: a build gives one image: build for one after the other")))
+        }
+    }
+}
+
+/// Reads `--annotation`, `[manifest:]NAME=VALUE`.
+fn annotation(text: &str) -> Result<(String, String), Failure> {
+    let (name, value) = pair("--annotation", text)?;
+    let (kind, rest) = name.split_once(':').unwrap_or(("manifest", &name));
+    match kind {
+        "manifest" => Ok((rest.to_owned(), value)),
+        "index" | "index-descriptor" | "manifest-descriptor" => Err(Failure::text(format!(
+            "--annotation `{text}`: an image here has no index, so only its manifest can be annotated"
+        ))),
+        // A colon may stand in a name.
+        _ if !kind.starts_with("manifest[") => Ok((name, value)),
+        _ => Err(Failure::text(format!("--annotation `{text}`: there is one image, so leave the platform out"))),
+    }
+}
+
 /// Reads where a named context is.
 pub(crate) fn place_of(place: &str, here: &Path) -> Result<NamedContext, Failure> {
     if let Some(image) = place.strip_prefix("docker-image://") {
         return Ok(NamedContext::Image(image.to_owned()));
     }
-    if let Some((scheme, _)) = place.split_once("://") {
-        return Err(Failure::text(format!(
-            "context `{place}`: `{scheme}://` is not supported: use a folder or docker-image://"
-        )));
+    if is_remote(place) {
+        return Ok(NamedContext::Remote(place.to_owned()));
     }
-    if place.starts_with("oci-layout:") || place.starts_with("git@") {
-        return Err(Failure::text(format!("context `{place}` is not supported: use a folder or docker-image://")));
+    if place.contains("://") || place.starts_with("oci-layout:") {
+        let how = "use a folder, docker-image://, https:// or a git repository";
+        return Err(Failure::text(format!("context `{place}` is not supported: {how}")));
     }
     let folder = here.join(place);
     match folder.is_dir() {
@@ -181,20 +230,4 @@ fn agent(ctx: &Context, text: &str) -> Result<(String, PathBuf), Failure> {
         false => Err(Failure::text(format!("--ssh `{text}`: `{}` is no agent's socket", path.display()))
             .hint("keys are not read here: start ssh-agent and add them")),
     }
-}
-
-/// Reads folders of `--cache-from` and `--cache-to`; `key` is what they are called.
-fn places(flag: &str, texts: &[String], key: &str, here: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let place = |text: &String| {
-        let fields = fields(text);
-        match (fields.get("type"), fields.get(key)) {
-            (Some(&"local"), Some(path)) => Ok(here.join(path)),
-            _ => Err(Failure::text(format!("{flag} `{text}` is not supported: use type=local,{key}=FOLDER"))),
-        }
-    };
-    texts.iter().map(place).collect()
-}
-
-pub(super) fn cache_targets(flags: &BuildFlags, here: &Path) -> Result<Vec<PathBuf>, Failure> {
-    places("--cache-to", &flags.cache_to, "dest", here)
 }

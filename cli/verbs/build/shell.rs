@@ -29,9 +29,9 @@ pub(super) fn open(ctx: &Context, engine: &Engine, process: &StepProcess) -> Res
 }
 
 fn attend(engine: &Engine, container: &lighter_engine::Container, terminal: bool) -> Result<(), Failure> {
-    let started = engine.start(container, StartOptions { attach: true })?;
+    let started = engine.start(container, StartOptions { attach: true, terminal: session::size() })?;
     if let Some(client) = started.attached {
-        let how = Attachment { input: true, terminal, proxy_signals: false };
+        let how = Attachment { input: true, terminal, proxy_signals: false, ..Attachment::outputs() };
         session::attach(engine, container, client, how)?;
     }
     Ok(())

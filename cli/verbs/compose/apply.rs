@@ -15,7 +15,7 @@ use crate::error::{Failure, chain};
 #[derive(clap::Args)]
 pub(crate) struct ApplyArgs {
     /// File with the plan
-    plan: PathBuf,
+    pub(crate) plan: PathBuf,
 }
 
 pub(crate) fn run(ctx: &Context, args: &ApplyArgs) -> Result<ExitCode, Failure> {

@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use lighter_compose::images::name_of;
 use lighter_compose::model::{Build, FileContent, Service, Ulimit};
-use lighter_compose::{Project, names, selection};
+use lighter_compose::{Project, selection};
 use lighter_engine::Engine;
-use lighter_engine::images::build::{NamedContext, Secret};
+use lighter_engine::images::build::{BuildProgress, NamedContext, Secret};
+use lighter_engine::images::platform::Platform;
 use lighter_engine::images::pull::PullPolicy;
 use serde_json::json;
 
 use super::config::load_services;
-use super::{interrupt, outcome};
+use super::{building, interrupt, outcome};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::verbs::build::{BuildFlags, Job, Source, place_of};
+use crate::ui::build_progress::Together;
+use crate::verbs::build::{self, BuildFlags, Job, Place, Source, Stopped, Watching, keeps_git, place_of};
 
 /// Build the images of services
 #[derive(clap::Args)]
@@ -38,6 +41,21 @@ pub(crate) struct BuildArgs {
     /// What the services depend on too
     #[arg(long)]
     with_dependencies: bool,
+    /// Docker's; there is one builder, `default`
+    #[arg(long, hide = true, value_name = "NAME")]
+    builder: Option<String>,
+    /// Docker's; `false` is what is done
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    provenance: Option<String>,
+    /// Docker's; `false` is what is done
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    sbom: Option<String>,
+    /// Docker's; no context is sent anywhere
+    #[arg(long, hide = true)]
+    compress: bool,
+    /// Docker's; containers of steps never stay
+    #[arg(long, hide = true)]
+    force_rm: bool,
     /// Agent for RUN: `default`, or ID=SOCKET
     #[arg(long, value_name = "AGENT")]
     ssh: Vec<String>,
@@ -64,17 +82,35 @@ pub(super) fn run(ctx: &Context, project: &ProjectArgs, args: &BuildArgs) -> Res
     let selected =
         selection::select(&project, &args.services, args.with_dependencies).map_err(|fault| outcome::fault(*fault))?;
     let order = in_order(&project, &selected)?;
+    if ctx.manner.dry_run {
+        return order.iter().try_for_each(|service| ctx.ui.line(format!("build {}", name_of(&project, service))));
+    }
     if args.print {
         return ctx.ui.line(format!("{:#}", bake(&project, &order)));
     }
     let engine = ctx.recovered_engine()?;
-    for service in order {
-        one(ctx, &engine, &project, service, args, interrupt.flag())?;
-    }
-    Ok(())
+    Builds { ctx, engine: &engine, project: &project, args, cancelled: interrupt.flag() }.all(&order)
 }
 
-/// Builds the images that services need and the store lacks; with `all` those that are there too.
+/// Returns the services whose images are to be built: those that the store lacks; with `all` those that are there too.
+pub(super) fn needed(
+    engine: &Engine,
+    project: &Project,
+    services: &[String],
+    all: bool,
+) -> Result<Vec<String>, Failure> {
+    let mut wanted = Vec::new();
+    for name in services {
+        let Some(service) = project.services.get(name).filter(|service| service.build.is_some()) else { continue };
+        let is_there = engine.images().find(&name_of(project, service))?.is_some();
+        if all || service.pull_policy == PullPolicy::Build || !is_there {
+            wanted.push(name.clone());
+        }
+    }
+    Ok(wanted)
+}
+
+/// Builds the images that services need, as [`needed`] says.
 pub(super) fn missing(
     ctx: &Context,
     engine: &Engine,
@@ -82,19 +118,10 @@ pub(super) fn missing(
     services: &[String],
     how: &Building<'_>,
 ) -> Result<(), Failure> {
-    let mut wanted = Vec::new();
-    for name in services {
-        let Some(service) = project.services.get(name).filter(|service| service.build.is_some()) else { continue };
-        let is_there = engine.images().find(&image_name(project, service))?.is_some();
-        if how.all || service.pull_policy == PullPolicy::Build || !is_there {
-            wanted.push(name.clone());
-        }
-    }
+    let wanted = needed(engine, project, services, how.all)?;
     let args = BuildArgs { quiet: how.quiet, ..BuildArgs::none() };
-    for service in in_order(project, &wanted)? {
-        one(ctx, engine, project, service, &args, how.cancelled)?;
-    }
-    Ok(())
+    let builds = Builds { ctx, engine, project, args: &args, cancelled: how.cancelled };
+    builds.all(&in_order(project, &wanted)?)
 }
 
 /// How a verb that needs images builds them.
@@ -114,6 +141,11 @@ impl BuildArgs {
             pull: false,
             push: false,
             with_dependencies: false,
+            builder: None,
+            provenance: None,
+            sbom: None,
+            compress: false,
+            force_rm: false,
             ssh: Vec::new(),
             memory: None,
             check: false,
@@ -122,10 +154,6 @@ impl BuildArgs {
             quiet: false,
         }
     }
-}
-
-fn image_name(project: &Project, service: &Service) -> String {
-    service.image.clone().unwrap_or_else(|| names::built_image(&project.name, &service.name))
 }
 
 /// Returns the services that have a `build`, each after those whose images are its contexts.
@@ -165,82 +193,99 @@ fn add<'a>(
     Ok(())
 }
 
-fn one(
-    ctx: &Context,
-    engine: &Engine,
-    project: &Project,
-    service: &Service,
-    args: &BuildArgs,
-    cancelled: &AtomicBool,
-) -> Result<(), Failure> {
-    let Some(build) = &service.build else { return Ok(()) };
-    let job = job(ctx, engine, project, service, build, args)?;
-    if args.check {
-        return crate::verbs::build::check(ctx, &job.request).map(drop);
-    }
-    if !args.quiet {
-        ctx.ui.note(format!(" …  build {}", image_name(project, service)));
-    }
-    job.run(ctx, engine, cancelled).map(drop).map_err(|stopped| stopped.into_failure())
+/// The builds of a project's services.
+struct Builds<'a> {
+    ctx: &'a Context,
+    engine: &'a Engine,
+    project: &'a Project,
+    args: &'a BuildArgs,
+    cancelled: &'a AtomicBool,
 }
 
-fn job(
-    ctx: &Context,
-    engine: &Engine,
-    project: &Project,
-    service: &Service,
-    build: &Build,
-    args: &BuildArgs,
-) -> Result<Job, Failure> {
-    let here = &project.working_directory;
-    let platforms: Vec<&String> = service.platform.iter().chain(&build.platforms).collect();
-    if build.platforms.len() > 1 && service.platform.is_none() && args.push {
-        return Err(Failure::text(format!(
-            "service `{}`: images for several platforms are not supported",
-            service.name
-        )));
+impl Builds<'_> {
+    /// Builds these services' images, those that do not stand on one another at once.
+    fn all(&self, order: &[&Service]) -> Result<(), Failure> {
+        let (ctx, args) = (self.ctx, self.args);
+        let style = build::style(ctx, args.progress.as_deref(), args.quiet)?;
+        let together = Together::new(style.progress());
+        // Findings stand in the order of the services.
+        let limit = if args.check { 1 } else { outcome::parallel_limit(ctx)? };
+        let one = |service: &Service| self.one(service, &together.part(&service.name));
+        building::all(order, limit, self.cancelled, &one).map_err(Stopped::into_failure)
     }
-    let mut flags = BuildFlags::default();
-    flags.name(std::iter::once(image_name(project, service)).chain(build.tags.clone()).collect());
-    flags.limit(build.target.clone(), platforms.first().map(|platform| (*platform).clone()), args.memory.clone());
-    flags.again(args.no_cache || build.no_cache, build.no_cache_filter.clone(), args.pull || build.pull);
-    flags.assist(build.network.clone(), build.extra_hosts.clone(), ssh(build, args));
-    flags.carry(build.cache_from.clone(), build.cache_to.clone(), args.push);
-    flags.show(args.progress.clone(), args.quiet);
-    let mut allowed = build.entitlements.clone();
-    if build.privileged {
-        allowed.extend(["network.host", "security.insecure"].map(str::to_owned));
+
+    fn one(&self, service: &Service, progress: &dyn BuildProgress) -> Result<(), Stopped> {
+        let Some(build) = &service.build else { return Ok(()) };
+        let job = self.job(service, build)?;
+        if self.args.check {
+            return Ok(build::check(self.ctx, &job.request).map(drop)?);
+        }
+        if !self.args.quiet {
+            self.ctx.ui.note(format!(" …  build {}", name_of(self.project, service)));
+        }
+        job.run(self.ctx, self.engine, Watching { progress, cancelled: self.cancelled }).map(drop)
     }
-    flags.allow(allowed, args.build_arg.clone());
-    let source = source(ctx, engine, build)?;
-    let mut job = Job::new(ctx, &flags, source)?;
-    let mut arguments = build.args.clone();
-    arguments.append(&mut job.request.arguments); // the command line's win
-    job.request.arguments = arguments;
-    job.request.labels = build.labels.clone();
-    job.request.run.shm_size = build.shm_size;
-    let limit = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
-    let ulimit = |(name, value): (&String, &Ulimit)| (name.clone(), limit(value.soft), limit(value.hard));
-    job.request.run.ulimits = build.ulimits.iter().map(ulimit).collect();
-    for (name, place) in &build.additional_contexts {
-        job.request.contexts.insert(name.clone(), context(project, place, here)?);
+
+    fn job(&self, service: &Service, build: &Build) -> Result<Job, Failure> {
+        let here = &self.project.working_directory;
+        let mut job = Job::new(self.ctx, &self.flags(service, build)?, source(self.ctx, self.engine, build)?)?;
+        let request = &mut job.request;
+        let mut arguments = build.args.clone();
+        arguments.append(&mut request.arguments); // the command line's win
+        request.arguments = arguments;
+        request.labels = build.labels.clone();
+        request.run.shm_size = build.shm_size;
+        let limit = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+        let ulimit = |(name, value): (&String, &Ulimit)| (name.clone(), limit(value.soft), limit(value.hard));
+        request.run.ulimits = build.ulimits.iter().map(ulimit).collect();
+        for (name, place) in &build.additional_contexts {
+            request.contexts.insert(name.clone(), context(self.project, place, here)?);
+        }
+        request.secrets = secrets(self.project, service, build)?;
+        Ok(job)
     }
-    job.request.secrets = secrets(project, service, build)?;
-    Ok(job)
+
+    /// Returns what `lighter build` would be told.
+    fn flags(&self, service: &Service, build: &Build) -> Result<BuildFlags, Failure> {
+        let args = self.args;
+        if build.platforms.len() > 1 && args.push {
+            let name = &service.name;
+            return Err(Failure::text(format!("service `{name}`: an image for several platforms cannot be pushed")));
+        }
+        let mut flags = BuildFlags::default();
+        flags.name(std::iter::once(name_of(self.project, service)).chain(build.tags.clone()).collect());
+        flags.limit(build.target.clone(), platform(service, build), args.memory.clone());
+        flags.again(args.no_cache || build.no_cache, build.no_cache_filter.clone(), args.pull || build.pull);
+        flags.assist(build.network.clone(), build.extra_hosts.clone(), ssh(build, args));
+        flags.carry(build.cache_from.clone(), build.cache_to.clone(), args.push);
+        flags.show(args.progress.clone(), args.quiet);
+        let provenance = args.provenance.as_ref().or(build.provenance.as_ref());
+        flags.attest(provenance.cloned(), args.sbom.as_ref().or(build.sbom.as_ref()).cloned(), args.builder.clone());
+        let mut allowed = build.entitlements.clone();
+        if build.privileged {
+            allowed.extend(["network.host", "security.insecure"].map(str::to_owned));
+        }
+        flags.allow(allowed, args.build_arg.clone());
+        Ok(flags)
+    }
+}
+
+/// Returns the platform to build for: the service's, else that of the build's which runs here, else its first.
+fn platform(service: &Service, build: &Build) -> Option<String> {
+    let host = Platform::host().to_string();
+    let own = service.platform.as_ref().or_else(|| build.platforms.iter().find(|name| **name == host));
+    own.or(build.platforms.first()).cloned()
 }
 
 fn source(ctx: &Context, engine: &Engine, build: &Build) -> Result<Source, Failure> {
     let context = if build.context.is_empty() { "." } else { &build.context };
-    match &build.dockerfile_inline {
-        Some(text) => Source::in_folder(Path::new(context), None, Some(text.clone())),
-        None => {
-            let file = build.dockerfile.as_ref().map(PathBuf::from);
-            let is_remote = lighter_engine::images::build::is_remote(context);
-            // A Dockerfile's name starts from the context.
-            let file = file.map(|file| if is_remote { file } else { Path::new(context).join(file) });
-            Source::find(ctx, engine, context, file.as_deref())
-        }
-    }
+    let is_remote = lighter_engine::images::build::is_remote(context);
+    // A Dockerfile's name starts from the context.
+    let of_file = |file: &String| if is_remote { PathBuf::from(file) } else { Path::new(context).join(file) };
+    let file = build.dockerfile.as_ref().map(of_file);
+    let keeps_git = build.args.iter().any(|(name, value)| keeps_git(&format!("{name}={value}")));
+    let inline = build.dockerfile_inline.as_deref();
+    Source::find(ctx, engine, Place { context, file: file.as_deref(), inline, keeps_git })
 }
 
 fn context(project: &Project, place: &str, here: &Path) -> Result<NamedContext, Failure> {
@@ -249,7 +294,7 @@ fn context(project: &Project, place: &str, here: &Path) -> Result<NamedContext, 
         Some(name) => {
             let service = project.services.get(name);
             let service = service.ok_or_else(|| Failure::text(format!("context `{place}`: no such service")))?;
-            Ok(NamedContext::Image(image_name(project, service)))
+            Ok(NamedContext::Image(name_of(project, service)))
         }
     }
 }
@@ -288,7 +333,7 @@ fn bake(project: &Project, services: &[&Service]) -> serde_json::Value {
     let mut targets = serde_json::Map::new();
     for service in services {
         let Some(build) = &service.build else { continue };
-        let tags: Vec<String> = std::iter::once(image_name(project, service)).chain(build.tags.clone()).collect();
+        let tags: Vec<String> = std::iter::once(name_of(project, service)).chain(build.tags.clone()).collect();
         let mut target = json!({"context": build.context, "tags": tags, "output": ["type=docker"]});
         let mut set = |name: &str, value: serde_json::Value, is_set: bool| {
             if is_set {
@@ -302,6 +347,12 @@ fn bake(project: &Project, services: &[&Service]) -> serde_json::Value {
         set("target", json!(build.target), build.target.is_some());
         set("contexts", json!(build.additional_contexts), !build.additional_contexts.is_empty());
         set("platforms", json!(build.platforms), !build.platforms.is_empty());
+        set("cache-from", json!(build.cache_from), !build.cache_from.is_empty());
+        set("cache-to", json!(build.cache_to), !build.cache_to.is_empty());
+        set("entitlements", json!(build.entitlements), !build.entitlements.is_empty());
+        set("extra-hosts", json!(build.extra_hosts), !build.extra_hosts.is_empty());
+        set("network", json!(build.network), build.network.is_some());
+        set("no-cache-filter", json!(build.no_cache_filter), !build.no_cache_filter.is_empty());
         set("no-cache", json!(true), build.no_cache);
         set("pull", json!(true), build.pull);
         targets.insert(service.name.clone(), target);

@@ -10,7 +10,7 @@ use crate::verbs::cp::{self, CpFlags};
 #[derive(clap::Args)]
 pub(crate) struct CpArgs {
     #[command(flatten)]
-    flags: CpFlags,
+    pub(crate) flags: CpFlags,
     /// Number of the replica (default: the first to copy from, all to copy to)
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     index: u32,

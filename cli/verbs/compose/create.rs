@@ -32,6 +32,12 @@ pub(crate) struct CreateArgs {
     /// No progress of pulls
     #[arg(long)]
     quiet_pull: bool,
+    /// Build the images of services that have a `build`, even if they are here
+    #[arg(long, conflicts_with = "no_build")]
+    build: bool,
+    /// Build nothing, even if an image is missing
+    #[arg(long)]
+    no_build: bool,
     /// Show what would be done, and why, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -50,6 +56,8 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: CreateArgs) -> Res
         scale: args.scale,
         pull: args.pull,
         quiet_pull: args.quiet_pull,
+        build: args.build,
+        no_build: args.no_build,
         dry_run: args.dry_run,
         ..UpArgs::default()
     };

@@ -1,14 +1,13 @@
 //! `lighter compose events`
 
 use jiff::tz::TimeZone;
-use lighter_engine::Event;
-use serde_json::{Map, json};
+use lighter_engine::{Event, EventKind, EventsQuery};
+use serde_json::json;
 
-use super::select;
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::verbs::target::PROJECT;
+use crate::verbs::target::{PROJECT, SERVICE};
 
 /// Show what happens to the project's containers, as it happens
 #[derive(clap::Args)]
@@ -23,11 +22,11 @@ pub(crate) struct EventsArgs {
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &EventsArgs) -> Result<(), Failure> {
     let engine = ctx.recovered_engine()?;
     let name = super::project_name(ctx, project)?;
-    for event in engine.events()? {
+    for event in engine.events(EventsQuery::default())? {
         let event = event?;
-        let service = select::service_of(&event.container);
+        let service = event.attribute(SERVICE).unwrap_or_default();
         let is_meant = args.services.is_empty() || args.services.iter().any(|wanted| wanted == service);
-        if event.container.label(PROJECT) == Some(&name) && is_meant {
+        if event.kind == EventKind::Container && event.attribute(PROJECT) == Some(&name) && is_meant {
             ctx.ui.line(if args.json { object(&event) } else { line(&event) })?;
         }
     }
@@ -35,28 +34,20 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &EventsArgs) -> Re
 }
 
 fn object(event: &Event) -> String {
-    let container = &event.container;
-    let mut attributes: Map<_, _> =
-        container.spec.labels.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    attributes.insert("name".to_owned(), json!(container.spec.name));
-    attributes.insert("image".to_owned(), json!(container.spec.image.reference));
-    if event.action == "die" {
-        attributes.insert("exitCode".to_owned(), json!(container.state.exit_code.unwrap_or(0).to_string()));
-    }
     json!({
         "time": event.time,
         "type": "container",
-        "service": select::service_of(container),
-        "id": container.id,
+        "service": event.attribute(SERVICE),
+        "id": event.id,
         "action": event.action,
-        "attributes": attributes,
+        "attributes": event.attributes,
     })
     .to_string()
 }
 
 fn line(event: &Event) -> String {
     let time = event.time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%.6f").to_string();
-    let container = &event.container;
-    let (name, image) = (&container.spec.name, &container.spec.image.reference);
-    format!("{time} container {} {} (image={image}, name={name})", event.action, container.id)
+    let attribute = |name| event.attribute(name).unwrap_or_default();
+    let (name, image) = (attribute("name"), attribute("image"));
+    format!("{time} container {} {} (image={image}, name={name})", event.action, event.id)
 }

@@ -9,6 +9,7 @@ use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::verbs::exec::{self, ExecOptions};
+use crate::verbs::run::explain::Explain;
 
 /// Run a command in a service's running container
 #[derive(clap::Args)]
@@ -45,6 +46,9 @@ pub(crate) struct ExecArgs {
     /// All capabilities
     #[arg(long)]
     privileged: bool,
+    /// Show how the process came into the container, step by step; `json`: as objects
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    explain: Option<Explain>,
 }
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &ExecArgs) -> Result<ExitCode, Failure> {
@@ -54,6 +58,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &ExecArgs) -> Resu
     let name = super::project_name(ctx, project)?;
     let container = select::replica(&engine, &name, &args.service, args.index)?;
     let options = ExecOptions {
+        env_file: Vec::new(),
         interactive: args.interactive,
         tty: args.tty || (!args.no_tty && exec::on_terminal()),
         detach: args.detach,
@@ -61,6 +66,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &ExecArgs) -> Resu
         user: args.user.clone(),
         workdir: args.workdir.clone(),
         privileged: args.privileged,
+        explain: args.explain,
     };
     exec::execute(ctx, &engine, &container, args.command.clone(), &options)
 }

@@ -3,21 +3,20 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use lighter_compose::{observe, plan};
-use lighter_engine::{Container, Engine, LogEntry, LogQuery, Status};
+use lighter_engine::{Container, Engine, LogQuery, Status};
 use nix::libc::SIGKILL;
 
+use super::follower::{Follower, News};
 use super::interrupt::Interrupt;
 use super::logs::Prefixes;
 use super::{outcome, select};
 use crate::context::Context;
 use crate::error::{Failure, INTERRUPTED};
-use crate::ui::logs::LinePrefix;
 
 /// What the end of one container means for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +32,9 @@ pub(super) enum Ending {
 /// What is followed.
 pub(super) struct Foreground<'a> {
     pub(super) project: &'a str,
-    /// All that were started.
+    /// The services that were started.
+    pub(super) services: &'a [String],
+    /// All their containers.
     pub(super) containers: Vec<Container>,
     /// Services whose lines are shown.
     pub(super) attached: Vec<String>,
@@ -46,35 +47,39 @@ pub(super) struct Foreground<'a> {
     pub(super) ending: Ending,
     pub(super) exit_code_from: Option<&'a str>,
     pub(super) grace: Option<Duration>,
-}
-
-/// News of one container.
-enum News {
-    Line(usize, LogEntry),
-    Ended(usize),
+    /// Whether it goes on when nothing runs: somebody is about to start something.
+    pub(super) stays: bool,
 }
 
 impl Foreground<'_> {
     pub(super) fn run(&self, ctx: &Context, engine: &Engine, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
-        let (sender, news) = mpsc::sync_channel(1024);
-        for index in 0..self.containers.len() {
-            self.follow(engine, index, sender.clone())?;
+        let mut follower = Follower::new(engine, self.prefixes, &self.containers);
+        for container in &self.containers {
+            follower.add(container, self.query(container, Some(self.since)))?;
         }
-        drop(sender);
+        follower.await_others(self.project, &self.containers);
         let done = Arc::new(AtomicBool::new(false));
         self.stop_when_interrupted(ctx, engine, interrupt, &done);
-        let prefixes = self.prefixes();
         let mut ended = None;
-        for news in news {
-            match news {
-                News::Line(index, entry) => prefixes[index].write(&entry, self.timestamps)?,
-                News::Ended(index) => {
-                    let end = self.report_end(engine, index)?;
-                    if let Some(code) = end.filter(|code| ended.is_none() && self.ends_all(index, *code)) {
+        let mean = |container: &Container| self.services.iter().any(|name| name == select::service_of(container));
+        let is_over = |follower: &Follower| match interrupt.count() {
+            0 => !self.stays && follower.is_over(self.project, mean),
+            _ => follower.is_idle(),
+        };
+        while !is_over(&follower) {
+            match follower.next() {
+                Some(News::Line(id, entry)) => follower.write(&id, &entry, self.timestamps)?,
+                Some(News::Began(container)) if mean(&container) => {
+                    follower.add(&container, self.query(&container, container.state.started_at))?;
+                }
+                Some(News::Ended(container)) => {
+                    let end = report_end(engine, &container)?;
+                    if let Some(code) = end.filter(|code| ended.is_none() && self.ends_all(&container, *code)) {
                         ended = Some(code);
                         self.stop_others(ctx, engine, interrupt);
                     }
                 }
+                Some(News::Began(_)) | None => {}
             }
         }
         done.store(true, Ordering::SeqCst);
@@ -85,43 +90,14 @@ impl Foreground<'_> {
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
     }
 
-    /// Sends a container's lines, if they are to be shown, and then its end.
-    fn follow(&self, engine: &Engine, index: usize, sender: SyncSender<News>) -> Result<(), Failure> {
-        let container = self.containers[index].clone();
-        let query = LogQuery { follow: true, since: Some(self.since), whole_lines: true, ..LogQuery::default() };
-        let is_shown = self.attached.iter().any(|service| service == select::service_of(&container));
-        let reader =
-            if is_shown && container.spec.log.is_kept() { Some(engine.logs(&container, query)?) } else { None };
-        let engine = engine.clone();
-        // ends with the container, or when nobody listens any more
-        thread::spawn(move || {
-            let mut lines = reader.into_iter().flatten().map_while(Result::ok);
-            lines.try_for_each(|entry| sender.send(News::Line(index, entry)))?;
-            let _ = engine.wait(&container, None); // what cannot be waited for has ended as well
-            sender.send(News::Ended(index))
-        });
-        Ok(())
+    /// Returns which lines of a container are shown; `None` if none are.
+    fn query(&self, container: &Container, since: Option<Timestamp>) -> Option<LogQuery> {
+        let is_shown = self.attached.iter().any(|service| service == select::service_of(container));
+        is_shown.then(|| LogQuery { since, ..LogQuery::default() })
     }
 
-    fn prefixes(&self) -> Vec<LinePrefix> {
-        let names: Vec<_> = self.containers.iter().map(select::display_name).collect();
-        self.prefixes.of(&names)
-    }
-
-    /// Says how a container has ended; `None` if it is gone altogether.
-    fn report_end(&self, engine: &Engine, index: usize) -> Result<Option<i32>, Failure> {
-        let container = engine.load(&self.containers[index].id)?;
-        let Some(container) = container.filter(|container| container.state.status == Status::Exited) else {
-            return Ok(None);
-        };
-        let code = container.state.exit_code.unwrap_or(0);
-        let cause = container.out_of_memory().map(|text| format!(" ({text})")).unwrap_or_default();
-        note(&format!("{} exited with code {code}{cause}", select::display_name(&container)));
-        Ok(Some(code))
-    }
-
-    fn ends_all(&self, index: usize, code: i32) -> bool {
-        let service = select::service_of(&self.containers[index]);
+    fn ends_all(&self, container: &Container, code: i32) -> bool {
+        let service = select::service_of(container);
         match self.ending {
             Ending::Alone => false,
             Ending::WithAny => code != 0 || !self.one_shots.iter().any(|one_shot| one_shot == service),
@@ -132,11 +108,7 @@ impl Foreground<'_> {
     fn stop_others(&self, ctx: &Context, engine: &Engine, interrupt: &Interrupt) {
         note("Stopping the others … (Ctrl-C to kill)");
         let (engine, project, grace, color) = (engine.clone(), self.project.to_owned(), self.grace, ctx.ui.color);
-        let killer = (engine.clone(), project.clone(), interrupt.clone());
-        thread::spawn(move || {
-            killer.2.wait_for(1);
-            let _ = kill_all(&killer.0, &killer.1); // what still lives is said by `ps`
-        });
+        kill_all_at(1, &engine, &project, interrupt);
         thread::spawn(move || {
             if let Err(failure) = stop_quietly(&engine, &project, grace) {
                 failure.print(color);
@@ -154,11 +126,6 @@ impl Foreground<'_> {
                 return;
             }
             note("Stopping … (Ctrl-C again to kill)");
-            let killer = (engine.clone(), project.clone());
-            thread::spawn(move || {
-                interrupt.wait_for(2);
-                let _ = kill_all(&killer.0, &killer.1); // what still lives is said by `ps`
-            });
             if let Err(failure) = stop_quietly(&engine, &project, grace) {
                 failure.print(color);
             }
@@ -176,6 +143,18 @@ impl Foreground<'_> {
     }
 }
 
+/// Says how a container has ended; `None` if it is gone altogether.
+fn report_end(engine: &Engine, container: &Container) -> Result<Option<i32>, Failure> {
+    let container = engine.load(&container.id)?;
+    let Some(container) = container.filter(|container| container.state.status == Status::Exited) else {
+        return Ok(None);
+    };
+    let code = container.state.exit_code.unwrap_or(0);
+    let cause = container.out_of_memory().map(|text| format!(" ({text})")).unwrap_or_default();
+    note(&format!("{} exited with code {code}{cause}", select::display_name(&container)));
+    Ok(Some(code))
+}
+
 /// Stops the project's containers in the reverse of their start order, and shows how it goes.
 pub(super) fn stop_all(ctx: &Context, engine: &Engine, project: &str, grace: Option<Duration>) -> Result<(), Failure> {
     let turn = outcome::turn(ctx, engine, project)?;
@@ -186,6 +165,15 @@ pub(super) fn stop_all(ctx: &Context, engine: &Engine, project: &str, grace: Opt
 fn stop_quietly(engine: &Engine, project: &str, grace: Option<Duration>) -> Result<(), Failure> {
     let plan = plan::control::stop(&observe(project, engine)?, &[], grace);
     Ok(outcome::apply_silently(engine, &plan)?)
+}
+
+/// Has all containers of the project killed once there were `count` signals; ends with the process.
+pub(super) fn kill_all_at(count: usize, engine: &Engine, project: &str, interrupt: &Interrupt) {
+    let (engine, project, interrupt) = (engine.clone(), project.to_owned(), interrupt.clone());
+    thread::spawn(move || {
+        interrupt.wait_for(count);
+        let _ = kill_all(&engine, &project); // what still lives is said by `ps`
+    });
 }
 
 fn kill_all(engine: &Engine, project: &str) -> Result<(), Failure> {

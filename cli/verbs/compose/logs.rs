@@ -1,10 +1,8 @@
 //! `lighter compose logs`
 
-use std::sync::mpsc;
-use std::thread;
+use lighter_engine::{Container, Engine, LogQuery};
 
-use lighter_engine::{Container, Engine, LogEntry, LogQuery};
-
+use super::follower::{Follower, News};
 use super::select;
 use crate::args::ProjectArgs;
 use crate::context::Context;
@@ -37,9 +35,16 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &LogsArgs) -> Resu
     if let Some(index) = args.index {
         containers.retain(|container| select::number_of(container) == index);
     }
-    containers.retain(|container| container.spec.log.is_kept());
-    let prefixes = Prefixes { names: !args.no_log_prefix, color: ctx.ui.color && !args.no_color };
-    stream(&engine, &containers, &args.which.query()?, args.which.timestamps, prefixes)
+    let how = Shown {
+        query: args.which.query()?,
+        timestamps: args.which.timestamps,
+        prefixes: Prefixes { names: !args.no_log_prefix, color: ctx.ui.color && !args.no_color },
+    };
+    if !how.query.follow {
+        return all(&engine, &containers, &how);
+    }
+    let others = Others { project: &name, services: &args.services, index: args.index };
+    follow(&engine, &containers, &how, Some(&others))
 }
 
 /// How lines are told apart.
@@ -50,14 +55,34 @@ pub(crate) struct Prefixes {
 }
 
 impl Prefixes {
-    /// Returns the prefix of each of these containers.
-    pub(crate) fn of(self, names: &[&str]) -> Vec<LinePrefix> {
+    /// Returns the prefix of `name`, which is one of `names`: its place gives the color, the longest the width.
+    pub(crate) fn of(self, name: &str, names: &[String]) -> LinePrefix {
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        let one = |(index, name): (usize, &&str)| match self.names {
-            true => LinePrefix::name(name, width, index, self.color),
-            false => LinePrefix::none(),
-        };
-        names.iter().enumerate().map(one).collect()
+        let place = names.iter().position(|other| other == name).unwrap_or_default();
+        if self.names { LinePrefix::name(name, width, place, self.color) } else { LinePrefix::none() }
+    }
+}
+
+/// What is shown of the logs, and how.
+struct Shown {
+    query: LogQuery,
+    timestamps: bool,
+    prefixes: Prefixes,
+}
+
+/// Which containers that start later are shown too.
+struct Others<'a> {
+    project: &'a str,
+    /// None is all.
+    services: &'a [String],
+    index: Option<u32>,
+}
+
+impl Others<'_> {
+    fn mean(&self, container: &Container) -> bool {
+        let is_meant = |service: &String| service == select::service_of(container);
+        let by_index = self.index.is_none_or(|index| select::number_of(container) == index);
+        by_index && (self.services.is_empty() || self.services.iter().any(is_meant))
     }
 }
 
@@ -70,57 +95,47 @@ pub(crate) fn show(
     timestamps: bool,
     names: bool,
 ) -> Result<(), Failure> {
-    stream(engine, containers, query, timestamps, Prefixes { names, color: ctx.ui.color })
+    let how = Shown { query: query.clone(), timestamps, prefixes: Prefixes { names, color: ctx.ui.color } };
+    if query.follow { follow(engine, containers, &how, None) } else { all(engine, containers, &how) }
 }
 
-fn stream(
-    engine: &Engine,
-    containers: &[Container],
-    query: &LogQuery,
-    timestamps: bool,
-    prefixes: Prefixes,
-) -> Result<(), Failure> {
-    let lines = LogLines::new(engine, containers, query, prefixes)?;
-    for (prefix, entry) in lines.receiver {
-        prefix.write(&entry, timestamps)?;
+/// Shows what there is, in the order in which it was written, whoever wrote it.
+fn all(engine: &Engine, containers: &[Container], how: &Shown) -> Result<(), Failure> {
+    let names: Vec<_> = containers.iter().map(|container| select::display_name(container).to_owned()).collect();
+    let mut lines = Vec::new();
+    for container in containers.iter().filter(|container| container.spec.log.is_kept()) {
+        let prefix = how.prefixes.of(select::display_name(container), &names);
+        let query = LogQuery { whole_lines: true, ..how.query.clone() };
+        for entry in engine.logs(container, query)? {
+            lines.push((prefix.clone(), entry?));
+        }
+    }
+    lines.sort_by_key(|(_, entry)| entry.time);
+    lines.iter().try_for_each(|(prefix, entry)| prefix.write(entry, how.timestamps))
+}
+
+/// Shows what comes until all containers have ended, those of `others` that have started meanwhile too.
+fn follow(engine: &Engine, containers: &[Container], how: &Shown, others: Option<&Others<'_>>) -> Result<(), Failure> {
+    let mut follower = Follower::new(engine, how.prefixes, containers);
+    for container in containers {
+        follower.add(container, Some(how.query.clone()))?;
+    }
+    if let Some(others) = others {
+        follower.await_others(others.project, containers);
+    }
+    let is_over = |follower: &Follower| match others {
+        Some(others) => follower.is_over(others.project, |container| others.mean(container)),
+        None => follower.is_idle(),
+    };
+    while !is_over(&follower) {
+        match follower.next() {
+            Some(News::Line(id, entry)) => follower.write(&id, &entry, how.timestamps)?,
+            Some(News::Began(container)) if others.is_some_and(|others| others.mean(&container)) => {
+                let query = LogQuery { tail: None, since: container.state.started_at, ..how.query.clone() };
+                follower.add(&container, Some(query))?;
+            }
+            Some(News::Began(_) | News::Ended(_)) | None => {}
+        }
     }
     Ok(())
-}
-
-/// The lines of several logs, merged as they come.
-struct LogLines {
-    receiver: mpsc::Receiver<(LinePrefix, LogEntry)>,
-}
-
-impl LogLines {
-    /// Starts a reader for each container; the channel closes when all have come to their ends.
-    fn new(engine: &Engine, containers: &[Container], query: &LogQuery, prefixes: Prefixes) -> Result<Self, Failure> {
-        let (sender, receiver) = mpsc::sync_channel(1024);
-        let names: Vec<_> = containers.iter().map(select::display_name).collect();
-        let mut readers = Vec::new();
-        for (prefix, container) in prefixes.of(&names).into_iter().zip(containers) {
-            let query = LogQuery { whole_lines: true, ..query.clone() };
-            readers.push((prefix, engine.logs(container, query)?));
-        }
-        if !query.follow {
-            // in the order in which they were written, whoever wrote them
-            let mut all: Vec<_> = Vec::new();
-            for (prefix, reader) in readers {
-                for entry in reader {
-                    all.push((prefix.clone(), entry?));
-                }
-            }
-            all.sort_by_key(|(_, entry)| entry.time);
-            thread::spawn(move || all.into_iter().try_for_each(|line| sender.send(line)));
-            return Ok(Self { receiver });
-        }
-        for (prefix, reader) in readers {
-            let sender = sender.clone();
-            // a reader ends when its log does, or when nobody listens any more
-            thread::spawn(move || {
-                reader.map_while(Result::ok).try_for_each(|entry| sender.send((prefix.clone(), entry)))
-            });
-        }
-        Ok(Self { receiver })
-    }
 }

@@ -3,12 +3,16 @@
 pub(crate) mod apply;
 pub(crate) mod attach;
 pub(crate) mod build;
+mod building;
+pub(crate) mod commit;
 pub(crate) mod config;
 pub(crate) mod cp;
 pub(crate) mod create;
 pub(crate) mod down;
 pub(crate) mod events;
 pub(crate) mod exec;
+pub(crate) mod export;
+mod follower;
 mod foreground;
 pub(crate) mod images;
 pub(crate) mod interrupt;
@@ -50,9 +54,13 @@ use crate::error::Failure;
 
 /// Compose projects: the verbs of `docker compose`
 #[derive(clap::Args)]
+#[command(version, disable_version_flag = true)]
 pub(crate) struct ComposeArgs {
+    /// Show our version
+    #[arg(short = 'v', long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
     #[command(flatten)]
-    project: ProjectArgs,
+    pub(crate) project: ProjectArgs,
     #[command(flatten)]
     pub(crate) manner: Manner,
     #[command(subcommand)]
@@ -65,6 +73,7 @@ pub(crate) enum ComposeVerb {
     Up(up::UpArgs),
     Build(build::BuildArgs),
     Down(down::DownArgs),
+    #[command(alias = "convert")]
     Config(config::ConfigArgs),
     Ps(ps::PsArgs),
     Logs(logs::LogsArgs),
@@ -95,10 +104,23 @@ pub(crate) enum ComposeVerb {
     Version(version::VersionArgs),
     Pull(pull::PullArgs),
     Push(push::PushArgs),
+    Commit(commit::CommitArgs),
+    Export(export::ExportArgs),
+}
+
+impl ComposeVerb {
+    /// Returns whether nothing is changed by the verb, or nothing when a dry run is asked for.
+    fn has_dry_run(&self) -> bool {
+        use ComposeVerb::{Apply, Attach, Commit, Cp, Exec, Pause, Unpause, Watch};
+        !matches!(self, Apply(_) | Attach(_) | Commit(_) | Cp(_) | Exec(_) | Pause(_) | Unpause(_) | Watch(_))
+    }
 }
 
 pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure> {
     let project = joined(&ctx.project, args.project);
+    if ctx.manner.dry_run && !args.verb.has_dry_run() {
+        return Err(Failure::text("--dry-run is not supported by this verb: it would do its work"));
+    }
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
     match args.verb {
         ComposeVerb::Up(args) => up::up(ctx, &project, &args),
@@ -134,6 +156,8 @@ pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure>
         ComposeVerb::Version(args) => done(version::run(ctx, &args)),
         ComposeVerb::Pull(args) => done(pull::run(ctx, &project, &args)),
         ComposeVerb::Push(args) => done(push::run(ctx, &project, &args)),
+        ComposeVerb::Commit(args) => done(commit::run(ctx, &project, &args)),
+        ComposeVerb::Export(args) => done(export::run(ctx, &project, &args)),
     }
 }
 
@@ -145,7 +169,7 @@ pub(super) fn boot(ctx: &Context, engine: &Engine, project: &str, ids: &BTreeSet
 }
 
 /// `lighter -p x compose -f y up` means both.
-fn joined(outer: &ProjectArgs, inner: ProjectArgs) -> ProjectArgs {
+pub(crate) fn joined(outer: &ProjectArgs, inner: ProjectArgs) -> ProjectArgs {
     let list = |inner: Vec<_>, outer: &Vec<_>| if inner.is_empty() { outer.clone() } else { inner };
     ProjectArgs {
         file: list(inner.file, &outer.file),

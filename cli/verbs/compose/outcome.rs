@@ -90,7 +90,8 @@ pub(super) fn fault(diagnostic: Diagnostic) -> Failure {
     Failure::diagnostics(vec![diagnostic])
 }
 
-fn parallel_limit(ctx: &Context) -> Result<usize, Failure> {
+/// Returns how many things are done at once; 0 is no limit.
+pub(super) fn parallel_limit(ctx: &Context) -> Result<usize, Failure> {
     let of_environment = ctx
         .variable("COMPOSE_PARALLEL_LIMIT")
         .map(|text| text.parse().map_err(|_| Failure::text(format!("COMPOSE_PARALLEL_LIMIT `{text}` is no number"))));

@@ -22,17 +22,20 @@ pub(crate) struct PlanArgs {
     up: UpArgs,
     /// Write the plan to this file, as JSON; it may hold secrets, so only root can read it
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
 }
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PlanArgs) -> Result<(), Failure> {
     let options = up::options(&args.up)?;
     let project = load_services(ctx, project, &args.up.services)?.project;
     let engine = ctx.recovered_engine()?;
-    let services = up::fetch(ctx, &engine, &project, &args.up, (&options, &AtomicBool::new(false)))?;
+    // what is written down names images by their ids; what is only shown need not have them
+    let is_dry = args.output.is_none() || args.up.dry_run || ctx.manner.dry_run;
+    let fetch = up::Fetch { options: &options, cancelled: &AtomicBool::new(false), is_dry };
+    let services = up::fetch(ctx, &engine, &project, &args.up, fetch)?;
     let _turn = outcome::turn(ctx, &engine, &project.name)?;
-    let plan = up::plan(&engine, &project, &services, &options)?;
-    let Some(output) = &args.output else { return outcome::show_plan(ctx, &plan) };
+    let plan = up::plan(&engine, &project, &services, &options, is_dry)?;
+    let Some(output) = args.output.as_ref().filter(|_| !is_dry) else { return outcome::show_plan(ctx, &plan) };
     let record = PlanRecord::new(plan, &observe(&project.name, &engine)?);
     let path = ctx.invocation.working_directory.join(output);
     write(&path, &record.to_json())

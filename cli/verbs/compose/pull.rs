@@ -58,6 +58,9 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PullArgs) -> Resu
             images.push(image);
         }
     }
+    if ctx.manner.dry_run {
+        return images.iter().try_for_each(|image| ctx.ui.line(format!("pull {}", image.reference)));
+    }
     let result = pull_all(ctx, &engine, images, args.progress.style(ctx)?);
     match result {
         Err(failure) if args.ignore_pull_failures => {
@@ -78,8 +81,8 @@ pub(super) struct Pulling<'a> {
     pub(super) quiet: bool,
 }
 
-/// Pulls the images that the services want and the store lacks, or has for too long.
-pub(super) fn missing(ctx: &Context, engine: &Engine, project: &Project, pulling: &Pulling<'_>) -> Result<(), Failure> {
+/// Returns the images that the services want and the store lacks, or has for too long.
+pub(super) fn needed(engine: &Engine, project: &Project, pulling: &Pulling<'_>) -> Result<Vec<Wanted>, Failure> {
     let mut images = Vec::new();
     for image in wanted(project, pulling.services) {
         let (presence, _) = engine.images().presence(&image.reference)?;
@@ -87,6 +90,12 @@ pub(super) fn missing(ctx: &Context, engine: &Engine, project: &Project, pulling
             images.push(image);
         }
     }
+    Ok(images)
+}
+
+/// Pulls the images that [`needed`] names.
+pub(super) fn missing(ctx: &Context, engine: &Engine, project: &Project, pulling: &Pulling<'_>) -> Result<(), Failure> {
+    let images = needed(engine, project, pulling)?;
     pull_all(ctx, engine, images, progress::style(ctx, None, pulling.quiet)?)
 }
 
@@ -100,7 +109,7 @@ fn pull_all(ctx: &Context, engine: &Engine, images: Vec<Wanted>, style: Style) -
     let options = ctx.pull_options(None)?;
     let progress = progress::of(style, ctx.ui.interactive);
     let pull_one = |name: &str, platform: Option<&str>| -> Result<(), Failure> {
-        if matches!(style, Style::Auto | Style::Tty | Style::Plain) {
+        if matches!(style, Style::Auto | Style::Tty | Style::Plain | Style::Github) {
             ctx.ui.note(format!(" …  pull {name}"));
         }
         let reference: Reference = name.parse()?;

@@ -1,6 +1,6 @@
 //! `lighter compose push`
 
-use lighter_compose::images::wanted;
+use lighter_compose::images::{Wanted, wanted};
 use lighter_compose::selection;
 use lighter_engine::images::push::push;
 use lighter_engine::images::reference::Reference;
@@ -37,7 +37,12 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PushArgs) -> Resu
     let progress = progress::of(args.progress.style(ctx)?, ctx.ui.interactive);
     let mut failures = Vec::new();
     // As docker has it: only what is built here under a name that the file gives.
-    for image in wanted(&project, &services).into_iter().filter(|image| image.is_built && image.is_named) {
+    let is_ours = |image: &Wanted| image.is_built && image.is_named && !image.is_mounted;
+    for image in wanted(&project, &services).into_iter().filter(is_ours) {
+        if ctx.manner.dry_run {
+            ctx.ui.line(format!("push {}", image.reference))?;
+            continue;
+        }
         let reference: Reference = image.reference.parse()?;
         match push(engine.images(), &reference, &options, progress.as_ref()) {
             Ok(_) => ctx.ui.line(reference.to_string())?,

@@ -2,21 +2,21 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
-use lighter_compose::images::ImagesError;
-use lighter_compose::plan::up::PlanError;
-use lighter_compose::plan::{Plan, UpOptions};
-use lighter_compose::{Project, images, names, observe, plan, selection, specify};
+use lighter_compose::model::{Lender, VolumesFrom};
+use lighter_compose::plan::UpOptions;
+use lighter_compose::{Project, names};
 use lighter_engine::images::pull::PullPolicy;
-use lighter_engine::{ContainerSpec, Engine, NetworkMode, RestartPolicy, StartOptions};
+use lighter_engine::{ContainerSpec, NetworkMode, RestartPolicy, StartOptions};
 
 use super::config::load_services;
-use super::pull::Pulling;
-use super::{outcome, pull, select};
+use super::up::{self, Fetch, UpArgs};
+use super::{outcome, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::session::{self, Attachment};
+use crate::session::{self, Attachment, Ended};
 use crate::verbs::exec::on_terminal;
 use crate::verbs::run::publish;
 
@@ -37,8 +37,11 @@ pub(crate) struct RunArgs {
     /// No terminal (default: a terminal if ours is one)
     #[arg(short = 'T', long = "no-tty", alias = "no-TTY")]
     no_tty: bool,
+    /// A terminal (the default if ours is one)
+    #[arg(short, long, conflicts_with = "no_tty", hide = true)]
+    tty: bool,
     /// Keep stdin open
-    #[arg(short, long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(short, long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     interactive: bool,
     /// Replace the entrypoint
     #[arg(long)]
@@ -59,7 +62,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     no_deps: bool,
     /// Publish the service's ports
-    #[arg(long)]
+    #[arg(short = 'P', long, conflicts_with = "publish")]
     service_ports: bool,
     /// Publish a port
     #[arg(short, long, value_name = "PORT")]
@@ -73,6 +76,15 @@ pub(crate) struct RunArgs {
     /// No progress of pulls
     #[arg(long)]
     quiet_pull: bool,
+    /// Build the service's image first, even if it is here
+    #[arg(long)]
+    build: bool,
+    /// No progress of builds
+    #[arg(long)]
+    quiet_build: bool,
+    /// No progress of pulls and builds, and nothing printed of our own
+    #[arg(short, long)]
+    quiet: bool,
     /// Mount a volume or a folder beside the service's
     #[arg(short, long, alias = "volumes", value_name = "SOURCE:TARGET")]
     volume: Vec<String>,
@@ -81,7 +93,7 @@ pub(crate) struct RunArgs {
     label: Vec<String>,
     /// Set the variables of a file
     #[arg(long, value_name = "FILE")]
-    env_from_file: Vec<PathBuf>,
+    pub(crate) env_from_file: Vec<PathBuf>,
     /// Add a capability
     #[arg(long, value_name = "CAP")]
     cap_add: Vec<String>,
@@ -95,52 +107,15 @@ pub(crate) struct RunArgs {
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, Failure> {
     let project = load_services(ctx, project, std::slice::from_ref(&args.service))?.project;
-    let tty = !args.no_tty && !args.detach && on_terminal();
+    let tty = args.tty || (!args.no_tty && !args.detach && on_terminal());
     let engine = ctx.recovered_engine()?;
-    let services = selection::select(&project, std::slice::from_ref(&args.service), !args.no_deps)
-        .map_err(|fault| outcome::fault(*fault))?;
-    let pulling = Pulling { services: &services, policy: args.pull, quiet: args.quiet_pull };
-    pull::missing(ctx, &engine, &project, &pulling)?;
-    let turn = outcome::turn(ctx, &engine, &project.name)?;
-    let (plan, mut spec, lender) = prepare(ctx, &engine, &project, args, tty)?;
-    outcome::apply_plan(ctx, &engine, &turn, &plan)?;
-    if ctx.manner.dry_run {
-        return Ok(ExitCode::SUCCESS);
-    }
-    if let Some(lender) = lender {
-        spec.network = NetworkMode::Container(select::replica(&engine, &project.name, &lender, 0)?.id);
-    }
-    let container = engine.create(spec)?;
-    let started = engine.start(&container, StartOptions { attach: !args.detach }).map_err(|error| {
-        let code = error.exit_code();
-        Failure::from(error).with_code(code)
-    })?;
-    started.warnings.iter().for_each(|warning| ctx.ui.warn(warning));
-    let Some(client) = started.attached else {
-        ctx.ui.line(&container.spec.name)?;
-        return Ok(ExitCode::SUCCESS);
+    let up = UpArgs {
+        build: args.build,
+        quiet_build: args.quiet_build || args.quiet,
+        quiet_pull: args.quiet_pull || args.quiet,
+        pull: args.pull,
+        ..UpArgs::default()
     };
-    let how = Attachment { input: args.interactive, terminal: tty, proxy_signals: !tty };
-    let code = session::attach(&engine, &container, client, how)?.unwrap_or(1);
-    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
-}
-
-/// Plans what the service depends on and its networks and volumes, and says what the one-off container shall be.
-fn prepare(
-    ctx: &Context,
-    engine: &Engine,
-    project: &Project,
-    args: &RunArgs,
-    tty: bool,
-) -> Result<(Plan, ContainerSpec, Option<String>), Failure> {
-    let services = selection::select(project, std::slice::from_ref(&args.service), !args.no_deps)
-        .map_err(|fault| outcome::fault(*fault))?;
-    let images = images::find(project, &services, engine).map_err(|error| match error {
-        ImagesError::Missing(fault) => outcome::fault(*fault),
-        other => other.into(),
-    })?;
-    let templates = specify::templates(project, &services, &images, engine);
-    let observed = observe(&project.name, engine)?;
     let options = UpOptions {
         services: vec![args.service.clone()],
         no_deps: args.no_deps,
@@ -148,15 +123,51 @@ fn prepare(
         stand_in: true,
         ..UpOptions::default()
     };
-    let plan = plan::up::up(project, &templates, &observed, &options).map_err(|error| match error {
-        PlanError::Invalid(fault) => outcome::fault(*fault),
-        other => other.into(),
-    })?;
-    let template = templates.get(&args.service).ok_or_else(|| Failure::text("the service's image is not known"))?;
-    let spec = one_off(ctx, project, args, template.replica(&project.name, &args.service, 1), tty)?;
-    Ok((plan, spec, template.network_of.clone()))
+    let fetch = Fetch { options: &options, cancelled: &AtomicBool::new(false), is_dry: ctx.manner.dry_run };
+    let services = up::fetch(ctx, &engine, &project, &up, fetch)?;
+    let turn = outcome::turn(ctx, &engine, &project.name)?;
+    let mut templates = up::templates(&engine, &project, &services, ctx.manner.dry_run)?;
+    let plan = up::plan_with(&engine, &project, &templates, &options)?;
+    outcome::apply_plan(ctx, &engine, &turn, &plan)?;
+    if ctx.manner.dry_run {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let template = templates.remove(&args.service).ok_or_else(|| Failure::text("the service's image is not known"))?;
+    let mut spec = one_off(ctx, &project, args, template.replica(&project.name, &args.service, 1), tty)?;
+    if let Some(lender) = &template.network_of {
+        spec.network = NetworkMode::Container(select::replica(&engine, &project.name, lender, 0)?.id);
+    }
+    for VolumesFrom { lender, read_only } in template.volumes_from {
+        let container = match lender {
+            Lender::Container(name) => name,
+            Lender::Service(name) => select::replica(&engine, &project.name, &name, 0)?.id,
+        };
+        spec.volumes_from.push(lighter_engine::VolumesFrom { container, read_only });
+    }
+    let container = engine.create(spec)?;
+    let started = engine.start(&container, StartOptions { attach: !args.detach, terminal: session::size() }).map_err(
+        |error| {
+            let code = error.exit_code();
+            Failure::from(error).with_code(code)
+        },
+    )?;
+    started.warnings.iter().for_each(|warning| ctx.ui.warn(warning));
+    let Some(client) = started.attached else {
+        if !args.quiet {
+            ctx.ui.line(&container.spec.name)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let how = Attachment { input: args.interactive, terminal: tty, proxy_signals: !tty, ..Attachment::outputs() };
+    let code = match session::attach(&engine, &container, client, how)? {
+        Ended::Exited(code) => code,
+        Ended::Detached => return Ok(ExitCode::SUCCESS),
+        Ended::MonitorGone => 1,
+    };
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
+/// Says what the one-off container shall be.
 fn one_off(
     ctx: &Context,
     project: &Project,

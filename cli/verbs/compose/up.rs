@@ -3,24 +3,29 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lighter_compose::images::ImagesError;
 use lighter_compose::plan::up::PlanError;
 use lighter_compose::plan::{Plan, UpOptions};
+use lighter_compose::specify::Template;
 use lighter_compose::{Project, images, observe, plan, selection, specify};
 use lighter_engine::Engine;
 use lighter_engine::images::pull::PullPolicy;
+use nix::fcntl::OFlag;
 
 use super::config::load_services;
 use super::foreground::{self, Ending, Foreground};
 use super::outcome::Until;
 use super::pull::Pulling;
+use super::watch::Watcher;
 use super::{build, interrupt, outcome, pull, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::verbs::run::explain::{Explain, Explanation};
 
 /// Make and start the project's containers; show their logs unless detached
 #[derive(clap::Args, Default)]
@@ -102,12 +107,18 @@ pub(crate) struct UpArgs {
     /// Say why each step is done before it is
     #[arg(long)]
     pub(super) explain_plan: bool,
+    /// Show what the host was asked for, step by step, with shell commands that do the same; `json`: as objects
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub(super) explain: Option<Explain>,
     /// Ask nothing (lighter never does)
     #[arg(short, long, alias = "y")]
     pub(super) yes: bool,
     /// Keys for shortcuts while logs are shown: not supported, so only `false`
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
     pub(super) menu: Option<bool>,
+    /// Build, copy, restart or execute as `develop.watch` says whenever files change
+    #[arg(short, long, conflicts_with_all = ["detach", "wait", "no_start", "no_build"])]
+    pub(crate) watch: bool,
     /// Show when each line was written
     #[arg(long)]
     pub(super) timestamps: bool,
@@ -133,10 +144,12 @@ pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<
     let attached = attached(&project, args)?;
     let engine = ctx.recovered_engine()?;
     let begun = Timestamp::now();
-    let services = fetch(ctx, &engine, &project, args, (&options, interrupt.flag()))?;
+    let is_dry = args.dry_run || ctx.manner.dry_run;
+    let services =
+        fetch(ctx, &engine, &project, args, Fetch { options: &options, cancelled: interrupt.flag(), is_dry })?;
     let turn = outcome::turn_until(ctx, &engine, &project.name, interrupt.flag())?;
-    let plan = plan(&engine, &project, &services, &options)?;
-    if args.dry_run || ctx.manner.dry_run {
+    let plan = plan(&engine, &project, &services, &options, is_dry)?;
+    if is_dry {
         return outcome::show_plan(ctx, &plan).map(|()| ExitCode::SUCCESS);
     }
     if args.explain_plan {
@@ -144,7 +157,11 @@ pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<
     }
     let deadline = args.wait_timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let until = Until { turn: Some(&turn), interrupted: interrupt.flag(), deadline };
+    let explanation = args.explain.map(Explanation::begin).transpose()?;
+    // a hook, or a stop, may take its time: the first signal lets what has begun end, the second does not
+    foreground::kill_all_at(2, &engine, &project.name, &interrupt);
     let applied = outcome::apply_until(ctx, &engine, &plan, until);
+    explanation.map_or(Ok(()), |explanation| explanation.show(ctx, ""))?;
     if args.detach || args.wait || args.no_start {
         return applied.map(|()| ExitCode::SUCCESS);
     }
@@ -158,6 +175,7 @@ pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<
     let is_one_shot = |name: &&String| project.services.values().any(|service| service.awaits_end_of(name));
     let foreground = Foreground {
         project: &project.name,
+        services: &services,
         containers: mine.collect(),
         attached,
         one_shots: services.iter().filter(is_one_shot).cloned().collect(),
@@ -167,8 +185,30 @@ pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<
         ending: ending(args),
         exit_code_from: args.exit_code_from.as_deref(),
         grace,
+        stays: args.watch,
     };
-    foreground.run(ctx, &engine, &interrupt)
+    if !args.watch {
+        return foreground.run(ctx, &engine, &interrupt);
+    }
+    let cancelled = interrupt.flag();
+    let watcher = Watcher { ctx, engine: &engine, project: &project, quiet: args.quiet_build, prune: true, cancelled };
+    beside(&watcher, &args.services, || foreground.run(ctx, &engine, &interrupt))
+}
+
+/// Follows the files of these services as long as `run` runs.
+fn beside<T>(watcher: &Watcher<'_>, services: &[String], run: impl FnOnce() -> T) -> T {
+    thread::scope(|scope| {
+        // closed when `run` has returned: that ends the thread
+        let _stop = nix::unistd::pipe2(OFlag::O_CLOEXEC).map(|(theirs, ours)| {
+            scope.spawn(move || {
+                if let Err(failure) = watcher.beside(services, theirs) {
+                    failure.print(watcher.ctx.ui.color); // what runs goes on
+                }
+            });
+            ours
+        });
+        run()
+    })
 }
 
 fn ending(args: &UpArgs) -> Ending {
@@ -194,26 +234,65 @@ fn attached(project: &Project, args: &UpArgs) -> Result<Vec<String>, Failure> {
     Ok(chosen)
 }
 
-/// Refuses what cannot be run, before anything is pulled, and pulls what is missing; returns the services meant.
+/// How images are fetched.
+pub(super) struct Fetch<'a> {
+    pub(super) options: &'a UpOptions,
+    /// Set by whoever does not want to go on.
+    pub(super) cancelled: &'a AtomicBool,
+    /// Only say what would be.
+    pub(super) is_dry: bool,
+}
+
+/// Refuses what cannot be run, before anything is pulled, and builds and pulls what is missing; returns the services meant.
 pub(super) fn fetch(
     ctx: &Context,
     engine: &Engine,
     project: &Project,
     args: &UpArgs,
-    (options, cancelled): (&UpOptions, &AtomicBool),
+    Fetch { options, cancelled, is_dry }: Fetch<'_>,
 ) -> Result<Vec<String>, Failure> {
     if let Some(refusal) = project.refusals.first() {
         return Err(Failure::diagnostics(vec![refusal.clone()]));
     }
     let services =
         selection::select(project, &options.services, !options.no_deps).map_err(|fault| outcome::fault(*fault))?;
-    if !args.no_build && !args.dry_run && !ctx.manner.dry_run {
+    let pulling = Pulling { services: &services, policy: args.pull, quiet: args.quiet_pull };
+    if is_dry {
+        let built = if args.no_build { Vec::new() } else { build::needed(engine, project, &services, args.build)? };
+        let built = built.iter().map(|name| format!("build {}", images::name_of(project, &project.services[name])));
+        let pulled = pull::needed(engine, project, &pulling)?;
+        let pulled = pulled.iter().map(|image| format!("pull {}", image.reference));
+        built.chain(pulled).try_for_each(|line| ctx.ui.line(line))?;
+        return Ok(services);
+    }
+    if !args.no_build {
         let how = build::Building { all: args.build, quiet: args.quiet_build, cancelled };
         build::missing(ctx, engine, project, &services, &how)?;
     }
-    let pulling = Pulling { services: &services, policy: args.pull, quiet: args.quiet_pull };
     pull::missing(ctx, engine, project, &pulling)?;
     Ok(services)
+}
+
+/// Returns what the containers of each service shall be; of those whose images are not here only if nothing is to be done.
+pub(super) fn templates(
+    engine: &Engine,
+    project: &Project,
+    services: &[String],
+    is_dry: bool,
+) -> Result<BTreeMap<String, Template>, Failure> {
+    let images = match is_dry {
+        true => images::present(project, services, engine)?,
+        false => images::find(project, services, engine).map_err(|error| match error {
+            ImagesError::Missing(fault) => outcome::fault(*fault),
+            other => other.into(),
+        })?,
+    };
+    let mut templates = specify::templates(project, services, &images, engine);
+    for service in services.iter().filter_map(|name| project.services.get(name)) {
+        let provisional = || specify::provisional(project, service, engine);
+        templates.entry(service.name.clone()).or_insert_with(provisional);
+    }
+    Ok(templates)
 }
 
 /// Plans with what is there now; the project's turn must be ours.
@@ -222,14 +301,20 @@ pub(super) fn plan(
     project: &Project,
     services: &[String],
     options: &UpOptions,
+    is_dry: bool,
 ) -> Result<Plan, Failure> {
-    let images = images::find(project, services, engine).map_err(|error| match error {
-        ImagesError::Missing(fault) => outcome::fault(*fault),
-        other => other.into(),
-    })?;
-    let templates = specify::templates(project, services, &images, engine);
+    plan_with(engine, project, &templates(engine, project, services, is_dry)?, options)
+}
+
+/// As [`plan`], from templates that were made before.
+pub(super) fn plan_with(
+    engine: &Engine,
+    project: &Project,
+    templates: &BTreeMap<String, Template>,
+    options: &UpOptions,
+) -> Result<Plan, Failure> {
     let observed = observe(&project.name, engine)?;
-    plan::up::up(project, &templates, &observed, options).map_err(|error| match error {
+    plan::up::up(project, templates, &observed, options).map_err(|error| match error {
         PlanError::Invalid(fault) => outcome::fault(*fault),
         other => other.into(),
     })

@@ -4,10 +4,9 @@ use lighter_engine::Engine;
 use lighter_engine::images::store::Image;
 use serde_json::{Value, json};
 
-use super::super::target::last_of;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::ui::format::Format;
+use crate::ui::format::Inspection;
 
 /// Show everything about images
 #[derive(clap::Args)]
@@ -17,7 +16,7 @@ pub(crate) struct ImageInspectArgs {
     images: Vec<String>,
     /// A template instead of JSON: '{{.Config.Cmd}}'
     #[arg(short, long)]
-    format: Option<Format>,
+    format: Option<Inspection>,
     /// Refuse an image of another platform than this: `linux/amd64`
     #[arg(long)]
     platform: Option<String>,
@@ -26,15 +25,9 @@ pub(crate) struct ImageInspectArgs {
 pub(crate) fn run(ctx: &Context, args: &ImageInspectArgs) -> Result<(), Failure> {
     let engine = ctx.engine()?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
-    let (mut objects, mut failures) = (Vec::new(), Vec::new());
-    for name in &args.images {
-        match find(&engine, name, platform.as_ref()) {
-            Ok(image) => objects.push(object(&engine, &image)?),
-            Err(failure) => failures.push(failure),
-        }
-    }
-    super::super::inspect::show(ctx, &objects, args.format.as_ref())?;
-    last_of(failures, &ctx.ui)
+    super::super::inspect::each(ctx, &args.images, args.format.as_ref(), |name| {
+        Ok(vec![object(&engine, &find(&engine, name, platform.as_ref())?)?])
+    })
 }
 
 fn find(

@@ -7,6 +7,8 @@ pub(crate) mod inspect;
 mod mount;
 pub(crate) mod prune;
 
+use lighter_engine::{Engine, Event, EventKind};
+
 use super::{history, images, import, load, pull, push, rmi, save, tag};
 use crate::context::Context;
 use crate::error::Failure;
@@ -50,6 +52,11 @@ pub(crate) fn run(ctx: &Context, verb: &ImageVerb) -> Result<(), Failure> {
         ImageVerb::Unmount(args) => mount::unmount(ctx, args),
         ImageVerb::Cp(args) => cp::run(ctx, args),
     }
+}
+
+/// Notes what has happened to an image: `id` is its id, or where it is not known the name.
+pub(crate) fn tell(engine: &Engine, action: &str, (id, name): (&str, &str)) {
+    engine.tell(Event::now(EventKind::Image, action, id).with("name", name));
 }
 
 /// There is no image of that name.

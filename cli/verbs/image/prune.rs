@@ -49,6 +49,7 @@ pub(crate) fn prune(engine: &Engine, all: bool, filter: &Filter) -> Result<Prune
         is_unused && (all || image.references.is_empty()) && filter.fits(image)
     };
     let pruned = engine.images().prune(&is_unwanted)?;
+    pruned.removed.iter().for_each(|one| super::super::rmi::tell(engine, one));
     match users.into_inner() {
         Some(None) => {
             Err(engine.image_users().err().map_or_else(|| Failure::text("look for users of images"), Failure::from))

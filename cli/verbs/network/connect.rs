@@ -7,6 +7,7 @@ use lighter_engine::{Attachment, Engine};
 use super::find;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::verbs::run::apply_options;
 use crate::verbs::target;
 
 #[derive(clap::Args)]
@@ -30,6 +31,9 @@ pub(crate) struct ConnectArgs {
     /// The network with the highest gives the default route
     #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
     gw_priority: i64,
+    /// Option, `com.docker.network.endpoint.ifname=NAME` or `com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.NAME=VALUE,…`
+    #[arg(long, value_name = "NAME=VALUE")]
+    driver_opt: Vec<String>,
 }
 
 #[derive(clap::Args)]
@@ -46,7 +50,7 @@ pub(crate) struct DisconnectArgs {
 pub(super) fn connect(ctx: &Context, engine: &Engine, args: &ConnectArgs) -> Result<(), Failure> {
     let network = find(engine, &args.network)?;
     let container = target::find_one(ctx, engine, &args.container)?;
-    let wish = Attachment {
+    let mut wish = Attachment {
         aliases: args.alias.clone(),
         address: args.ip,
         address6: args.ip6,
@@ -54,6 +58,8 @@ pub(super) fn connect(ctx: &Context, engine: &Engine, args: &ConnectArgs) -> Res
         gw_priority: args.gw_priority,
         ..Attachment::to(network.name)
     };
+    let options: Vec<_> = args.driver_opt.iter().map(String::as_str).collect();
+    apply_options("--driver-opt", &options, &mut wish)?;
     engine.connect_network(&container, wish)?.iter().for_each(|note| ctx.ui.warn(note));
     Ok(())
 }

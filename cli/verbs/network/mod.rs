@@ -15,7 +15,7 @@ use super::inspect;
 use super::target::last_of;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::ui::format::Format;
+use crate::ui::format::Inspection;
 
 /// Manage networks
 #[derive(clap::Subcommand)]
@@ -32,7 +32,7 @@ pub(crate) enum NetworkVerb {
         names: Vec<String>,
         /// A template instead of JSON
         #[arg(short, long)]
-        format: Option<Format>,
+        format: Option<Inspection>,
     },
     /// Remove networks
     #[command(visible_alias = "remove")]
@@ -60,8 +60,8 @@ pub(crate) fn run(ctx: &Context, verb: &NetworkVerb) -> Result<(), Failure> {
         NetworkVerb::Create(args) => create::run(ctx, &engine, args),
         NetworkVerb::Ls(args) => list::run(ctx, &engine, args),
         NetworkVerb::Inspect { names, format } => {
-            let objects = names.iter().map(|name| object(&engine, &find(&engine, name)?));
-            inspect::show(ctx, &objects.collect::<Result<Vec<_>, Failure>>()?, format.as_ref())
+            let found = |name: &str| Ok(vec![object(&engine, &find(&engine, name)?)?]);
+            inspect::each(ctx, names, format.as_ref(), found)
         }
         NetworkVerb::Rm { names, force } => remove(ctx, &engine, names, *force),
         NetworkVerb::Prune(args) => prune::run(ctx, &engine, args),
@@ -80,7 +80,7 @@ fn remove(ctx: &Context, engine: &Engine, names: &[String], force: bool) -> Resu
         if force && engine.net().network(name)?.is_none() {
             continue;
         }
-        match find(engine, name).and_then(|network| Ok(engine.net().delete_network(&network.id)?)) {
+        match find(engine, name).and_then(|network| Ok(engine.delete_network(&network.id)?)) {
             Ok(()) => ctx.ui.line(name)?,
             Err(failure) => failures.push(failure),
         }

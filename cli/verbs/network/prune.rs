@@ -3,22 +3,19 @@
 use std::collections::BTreeSet;
 
 use lighter_engine::netns::Network;
-use lighter_engine::{Engine, NetworkMode};
+use lighter_engine::{DEFAULT_NETWORK, Engine, NetworkMode};
 
 use super::list::fits;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::confirm;
 
-/// The network of containers that name none: it would be made again by the next.
-pub(in crate::verbs) const DEFAULT_NETWORK: &str = "bridge";
-
 #[derive(clap::Args)]
 pub(crate) struct PruneArgs {
     /// Do not ask
     #[arg(short, long)]
     force: bool,
-    /// Only those that fit: name=, id=, driver=, label=
+    /// Only those that fit: until=, label=, label!=, name=, id=, driver=
     #[arg(long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
 }
@@ -27,7 +24,7 @@ pub(super) fn run(ctx: &Context, engine: &Engine, args: &PruneArgs) -> Result<()
     let used = used(engine)?;
     let mut unused: Vec<Network> = Vec::new();
     for network in engine.net().networks()? {
-        if network.name != DEFAULT_NETWORK && !used.contains(&network.name) && fits(&network, &args.filter)? {
+        if network.name != DEFAULT_NETWORK && !used.contains(&network.name) && fits(&network, &args.filter, false)? {
             unused.push(network);
         }
     }
@@ -42,7 +39,7 @@ pub(super) fn run(ctx: &Context, engine: &Engine, args: &PruneArgs) -> Result<()
     ctx.ui.line("Deleted Networks:")?;
     for network in unused {
         // One that has got a container since it was looked at is in use.
-        match engine.net().delete_network(&network.id) {
+        match engine.delete_network(&network.id) {
             Err(lighter_engine::netns::NetworkError::InUse { .. }) => {}
             result => result.map_err(Failure::from).and_then(|()| ctx.ui.line(&network.name))?,
         }

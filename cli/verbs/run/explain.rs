@@ -1,4 +1,4 @@
-//! `lighter run --explain`: how a container comes to be, step by step.
+//! `--explain` of `run`, `up` and `exec`: how a container, or a process in one, comes to be, step by step.
 //!
 //! As text, the record is a shell script with its figures in comments; as JSON, an object a line.
 
@@ -14,7 +14,7 @@ use crate::ui::printable;
 
 /// Formats of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Explain {
+pub(crate) enum Explain {
     /// A list to read, and a script to follow
     Text,
     /// A JSON object a line
@@ -22,20 +22,20 @@ pub(super) enum Explain {
 }
 
 /// A record that is being kept.
-pub(super) struct Explanation {
+pub(crate) struct Explanation {
     recording: Recording,
     format: Explain,
 }
 
 impl Explanation {
     /// Records from here on.
-    pub(super) fn begin(format: Explain) -> Result<Self, Failure> {
+    pub(crate) fn begin(format: Explain) -> Result<Self, Failure> {
         let recording = trace::in_memory().map_err(|error| Failure::text(format!("record the steps: {error}")))?;
         Ok(Self { recording, format })
     }
 
-    /// Ends the record, and writes it to stderr.
-    pub(super) fn show(self, ctx: &Context, id: &str) -> Result<(), Failure> {
+    /// Ends the record, and writes it to stderr; `id` is the only container's, or empty if there are several.
+    pub(crate) fn show(self, ctx: &Context, id: &str) -> Result<(), Failure> {
         trace::stop();
         let records = self.recording.read()?;
         let text = match self.format {
@@ -80,14 +80,18 @@ impl Styles {
 
 /// Returns the record as a script: for each step a comment with its figures, and the command.
 ///
-/// The container's id is `$ID` in it: 64 digits would hide what differs.
+/// The container's id, unless it is empty, is `$ID` in it: 64 digits would hide what differs.
 fn script(records: &[Record], id: &str, styles: &Styles) -> String {
     let Some(first) = records.first() else { return String::new() };
     let Styles { figures, what, command, failed } = styles;
     let end = records.iter().map(|record| record.start + Duration::from_nanos(record.took.unwrap_or(0))).max();
     let whole = end.map_or(Duration::ZERO, |end| since(first, end));
     let heading = format!("#  N          AT       TOOK  PROCESS  STEP ({} in {})", records.len(), shown(whole));
-    let mut text = format!("{figures}{heading}{figures:#}\n{command}ID={id}{command:#}\n");
+    let mut text = format!("{figures}{heading}{figures:#}\n");
+    if !id.is_empty() {
+        text.push_str(&format!("{command}ID={id}{command:#}\n"));
+    }
+    let short = |text: &str| if id.is_empty() { text.to_owned() } else { text.replace(id, "$ID") };
     let mut number = 1;
     for group in records.chunk_by(is_one_step) {
         let record = &group[0];
@@ -95,10 +99,10 @@ fn script(records: &[Record], id: &str, styles: &Styles) -> String {
         let took = group.iter().map(|record| record.took).sum::<Option<u64>>();
         let took = took.map_or_else(|| "-".to_owned(), |took| shown(Duration::from_nanos(took)));
         let line = format!("#{number:>3} {at:>9.3} ms {took:>9}  {:<8}", record.process.name());
-        let step = printable(&title(group).replace(id, "$ID")).replace(['\n', '\t'], " ");
+        let step = printable(&short(&title(group))).replace(['\n', '\t'], " ");
         text.push_str(&format!("{figures}{line}{figures:#} {what}{step}{what:#}"));
         if let Some(error) = &record.error {
-            let error = printable(error).replace(['\n', '\t'], " ").replace(id, "$ID");
+            let error = short(&printable(error).replace(['\n', '\t'], " "));
             text.push_str(&format!(" {failed}(not done: {error}){failed:#}"));
         }
         text.push('\n');
@@ -131,7 +135,7 @@ fn title(group: &[Record]) -> String {
 /// Puts `$ID` for the container's id, wherever a shell takes it for a variable.
 fn abbreviated(line: &str, id: &str) -> String {
     // With an escaped quote it takes more to know what is quoted.
-    if line.contains("\\'") {
+    if line.contains("\\'") || id.is_empty() {
         return line.to_owned();
     }
     let parts = line.split('\'').enumerate();

@@ -1,7 +1,10 @@
 //! `lighter run`
 
-mod explain;
+pub(crate) mod explain;
 mod flags;
+mod isolation;
+mod limits;
+mod mount;
 mod network;
 pub(crate) mod parse;
 mod specification;
@@ -16,39 +19,50 @@ use lighter_engine::{Container, Engine, RemoveOptions, StartOptions, images};
 
 use crate::context::Context;
 use crate::error::{Failure, ours};
-use crate::session::{self, Attachment};
+use crate::remote::Visit;
+use crate::session::{self, Attachment, Ended};
 use crate::ui::progress;
 
 use explain::{Explain, Explanation};
 pub(crate) use flags::RunFlags;
-pub(crate) use parse::{publish, volume};
+use flags::Stream;
+pub(crate) use mount::volume;
+pub(in crate::verbs) use network::apply_options;
+pub(crate) use parse::publish;
 pub(crate) use specification::env_file;
 
 /// Make a container and run a command in it
 #[derive(clap::Args)]
+#[command(disable_help_flag = true)] // -h is the host name, as docker's
 pub(crate) struct RunArgs {
     #[command(flatten)]
     flags: RunFlags,
     /// Leave it running and print its id
     #[arg(short, long)]
     detach: bool,
-    /// Hand signals on to the container
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    /// Hand signals on to the container, unless it has a terminal
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sig_proxy: bool,
     /// Tell on stderr each step of the start, with its time and the shell command that does the same
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     explain: Option<Explain>,
 }
 
-pub(crate) fn run(ctx: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
-    if !args.detach {
-        session::check_terminal(args.flags.tty, args.flags.interactive).map_err(ours)?;
+impl RunArgs {
+    /// Tells of the files that are read and written, as [`RunFlags::files`].
+    pub(crate) fn files(&mut self, on: Visit<'_>) -> Result<(), Failure> {
+        self.flags.files(on)
     }
+}
+
+pub(crate) fn run(ctx: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
+    check(args).map_err(ours)?;
     let engine = ctx.recovered_engine().map_err(ours)?;
     let image = ensure_image(ctx, &engine, &args.flags).map_err(ours)?;
     let explanation = args.explain.map(Explanation::begin).transpose().map_err(ours)?;
-    let container = create_from(ctx, &engine, &args.flags, &image).map_err(ours)?;
-    let started = engine.start(&container, StartOptions { attach: !args.detach });
+    let container = create_from(ctx, &engine, &args.flags, image.as_ref()).map_err(ours)?;
+    let terminal = args.flags.tty.then(session::size).flatten();
+    let started = engine.start(&container, StartOptions { attach: !args.detach, terminal });
     if let Some(explanation) = explanation {
         explanation.show(ctx, &container.id).map_err(ours)?; // before any output of the container, and of a failure too
     }
@@ -61,19 +75,44 @@ pub(crate) fn run(ctx: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
         ctx.ui.line(&container.id)?;
         return Ok(ExitCode::SUCCESS);
     };
-    let how = Attachment {
-        input: args.flags.interactive,
-        terminal: args.flags.tty,
-        proxy_signals: args.sig_proxy && !args.flags.tty,
-    };
-    let code =
+    let how = attachment(args);
+    if !how.output && !how.error_output {
+        ctx.ui.line(&container.id)?;
+    }
+    let ended =
         session::attach(&engine, &container, client, how).map_err(|failure| abandon(&engine, &container, failure))?;
-    let code = match code {
-        Some(code) => code,
+    let code = match ended {
+        Ended::Exited(code) => code,
+        Ended::Detached => 0,
         // its monitor was killed: the container goes on under another one
-        None => engine.recover().map(|()| engine.wait(&container, None))??.unwrap_or(1),
+        Ended::MonitorGone => engine.recover().map(|()| engine.wait(&container, None))??.unwrap_or(1),
     };
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+/// Refuses what contradicts itself before anything is made.
+fn check(args: &RunArgs) -> Result<(), Failure> {
+    let flags = &args.flags;
+    if args.detach && !flags.attach.is_empty() {
+        return Err(Failure::text("--detach and --attach contradict each other"));
+    }
+    if !args.detach {
+        session::check_terminal(flags.tty, flags.interactive)?;
+    }
+    Ok(())
+}
+
+fn attachment(args: &RunArgs) -> Attachment {
+    let flags = &args.flags;
+    let joined = |stream| flags.attach.is_empty() || flags.attach.contains(&stream);
+    Attachment {
+        input: flags.interactive && joined(Stream::Stdin),
+        output: joined(Stream::Stdout),
+        error_output: joined(Stream::Stderr),
+        terminal: flags.tty,
+        proxy_signals: args.sig_proxy && !flags.tty,
+        detach_keys: flags.detach_keys.clone().unwrap_or_default(),
+    }
 }
 
 /// Nobody reads its output any more: a container that was to be removed at its end ends now.
@@ -87,14 +126,19 @@ fn abandon(engine: &Engine, container: &Container, failure: Failure) -> Failure 
 /// Makes a container from flags; pulls its image if need be.
 pub(crate) fn create(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Result<Container, Failure> {
     let image = ensure_image(ctx, engine, flags)?;
-    create_from(ctx, engine, flags, &image)
+    create_from(ctx, engine, flags, image.as_ref())
 }
 
-fn create_from(ctx: &Context, engine: &Engine, flags: &RunFlags, image: &Image) -> Result<Container, Failure> {
+fn create_from(ctx: &Context, engine: &Engine, flags: &RunFlags, image: Option<&Image>) -> Result<Container, Failure> {
+    let cidfile = flags.cidfile.as_ref().map(|path| ctx.invocation.path(path));
+    if let Some(path) = cidfile.as_ref().filter(|path| path.exists()) {
+        let text = format!("the file for the container id, `{}`, exists", path.display());
+        return Err(Failure::text(text).hint("it is left by another run: remove it when that container is gone"));
+    }
     let spec = specification::specification(ctx, engine, flags, image)?;
     let container = engine.create(spec)?;
-    if let Some(path) = &flags.cidfile {
-        std::fs::write(path, &container.id).map_err(|error| {
+    if let Some(path) = cidfile {
+        std::fs::write(&path, &container.id).map_err(|error| {
             let _ = engine.remove(&container, RemoveOptions { force: true, volumes: true });
             Failure::text(format!("write the container id to `{}`: {error}", path.display()))
         })?;
@@ -102,16 +146,20 @@ fn create_from(ctx: &Context, engine: &Engine, flags: &RunFlags, image: &Image) 
     Ok(container)
 }
 
-/// Returns the image, pulled if the policy says so or if the one here is for another platform than was asked for.
-fn ensure_image(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Result<Image, Failure> {
-    let name = &flags.image;
+/// Returns the image, pulled if the policy says so or if the one here is for another platform than was asked for; none for a
+/// container on a folder.
+fn ensure_image(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Result<Option<Image>, Failure> {
+    if flags.rootfs.is_some() {
+        return Ok(None);
+    }
+    let name = flags.reference();
     let (presence, image) = engine.images().presence(name)?;
     let fitting = image.filter(|image| flags.platform.as_ref().is_none_or(|platform| image.runs_on(platform)));
     let presence = if fitting.is_some() { presence } else { Presence::Absent };
     if !flags.pull.must_pull(presence, SystemTime::now()) {
         let missing =
             || Failure::text(format!("no such image: {name}")).hint(format!("get it with: lighter pull {name}"));
-        return fitting.ok_or_else(missing);
+        return fitting.map(Some).ok_or_else(missing);
     }
     let reference: Reference = name.parse()?;
     if !flags.quiet {
@@ -119,5 +167,5 @@ fn ensure_image(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Result<Imag
     }
     let options = PullOptions { platform: flags.platform.clone(), ..ctx.pull_options(None)? };
     let progress = progress::pull(ctx.ui.interactive, flags.quiet);
-    Ok(images::pull::pull(engine.images(), &reference, &options, progress.as_ref())?)
+    Ok(Some(images::pull::pull(engine.images(), &reference, &options, progress.as_ref())?))
 }

@@ -1,16 +1,15 @@
 //! The networks of `run`'s flags.
 
-use lighter_engine::netns::NetworkSpec;
-use lighter_engine::{Attachment, Engine, Link, NetworkMode};
+use std::collections::BTreeMap;
 
-use super::RunFlags;
+use lighter_engine::netns::read_endpoint_options;
+use lighter_engine::{Attachment, DEFAULT_NETWORK, Engine, Link, NetworkMode};
+
+use super::flags::NetworkFlags;
 use crate::error::Failure;
 
-/// Name of the network of containers that name none, as docker's.
-const DEFAULT_NETWORK: &str = "bridge";
-
 /// Returns the network of a container.
-pub(super) fn mode(engine: &Engine, flags: &RunFlags) -> Result<NetworkMode, Failure> {
+pub(super) fn mode(engine: &Engine, flags: &NetworkFlags) -> Result<NetworkMode, Failure> {
     if let [only] = flags.network.as_slice()
         && let Some(mode) = without_bridge(engine, only)?
     {
@@ -38,7 +37,7 @@ fn without_bridge(engine: &Engine, text: &str) -> Result<Option<NetworkMode>, Fa
 }
 
 /// Puts what the short flags say to the first network, as docker does.
-fn complete(first: &mut Attachment, flags: &RunFlags) -> Result<(), Failure> {
+fn complete(first: &mut Attachment, flags: &NetworkFlags) -> Result<(), Failure> {
     first.aliases.extend(flags.network_alias.iter().cloned());
     first.address = flags.ip.or(first.address);
     first.address6 = flags.ip6.or(first.address6);
@@ -53,7 +52,7 @@ fn complete(first: &mut Attachment, flags: &RunFlags) -> Result<(), Failure> {
 fn network(engine: &Engine, name: &str) -> Result<String, Failure> {
     let name = if name == "default" { DEFAULT_NETWORK } else { name };
     if name == DEFAULT_NETWORK {
-        ensure_default_network(engine)?;
+        engine.ensure_default_network()?;
     }
     let network = engine.net().network(name)?.ok_or_else(|| {
         Failure::text(format!("no such network: {name}")).hint(format!("make it with: lighter network create {name}"))
@@ -61,25 +60,14 @@ fn network(engine: &Engine, name: &str) -> Result<String, Failure> {
     Ok(network.name)
 }
 
-fn ensure_default_network(engine: &Engine) -> Result<(), Failure> {
-    if engine.net().network(DEFAULT_NETWORK)?.is_some() {
-        return Ok(());
-    }
-    let spec = NetworkSpec { name: DEFAULT_NETWORK.to_owned(), ..NetworkSpec::default() };
-    match engine.create_network(&spec) {
-        // another command was faster
-        Err(_) if engine.net().network(DEFAULT_NETWORK)?.is_some() => Ok(()),
-        result => Ok(result.map(|_| ())?),
-    }
-}
-
-/// Reads `--network`: a name, or `name=NET,alias=…,ip=…,ip6=…,mac-address=…,link-local-ip=…,gw-priority=…`.
+/// Reads `--network`: a name, or
+/// `name=NET,alias=…,ip=…,ip6=…,mac-address=…,link-local-ip=…,gw-priority=…,driver-opt=NAME=VALUE`.
 fn attachment(text: &str) -> Result<Attachment, Failure> {
     if !text.contains('=') {
         return Ok(Attachment::to(text));
     }
-    let mut attachment = Attachment::default();
-    for field in text.split(',') {
+    let (mut attachment, mut options) = (Attachment::default(), Vec::new());
+    for field in fields(text) {
         let (key, value) = field.split_once('=').unwrap_or((field, ""));
         let wrong = || Failure::text(format!("--network `{text}`: `{value}` is no {key}"));
         match key {
@@ -90,13 +78,38 @@ fn attachment(text: &str) -> Result<Attachment, Failure> {
             "link-local-ip" => attachment.link_local.push(value.parse().map_err(|_| wrong())?),
             "mac-address" => attachment.mac = Some(mac("--network", value)?),
             "gw-priority" => attachment.gw_priority = value.parse().map_err(|_| wrong())?,
+            "driver-opt" => options.push(value),
             _ => return Err(Failure::text(format!("--network `{text}`: `{key}` is not supported"))),
         }
     }
     if attachment.network.is_empty() {
         return Err(Failure::text(format!("--network `{text}`: name is missing")));
     }
+    apply_options("--network", &options, &mut attachment)?;
     Ok(attachment)
+}
+
+/// Splits at commas, but for those between double quotes around a field, which go (RFC 4180, 2).
+fn fields(text: &str) -> Vec<&str> {
+    let (mut fields, mut rest) = (Vec::new(), text);
+    loop {
+        let quoted = rest.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+        let (field, after) = quoted.unwrap_or_else(|| rest.split_at(rest.find(',').unwrap_or(rest.len())));
+        fields.push(field);
+        match after.strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return fields,
+        }
+    }
+}
+
+/// Reads options of a container on a network, `NAME=VALUE` each.
+pub(in crate::verbs) fn apply_options(flag: &str, texts: &[&str], to: &mut Attachment) -> Result<(), Failure> {
+    let pairs = texts.iter().map(|text| text.split_once('=').unwrap_or((text, "")));
+    let options: BTreeMap<_, _> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let read = read_endpoint_options(&options).map_err(|error| Failure::text(format!("{flag}: {error}")))?;
+    (to.interface, to.sysctls) = (read.interface, read.sysctls);
+    Ok(())
 }
 
 /// Reads `xx:xx:xx:xx:xx:xx`; one of a group (IEEE 802, lowest bit of the first byte) belongs to no device.
@@ -129,6 +142,11 @@ mod tests {
             ..Attachment::to("web")
         };
         assert_eq!(wishes, expected);
+        let sysctls =
+            "driver-opt=com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.a=1,net.ipv4.conf.IFNAME.b=2";
+        let wishes =
+            attachment(&format!("name=web,\"{sysctls}\",driver-opt=com.docker.network.endpoint.ifname=lan")).unwrap();
+        assert_eq!((wishes.interface.as_deref(), wishes.sysctls.len()), (Some("lan"), 2));
         for wrong in ["alias=a", "name=web,ip=x", "name=web,driver-opt=a", "name=web,mac-address=01:00:00:00:00:00"] {
             assert!(attachment(wrong).is_err(), "{wrong}");
         }

@@ -1,9 +1,8 @@
 //! The small languages of `run`'s flags. Pure.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lighter_engine::{BindPropagation, Device, Mount, MountKind, PublishedPort, Ulimit};
+use lighter_engine::{Device, PublishedPort, Ulimit};
 
 use crate::error::Failure;
 
@@ -36,130 +35,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Failure> {
     text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok()).ok_or_else(wrong)
 }
 
-/// Reads `-v`: `/in`, `name:/in[:options]` or `/host:/in[:options]`.
-pub(crate) fn volume(text: &str, working_directory: &Path) -> Result<Mount, Failure> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let (source, target, options) = match parts.as_slice() {
-        [target] => (None, *target, ""),
-        [source, target] => (Some(*source), *target, ""),
-        [source, target, options] => (Some(*source), *target, *options),
-        _ => return Err(Failure::text(format!("-v `{text}`: use SOURCE:TARGET[:OPTIONS]"))),
-    };
-    let mut mount = Mount { target: target.to_owned(), read_only: false, kind: kind(source, working_directory) };
-    for option in options.split(',').filter(|option| !option.is_empty()) {
-        apply_option(&mut mount, option)
-            .map_err(|()| Failure::text(format!("-v `{text}`: option `{option}` is not supported")))?;
-    }
-    Ok(mount)
-}
-
-fn kind(source: Option<&str>, working_directory: &Path) -> MountKind {
-    match source {
-        Some(path) if path.starts_with(['/', '.', '~']) => MountKind::Bind {
-            source: clean(&working_directory.join(path)),
-            create: true,
-            propagation: BindPropagation::Rprivate,
-        },
-        Some(name) => MountKind::Volume { name: name.to_owned(), anonymous: false, no_copy: false, subpath: None },
-        None => anonymous(),
-    }
-}
-
-fn anonymous() -> MountKind {
-    let name = lighter_engine::random_name();
-    MountKind::Volume { name, anonymous: true, no_copy: false, subpath: None }
-}
-
-fn clean(path: &Path) -> PathBuf {
-    path.components().filter(|part| !matches!(part, std::path::Component::CurDir)).collect()
-}
-
-fn apply_option(mount: &mut Mount, option: &str) -> Result<(), ()> {
-    let wanted = match option {
-        "ro" => {
-            mount.read_only = true;
-            return Ok(());
-        }
-        "rw" | "z" | "Z" => return Ok(()), // no SELinux labels to change where SELinux is not
-        "nocopy" => {
-            if let MountKind::Volume { no_copy, .. } = &mut mount.kind {
-                *no_copy = true;
-                return Ok(());
-            }
-            return Err(());
-        }
-        "rprivate" => BindPropagation::Rprivate,
-        "private" => BindPropagation::Private,
-        "rshared" => BindPropagation::Rshared,
-        "shared" => BindPropagation::Shared,
-        "rslave" => BindPropagation::Rslave,
-        "slave" => BindPropagation::Slave,
-        _ => return Err(()),
-    };
-    match &mut mount.kind {
-        MountKind::Bind { propagation, .. } => {
-            *propagation = wanted;
-            Ok(())
-        }
-        _ => Err(()),
-    }
-}
-
-/// Reads `--mount`: `type=bind,source=/x,target=/y,readonly`.
-pub(crate) fn mount(text: &str, working_directory: &Path) -> Result<Mount, Failure> {
-    let wrong = |why: String| Failure::text(format!("--mount `{text}`: {why}"));
-    let (mut kind, mut source, mut target, mut read_only) = ("volume", None, None, false);
-    let (mut size, mut mode, mut no_copy, mut subpath) = (None, None, false, None);
-    for field in text.split(',') {
-        let (key, value) = field.split_once('=').unwrap_or((field, ""));
-        match key.to_ascii_lowercase().as_str() {
-            "type" => kind = value,
-            "source" | "src" => source = Some(value),
-            "target" | "destination" | "dst" => target = Some(value),
-            "readonly" | "ro" => read_only = value != "false" && value != "0",
-            "tmpfs-size" => size = Some(bytes(value)?),
-            "tmpfs-mode" => {
-                mode = Some(u32::from_str_radix(value, 8).map_err(|_| wrong(format!("`{value}` is no octal mode")))?);
-            }
-            "volume-nocopy" => no_copy = value != "false" && value != "0",
-            "volume-subpath" => subpath = Some(value.to_owned()),
-            _ => return Err(wrong(format!("`{key}` is not supported"))),
-        }
-    }
-    let target = target.filter(|target| !target.is_empty()).ok_or_else(|| wrong("target is missing".into()))?;
-    let kind = match (kind, source) {
-        ("bind", Some(path)) => MountKind::Bind {
-            source: clean(&working_directory.join(path)),
-            create: false,
-            propagation: BindPropagation::Rprivate,
-        },
-        ("bind", None) => return Err(wrong("source is missing".into())),
-        ("tmpfs", _) => MountKind::Tmpfs { size, mode, options: Vec::new() },
-        ("volume", Some(name)) => MountKind::Volume { name: name.to_owned(), anonymous: false, no_copy, subpath },
-        ("volume", None) => anonymous(),
-        (other, _) => return Err(wrong(format!("type `{other}` is not supported: use bind, volume or tmpfs"))),
-    };
-    Ok(Mount { target: target.to_owned(), read_only, kind })
-}
-
-/// Reads `--tmpfs`: `/run[:size=64m,mode=1777]`.
-pub(crate) fn tmpfs(text: &str) -> Result<Mount, Failure> {
-    let (target, list) = text.split_once(':').unwrap_or((text, ""));
-    let (mut size, mut mode, mut options, mut read_only) = (None, None, Vec::new(), false);
-    for option in list.split(',').filter(|option| !option.is_empty()) {
-        match option.split_once('=') {
-            Some(("size", value)) if !value.ends_with('%') => size = Some(bytes(value)?),
-            Some(("mode", value)) => {
-                let octal = u32::from_str_radix(value, 8);
-                mode = Some(octal.map_err(|_| Failure::text(format!("--tmpfs `{text}`: `{value}` is no octal mode")))?);
-            }
-            None if option == "ro" => read_only = true,
-            _ => options.push(option.to_owned()),
-        }
-    }
-    Ok(Mount { target: target.to_owned(), read_only, kind: MountKind::Tmpfs { size, mode, options } })
-}
-
 /// Reads `--device`: `/dev/x[:/dev/y[:rwm]]`.
 pub(crate) fn device(text: &str) -> Device {
     let mut parts = text.split(':');
@@ -169,6 +44,31 @@ pub(crate) fn device(text: &str) -> Device {
         if part.starts_with('/') { target = part } else { permissions = part }
     }
     Device { source: source.into(), target: target.to_owned(), permissions: permissions.to_owned() }
+}
+
+/// Reads `--gpus`: `all`, a number, or `device=0,1`, with `driver=` and `capabilities=` beside it; returns CDI names.
+pub(crate) fn gpus(text: &str) -> Result<Vec<String>, Failure> {
+    let (mut vendor, mut names) = ("nvidia.com", Vec::new());
+    let mut fields = text.trim_matches('"').split(',').peekable();
+    while let Some(field) = fields.next() {
+        match field.split_once('=').unwrap_or(("count", field)) {
+            ("count", "all" | "-1") => names.push("all".to_owned()),
+            ("count", number) if number.parse::<u16>().is_ok() => {
+                names.extend((0..number.parse::<u16>().unwrap_or(0)).map(|number| number.to_string()));
+            }
+            ("device", first) => {
+                names.push(first.to_owned());
+                // the list goes on until the next key
+                while let Some(more) = fields.next_if(|field| !field.contains('=')) {
+                    names.push(more.to_owned());
+                }
+            }
+            ("driver", "amd") => vendor = "amd.com",
+            ("driver", "nvidia" | "cdi") | ("capabilities" | "options", _) => {}
+            _ => return Err(Failure::text(format!("--gpus `{text}`: use all, a number, or device=NAME,…"))),
+        }
+    }
+    Ok(names.iter().map(|name| format!("{vendor}/gpu={name}")).collect())
 }
 
 /// Reads `-p`: `[address:][host:]port[/protocol]`, ports or ranges of equal length, or a range of the host for one port, of
@@ -246,6 +146,16 @@ mod tests {
     }
 
     #[test]
+    fn gpus_are_names_of_devices() {
+        assert_eq!(gpus("all").unwrap(), ["nvidia.com/gpu=all"]);
+        assert_eq!(gpus("2").unwrap(), ["nvidia.com/gpu=0", "nvidia.com/gpu=1"]);
+        let wish = "\"device=0,GPU-3f,capabilities=utility\"";
+        assert_eq!(gpus(wish).unwrap(), ["nvidia.com/gpu=0", "nvidia.com/gpu=GPU-3f"]);
+        assert_eq!(gpus("driver=amd,count=1").unwrap(), ["amd.com/gpu=0"]);
+        assert!(gpus("some").is_err() && gpus("driver=x").is_err());
+    }
+
+    #[test]
     fn ports_are_read_in_all_their_forms() {
         let one = |text: &str| {
             let port = publish(text).unwrap().remove(0);
@@ -262,20 +172,5 @@ mod tests {
         for bad in ["", "0", "x", "80-70", "1:2:3:4", "9000-9001:80-82", "80/icmp", "65536"] {
             assert!(publish(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn volumes_are_binds_names_or_anonymous() {
-        let here = Path::new("/home/me");
-        let bind = volume("./src:/app:ro", here).unwrap();
-        assert!(bind.read_only);
-        assert!(
-            matches!(bind.kind, MountKind::Bind { source, create: true, .. } if source == Path::new("/home/me/src"))
-        );
-        assert!(
-            matches!(volume("db:/data", here).unwrap().kind, MountKind::Volume { name, anonymous: false, .. } if name == "db")
-        );
-        assert!(matches!(volume("/data", here).unwrap().kind, MountKind::Volume { anonymous: true, .. }));
-        assert!(volume("a:/b:frobnicate", here).is_err());
     }
 }

@@ -1,12 +1,16 @@
 //! From flags and an image to what the engine makes.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use lighter_engine::images::store::Image;
-use lighter_engine::{ContainerSpec, Engine, HealthCheck, Isolation, Probe, ProcessChoice, PublishedPort, Resources};
+use lighter_engine::{
+    ContainerSpec, Engine, HealthCheck, ImageSource, LayerStack, Mount, Probe, ProcessChoice, PublishedPort,
+};
 
-use super::{RunFlags, network, parse};
+use super::flags::LifeFlags;
+use super::{RunFlags, isolation, limits, mount, network, parse};
 use crate::context::Context;
 use crate::error::Failure;
 
@@ -14,76 +18,117 @@ pub(super) fn specification(
     ctx: &Context,
     engine: &Engine,
     flags: &RunFlags,
-    image: &Image,
+    image: Option<&Image>,
 ) -> Result<ContainerSpec, Failure> {
-    let here = &ctx.invocation.working_directory;
+    flags.refused.check()?;
     let name = flags.name.clone().unwrap_or_else(|| format!("lighter-{}", &lighter_engine::random_name()[..12]));
-    let mut mounts = Vec::new();
-    for text in &flags.volume {
-        mounts.push(parse::volume(text, here)?);
-    }
-    for text in &flags.mount {
-        mounts.push(parse::mount(text, here)?);
-    }
-    for text in &flags.tmpfs {
-        mounts.push(parse::tmpfs(text)?);
-    }
+    let entrypoint = flags.entrypoint.clone();
     let choice = ProcessChoice {
-        entrypoint: flags.entrypoint.clone().map(|program| if program.is_empty() { vec![] } else { vec![program] }),
-        command: Some(flags.command.clone()).filter(|command| !command.is_empty()),
+        entrypoint: entrypoint.map(|program| if program.is_empty() { vec![] } else { vec![program] }),
+        command: Some(flags.command()).filter(|command| !command.is_empty()),
         env: environment(ctx, flags)?,
         user: flags.user.clone(),
         working_dir: flags.workdir.clone(),
-        stop_signal: flags.stop_signal.clone(),
-        labels: pairs("--label", &flags.label)?,
+        stop_signal: flags.life.stop_signal.clone(),
+        labels: labels(ctx, flags)?,
     };
-    let mut spec = ContainerSpec::from_image(name, flags.image.clone(), image, choice, mounts);
+    let mounts = mount::all(ctx, &flags.mounts)?;
+    let mut spec = match (image, &flags.rootfs) {
+        (Some(image), _) => ContainerSpec::from_image(name, flags.reference().to_owned(), image, choice, mounts),
+        (None, folder) => in_folder(ctx, name, folder.as_deref().unwrap_or(Path::new("/")), (choice, mounts))?,
+    };
     spec.group_add = flags.group_add.clone();
-    spec.hostname = flags.hostname.clone();
-    spec.domainname = flags.domainname.clone();
-    spec.devices = flags.device.iter().map(|text| parse::device(text)).collect();
-    spec.network = network::mode(engine, flags)?;
-    spec.links = flags.link.iter().map(|text| network::link(text)).collect();
-    for text in &flags.publish {
-        spec.ports.extend(parse::publish(text)?);
-    }
-    spec.exposed.extend(flags.expose.iter().map(|port| parse::exposed(port)));
-    if flags.publish_all {
-        spec.ports.extend(unpublished(&spec));
-    }
-    spec.extra_hosts = flags.add_host.iter().map(|text| host_line(text)).collect::<Result<_, _>>()?;
-    spec.dns = flags.dns.clone();
-    spec.dns_search = flags.dns_search.clone();
-    spec.dns_options = flags.dns_option.clone();
-    spec.resources = resources(flags)?;
-    spec.isolation = isolation(flags)?;
-    if let Some(size) = &flags.shm_size {
-        spec.shm_size = parse::bytes(size)?;
-    }
+    spec.volumes_from = mount::lenders(&flags.mounts)?;
+    spec.annotations = pairs("--annotation", &flags.annotation)?;
     spec.tty = flags.tty;
     spec.open_stdin = flags.interactive;
-    spec.health = health(flags, spec.health.take())?;
-    spec.restart = flags.restart.parse()?;
-    spec.stop_grace = flags.stop_timeout.map(Duration::from_secs);
     spec.auto_remove = flags.rm;
-    spec.log = log(flags)?;
-    spec.resources.oom_kill_disable = flags.oom_kill_disable;
-    spec.init = flags.init;
+    devices(flags, &mut spec)?;
+    networking(engine, flags, &mut spec)?;
+    spec.resources = limits::resources(&flags.limits)?;
+    spec.cgroup_parent = flags.limits.cgroup_parent.clone().filter(|parent| !parent.is_empty());
+    spec.isolation = isolation::isolation(ctx, engine, flags)?;
+    life(flags, &mut spec)?;
+    Ok(spec)
+}
+
+/// Returns the specification of a container on a folder of the host.
+fn in_folder(
+    ctx: &Context,
+    name: String,
+    folder: &Path,
+    (choice, mounts): (ProcessChoice, Vec<Mount>),
+) -> Result<ContainerSpec, Failure> {
+    let folder = ctx.invocation.working_directory.join(folder);
+    let folder = std::fs::canonicalize(&folder)
+        .map_err(|error| Failure::text(format!("use `{}` as a root file system: {error}", folder.display())))?;
+    let source = ImageSource { reference: folder.display().to_string(), id: String::new() };
+    let entrypoint = choice.entrypoint.unwrap_or_default();
+    let entrypoint_len = entrypoint.len();
+    let args = entrypoint.into_iter().chain(choice.command.unwrap_or_default()).collect();
+    let mut spec = ContainerSpec::new(name, source, args);
+    spec.entrypoint_len = entrypoint_len;
+    spec.layers = Some(LayerStack { lowers: vec![folder.clone()], root: Some(folder) });
+    spec.set_env(choice.env);
+    spec.user = choice.user.unwrap_or_default();
+    spec.working_dir = choice.working_dir.unwrap_or(spec.working_dir);
+    spec.stop_signal = choice.stop_signal;
+    spec.labels = choice.labels;
+    spec.mounts = mounts;
+    Ok(spec)
+}
+
+/// Tells devices of the host from names that CDI specifications give.
+fn devices(flags: &RunFlags, spec: &mut ContainerSpec) -> Result<(), Failure> {
+    for text in &flags.mounts.device {
+        match lighter_engine::is_cdi_name(text) {
+            true => spec.cdi_devices.push(text.clone()),
+            false => spec.devices.push(parse::device(text)),
+        }
+    }
+    if let Some(wish) = &flags.mounts.gpus {
+        spec.cdi_devices.extend(parse::gpus(wish)?);
+    }
+    if let Some(size) = &flags.mounts.shm_size {
+        spec.shm_size = parse::bytes(size)?;
+    }
+    Ok(())
+}
+
+fn networking(engine: &Engine, flags: &RunFlags, spec: &mut ContainerSpec) -> Result<(), Failure> {
+    let wishes = &flags.networking;
+    spec.network = network::mode(engine, wishes)?;
+    spec.hostname = wishes.hostname.clone();
+    spec.domainname = wishes.domainname.clone();
+    spec.links = wishes.link.iter().map(|text| network::link(text)).collect();
+    for text in &wishes.publish {
+        spec.ports.extend(parse::publish(text)?);
+    }
+    spec.exposed.extend(wishes.expose.iter().map(|port| parse::exposed(port)));
+    if wishes.publish_all {
+        spec.ports.extend(unpublished(spec));
+    }
+    spec.extra_hosts = wishes.add_host.iter().map(|text| host_line(text)).collect::<Result<_, _>>()?;
+    spec.dns = wishes.dns.clone();
+    spec.dns_search = wishes.dns_search.clone();
+    spec.dns_options = wishes.dns_option.clone();
+    Ok(())
+}
+
+fn life(flags: &RunFlags, spec: &mut ContainerSpec) -> Result<(), Failure> {
+    let life = &flags.life;
+    spec.health = health(life, spec.health.take())?;
+    spec.restart = life.restart.parse()?;
+    spec.stop_grace = life.stop_timeout.map(Duration::from_secs);
+    spec.log = log(life)?;
+    spec.init = life.init;
     if let Some(signal) = &spec.stop_signal {
         lighter_engine::signal::parse(signal)?;
     }
     if flags.rm && spec.restart != lighter_engine::RestartPolicy::No {
         return Err(Failure::text("--rm and --restart contradict each other"));
     }
-    Ok(spec)
-}
-
-/// Reads the variables of a file, a line each; a name alone takes our own value.
-pub(crate) fn env_file(ctx: &Context, path: &std::path::Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(ctx.invocation.working_directory.join(path))
-        .map_err(|error| Failure::text(format!("read variables from `{}`: {error}", path.display())))?;
-    let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(lines.filter_map(|line| ctx.pair(line)).collect())
+    Ok(())
 }
 
 fn environment(ctx: &Context, flags: &RunFlags) -> Result<Vec<String>, Failure> {
@@ -91,8 +136,43 @@ fn environment(ctx: &Context, flags: &RunFlags) -> Result<Vec<String>, Failure> 
     for path in &flags.env_file {
         env.extend(env_file(ctx, path)?);
     }
-    env.extend(flags.env.iter().filter_map(|pair| ctx.pair(pair)));
+    for text in &flags.env {
+        if text.is_empty() || text.starts_with('=') {
+            return Err(Failure::text(format!("--env `{text}`: use NAME=VALUE or NAME")));
+        }
+        env.extend(ctx.pair(text));
+    }
     Ok(env)
+}
+
+fn labels(ctx: &Context, flags: &RunFlags) -> Result<BTreeMap<String, String>, Failure> {
+    let mut labels = Vec::new();
+    for path in &flags.label_file {
+        labels.extend(lines(ctx, path)?);
+    }
+    labels.extend(flags.label.iter().cloned());
+    pairs("--label", &labels)
+}
+
+/// Reads the variables of a file, a line each; a name alone takes our own value.
+pub(crate) fn env_file(ctx: &Context, path: &Path) -> Result<Vec<String>, Failure> {
+    Ok(lines(ctx, path)?.iter().filter_map(|line| ctx.pair(line)).collect())
+}
+
+/// Reads a file of `NAME=VALUE` or `NAME`, as docker does: no quotes, no blanks before or in a name, `#` for remarks.
+fn lines(ctx: &Context, path: &Path) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(ctx.invocation.path(path))
+        .map_err(|error| Failure::text(format!("read `{}`: {error}", path.display())))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let checked = lines.map(|line| {
+        let name = line.split('=').next().unwrap_or_default();
+        match name.is_empty() || name.contains(char::is_whitespace) {
+            true => Err(Failure::text(format!("`{}`: `{name}` in line `{line}` is no name", path.display()))),
+            false => Ok(line.to_owned()),
+        }
+    });
+    checked.collect()
 }
 
 /// Returns a free port of the host for each port that is exposed and not published.
@@ -104,48 +184,12 @@ fn unpublished(spec: &ContainerSpec) -> Vec<PublishedPort> {
     exposed.filter(|port| !has(port)).collect()
 }
 
-fn resources(flags: &RunFlags) -> Result<Resources, Failure> {
-    let bytes = |text: &Option<String>| text.as_deref().map(parse::bytes).transpose();
-    let memory_swap = match flags.memory_swap.as_deref() {
-        Some("-1") => Some(-1),
-        Some(text) => Some(i64::try_from(parse::bytes(text)?)?),
-        None => None,
-    };
-    if memory_swap.is_some() && flags.memory.is_none() {
-        return Err(Failure::text("--memory-swap needs --memory"));
-    }
-    Ok(Resources {
-        memory: bytes(&flags.memory)?,
-        memory_swap,
-        nano_cpus: flags.cpus.map(|cpus| (cpus * 1e9) as u64),
-        cpu_shares: flags.cpu_shares,
-        cpuset_cpus: flags.cpuset_cpus.clone(),
-        pids: flags.pids_limit,
-        ..Resources::default()
-    })
-}
-
-fn isolation(flags: &RunFlags) -> Result<Isolation, Failure> {
-    let mut isolation = Isolation {
-        privileged: flags.privileged,
-        cap_add: flags.cap_add.clone(),
-        cap_drop: flags.cap_drop.clone(),
-        read_only: flags.read_only,
-        ulimits: flags.ulimit.iter().map(|text| parse::ulimit(text)).collect::<Result<_, _>>()?,
-        sysctls: pairs("--sysctl", &flags.sysctl)?,
-        host_pid: flags.pid.as_deref() == Some("host"),
-        host_ipc: flags.ipc.as_deref() == Some("host"),
-        ..Isolation::default()
-    };
-    for option in &flags.security_opt {
-        isolation.apply_security_option(option)?;
-    }
-    Ok(isolation)
-}
-
-fn health(flags: &RunFlags, image: Option<HealthCheck>) -> Result<Option<HealthCheck>, Failure> {
+fn health(flags: &LifeFlags, image: Option<HealthCheck>) -> Result<Option<HealthCheck>, Failure> {
     if flags.no_healthcheck {
-        return Ok(None);
+        return match flags.sets_health() {
+            true => Err(Failure::text("--no-healthcheck and --health-* contradict each other")),
+            false => Ok(None),
+        };
     }
     let own = flags.health_cmd.clone().map(|line| HealthCheck::new(Probe::Shell(line)));
     let Some(mut check) = own.or(image) else { return Ok(None) };
@@ -172,7 +216,7 @@ fn host_line(text: &str) -> Result<(String, String), Failure> {
     Ok((name.to_owned(), address.to_owned()))
 }
 
-fn pairs(flag: &str, texts: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+pub(super) fn pairs(flag: &str, texts: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     let pair = |text: &String| {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
         if name.is_empty() {
@@ -183,7 +227,7 @@ fn pairs(flag: &str, texts: &[String]) -> Result<BTreeMap<String, String>, Failu
     texts.iter().map(pair).collect()
 }
 
-fn log(flags: &RunFlags) -> Result<lighter_engine::LogOptions, Failure> {
+fn log(flags: &LifeFlags) -> Result<lighter_engine::LogOptions, Failure> {
     let pair = |text: &String| match text.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => Err(Failure::text(format!("--log-opt `{text}`: use NAME=VALUE"))),

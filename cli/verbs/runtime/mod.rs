@@ -14,7 +14,7 @@ mod list;
 mod log;
 mod pause;
 mod process;
-mod ps;
+pub(in crate::verbs) mod ps;
 mod restore;
 mod resume;
 mod run;

@@ -26,7 +26,12 @@ pub(super) fn run(ctx: &RuntimeContext, args: &PsArgs) -> Result<(), Failure> {
     if args.format == "json" {
         return ctx.print(&format!("{}\n", serde_json::to_string(&pids)?));
     }
-    ctx.print(&select(&ps(&args.options)?, &pids)?)
+    ctx.print(&of_ps(&args.options, &pids)?)
+}
+
+/// Returns what the host's `ps` prints with these options about these processes.
+pub(in crate::verbs) fn of_ps(options: &[String], pids: &BTreeSet<i32>) -> Result<String, Failure> {
+    select(&ps(options)?, pids)
 }
 
 /// What the host's `ps` prints: its options and columns are what was asked for by name.

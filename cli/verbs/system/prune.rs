@@ -1,11 +1,11 @@
 //! `lighter system prune`
 
 use jiff::Timestamp;
-use lighter_engine::{Container, Engine, RemoveOptions};
+use lighter_engine::{Container, DEFAULT_NETWORK, Engine, RemoveOptions};
 
 use super::super::image::{filter, prune};
 use super::super::logs::moment;
-use super::super::network::prune::{DEFAULT_NETWORK, used};
+use super::super::network::prune::used;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::{confirm, quantity};
@@ -48,6 +48,28 @@ pub(crate) fn run(ctx: &Context, args: &PruneArgs) -> Result<(), Failure> {
     let pruned = prune::prune(&engine, args.all, &images)?;
     section(ctx, "Deleted Images:", &pruned.removed.iter().map(prune::describe).collect::<Vec<_>>())?;
     ctx.ui.line(format!("Total reclaimed space: {}", quantity::size(bytes + pruned.bytes)))
+}
+
+/// Remove containers that have ended
+#[derive(clap::Args)]
+pub(crate) struct ContainerPruneArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
+    /// Only those that fit: until=, label=, label!=
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+}
+
+pub(in crate::verbs) fn container_prune(ctx: &Context, args: &ContainerPruneArgs) -> Result<(), Failure> {
+    let engine = ctx.recovered_engine()?;
+    filter::Filter::parse(&args.filter, filter::PRUNING, engine.images())?; // the keys are the same
+    let conditions = Conditions::parse(&args.filter)?;
+    if !args.force && !confirm::ask(&ctx.ui, "WARNING! This will remove all stopped containers.")? {
+        return Ok(());
+    }
+    let bytes = containers(ctx, &engine, &conditions)?;
+    ctx.ui.line(format!("Total reclaimed space: {}", quantity::size(bytes)))
 }
 
 fn warning(args: &PruneArgs) -> String {
@@ -119,7 +141,7 @@ fn networks(ctx: &Context, engine: &Engine, conditions: &Conditions) -> Result<(
         let is_needed = network.name == DEFAULT_NETWORK || used.contains(&network.name);
         let fits = conditions.fit(created, |name| network.labels.get(name).map(String::as_str));
         // One that a container was plugged into meanwhile stays.
-        if !is_needed && fits && engine.net().delete_network(&network.id).is_ok() {
+        if !is_needed && fits && engine.delete_network(&network.id).is_ok() {
             removed.push(network.name);
         }
     }

@@ -25,7 +25,7 @@ fn write_one(file: &ContentFile) -> io::Result<()> {
     let building = file.path.with_extension(format!("new-{}", std::process::id()));
     let _ = fs::remove_file(&building);
     let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&building)?;
-    opened.write_all(file.content.as_bytes())?;
+    opened.write_all(&file.content)?;
     chown(&building, Some(file.uid), Some(file.gid))?;
     // After chown(2), which takes setuid bits away.
     opened.set_permissions(fs::Permissions::from_mode(file.mode))?;
@@ -56,7 +56,7 @@ mod tests {
         let file = ContentFile {
             path: folder.path().join("p/abc"),
             target: "/c".to_owned(),
-            content: "x".to_owned(),
+            content: b"x".to_vec(),
             uid: owner.uid(),
             gid: owner.gid(),
             mode: 0o440,

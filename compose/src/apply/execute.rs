@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use lighter_engine::netns::NetworkError;
 use lighter_engine::{
-    Container, ContainerSpec, ControlError, CreateError, Engine, FindError, NetworkMode, RemoveError, RemoveOptions,
-    StartError, StartOptions, VolumeError,
+    Container, ContainerSpec, ControlError, CreateError, DEFAULT_NETWORK, Engine, FindError, NetworkMode, RemoveError,
+    RemoveOptions, StartError, StartOptions, VolumeError,
 };
 
 use super::{WaitError, content, wait};
@@ -64,7 +64,7 @@ pub(super) fn execute(step: &Step, engine: &Engine, cancelled: &AtomicBool) -> R
             Err(NetworkError::AlreadyExists { .. }) | Ok(_) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
         },
-        Op::DeleteNetwork { id, .. } => match engine.net().delete_network(id) {
+        Op::DeleteNetwork { id, .. } => match engine.delete_network(id) {
             Err(error @ NetworkError::InUse { .. }) => Ok(vec![error.to_string()]),
             result => Ok(result.map(done)?),
         },
@@ -131,6 +131,11 @@ fn create(spec: &ContainerSpec, network_of: Option<&str>, engine: &Engine) -> Re
     // A file names containers; the record keeps ids, which no later container can have.
     if let Some(lender) = network_of.or(named) {
         spec.network = NetworkMode::Container(engine.find(lender)?.id);
+    }
+    if let NetworkMode::Bridge(attachments) = &spec.network
+        && attachments.iter().any(|attachment| attachment.network == DEFAULT_NETWORK)
+    {
+        engine.ensure_default_network()?;
     }
     match engine.create(spec.clone()) {
         // Two commands at once: what the other one made is as good, if it was made from the same configuration.

@@ -1,7 +1,7 @@
 //! Doing what a plan says.
 //!
 //! Runs in the command; decides nothing. Steps that do not wait for each other run at once, on threads, up to a limit;
-//! waits hold no place among them. When a step fails no further step begins, those that run are let finish, and the first
+//! waits and stops hold no place among them. When a step fails no further step begins, those that run are let finish, and the first
 //! failure is the result.
 
 mod content;

@@ -95,6 +95,12 @@ impl<'a> Run<'a> {
         matches!(self.plan.steps[id].op, Op::Wait { .. })
     }
 
+    /// Returns whether a step is one of those of which only so many run at once. A stop is not: most of it is to wait until the
+    /// container ends, and who waits keeps nobody from stopping another.
+    fn holds_place(&self, id: StepId) -> bool {
+        !matches!(self.plan.steps[id].op, Op::Wait { .. } | Op::Stop { .. })
+    }
+
     fn is_ready(&self, id: StepId) -> bool {
         self.plan.steps[id].after.iter().all(|before| self.done[*before])
     }
@@ -138,10 +144,10 @@ impl<'a> Run<'a> {
         if self.failure.is_some() {
             return None;
         }
-        let at_work = self.running.iter().filter(|id| !self.is_wait(**id)).count();
+        let at_work = self.running.iter().filter(|id| self.holds_place(**id)).count();
         let may_begin = |id: StepId| {
-            let has_place = self.is_wait(id) || (is_our_turn && at_work < self.limit);
-            has_place && self.is_ready(id)
+            let has_place = !self.holds_place(id) || at_work < self.limit;
+            has_place && (is_our_turn || self.is_wait(id)) && self.is_ready(id)
         };
         let index = self.waiting.iter().position(|id| may_begin(*id))?;
         let id = self.waiting.remove(index);

@@ -7,7 +7,7 @@ use super::*;
 use crate::apply::{DEFAULT_PARALLEL, Silent, WaitError};
 use crate::plan::{Condition, ContainerRef, Why};
 
-/// Makes a plan of steps `name<after,…`; a name that begins with `wait` is a wait.
+/// Makes a plan of steps `name<after,…`; a name that begins with `wait` is a wait, one with `stop` a stop.
 fn plan(text: &str) -> Plan {
     let mut names: Vec<&str> = Vec::new();
     let mut plan = Plan::default();
@@ -16,9 +16,10 @@ fn plan(text: &str) -> Plan {
         let after = after.split(',').filter(|name| !name.is_empty());
         let after = after.map(|name| names.iter().position(|other| *other == name).unwrap()).collect();
         let container = ContainerRef::made(name);
-        let op = match name.starts_with("wait") {
-            true => Op::Wait { container, condition: Condition::Running, required: true },
-            false => Op::Start(container),
+        let op = match name {
+            name if name.starts_with("wait") => Op::Wait { container, condition: Condition::Running, required: true },
+            name if name.starts_with("stop") => Op::Stop { container, grace: None },
+            _ => Op::Start(container),
         };
         plan.steps.push(Step { op, why: Why::Asked, after });
         names.push(name);
@@ -27,7 +28,12 @@ fn plan(text: &str) -> Plan {
 }
 
 fn name(step: &Step) -> String {
-    step.op.to_string().split_whitespace().find(|word| !matches!(*word, "start" | "wait" | "until")).unwrap().to_owned()
+    step.op
+        .to_string()
+        .split_whitespace()
+        .find(|word| !matches!(*word, "start" | "stop" | "wait" | "until"))
+        .unwrap()
+        .to_owned()
 }
 
 fn options(parallel: usize, interrupted: &AtomicBool) -> ApplyOptions<'_> {
@@ -63,6 +69,22 @@ fn a_wait_holds_no_place() {
     };
     let outcome = run(&plan("waiter a"), options(1, &AtomicBool::new(false)), &Silent, &execute).unwrap();
     assert_eq!(outcome.done, 2);
+}
+
+#[test]
+fn stops_run_all_at_once_beside_the_others() {
+    let begun = AtomicUsize::new(0);
+    let execute = |_: &Step, _: &AtomicBool| {
+        // ends only because all six have begun, although the limit is two
+        begun.fetch_add(1, Ordering::SeqCst);
+        while begun.load(Ordering::SeqCst) < 6 {
+            thread::yield_now();
+        }
+        Ok(Vec::new())
+    };
+    let plan = plan("stop1 stop2 stop3 stop4 a b");
+    let outcome = run(&plan, options(2, &AtomicBool::new(false)), &Silent, &execute).unwrap();
+    assert_eq!(outcome.done, 6);
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub(super) fn read(node: &Node, path: &str, reader: &mut Reader) -> Build {
         platforms: texts(node, "platforms"),
         entitlements: texts(node, "entitlements"),
         privileged: flag(node, "privileged"),
+        provenance: text(node, "provenance"),
+        sbom: text(node, "sbom"),
     }
 }
 

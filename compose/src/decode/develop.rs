@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::hook::hook;
 use super::reader::{flag, text, texts};
 use crate::model::{WatchAction, WatchRule};
 use crate::yaml::Node;
@@ -19,6 +20,6 @@ fn rule(node: &Node) -> Option<WatchRule> {
         ignore: texts(node, "ignore"),
         include: texts(node, "include"),
         initial_sync: flag(node, "initial_sync"),
-        exec: node.get("exec").map(|exec| texts(exec, "command")).unwrap_or_default(),
+        exec: node.get("exec").map(hook),
     })
 }

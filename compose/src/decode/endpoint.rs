@@ -1,6 +1,8 @@
 //! Networks and names of a service.
 
-use super::reader::{Reader, text, texts};
+use lighter_engine::netns::{EndpointOptions, read_endpoint_options};
+
+use super::reader::{Reader, pairs, text, texts};
 use crate::model::{Endpoint, ExtraHost, HostAddress, NetworkMode, Networking};
 use crate::yaml::Node;
 
@@ -66,6 +68,7 @@ fn mode(service: &Node, path: &str, reader: &mut Reader) -> NetworkMode {
         Some(("container", name)) => NetworkMode::Container(name.to_owned()),
         None if mode == "host" => NetworkMode::Host,
         None if mode == "none" => NetworkMode::None,
+        None if mode == "bridge" => NetworkMode::Bridge,
         _ => {
             reader.refuse(node, format!("`{path}.network_mode` `{mode}` is not supported by lighter yet"));
             NetworkMode::None
@@ -78,6 +81,7 @@ fn endpoint(node: &Node, path: &str, reader: &mut Reader) -> Endpoint {
     let address6 = node.get("ipv6_address");
     let mac = node.get("mac_address");
     let link_local = node.get("link_local_ips").map_or(&[][..], Node::items);
+    let options = options(node, path, reader);
     Endpoint {
         aliases: texts(node, "aliases"),
         ipv4_address: reader
@@ -90,11 +94,26 @@ fn endpoint(node: &Node, path: &str, reader: &mut Reader) -> Endpoint {
                 reader.parse(Some(item), &format!("{path}.link_local_ips"), "an IP address", |text| text.parse().ok())
             })
             .collect(),
-        interface_name: text(node, "interface_name"),
+        interface_name: text(node, "interface_name").or(options.interface),
+        sysctls: options.sysctls,
         mac_address: reader.parse(mac, &format!("{path}.mac_address"), "a hardware address", mac_address),
         priority: reader.number(node.get("priority"), &format!("{path}.priority")).unwrap_or(0),
         gw_priority: reader.number(node.get("gw_priority"), &format!("{path}.gw_priority")).unwrap_or(0),
     }
+}
+
+fn options(node: &Node, path: &str, reader: &mut Reader) -> EndpointOptions {
+    let Some(place) = node.get("driver_opts") else { return EndpointOptions::default() };
+    let options = read_endpoint_options(&pairs(node, "driver_opts")).unwrap_or_else(|error| {
+        reader.refuse(place, format!("`{path}.driver_opts`: {error}"));
+        EndpointOptions::default()
+    });
+    if let (Some(option), Some(name)) = (&options.interface, text(node, "interface_name"))
+        && *option != name
+    {
+        reader.refuse(place, format!("`{path}` names its interface `{name}` and, in `driver_opts`, `{option}`"));
+    }
+    options
 }
 
 /// Reads `xx:xx:xx:xx:xx:xx`.

@@ -3,17 +3,14 @@
 use std::path::PathBuf;
 
 use super::reader::{Reader, flag, text};
-use crate::diagnostic::Diagnostic;
 use crate::model::{FileContent, FileGrant, FileObject};
 use crate::source::Environment;
-use crate::yaml::{Entry, Node};
+use crate::yaml::Node;
 
 pub(super) fn read(key: &str, node: &Node, section: &str, variables: &Environment, reader: &mut Reader) -> FileObject {
     let content = if flag(node, "external") {
-        reader.refuse(
-            node,
-            format!("`{section}.{key}.external` is not supported: lighter keeps no {section} of its own"),
-        );
+        let message = format!("`{section}.{key}.external` is not supported: lighter keeps no {section} of its own");
+        reader.refuse_with(node, message, "give it as `file: PATH`, or as `environment: VARIABLE`");
         FileContent::External
     } else if let Some(file) = node.text("file") {
         FileContent::File(PathBuf::from(file))
@@ -51,21 +48,4 @@ fn grant(node: &Node, folder: &str, path: &str, reader: &mut Reader) -> FileGran
         }),
         source,
     }
-}
-
-/// Warns of owners and modes that have no effect: a file of the host is mounted as it is, as in Docker Compose.
-pub(super) fn ineffective(document: &Node, section: &str) -> Vec<Diagnostic> {
-    let is_file = |grant: &Node| {
-        let object = document.get(section).and_then(|objects| objects.get(grant.text("source")?));
-        object.is_some_and(|object| object.get("file").is_some())
-    };
-    let services = document.get("services").map_or(&[][..], Node::entries);
-    let grants = services.iter().flat_map(|service| service.value.get(section).map_or(&[][..], Node::items));
-    let fields = grants.filter(|grant| is_file(grant)).flat_map(Node::entries);
-    let fields = fields.filter(|field| matches!(field.key.as_str(), "uid" | "gid" | "mode"));
-    let warning = |field: &Entry| {
-        let message = format!("`{}` has no effect: what comes from a file is mounted as that file is", field.key);
-        Diagnostic::warning(message).at(&field.at)
-    };
-    fields.map(warning).collect()
 }

@@ -8,6 +8,7 @@ mod develop;
 mod endpoint;
 mod file_object;
 mod healthcheck;
+mod hook;
 mod isolation;
 mod logging;
 mod mount;
@@ -23,7 +24,6 @@ mod volume;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::diagnostic::Diagnostic;
 use crate::model::Project;
 use crate::schema::{self, Shape};
 use crate::source::Environment;
@@ -43,10 +43,8 @@ pub(crate) struct Frame {
 }
 
 /// Reads the project out of its canonical document; `variables` give configs and secrets their values.
-pub(crate) fn project(document: Node, frame: Frame, variables: Environment, warnings: &mut Vec<Diagnostic>) -> Project {
+pub(crate) fn project(document: Node, frame: Frame, variables: Environment) -> Project {
     let values = &variables;
-    warnings
-        .extend(["configs", "secrets"].into_iter().flat_map(|section| file_object::ineffective(&document, section)));
     let mut refusals = Vec::new();
     schema::refusals(&document, &Shape::Object(&schema::PROJECT), "", &mut refusals);
     let ineffective = support::ineffective(&document);

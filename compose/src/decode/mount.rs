@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::reader::{Reader, flag, size, text};
-use crate::model::{BindMount, Mount, MountKind, Propagation, TmpfsMount, VolumeMount};
+use crate::model::{
+    BindMount, ImageMount, Lender, Mount, MountKind, Propagation, TmpfsMount, VolumeMount, VolumesFrom,
+};
 use crate::units;
 use crate::yaml::Node;
 
@@ -21,6 +23,7 @@ fn mount(node: &Node, path: &str, reader: &mut Reader) -> Option<Mount> {
         "bind" => MountKind::Bind(bind(node, path, reader)),
         "volume" => MountKind::Volume(volume(node)),
         "tmpfs" => MountKind::Tmpfs(tmpfs(node)),
+        "image" => MountKind::Image(image(node, path, reader)?),
         other => {
             reader.refuse(node, format!("`{path}.volumes` of type `{other}` is not supported by lighter yet"));
             return None;
@@ -81,6 +84,32 @@ fn volume(node: &Node) -> VolumeMount {
         no_copy: options.is_some_and(|options| flag(options, "nocopy")),
         subpath: options.and_then(|options| text(options, "subpath")),
     }
+}
+
+fn image(node: &Node, path: &str, reader: &mut Reader) -> Option<ImageMount> {
+    let Some(reference) = text(node, "source").filter(|source| !source.is_empty()) else {
+        reader.refuse(node, format!("`{path}.volumes` of type `image` needs a `source`: the name of the image"));
+        return None;
+    };
+    Some(ImageMount { reference, subpath: node.get("image").and_then(|image| text(image, "subpath")) })
+}
+
+/// Reads `volumes_from`: `SERVICE[:MODE]` or `container:NAME[:MODE]`.
+pub(super) fn lenders(service: &Node, path: &str, reader: &mut Reader) -> Vec<VolumesFrom> {
+    let items = service.get("volumes_from").map_or(&[][..], Node::items);
+    let path = format!("{path}.volumes_from");
+    let expected = "SERVICE or container:NAME, with `:ro` or `:rw` after it if need be";
+    items.iter().filter_map(|node| reader.parse(Some(node), &path, expected, lender)).collect()
+}
+
+fn lender(text: &str) -> Option<VolumesFrom> {
+    let (name, is_container) = match text.strip_prefix("container:") {
+        Some(name) => (name, true),
+        None => (text, false),
+    };
+    let lighter_engine::VolumesFrom { container: name, read_only } = lighter_engine::VolumesFrom::parse(name)?;
+    let lender = if is_container { Lender::Container(name) } else { Lender::Service(name) };
+    Some(VolumesFrom { lender, read_only })
 }
 
 fn tmpfs(node: &Node) -> TmpfsMount {

@@ -18,6 +18,11 @@ impl Reader {
         self.refusals.push(Diagnostic::error(message).at(&node.span));
     }
 
+    /// As [`Reader::refuse`], with what to do instead.
+    pub(super) fn refuse_with(&mut self, node: &Node, message: impl Into<String>, hint: &str) {
+        self.refusals.push(Diagnostic::error(message).at(&node.span).hint(hint));
+    }
+
     /// Reads a text with `read`; one that cannot be read is refused as "`path` must be `expected`".
     pub(super) fn parse<T>(
         &mut self,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::reader::{Reader, pairs, text, texts};
 use super::{
-    build, develop, endpoint, file_object, healthcheck, isolation, logging, mount, port, process, resources, restart,
+    build, develop, endpoint, file_object, healthcheck, hook, isolation, logging, mount, port, process, resources,
+    restart,
 };
 use crate::model::{Condition, Dependency, Service};
 use crate::yaml::Node;
@@ -31,10 +32,12 @@ pub(super) fn read(name: &str, node: &Node, reader: &mut Reader) -> Service {
         ports: port::read(node, &path, reader),
         expose: port::exposed(node, &path, reader),
         mounts: mount::read(node, &path, reader),
+        volumes_from: mount::lenders(node, &path, reader),
         configs: file_object::grants(node, "configs", "/", &path, reader),
         secrets: file_object::grants(node, "secrets", "/run/secrets/", &path, reader),
         depends_on: depends_on(node),
         healthcheck: healthcheck::read(node, &path, reader),
+        hooks: hook::read(node, &path, reader),
         restart: restart::read(node, &path, reader),
         logging: logging::read(node, &path, reader),
         labels: pairs(node, "labels"),

@@ -158,7 +158,7 @@ fn stages(source: &Source, environment: &Environment) -> Result<Loaded, LoadErro
         profiles,
         interpolated: !source.no_interpolate,
     };
-    let project = decode::project(whole, frame, variables, &mut warnings);
+    let project = decode::project(whole, frame, variables);
     Ok(Loaded { project, warnings })
 }
 

@@ -199,7 +199,15 @@ fn what_lighter_cannot_do_is_refused_by_name_and_place() {
             "-:1:51: `services.a.logging.options.tag`: log driver `json-file` has no option `tag` that lighter supports",
         ),
         ("stop_signal: SIGNOPE", "-:1:39: `services.a.stop_signal` must be a signal, not `SIGNOPE`"),
-        ("network_mode: bridge", "-:1:40: `services.a.network_mode` `bridge` is not supported by lighter yet"),
+        ("network_mode: other", "-:1:40: `services.a.network_mode` `other` is not supported by lighter yet"),
+        (
+            "networks: {default: {driver_opts: {com.docker.network.endpoint.x: 1}}}",
+            "-:1:60: `services.a.networks.default.driver_opts`: option `com.docker.network.endpoint.x` of a container on a network is not supported",
+        ),
+        (
+            "networks: {default: {interface_name: a, driver_opts: {com.docker.network.endpoint.ifname: b}}}",
+            "-:1:79: `services.a.networks.default` names its interface `a` and, in `driver_opts`, `b`",
+        ),
         (
             "networks: {default: {ipv4_address: 1.2.3}}",
             "-:1:61: `services.a.networks.default.ipv4_address` must be an IPv4 address, not `1.2.3`",
@@ -242,8 +250,7 @@ fn objects_that_lighter_cannot_make_are_refused_unless_they_are_external() {
 
 #[test]
 fn what_is_odd_is_a_warning_with_its_place() {
-    let yaml =
-        "version: '3'\nservices: {a: {image: 'x:${TAG}', secrets: [{source: s, mode: 0400}]}}\nsecrets: {s: {file: f}}";
+    let yaml = "version: '3'\nservices: {a: {image: 'x:${TAG}'}}";
     let loaded = load(&text(yaml), &environment()).unwrap();
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -251,7 +258,6 @@ fn what_is_odd_is_a_warning_with_its_place() {
         [
             "-:2:26: variable `TAG` is not set, an empty text stands for it (write ${TAG:-default} to give a default, or $$TAG for a plain dollar)",
             "-:1:1: `version` is obsolete and means nothing (remove the line)",
-            "-:2:57: `mode` has no effect: what comes from a file is mounted as that file is",
         ]
     );
 }

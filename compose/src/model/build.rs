@@ -51,6 +51,10 @@ pub struct Build {
     pub entitlements: Vec<String>,
     /// All entitlements.
     pub privileged: bool,
+    /// Which attestation of how the image was made is asked for.
+    pub provenance: Option<String>,
+    /// Which attestation of what is in the image is asked for.
+    pub sbom: Option<String>,
 }
 
 impl Build {

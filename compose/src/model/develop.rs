@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::Hook;
+
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchAction {
@@ -52,5 +54,5 @@ pub struct WatchRule {
     /// Whether all of it is copied when watching begins.
     pub initial_sync: bool,
     /// The command of [`WatchAction::SyncExec`].
-    pub exec: Vec<String>,
+    pub exec: Option<Hook>,
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use lighter_engine::netns::InterfaceSysctl;
+
 /// Whose network namespace a service uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkMode {
@@ -16,6 +18,8 @@ pub enum NetworkMode {
     Service(String),
     /// That of this container.
     Container(String),
+    /// Its own, attached to the network of containers that name none.
+    Bridge,
 }
 
 /// What a service asks of one network.
@@ -31,6 +35,8 @@ pub struct Endpoint {
     pub link_local_ips: Vec<IpAddr>,
     /// The name of the interface in the container; [`None`] is `eth` and a number.
     pub interface_name: Option<String>,
+    /// Kernel parameters of the interface.
+    pub sysctls: Vec<InterfaceSysctl>,
     /// A fixed hardware address.
     pub mac_address: Option<[u8; 6]>,
     /// Networks are attached from the highest to the lowest, equals by name.

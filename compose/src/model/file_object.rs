@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// Where the content of a config or a secret comes from.
 #[derive(Clone, PartialEq, Eq)]
 pub enum FileContent {
-    /// A file of the host, bind-mounted read-only.
+    /// A file of the host: bind-mounted read-only, or a copy where a service says whose it is.
     File(PathBuf),
     /// Text of the compose file.
     Inline(String),
@@ -56,4 +56,11 @@ pub struct FileGrant {
     pub gid: Option<u32>,
     /// Permission bits; default is 0444.
     pub mode: Option<u32>,
+}
+
+impl FileGrant {
+    /// Returns whether the container shall see another owner or other permissions than a file of the host may have.
+    pub fn is_adapted(&self) -> bool {
+        self.uid.is_some() || self.gid.is_some() || self.mode.is_some()
+    }
 }

@@ -53,6 +53,33 @@ pub struct TmpfsMount {
     pub options: Vec<String>,
 }
 
+/// The files of an image, for reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageMount {
+    /// Its name.
+    pub reference: String,
+    /// A file or folder of the image instead of its root.
+    pub subpath: Option<String>,
+}
+
+/// Whose mounts a service gets too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lender {
+    /// The first container of a service of the project.
+    Service(String),
+    /// A container outside of the project.
+    Container(String),
+}
+
+/// One entry of `volumes_from`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumesFrom {
+    /// Whose mounts.
+    pub lender: Lender,
+    /// Whether the container may not write there, even where the lender may.
+    pub read_only: bool,
+}
+
 /// What is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MountKind {
@@ -62,6 +89,8 @@ pub enum MountKind {
     Volume(VolumeMount),
     /// Memory.
     Tmpfs(TmpfsMount),
+    /// An image.
+    Image(ImageMount),
 }
 
 /// One entry of `volumes` or `tmpfs`.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Build, Condition, Dependency, FileGrant, Healthcheck, Isolation, Logging, Mount, Networking, Port, Process,
-    Resources, RestartPolicy, WatchRule,
+    Build, Condition, Dependency, FileGrant, Healthcheck, Hooks, Isolation, Logging, Mount, Networking, Port, Process,
+    Resources, RestartPolicy, VolumesFrom, WatchRule,
 };
 use crate::yaml::Node;
 
@@ -43,6 +43,8 @@ pub struct Service {
     pub expose: Vec<String>,
     /// `volumes` and `tmpfs`, each target once.
     pub mounts: Vec<Mount>,
+    /// Whose mounts it gets too, in the order of the file.
+    pub volumes_from: Vec<VolumesFrom>,
     /// Config files.
     pub configs: Vec<FileGrant>,
     /// Secret files.
@@ -51,6 +53,8 @@ pub struct Service {
     pub depends_on: BTreeMap<String, Dependency>,
     /// How its health is found out; [`None`] is the image's check.
     pub healthcheck: Option<Healthcheck>,
+    /// Commands at the turns of a container's life.
+    pub hooks: Hooks,
     /// What happens when a container ends.
     pub restart: RestartPolicy,
     /// Where its output goes.

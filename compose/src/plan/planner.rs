@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use lighter_engine::{ContainerSpec, MountKind, NetworkMode};
+use lighter_engine::{ContainerSpec, MountKind, NetworkMode, VolumesFrom};
 
 use super::objects::{self, Made, reference};
 use super::replicas::{Fate, Situation, is_on};
 use super::up::{PlanError, UpOptions};
 use super::{Condition, ContainerRef, Op, Plan, StepId, Why};
 use crate::diagnostic::Diagnostic;
-use crate::model::{self, Project, Service};
+use crate::model::{self, Lender, Project, Service};
 use crate::observe::{Observed, ObservedContainer};
 use crate::specify::Template;
 
@@ -153,8 +153,8 @@ impl<'a> Planner<'a> {
 
     /// Names what is made anew and takes this service's containers with it.
     fn followed(&self, service: &Service) -> Option<String> {
-        let lender = crate::specify::lender(service);
-        lender.filter(|name| self.remade.contains(name)).map(|name| format!("service {name}"))
+        let mut lenders = crate::specify::lenders(service);
+        lenders.find(|name| self.remade.iter().any(|remade| remade == name)).map(|name| format!("service {name}"))
     }
 
     /// Names a dependency that is made anew and wants this service restarted.
@@ -200,7 +200,7 @@ impl<'a> Planner<'a> {
         &mut self,
         service: &Service,
         template: &Template,
-        spec: Box<ContainerSpec>,
+        mut spec: Box<ContainerSpec>,
         why: Why,
         mut after: Vec<StepId>,
     ) -> Result<(), PlanError> {
@@ -208,11 +208,22 @@ impl<'a> Planner<'a> {
         let network_of = match &template.network_of {
             None => None,
             Some(lender) => {
-                let (container, made) = self.lender(service, lender)?;
+                let (container, made) = self.lender(service, lender, ("network", "network_mode"))?;
                 after.extend(made);
                 Some(container)
             }
         };
+        for from in &template.volumes_from {
+            let container = match &from.lender {
+                Lender::Container(name) => name.clone(),
+                Lender::Service(name) => {
+                    let (container, made) = self.lender(service, name, ("volumes", "volumes_from"))?;
+                    after.extend(made);
+                    container
+                }
+            };
+            spec.volumes_from.push(VolumesFrom { container, read_only: from.read_only });
+        }
         let made = ContainerRef::made(spec.name.clone());
         let create = self.plan.push(Op::CreateContainer { spec, network_of }, why.clone(), after);
         let start = self.start(service, made.clone(), why, vec![create]);
@@ -220,8 +231,13 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Returns the container that lends its network to `service`, and the step that starts it.
-    fn lender(&self, service: &Service, lender: &str) -> Result<(String, Option<StepId>), PlanError> {
+    /// Returns the container that lends `what`, by the attribute of that name, to `service`, and the step that starts it.
+    fn lender(
+        &self,
+        service: &Service,
+        lender: &str,
+        (what, attribute): (&str, &str),
+    ) -> Result<(String, Option<StepId>), PlanError> {
         if let Some((container, step)) = self.ready.get(lender).and_then(|ready| ready.first()) {
             return Ok((container.name.clone(), *step));
         }
@@ -229,8 +245,8 @@ impl<'a> Planner<'a> {
             Some(container) => Ok((container.name.clone(), None)),
             None => {
                 let name = &service.name;
-                let fault = format!("service `{name}` shares the network of `{lender}`, which has no container");
-                let place = self.project.span(&["services", name, "network_mode"]);
+                let fault = format!("service `{name}` shares the {what} of `{lender}`, which has no container");
+                let place = self.project.span(&["services", name, attribute]);
                 let fault = Diagnostic::error(fault);
                 Err(PlanError::Invalid(Box::new(place.map_or(fault.clone(), |span| fault.at(&span)))))
             }

@@ -98,11 +98,11 @@ pub(crate) static FIELDS: Object = Object::new(&[
     Field::new("userns_mode", Shape::Text).refused(),
     Field::new("uts", Shape::Text),
     Field::new("volumes", Shape::List(&Shape::Mount, Repeats::Replace)),
-    Field::new("volumes_from", TEXTS).refused(),
+    Field::new("volumes_from", TEXTS),
     Field::new("working_dir", Shape::Text),
     Field::new("pre_start", Shape::List(&Shape::Object(&INIT_HOOK), Repeats::Keep)).refused(),
-    Field::new("post_start", Shape::List(&Shape::Object(&HOOK), Repeats::Keep)).refused(),
-    Field::new("pre_stop", Shape::List(&Shape::Object(&HOOK), Repeats::Keep)).refused(),
+    Field::new("post_start", Shape::List(&Shape::Object(&HOOK), Repeats::Keep)),
+    Field::new("pre_stop", Shape::List(&Shape::Object(&HOOK), Repeats::Keep)),
 ]);
 
 static BLKIO: Object = Object {
@@ -234,7 +234,7 @@ static MODEL_GRANT: Object =
 
 static ENDPOINT: Object = Object::new(&[
     Field::new("aliases", UNITED_TEXTS),
-    Field::new("driver_opts", OPTIONS).refused(),
+    Field::new("driver_opts", OPTIONS),
     Field::new("gw_priority", Shape::StrictNumber),
     Field::new("interface_name", Shape::Text),
     Field::new("ipv4_address", Shape::Text),

@@ -1,4 +1,5 @@
-//! Configs and secrets whose content is not a file of the host: they become one.
+//! Configs and secrets whose content is not a file of the host, or one that shall have another owner or other permissions in the
+//! container: they become a file of ours.
 //!
 //! The name of such a file is a digest of everything about it, so a changed content is another file, and a container made
 //! from the old one keeps what it was made with until it is recreated.
@@ -22,7 +23,8 @@ pub struct ContentFile {
     /// Where the container sees it.
     pub target: String,
     /// Its content.
-    pub content: String,
+    #[serde(with = "hex::serde")]
+    pub content: Vec<u8>,
     /// Its owner.
     pub uid: u32,
     /// Its group.
@@ -38,7 +40,8 @@ impl std::fmt::Debug for ContentFile {
     }
 }
 
-/// Returns the files of a service whose content is inline or a variable, below `root`.
+/// Returns the files of a service whose content is inline, a variable, or a file with an owner or permissions of its own, below
+/// `root`. A file that cannot be read is left out: whoever mounts it says so.
 pub(crate) fn content_files(project: &Project, service: &Service, root: &Path) -> Vec<ContentFile> {
     let configs = service.configs.iter().map(|grant| (grant, project.configs.get(&grant.source)));
     let secrets = service.secrets.iter().map(|grant| (grant, project.secrets.get(&grant.source)));
@@ -48,8 +51,9 @@ pub(crate) fn content_files(project: &Project, service: &Service, root: &Path) -
 
 fn content_file(grant: &FileGrant, object: &FileObject, folder: &Path) -> Option<ContentFile> {
     let content = match &object.content {
-        FileContent::Inline(text) => text.clone(),
-        FileContent::Variable { value, .. } => value.clone()?,
+        FileContent::Inline(text) => text.clone().into_bytes(),
+        FileContent::Variable { value, .. } => value.clone()?.into_bytes(),
+        FileContent::File(path) if grant.is_adapted() => std::fs::read(path).ok()?,
         FileContent::File(_) | FileContent::External => return None,
     };
     let (uid, gid) = (grant.uid.unwrap_or(0), grant.gid.unwrap_or(0));

@@ -15,10 +15,9 @@ pub(super) fn resources(service: &Service) -> Resources {
         cpu_period: resources.cpu_period,
         cpu_quota: resources.cpu_quota,
         cpuset_cpus: resources.cpuset.clone(),
-        cpuset_mems: None,
         pids: resources.pids,
-        blkio_weight: None,
         oom_kill_disable: resources.oom_kill_disable,
+        ..Resources::default()
     }
 }
 

@@ -4,6 +4,7 @@
 //! looks nothing up and chooses nothing.
 
 mod files;
+mod hooks;
 mod limits;
 mod mounts;
 mod network;
@@ -12,18 +13,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use lighter_engine::images::store::Image;
-use lighter_engine::{ContainerSpec, Engine, HealthCheck, Isolation, ProcessChoice, RestartPolicy};
+use lighter_engine::{
+    ContainerSpec, Engine, HealthCheck, ImageSource, Ipc, Isolation, Namespace, ProcessChoice, RestartPolicy,
+};
 
 pub use files::ContentFile;
 #[cfg(test)]
 pub(crate) use files::content_files;
+pub use hooks::hook;
 #[cfg(test)]
 pub(crate) use mounts::mounts;
-pub(crate) use network::lender;
 
 use crate::hash;
-use crate::images::Images;
-use crate::model::{self, Healthcheck, PortRange, Probe, Project, Service};
+use crate::images::{self, Images};
+use crate::model::{self, Healthcheck, Lender, PortRange, Probe, Project, Service, VolumesFrom};
 use crate::names;
 use crate::observe::{content_root, write_depends_on};
 
@@ -36,6 +39,8 @@ pub struct Template {
     pub config_hash: String,
     /// The service whose first container lends its network namespace, instead of `spec.network`.
     pub network_of: Option<String>,
+    /// Whose mounts each container gets too, beside those of `spec.mounts`.
+    pub volumes_from: Vec<VolumesFrom>,
     /// Files with the content of configs and secrets, to be written before the container is made.
     pub files: Vec<ContentFile>,
     /// The fixed name of the only container.
@@ -59,6 +64,19 @@ impl Template {
     }
 }
 
+/// Returns the services of the project whose containers lend something to those of `service`: their network or mounts.
+pub(crate) fn lenders(service: &Service) -> impl Iterator<Item = &str> {
+    let of_network = match &service.networking.mode {
+        model::NetworkMode::Service(name) => Some(name.as_str()),
+        _ => None,
+    };
+    let of_mounts = service.volumes_from.iter().filter_map(|from| match &from.lender {
+        Lender::Service(name) => Some(name.as_str()),
+        Lender::Container(_) => None,
+    });
+    of_network.into_iter().chain(of_mounts)
+}
+
 /// Makes the templates of `services`, by name; those whose image is not known are left out.
 pub fn templates(
     project: &Project,
@@ -72,12 +90,26 @@ pub fn templates(
     known.map(one).collect()
 }
 
+/// Makes the template of a service whose image is not here, for a plan that is only looked at: what the image says is missing.
+#[must_use]
+pub fn provisional(project: &Project, service: &Service, engine: &Engine) -> Template {
+    let files = files::content_files(project, service, &content_root(engine));
+    let source = ImageSource { reference: images::name_of(project, service), id: NOT_HERE.to_owned() };
+    let args = [&service.process.entrypoint, &service.process.command].into_iter().flatten().flatten().cloned();
+    let mut spec = ContainerSpec::new(names::container(&project.name, &service.name, 1), source, args.collect());
+    spec.mounts = mounts::mounts(project, service, &files);
+    complete(project, service, spec, files)
+}
+
+/// Stands for the id of an image that is still to be pulled or built.
+const NOT_HERE: &str = "not here yet";
+
 /// Makes the template of `service` of `project` from `image`; `content_root` is the folder for the content of configs and
 /// secrets.
 fn template(project: &Project, service: &Service, image: &Image, content_root: &Path) -> Template {
     let files = files::content_files(project, service, content_root);
     let mounts = mounts::mounts(project, service, &files);
-    let reference = service.image.clone().unwrap_or_else(|| names::built_image(&project.name, &service.name));
+    let reference = images::name_of(project, service);
     let name = names::container(&project.name, &service.name, 1);
     let spec = ContainerSpec::from_image(name, reference, image, choice(service), mounts);
     complete(project, service, spec, files)
@@ -98,6 +130,7 @@ pub(crate) fn complete(
         spec,
         config_hash,
         network_of: network::lender(service),
+        volumes_from: service.volumes_from.clone(),
         files,
         container_name: service.container_name.clone(),
         published: service.ports.iter().map(|port| port.published).collect(),
@@ -155,6 +188,7 @@ fn fill(spec: &mut ContainerSpec, project: &Project, service: &Service) {
     spec.resources = limits::resources(service);
     spec.isolation = isolation(service);
     spec.shm_size = service.resources.shm_size.unwrap_or(spec.shm_size);
+    spec.hooks = hooks::hooks(service);
     spec.restart = restart(service.restart);
     spec.log = service.logging.clone();
     if let Some(check) = &service.healthcheck {
@@ -165,6 +199,7 @@ fn fill(spec: &mut ContainerSpec, project: &Project, service: &Service) {
 fn isolation(service: &Service) -> Isolation {
     let isolation = &service.isolation;
     let is_host = |namespace: model::Namespace| namespace == model::Namespace::Host;
+    let namespace = |one| if is_host(one) { Namespace::Host } else { Namespace::Private };
     Isolation {
         privileged: isolation.privileged,
         cap_add: isolation.cap_add.clone(),
@@ -175,11 +210,12 @@ fn isolation(service: &Service) -> Isolation {
         read_only: isolation.read_only,
         ulimits: limits::ulimits(service),
         sysctls: isolation.sysctls.clone(),
-        host_pid: is_host(isolation.pid),
-        host_ipc: is_host(isolation.ipc),
-        host_uts: is_host(isolation.uts),
+        pid: namespace(isolation.pid),
+        ipc: if is_host(isolation.ipc) { Ipc::Host } else { Ipc::Private },
+        uts: namespace(isolation.uts),
         host_cgroup: is_host(isolation.cgroup),
         oom_score_adj: service.resources.oom_score_adj,
+        ..Isolation::default()
     }
 }
 

@@ -14,7 +14,9 @@ pub(crate) fn mounts(project: &Project, service: &Service, files: &[ContentFile]
     });
     let configs = service.configs.iter().map(|grant| (grant, project.configs.get(&grant.source)));
     let secrets = service.secrets.iter().map(|grant| (grant, project.secrets.get(&grant.source)));
-    let of_host = configs.chain(secrets).filter_map(|(grant, object)| of_host(grant, object?));
+    let is_written = |grant: &FileGrant| files.iter().any(|file| file.target == grant.target);
+    let of_host = configs.chain(secrets).filter(|(grant, _)| !is_written(grant));
+    let of_host = of_host.filter_map(|(grant, object)| self::of_host(grant, object?));
     let written = files.iter().map(|file| read_only(&file.target, file.path.clone()));
     own.chain(of_host).chain(written).collect()
 }
@@ -35,6 +37,11 @@ fn kind(project: &Project, mount: &model::Mount) -> MountKind {
         model::MountKind::Tmpfs(tmpfs) => {
             MountKind::Tmpfs { size: tmpfs.size, mode: tmpfs.mode, options: tmpfs.options.clone() }
         }
+        model::MountKind::Image(image) => MountKind::Image {
+            reference: image.reference.clone(),
+            id: String::new(), // looked up when a container is made
+            subpath: image.subpath.clone(),
+        },
     }
 }
 

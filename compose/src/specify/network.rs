@@ -1,11 +1,11 @@
 //! Networks, ports and names.
 
-use lighter_engine::{Attachment, ContainerSpec, Link, NetworkMode, PublishedPort};
+use lighter_engine::{Attachment, ContainerSpec, DEFAULT_NETWORK, Link, NetworkMode, PublishedPort};
 
 use crate::model::{self, ExtraHost, HostAddress, Port, Project, Service};
 
 /// Returns the service whose first container lends its network namespace.
-pub(crate) fn lender(service: &Service) -> Option<String> {
+pub(super) fn lender(service: &Service) -> Option<String> {
     match &service.networking.mode {
         model::NetworkMode::Service(name) => Some(name.clone()),
         _ => None,
@@ -16,6 +16,7 @@ pub(super) fn fill(spec: &mut ContainerSpec, project: &Project, service: &Servic
     let networking = &service.networking;
     spec.network = match &networking.mode {
         model::NetworkMode::Networks(_) => NetworkMode::Bridge(attachments(project, service)),
+        model::NetworkMode::Bridge => NetworkMode::Bridge(vec![Attachment::to(DEFAULT_NETWORK)]),
         model::NetworkMode::None => NetworkMode::None,
         model::NetworkMode::Host => NetworkMode::Host,
         // The id of a container of the project is filled in when it is there.
@@ -48,6 +49,7 @@ fn attachments(project: &Project, service: &Service) -> Vec<Attachment> {
         address6: endpoint.ipv6_address,
         link_local: endpoint.link_local_ips.clone(),
         interface: endpoint.interface_name.clone(),
+        sysctls: endpoint.sysctls.clone(),
         mac: endpoint.mac_address,
         gw_priority: endpoint.gw_priority,
     };

@@ -13,10 +13,12 @@ use super::output::{Output, Piece};
 use super::restart;
 use crate::attach::Frame;
 use crate::control::poll_timeout;
+use crate::hooks::Turn;
 use crate::runtime::exec::{ExecRequest, exec};
 use crate::runtime::launch::{Init, Stdio};
 use crate::runtime::process::{self, Exit};
 use crate::runtime::terminal;
+use crate::spawn::{self, LaunchRecord, Reply, Task};
 use crate::state::{EXIT_CODE_UNKNOWN, Process, Status};
 use crate::{exit_code, sys};
 
@@ -42,6 +44,7 @@ impl Monitor {
 
     fn turn(&mut self) -> Next {
         if self.read_signals() {
+            self.read_changes();
             self.follow_networks();
         }
         self.pump_output();
@@ -51,6 +54,7 @@ impl Monitor {
         }
         self.connection.relay.handle();
         self.probe();
+        self.hear_hooks();
         if let Some(exit_code) = self.ended() {
             return self.after_end(exit_code);
         }
@@ -88,6 +92,7 @@ impl Monitor {
         fds.extend(self.attachments.fds(self.input.has_room()));
         fds.extend(self.connection.server.iter().flat_map(|server| server.fds()));
         fds.extend(self.connection.relay.fds());
+        fds.extend(self.hooks.iter().map(|fd| (fd.as_fd(), PollFlags::POLLIN)));
         fds.extend(self.prober.iter().flat_map(Prober::fds).map(|fd| (fd, PollFlags::POLLIN)));
         fds
     }
@@ -144,13 +149,14 @@ impl Monitor {
                         let _ = terminal::resize(terminal, rows, columns); // cosmetic
                     }
                 }
-                Frame::Output(..) | Frame::Exit(_) => {} // only ever ours to send
+                Frame::Output(..) | Frame::Exit(_) | Frame::Signal(_) => {} // ours to send, or between hosts
             }
         }
     }
 
     fn probe(&mut self) {
         let (Some(prober), Some(init)) = (&mut self.prober, &self.init) else { return };
+        let before = prober.status();
         if prober.is_due() && self.paths.pause_request().exists() {
             prober.postpone(); // what is started in a frozen cgroup freezes before it can say that it has started
             return;
@@ -172,6 +178,40 @@ impl Monitor {
             let started = exec(request).map_err(|error| error.to_string())?;
             Ok(ProbeProcess { pid: started.pid, pidfd: started.pidfd, cgroup })
         });
+        let status = prober.status();
+        if status != before {
+            self.tell(&format!("health_status: {}", status.word()), &[]);
+        }
+    }
+
+    /// Returns what the process that runs the post_start hooks is given.
+    pub(super) fn hooks_record(&self) -> LaunchRecord {
+        let commands = self.spec.hooks.post_start.clone();
+        LaunchRecord { commands, ..self.engine.launch_record(&self.id, Task::Commands(Turn::PostStart), false) }
+    }
+
+    /// Has the post_start hooks run while nobody waits for them.
+    pub(super) fn begin_hooks(&mut self) {
+        if self.spec.hooks.post_start.is_empty() {
+            return;
+        }
+        match spawn::start_unheard(&self.hooks_record()) {
+            Ok(reply) => self.hooks = Some(reply),
+            Err(error) => self.note_failure(super::chain(&error)),
+        }
+    }
+
+    /// Takes note of post_start hooks that are over: one that failed is said by the container's record.
+    fn hear_hooks(&mut self) {
+        let Some(reply) = self.hooks.take_if(|reply| is_ready(reply.as_fd())) else { return };
+        if let Ok(Reply::Failed { message, .. }) = spawn::reply_from(reply, || ()) {
+            self.note_failure(message);
+        }
+    }
+
+    fn note_failure(&mut self, message: String) {
+        self.state.error = Some(message);
+        let _ = self.write_state(false); // on a full disk nobody hears of it
     }
 
     /// Returns the exit code once the container's init has ended.
@@ -198,10 +238,15 @@ impl Monitor {
         self.state.oom_killed = oom_killed && exit_code != 0;
         self.state.finished_at = Some(Timestamp::now());
         self.state.init = None;
+        if self.state.oom_killed {
+            self.tell("oom", &[]);
+        }
+        self.tell("die", &[("exitCode", &exit_code.to_string())]);
         self.restart_or_finish(exit_code)
     }
 
     fn restart_or_finish(&mut self, exit_code: i32) -> Next {
+        self.read_changes();
         let stopped = self.engine.is_to_stop(&self.paths);
         if !restart::wanted(self.spec.restart, exit_code, self.state.restart_count, stopped) {
             return Next::Finish;
@@ -217,7 +262,10 @@ impl Monitor {
         self.state.restart_count += 1;
         self.started = Instant::now();
         match self.launch() {
-            Ok(_warned_at_the_first_start) => Next::Continue,
+            Ok(_warned_at_the_first_start) => {
+                self.begin_hooks();
+                Next::Continue
+            }
             Err(error) => {
                 self.init = None;
                 self.state.error = Some(error.to_string());
@@ -256,6 +304,11 @@ impl Monitor {
         torn_down.map_err(io::Error::other)?;
         recorded.map_err(io::Error::other)
     }
+}
+
+/// Tells whether a pipe can be read, or has come to its end.
+fn is_ready(pipe: BorrowedFd<'_>) -> bool {
+    nix::poll::poll(&mut [PollFd::new(pipe, PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// Returns how a process ended whose parent is somebody else: /proc tells until it is reaped, the kernel tells by its

@@ -78,6 +78,11 @@ impl Prober {
         prober
     }
 
+    /// Returns the verdict so far.
+    pub(super) fn status(&self) -> HealthStatus {
+        self.health.status
+    }
+
     /// Returns whether a probe would be started now.
     pub(super) fn is_due(&self) -> bool {
         self.running.is_none() && Instant::now() >= self.next

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -14,13 +15,16 @@ use jiff::Timestamp;
 use nix::sys::signalfd::SignalFd;
 use oci_spec::runtime::Spec;
 
+use super::Beginning;
 use super::attachments::Attachments;
 use super::health::Prober;
 use super::input::Input;
 use super::output::{Output, container_end};
 use super::restart::Backoff;
+use crate::cdi::{self, CdiError};
 use crate::durable::{self, FileError};
 use crate::etc::{self, EtcFiles};
+use crate::joined::JoinError;
 use crate::layout::ContainerPaths;
 use crate::logs::LogWriter;
 use crate::network::{Connection, NetworkError};
@@ -35,6 +39,9 @@ use crate::state::{Process, State, Status};
 use crate::user::{self, UserError};
 use crate::volume::{self, VolumeError};
 use crate::{Engine, RemoveOptions, Stream, exit_code};
+
+/// Rows and columns of a terminal that nobody has looked at yet: those of a VT100.
+const TERMINAL: (u16, u16) = (24, 80);
 
 /// Why a container could not be launched.
 #[derive(Debug, thiserror::Error)]
@@ -60,9 +67,15 @@ pub(crate) enum LaunchError {
     #[error(transparent)]
     Volume(#[from] VolumeError),
     #[error(transparent)]
+    ImageMount(#[from] crate::ImageMountError),
+    #[error(transparent)]
     User(#[from] UserError),
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    #[error(transparent)]
+    Cdi(#[from] CdiError),
     #[error(transparent)]
     Runtime(#[from] runtime::LaunchError),
 }
@@ -96,25 +109,30 @@ pub(super) struct Monitor {
     pub(super) log: LogWriter,
     pub(super) outputs: Vec<Output>,
     pub(super) input: Input,
+    /// Rows and columns that its terminal begins with.
+    terminal: (u16, u16),
     pub(super) init: Option<Init>,
     pub(super) started: Instant,
     pub(super) prober: Option<Prober>,
     pub(super) backoff: Backoff,
     /// When the next start is due.
     pub(super) restart_at: Option<Instant>,
+    /// Where post_start hooks that nobody waits for are heard of.
+    pub(super) hooks: Option<OwnedFd>,
 }
 
 impl Monitor {
-    /// Starts the container, `restarts` times after its user did; on failure everything is undone.
+    /// Starts the container; on failure everything is undone.
     pub(super) fn start(
         engine: Engine,
         id: &str,
         signals: SignalFd,
-        attached: Option<UnixStream>,
-        restarts: u32,
+        beginning: Beginning,
     ) -> Result<(Self, Vec<String>), LaunchError> {
+        let Beginning { attached, terminal, restarts } = beginning;
         let started = Self::prepare(engine.clone(), id, signals, attached).and_then(|(mut monitor, mut warnings)| {
             monitor.state.restart_count = restarts;
+            monitor.terminal = terminal.unwrap_or(monitor.terminal);
             warnings.append(&mut monitor.connection.notes);
             warnings.extend(monitor.launch()?);
             Ok((monitor, warnings))
@@ -140,19 +158,22 @@ impl Monitor {
         durable::write_json(&paths.cgroup(), &cgroup, false)?;
         let connection = engine.connect(id, &spec)?;
         let Mounted { path: rootfs, warning } = mount_rootfs(&engine, &paths, &spec)?;
-        let sources = mount_sources(&engine, &spec, &rootfs)?;
+        let sources = mount_sources(&engine, &paths, &spec, &rootfs)?;
         let user = user::resolve(&rootfs, &spec.user, &spec.group_add)?;
         let etc = etc_files(&engine, id, &spec, &paths, &connection)?;
-        let config = oci::config(&oci::Context {
+        let joined = engine.joined(&paths, &spec)?;
+        let mut config = oci::config(&oci::Context {
             spec: &spec,
             rootfs: &rootfs,
-            hostname: &etc::hostname(id, &spec),
+            hostname: &engine.hostname(id, &spec),
             network: connection.namespace.as_deref(),
+            joined: &joined,
             cgroup: &cgroup,
             etc: &etc,
             user: &user,
             sources: &sources,
         })?;
+        cdi::apply(&mut config, &spec.cdi_devices)?;
         durable::write_json(&paths.run().join("config.json"), &config, false)?;
         let state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
         let attachments =
@@ -171,11 +192,13 @@ impl Monitor {
             log,
             outputs: Vec::new(),
             input: Input::default(),
+            terminal: TERMINAL,
             init: None,
             started: Instant::now(),
             prober: None,
             backoff: Backoff::default(),
             restart_at: None,
+            hooks: None,
         };
         Ok((monitor, warning.into_iter().collect()))
     }
@@ -194,6 +217,7 @@ impl Monitor {
         let mut warnings = std::mem::take(&mut created.warnings);
         warnings.extend(oci::warnings(&self.spec));
         let init = created.start()?;
+        self.tell("start", &[]);
         self.started = Instant::now();
         self.init = Some(init);
         self.prober = self.spec.health.clone().map(|check| Prober::new(check, self.paths.health()));
@@ -204,7 +228,8 @@ impl Monitor {
         self.outputs.clear();
         self.input = Input::default();
         if self.spec.tty {
-            return Ok(Stdio::Terminal { rows: 24, cols: 80 }); // until a client says otherwise
+            let (rows, cols) = self.terminal;
+            return Ok(Stdio::Terminal { rows, cols }); // until a client says otherwise
         }
         let owner = self.config.process().as_ref().map_or(0, |process| process.user().uid());
         self.outputs.push(Output::fifo(Stream::Stdout, &self.paths.stdout())?);
@@ -224,7 +249,7 @@ impl Monitor {
         Ok(Stdio::Fds { stdin, stdout, stderr })
     }
 
-    fn use_terminal(&mut self, master: std::os::fd::OwnedFd) -> io::Result<()> {
+    fn use_terminal(&mut self, master: OwnedFd) -> io::Result<()> {
         self.input = Input::terminal(master.try_clone()?)?;
         self.outputs = vec![Output::terminal(master)?];
         Ok(())
@@ -293,18 +318,20 @@ impl Monitor {
             log,
             outputs,
             input,
+            terminal: TERMINAL,
             init: Some(init),
             started: Instant::now(),
             prober,
             backoff: Backoff::default(),
             restart_at: None,
+            hooks: None,
         };
         monitor.write_state(false)?;
         Ok(monitor)
     }
 }
 
-fn read_spec(paths: &ContainerPaths) -> Result<ContainerSpec, LaunchError> {
+pub(super) fn read_spec(paths: &ContainerPaths) -> Result<ContainerSpec, LaunchError> {
     let missing = || io::Error::from(io::ErrorKind::NotFound);
     let spec = durable::read_json(&paths.spec())?;
     spec.ok_or_else(|| LaunchError::Io { act: format!("read `{}`", paths.spec().display()), source: missing() })
@@ -319,9 +346,10 @@ fn open_init(state: &State) -> Result<Init, LaunchError> {
     Ok(Init { pid: process.pid, start_time: process.start_time, pidfd, cgroup })
 }
 
-/// `/lighter/<project>/<container>`, or without the project.
+/// `/lighter/<project>/<container>`, or without the project; below another place of the host's if one is given.
 fn cgroup_path(id: &str, spec: &ContainerSpec) -> String {
     match &spec.cgroup_parent {
+        Some(parent) if parent.starts_with('/') => format!("{}/{id}", parent.trim_end_matches('/')),
         Some(parent) => format!("/lighter/{parent}/{id}"),
         None => format!("/lighter/{id}"),
     }
@@ -339,13 +367,17 @@ fn mount_rootfs(engine: &Engine, paths: &ContainerPaths, spec: &ContainerSpec) -
 /// Returns where each mount's content is on the host; makes what is to be made, and fills empty volumes.
 fn mount_sources(
     engine: &Engine,
+    paths: &ContainerPaths,
     spec: &ContainerSpec,
     rootfs: &std::path::Path,
 ) -> Result<Vec<Option<PathBuf>>, LaunchError> {
     let mut sources = Vec::with_capacity(spec.mounts.len());
-    for mount in &spec.mounts {
+    for (number, mount) in spec.mounts.iter().enumerate() {
         sources.push(match &mount.kind {
             MountKind::Tmpfs { .. } => None,
+            MountKind::Image { id, subpath, .. } => {
+                Some(engine.mount_image_for(paths, (number, id), subpath.as_deref())?)
+            }
             MountKind::Bind { source, create, .. } => {
                 if !source.exists() {
                     if !create {

@@ -4,6 +4,7 @@
 //! goes on, and the next command starts another one that adopts it ([`crate::Engine::recover`]).
 
 mod attachments;
+mod changes;
 mod event_loop;
 mod health;
 mod input;
@@ -12,7 +13,7 @@ mod output;
 pub(crate) mod restart;
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
@@ -21,52 +22,52 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::exit_code;
 use crate::runtime::trace;
-use crate::spawn::{ATTACH_FD, LOCK_FD, LaunchRecord, RECORD_FD, REPLY_FD, Reply, TRACE_FD, Task};
-use crate::{Engine, sys};
-use launch::{LaunchError, Monitor};
+use crate::spawn::{self, LaunchRecord, Reply, Task};
+use crate::spawner::{self, Request};
+use crate::{Engine, hooks, sys};
+use launch::Monitor;
+
+pub(crate) use output::set_nonblocking;
 
 pub use crate::spawn::MONITOR_VERB;
 
-/// Is the monitor: call it first thing in `main` when the first argument is [`MONITOR_VERB`]. Returns the exit status.
+/// Is the spawner, and in the processes that it forks the monitor: call it first thing in `main` when the first argument is
+/// [`MONITOR_VERB`]. Returns the exit status.
 ///
-/// Takes over descriptors 3 (launch record), 4 (reply), 7 (lock) and, if the record says so, 5 (attached client) and 6
-/// (record of steps); nothing else of the parent's survives.
+/// Takes over descriptor 3, the socket to the command; nothing else of the parent's survives.
 pub fn main() -> u8 {
-    match run() {
+    let begun = spawner::serve().and_then(|request| request.map_or(Ok(None), begin));
+    let ended = begun.and_then(|monitor| {
+        sys::release_stack(); // a launch goes deep, what comes now does not
+        monitor.map_or(Ok(()), Monitor::run)
+    });
+    match ended {
         Ok(()) => 0,
         Err(_) => 1, // nobody listens any more: the command has read the reply or is gone
     }
 }
 
-fn run() -> io::Result<()> {
-    sys::close_from(LOCK_FD + 1)?;
-    let (record, reply) = (sys::inherited(RECORD_FD)?, sys::inherited(REPLY_FD)?);
-    let (attached, traced) = (sys::inherited(ATTACH_FD).ok(), sys::inherited(TRACE_FD).ok());
-    let lock = sys::inherited(LOCK_FD)?;
-    sys::detach_from_parent()?;
-    nix::sys::prctl::set_name(c"lighter")?; // the kernel calls it by the number of its descriptor
-    std::env::set_current_dir("/")?;
-    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    // the container's memory limit is not ours, and we are the last to be killed; the launch resets it for the child
-    let _ = std::fs::write("/proc/self/oom_score_adj", "-999");
-    let mut text = Vec::new();
-    File::from(record).read_to_end(&mut text)?;
-    let record: LaunchRecord = serde_json::from_slice(&text)?;
-    let attached = attached.filter(|_| record.attached).map(UnixStream::from);
+/// Does the task, and says how that went. A monitor whose container runs is returned.
+fn begin(request: Request) -> io::Result<Option<Monitor>> {
+    let Request { record, reply, lock, attached, traced } = request;
     trace::become_process(trace::Process::Monitor);
-    if let Some(file) = traced.filter(|_| record.traced) {
+    if let Some(file) = traced {
         trace::to(file.into());
     }
     let signals = signals()?;
     let engine = Engine::open(record.root.clone(), record.run.clone()).map_err(io::Error::other)?;
     let engine = engine.with_network(record.network.clone());
     match record.task {
-        Task::Start => start(engine, &record.id, signals, reply, Beginning { attached, restarts: 0, lock }),
+        Task::Start => {
+            let beginning = Beginning { attached, terminal: record.terminal, restarts: 0 };
+            start(engine, &record.id, signals, (reply, lock), beginning)
+        }
         Task::Restart => {
             let restarts = engine.load_state(&record.id).map_or(0, |state| state.restart_count + 1);
-            start(engine, &record.id, signals, reply, Beginning { attached, restarts, lock })
+            start(engine, &record.id, signals, (reply, lock), Beginning { attached, terminal: None, restarts })
         }
         Task::Adopt => adopt(engine, &record.id, signals, (reply, lock)),
+        Task::Commands(turn) => answer(reply, &hooks::serve(&engine, &record, turn)).map(|()| None),
     }
 }
 
@@ -83,23 +84,36 @@ fn signals() -> io::Result<SignalFd> {
 /// What a start begins with.
 struct Beginning {
     attached: Option<UnixStream>,
+    /// Rows and columns of its terminal, as far as a client has said.
+    terminal: Option<(u16, u16)>,
     /// Starts by the restart policy since the last one by the user.
     restarts: u32,
-    /// Kept until the container's state says what has become of it.
-    lock: OwnedFd,
 }
 
-fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, beginning: Beginning) -> io::Result<()> {
+/// Starts the container; its lock is kept until its state says what has become of it.
+fn start(
+    engine: Engine,
+    id: &str,
+    signals: SignalFd,
+    (reply, lock): (OwnedFd, Option<OwnedFd>),
+    beginning: Beginning,
+) -> io::Result<Option<Monitor>> {
     let before = engine.load_state(id).unwrap_or_default();
-    let Beginning { attached, restarts, lock } = beginning;
-    let started = Monitor::start(engine.clone(), id, signals, attached, restarts);
+    // whoever is attached wants the output, and whoever looks after what others have left behind has its own work to do
+    let is_heard = beginning.attached.is_none() && beginning.restarts == 0;
+    let started = Monitor::start(engine.clone(), id, signals, beginning);
     trace::stop(); // what comes later is no part of the start, and the command has stopped listening
     match started {
-        Ok((monitor, warnings)) => {
+        Ok((mut monitor, warnings)) => {
             drop(lock);
             // the command may be gone already: the container was wanted all the same
-            let _ = answer(reply, &Reply::Started { warnings });
-            monitor.run()
+            if is_heard {
+                let _ = report(&monitor, reply, warnings);
+            } else {
+                let _ = answer(reply, &Reply::Started { warnings });
+                monitor.begin_hooks();
+            }
+            Ok(Some(monitor))
         }
         Err(error) => {
             let exit_code = error.exit_code();
@@ -109,21 +123,39 @@ fn start(engine: Engine, id: &str, signals: SignalFd, reply: OwnedFd, beginning:
             // only now: the command holds the container's lock until it has the reply
             launch::remove_if_asked(&engine, id);
             engine.net().teardown_if_unused().map_err(io::Error::other)?;
-            answered
+            answered.map(|()| None)
         }
     }
 }
 
-fn adopt(engine: Engine, id: &str, signals: SignalFd, (reply, lock): (OwnedFd, OwnedFd)) -> io::Result<()> {
+fn adopt(
+    engine: Engine,
+    id: &str,
+    signals: SignalFd,
+    (reply, lock): (OwnedFd, Option<OwnedFd>),
+) -> io::Result<Option<Monitor>> {
     let adopted = Monitor::adopt(engine, id, signals);
     drop(lock);
     match adopted {
         Ok(monitor) => {
             answer(reply, &Reply::Started { warnings: Vec::new() })?;
-            monitor.run()
+            Ok(Some(monitor))
         }
-        Err(error) => answer(reply, &Reply::Failed { exit_code: exit_code::OURS, message: chain(&error) }),
+        Err(error) => {
+            answer(reply, &Reply::Failed { exit_code: exit_code::OURS, message: chain(&error) }).map(|()| None)
+        }
     }
+}
+
+/// Says that the container has started: at once, or by the process that runs its post_start hooks, when it has.
+fn report(monitor: &Monitor, reply: OwnedFd, warnings: Vec<String>) -> io::Result<()> {
+    if monitor.spec.hooks.post_start.is_empty() {
+        return answer(reply, &Reply::Started { warnings });
+    }
+    let _ = answer(reply.try_clone()?, &Reply::Begun); // nobody need listen for them to run
+    let record = LaunchRecord { warnings, ..monitor.hooks_record() };
+    spawn::start(&record, &reply, None, None)
+        .or_else(|error| answer(reply, &Reply::Failed { exit_code: exit_code::OURS, message: chain(&error) }))
 }
 
 fn answer(reply: OwnedFd, message: &Reply) -> io::Result<()> {
@@ -132,8 +164,8 @@ fn answer(reply: OwnedFd, message: &Reply) -> io::Result<()> {
 }
 
 /// Returns the error and its causes, joined by `: `.
-fn chain(error: &LaunchError) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
     let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
     texts.dedup(); // transparent errors say the same twice
     texts.join(": ")

@@ -81,7 +81,7 @@ pub(super) fn open(path: &Path, read: bool, write: bool) -> io::Result<File> {
     OpenOptions::new().read(read).write(write).custom_flags(libc::O_NONBLOCK).open(path)
 }
 
-pub(super) fn set_nonblocking(fd: &OwnedFd) -> io::Result<()> {
+pub(crate) fn set_nonblocking(fd: &OwnedFd) -> io::Result<()> {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     let flags = OFlag::from_bits_truncate(fcntl(fd, FcntlArg::F_GETFL)?);
     fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;

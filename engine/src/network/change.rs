@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::Connection;
 use crate::durable::{self, FileError};
+use crate::events::{Event, EventKind};
 use crate::runtime::process;
 use crate::spec::{Attachment, ContainerSpec, NetworkMode};
 use crate::{Container, Engine, State, Watch, etc, netns};
@@ -62,6 +63,10 @@ pub enum ConnectError {
     File(#[from] FileError),
 }
 
+fn plugged(action: &str, container: &Container, id: &str, name: &str) -> Event {
+    Event::now(EventKind::Network, action, id).with("container", &*container.id).with("name", name)
+}
+
 impl Engine {
     /// Connects a container to one more network, now if it runs, and at every start; returns what the user should know.
     pub fn connect_network(&self, container: &Container, wish: Attachment) -> Result<Vec<String>, ConnectError> {
@@ -80,6 +85,7 @@ impl Engine {
         attachments.push(wish);
         self.write_attachments(container, &attachments)?;
         self.tell_monitor(container, &state)?;
+        self.tell(plugged("connect", container, &endpoints[0].network, &network));
         Ok(notes)
     }
 
@@ -98,7 +104,9 @@ impl Engine {
         if state.has_init() {
             self.net.unplug(&container.id, &self.live_namespace(&state), &network.id)?;
         }
-        self.tell_monitor(container, &state)
+        self.tell_monitor(container, &state)?;
+        self.tell(plugged("disconnect", container, &network.id, &network.name));
+        Ok(())
     }
 
     fn attachments(&self, container: &Container) -> Result<Vec<Attachment>, ConnectError> {
@@ -122,7 +130,7 @@ impl Engine {
     }
 
     /// Wakes the monitor and waits until it has taken note. One that has ended meanwhile has nothing to take note of.
-    fn tell_monitor(&self, container: &Container, state: &State) -> Result<(), ConnectError> {
+    pub(crate) fn tell_monitor(&self, container: &Container, state: &State) -> Result<(), ConnectError> {
         let directory = container.paths.dir();
         let failed = |act| FileError::io(act, directory);
         let monitor = state.monitor.filter(|_| state.has_init()).map(|monitor| monitor.reference().open()).transpose();

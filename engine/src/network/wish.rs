@@ -7,7 +7,7 @@ use crate::{Engine, id};
 
 impl Engine {
     /// Returns the wished interface of each attachment.
-    pub(super) fn endpoint_wishes(
+    pub fn endpoint_wishes(
         &self,
         id: &str,
         spec: &ContainerSpec,
@@ -30,6 +30,7 @@ fn endpoint(id: &str, spec: &ContainerSpec, attachment: &Attachment, network: St
         link_local: attachment.link_local.clone(),
         mac: attachment.mac,
         interface: attachment.interface.clone(),
+        sysctls: attachment.sysctls.clone(),
         gw_priority: attachment.gw_priority,
     }
 }

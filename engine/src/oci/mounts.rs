@@ -6,7 +6,7 @@ use oci_spec::runtime::{Mount as OciMount, MountBuilder};
 
 use super::{ConfigError, Context};
 use crate::runtime::defaults;
-use crate::spec::{Mount, MountKind};
+use crate::spec::{Ipc, Mount, MountKind};
 
 /// Returns all mounts in the order in which they are to be made: parents before children.
 pub(super) fn mounts(context: &Context<'_>) -> Result<Vec<OciMount>, ConfigError> {
@@ -15,8 +15,15 @@ pub(super) fn mounts(context: &Context<'_>) -> Result<Vec<OciMount>, ConfigError
     let mut mounts = Vec::new();
     for mount in defaults::mounts() {
         // a volume at /dev/shm takes its place
-        if !asked.iter().any(|target| Path::new(target) == mount.destination().as_path()) {
-            mounts.push(standard(mount, context));
+        if asked.iter().any(|target| Path::new(target) == mount.destination().as_path()) {
+            continue;
+        }
+        match (mount.destination().to_str(), &context.joined.shm, &spec.isolation.ipc) {
+            (Some("/dev/shm"), _, Ipc::None) => {}
+            (Some(target @ "/dev/shm"), Some(source), _) => {
+                mounts.push(bind(target, source, &["rbind", "rprivate", "nosuid", "nodev", "noexec"])?);
+            }
+            _ => mounts.push(standard(mount, context)),
         }
     }
     let files = [
@@ -46,7 +53,9 @@ fn standard(mut mount: OciMount, context: &Context<'_>) -> OciMount {
             options.push(format!("size={}", context.spec.shm_size));
         }
         // a privileged container may change the kernel's settings
-        Some("/sys" | "/sys/fs/cgroup") if isolation.privileged => {
+        Some(target @ ("/sys" | "/sys/fs/cgroup"))
+            if isolation.privileged || (isolation.writable_cgroups && target != "/sys") =>
+        {
             options.retain(|option| option != "ro");
             options.push("rw".to_owned());
         }

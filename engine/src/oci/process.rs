@@ -31,6 +31,10 @@ pub(crate) fn process(
         .capabilities(capability_sets(capabilities.clone(), user.uid == 0)?)
         .no_new_privileges(spec.isolation.no_new_privileges)
         .rlimits(spec.isolation.ulimits.iter().map(rlimit).collect::<Result<Vec<_>, _>>()?);
+    let builder = match &spec.isolation.apparmor {
+        Some(profile) => builder.apparmor_profile(profile),
+        None => builder,
+    };
     // always said, as the monitor that it is forked from has one of its own
     Ok(builder.oom_score_adj(spec.isolation.oom_score_adj.unwrap_or(0)).build()?)
 }
@@ -91,7 +95,7 @@ pub(crate) fn capabilities(isolation: &Isolation) -> Result<HashSet<Capability>,
     Ok(set)
 }
 
-fn parse(name: &str) -> Result<Capability, ConfigError> {
+pub(super) fn parse(name: &str) -> Result<Capability, ConfigError> {
     let upper = name.to_ascii_uppercase();
     let name_only = upper.strip_prefix("CAP_").unwrap_or(&upper);
     name_only.parse().map_err(|_| ConfigError::Capability(name.to_owned()))

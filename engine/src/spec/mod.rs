@@ -4,6 +4,7 @@
 
 mod from_image;
 mod health;
+mod hook;
 mod isolation;
 mod log;
 mod mounts;
@@ -13,11 +14,12 @@ mod restart;
 
 pub use from_image::ProcessChoice;
 pub use health::{DEFAULT_PROBE_INTERVAL, DEFAULT_PROBE_RETRIES, DEFAULT_PROBE_TIMEOUT, HealthCheck, Probe};
-pub use isolation::{Isolation, Ulimit, UnknownSecurityOption};
+pub use hook::{Hook, Hooks};
+pub use isolation::{Ipc, Isolation, Namespace, Ulimit, UnknownSecurityOption};
 pub use log::{LogDriver, LogOptionError, LogOptions, SyslogAddress, SyslogFormat, SyslogOptions};
-pub use mounts::{BindPropagation, Device, Mount, MountKind};
+pub use mounts::{BindPropagation, Device, Mount, MountKind, VolumesFrom};
 pub use network::{Attachment, Link, NetworkMode, PublishedPort};
-pub use resources::Resources;
+pub use resources::{DeviceWeight, Resources, Throttle, Throttled};
 pub use restart::{RestartPolicy, UnknownRestartPolicy};
 
 use std::collections::BTreeMap;
@@ -94,9 +96,15 @@ pub struct ContainerSpec {
     /// Mounts beside the standard ones, in the order given.
     #[serde(default)]
     pub mounts: Vec<Mount>,
+    /// Containers whose mounts it gets too; [`crate::Engine::create`] adds them to `mounts`.
+    #[serde(default)]
+    pub volumes_from: Vec<VolumesFrom>,
     /// Host devices to make available.
     #[serde(default)]
     pub devices: Vec<Device>,
+    /// Devices by the names that CDI specifications of the host give them, as `nvidia.com/gpu=all`.
+    #[serde(default)]
+    pub cdi_devices: Vec<String>,
     /// How the container is networked.
     pub network: NetworkMode,
     /// Further names for containers on its networks.
@@ -141,6 +149,9 @@ pub struct ContainerSpec {
     /// Health check; `None` = none.
     #[serde(default)]
     pub health: Option<HealthCheck>,
+    /// Commands at the turns of its life.
+    #[serde(default)]
+    pub hooks: Hooks,
     /// What happens when the container ends by itself.
     #[serde(default)]
     pub restart: RestartPolicy,
@@ -156,7 +167,7 @@ pub struct ContainerSpec {
     /// Delete the container and its anonymous volumes when it ends.
     #[serde(default)]
     pub auto_remove: bool,
-    /// Parent cgroup below `/lighter`: the project, or empty.
+    /// Parent cgroup: absolute, or below `/lighter`, as a project is.
     #[serde(default)]
     pub cgroup_parent: Option<String>,
 }
@@ -172,6 +183,15 @@ impl ContainerSpec {
             MountKind::Volume { name, .. } => Some(name.as_str()),
             _ => None,
         })
+    }
+
+    /// Returns the ids of the images it needs: its own first, then those that are mounted.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        let mounted = self.mounts.iter().filter_map(|mount| match &mount.kind {
+            MountKind::Image { id, .. } => Some(id.as_str()),
+            _ => None,
+        });
+        std::iter::once(self.image.id.as_str()).chain(mounted)
     }
 
     /// Adds variables, `NAME=value`; each takes the place of an earlier one of its name.
@@ -203,7 +223,9 @@ impl ContainerSpec {
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             mounts: Vec::new(),
+            volumes_from: Vec::new(),
             devices: Vec::new(),
+            cdi_devices: Vec::new(),
             network: NetworkMode::None,
             links: Vec::new(),
             ports: Vec::new(),
@@ -219,6 +241,7 @@ impl ContainerSpec {
             open_stdin: false,
             init: false,
             health: None,
+            hooks: Hooks::default(),
             restart: RestartPolicy::No,
             stop_signal: None,
             stop_grace: None,

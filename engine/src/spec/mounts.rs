@@ -44,6 +44,17 @@ pub enum MountKind {
         #[serde(default)]
         subpath: Option<String>,
     },
+    /// The files of an image, for reading.
+    Image {
+        /// The name the user gave.
+        reference: String,
+        /// The image's id; empty until [`crate::Engine::create`] has looked it up.
+        #[serde(default)]
+        id: String,
+        /// A file or folder inside the image instead of its root.
+        #[serde(default)]
+        subpath: Option<String>,
+    },
     /// Memory.
     Tmpfs {
         /// Size in bytes; `None` = the kernel's default (half of the memory).
@@ -54,6 +65,29 @@ pub enum MountKind {
         #[serde(default)]
         options: Vec<String>,
     },
+}
+
+/// A container whose mounts another one gets too, at the same places; those in memory are its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumesFrom {
+    /// Its name or id.
+    pub container: String,
+    /// Refuse writes even where that container may write.
+    #[serde(default)]
+    pub read_only: bool,
+}
+
+impl VolumesFrom {
+    /// Reads `CONTAINER[:ro|:rw]`, the argument of docker's `--volumes-from`; `None` for any other mode.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (container, mode) = text.split_once(':').unwrap_or((text, "rw"));
+        let read_only = match mode {
+            "ro" => true,
+            "rw" => false,
+            _ => return None,
+        };
+        Some(Self { container: container.to_owned(), read_only }).filter(|from| !from.container.is_empty())
+    }
 }
 
 /// Mount propagation of a bind mount: mount_namespaces(7).

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::netns::InterfaceSysctl;
+
 /// The network namespace of a container and what is plugged into it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -41,6 +43,9 @@ pub struct Attachment {
     /// Name of the interface; `None` = the next of `eth0`, `eth1` …
     #[serde(default)]
     pub interface: Option<String>,
+    /// Kernel parameters of the interface.
+    #[serde(default)]
+    pub sysctls: Vec<InterfaceSysctl>,
     /// The network with the highest gives the default route, among equals the first.
     #[serde(default)]
     pub gw_priority: i64,

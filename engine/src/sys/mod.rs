@@ -10,6 +10,8 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use nix::unistd::Pid;
+
 /// Returns a close-on-exec copy of `fd` with a number of at least `lowest`: fcntl(2), F_DUPFD_CLOEXEC.
 pub(crate) fn duplicate_above(fd: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: F_DUPFD_CLOEXEC takes two integers; a stale `fd` gives EBADF, no memory is touched.
@@ -53,13 +55,35 @@ pub(crate) fn close_from(first: RawFd) -> io::Result<()> {
     if rc < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Forks: `None` in the child. For processes of one thread.
+pub(crate) fn fork() -> nix::Result<Option<Pid>> {
+    // SAFETY: the callers have one thread, so the child inherits no lock held by another.
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Child => Ok(None),
+        nix::unistd::ForkResult::Parent { child } => Ok(Some(child)),
+    }
+}
+
+/// Gives back what the stack has used and uses no more: madvise(2), MADV_DONTNEED. For the main thread.
+pub(crate) fn release_stack() {
+    const PAGE: usize = 4096;
+    /// For the frames of this call.
+    const LEFT: usize = 4 * PAGE;
+    /// Nothing else lies within a megabyte of a stack (mm/mmap.c, `stack_guard_gap`).
+    const REACH: usize = 512 << 10;
+    let local = 0u8;
+    let end = (std::ptr::from_ref(std::hint::black_box(&local)).addr() & !(PAGE - 1)) - LEFT;
+    // SAFETY: the range lies below the frames in use, and holds nothing that is read again; a part of it that is not mapped
+    // is skipped.
+    unsafe { libc::madvise((end - REACH) as *mut libc::c_void, REACH, libc::MADV_DONTNEED) };
+}
+
 /// Continues in a child whose parent is init, in a session of its own; the calling process ends with status 0.
 pub(crate) fn detach_from_parent() -> io::Result<()> {
-    // SAFETY: the process has one thread (it was just executed), so the child inherits no lock held by another.
-    match unsafe { nix::unistd::fork() }? {
-        nix::unistd::ForkResult::Child => nix::unistd::setsid().map(|_| ()).map_err(Into::into),
+    match fork()? {
+        None => nix::unistd::setsid().map(|_| ()).map_err(Into::into),
         // SAFETY: _exit(2) does not return and runs no destructors; the child owns everything from here on.
-        nix::unistd::ForkResult::Parent { .. } => unsafe { libc::_exit(0) },
+        Some(_) => unsafe { libc::_exit(0) },
     }
 }
 

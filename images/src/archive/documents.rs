@@ -182,7 +182,7 @@ fn identify(content: &Content, diff_id: Digest) -> Result<(Digest, Compression),
 fn manifest_of(config: &[u8], layers: &[LocalLayer]) -> Vec<u8> {
     let descriptor =
         |layer: &LocalLayer| manifest::descriptor(layer.compression.media_type(), &layer.blob, layer.content.length());
-    manifest::image(config, layers.iter().map(descriptor).collect())
+    manifest::image(config, layers.iter().map(descriptor).collect(), &Default::default())
 }
 
 /// Reads a document by its digest, and checks that.

@@ -1,4 +1,4 @@
-//! Contexts that are no folder of this host: an archive on stdin or from a server, or a Dockerfile alone.
+//! Contexts that are no folder of this host: an archive on stdin or from a server, a git repository, or a Dockerfile alone.
 //!
 //! Runs in the shell command's process.
 
@@ -6,15 +6,21 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
+use super::checkout::folder_of;
 use super::copying::archive_compression;
 use super::error::{BuildError, StepError};
 use super::fetch;
+use super::git::{GitSource, is_git};
+use super::ignore::Ignore;
 use crate::layer::{Below, Reader, unpack};
 use crate::registry::Access;
 use crate::store::{Lease, Needs, Staging, Store};
 
 /// Largest Dockerfile that comes without a context, in bytes.
 const LARGEST_TEXT: u64 = 16 << 20;
+
+/// Host whose repositories docker takes as contexts without a scheme.
+const GITHUB: &str = "github.com/";
 
 /// What came in place of a folder.
 #[derive(Debug)]
@@ -25,17 +31,19 @@ pub enum ContextInput {
     Text(String),
 }
 
-/// An unpacked archive; removed when dropped, or after this process was killed by whoever builds next.
+/// An unpacked archive or a checkout; removed when dropped, or after this process was killed by whoever builds next.
 #[derive(Debug)]
 pub struct UnpackedContext {
     staging: Staging,
+    /// The folder that is meant, below that with the files.
+    folder: String,
     _lease: Lease,
 }
 
 impl UnpackedContext {
     /// Returns the folder with the files.
     pub fn folder(&self) -> PathBuf {
-        self.staging.path().join("fs")
+        self.staging.path().join("fs").join(&self.folder)
     }
 }
 
@@ -51,22 +59,43 @@ pub fn read_context(store: &Store, mut input: impl Read) -> Result<ContextInput,
     Ok(of_file(store, file)?)
 }
 
-/// Downloads a context.
+/// Downloads a context; `keeps_git`: with git's own files, if it is a repository.
 ///
 /// # Errors
-/// As [`read_context`]; a git repository is refused.
-pub fn download_context(store: &Store, url: &str, access: &Access) -> Result<ContextInput, BuildError> {
-    if fetch::is_git(url) {
-        let why = format!("context `{url}`: git repositories are not supported: clone it, and build the folder");
-        return Err(StepError::Refused(why).into());
+/// As [`read_context`].
+pub fn download_context(
+    store: &Store,
+    url: &str,
+    access: &Access,
+    keeps_git: bool,
+) -> Result<ContextInput, BuildError> {
+    Ok(download(store, url, access, keeps_git)?)
+}
+
+pub(crate) fn download(store: &Store, url: &str, access: &Access, keeps_git: bool) -> Result<ContextInput, StepError> {
+    if url.starts_with(GITHUB) {
+        let source = GitSource::parse(&format!("https://{url}"))?;
+        return Ok(ContextInput::Archive(of_repository(store, &source, keeps_git)?));
     }
-    let file = store.blobs().spool().map_err(StepError::from)?;
-    Ok(of_file(store, fetch::fetch(url, access, file)?.file)?)
+    if is_git(url) {
+        return Ok(ContextInput::Archive(of_repository(store, &GitSource::parse(url)?, keeps_git)?));
+    }
+    let file = store.blobs().spool()?;
+    of_file(store, fetch::fetch(url, access, file)?.file)
 }
 
 /// Tells whether a context is something to download.
 pub fn is_remote(context: &str) -> bool {
-    fetch::is_url(context) || fetch::is_git(context)
+    fetch::is_url(context) || is_git(context) || context.starts_with(GITHUB)
+}
+
+fn of_repository(store: &Store, source: &GitSource, keeps_git: bool) -> Result<UnpackedContext, StepError> {
+    let (lease, _) = store.begin(&Needs::default())?;
+    let staging = store.layer_directories().stage(lease.name())?;
+    let files = staging.path().join("fs");
+    source.fetch(&source.resolve()?, &files, keeps_git)?;
+    let folder = folder_of(source, &files, &Ignore::default())?.1.path;
+    Ok(UnpackedContext { staging, folder, _lease: lease })
 }
 
 fn of_file(store: &Store, mut file: File) -> Result<ContextInput, StepError> {
@@ -84,5 +113,5 @@ fn of_file(store: &Store, mut file: File) -> Result<ContextInput, StepError> {
     let mut archive = Reader::new(BufReader::with_capacity(128 * 1024, plain));
     unpack(&mut archive, staging.root()?, &|| Ok(Below::Nothing))
         .map_err(|error| failed()(io::Error::other(error.to_string())))?;
-    Ok(ContextInput::Archive(UnpackedContext { staging, _lease: lease }))
+    Ok(ContextInput::Archive(UnpackedContext { staging, folder: String::new(), _lease: lease }))
 }

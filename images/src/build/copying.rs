@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use nix::sys::stat::SFlag;
 
+use super::checkout::Checkout;
 use super::error::StepError;
 use super::fault::Problem;
 use super::fetch::{self, Download};
+use super::git::is_git;
 use super::graph::Origin;
 use super::ignore::Ignore;
 use super::instruction::Copy;
@@ -41,6 +43,8 @@ enum Piece {
     Inline { name: String, content: String },
     /// A download.
     Download(Download),
+    /// Files of a repository.
+    Checkout(Checkout),
 }
 
 /// A COPY or ADD whose variables are expanded.
@@ -150,10 +154,12 @@ impl Stage<'_, '_> {
         source: &str,
         report: &Report<'_>,
     ) -> Result<(), StepError> {
-        if copy.is_add && fetch::is_git(source) {
-            return Err(StepError::Refused(format!(
-                "ADD `{source}`: git repositories are not supported: fetch it first"
-            )));
+        if copy.is_add && is_git(source) {
+            pieces.push(Piece::Checkout(self.check_out(copy, source, report)?));
+            return Ok(());
+        }
+        if copy.keeps_git {
+            return Err(Problem::flag("ADD", "keep-git-dir", "only git repositories have one").into());
         }
         if copy.is_add && fetch::is_url(source) {
             let download = self.download(copy, source, report)?;
@@ -298,6 +304,7 @@ impl Plan<'_> {
                 }
                 Piece::Inline { name, content } => key.texts(["inline", name, content]),
                 Piece::Download(download) => key.texts(["download", download.digest.as_str(), &download.name]),
+                Piece::Checkout(checkout) => key.text("git").texts(checkout.key().iter().map(String::as_str)),
             };
         }
         Ok(key.finish())
@@ -324,6 +331,7 @@ impl Plan<'_> {
                 let folder = Destination::At(&self.destination);
                 target.copy(tree, found, folder, &self.changes).map_err(StepError::io(format!("unpack to `{to}`")))
             }
+            Piece::Checkout(checkout) => checkout.place(target, &self.destination, &self.changes),
             Piece::Inline { name, content } => {
                 let now = jiff::Timestamp::now();
                 let mtime = Timestamp { seconds: now.as_second(), nanoseconds: 0 };

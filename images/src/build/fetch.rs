@@ -31,13 +31,6 @@ pub(crate) fn is_url(text: &str) -> bool {
     text.starts_with("http://") || text.starts_with("https://")
 }
 
-/// Tells whether a source is a git repository.
-pub(crate) fn is_git(text: &str) -> bool {
-    let repository = text.split('#').next().unwrap_or(text);
-    let is_address = ["git@", "git://", "ssh://"].iter().any(|scheme| text.starts_with(scheme));
-    is_address || (is_url(text) && repository.ends_with(".git"))
-}
-
 /// Downloads a file.
 ///
 /// # Errors
@@ -79,12 +72,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sources_are_told_by_their_beginning_and_end() {
+    fn what_is_downloaded_is_told_by_its_beginning() {
         assert!(is_url("https://a/b.tar") && !is_url("a/http://"));
-        for text in ["git@github.com:a/b", "https://h/a.git#v1:sub", "ssh://h/a"] {
-            assert!(is_git(text), "{text}");
-        }
-        assert!(!is_git("https://h/a.tar.gz") && !is_git("a.git"));
     }
 
     #[test]

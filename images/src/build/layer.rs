@@ -73,15 +73,15 @@ impl Build<'_> {
         Ok(outcome)
     }
 
-    /// Looks for what a step gave, here and in the folders that were brought along.
+    /// Looks for what a step gave, here and in the caches that were brought along.
     fn find(&self, key: &Digest, state: &State) -> Result<Option<Outcome>, StepError> {
         if let Some(record) = self.with.cache.find(key)
             && let Some(outcome) = self.recall(&record, state)
         {
             return Ok(Some(outcome));
         }
-        for folder in &self.request.cache_sources {
-            if let Some(record) = super::portable::import(self, folder, key, state)?
+        for place in &self.request.cache_sources {
+            if let Some(record) = super::portable::import(self, place, key, state)?
                 && let Some(outcome) = self.recall(&record, state)
             {
                 self.with.cache.add(key, &record)?;
@@ -202,7 +202,7 @@ struct Written {
 /// Hashes a directory as the archive it will be; `None` if nothing is in it.
 fn hash(root: OwnedFd) -> Result<Option<Written>, StepError> {
     let mut sink = Hashing { hasher: Sha256::new(), bytes: 0 };
-    let selection = Selection { form: Form::Layer, placeholders: &HashSet::new(), below: None };
+    let selection = Selection { form: Form::Layer, placeholders: &HashSet::new(), below: None, has_content: true };
     let entries = write_directory(root, &selection, BufWriter::with_capacity(128 * 1024, &mut sink))?;
     let bytes = sink.bytes.saturating_sub((entries + 3) * 512);
     let unpacked = Unpacked { entries, bytes, is_for_bottom: false, describes_root: true };

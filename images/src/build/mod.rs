@@ -12,6 +12,7 @@
 
 mod cache;
 mod check;
+mod checkout;
 mod config;
 mod context;
 mod copying;
@@ -19,6 +20,7 @@ mod error;
 mod expand;
 mod fault;
 mod fetch;
+mod git;
 mod graph;
 mod ignore;
 mod instruction;
@@ -36,6 +38,7 @@ mod place;
 mod portable;
 mod progress;
 mod publish;
+mod remote_cache;
 mod request;
 mod runner;
 mod running;
@@ -56,7 +59,7 @@ pub use expand::ExpandError;
 pub use fault::{Fault, Problem};
 pub use pattern::PatternError;
 pub use progress::{BuildEvent, BuildProgress, Silent};
-pub use request::{Allowed, BuildRequest, NamedContext, Secret};
+pub use request::{Allowed, BuildRequest, CacheExtent, CachePlace, NamedContext, Secret};
 pub use runner::{RunOptions, RunStep, StepMount, StepMountKind, StepNetwork, StepProcess, StepRunner};
 pub use session::Builder;
 
@@ -121,11 +124,16 @@ impl Built<'_> {
         Ok(output::tar(&self.build, &self.state, out)?)
     }
 
-    /// Writes the steps that the result stands on into a folder, for another build's [`BuildRequest::cache_sources`].
+    /// Writes the steps that were needed to a folder or a registry, for another build's [`BuildRequest::cache_sources`].
     ///
     /// # Errors
     /// [`BuildError::Publish`].
-    pub fn export_cache(&self, folder: &Path) -> Result<(), BuildError> {
-        Ok(portable::export(&self.build, folder)?)
+    pub fn export_cache(&self, place: &CachePlace, extent: CacheExtent) -> Result<(), BuildError> {
+        let steps = portable::steps(&self.build, &self.state, extent)?;
+        match place {
+            CachePlace::Folder(folder) => portable::export(&self.build, &steps, folder)?,
+            CachePlace::Image(reference) => remote_cache::push(&self.build, steps, reference)?,
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use super::cache::BlobRecord;
 use super::error::StepError;
+use super::portable;
+use super::remote_cache;
+use super::request::CacheExtent;
 use super::session::Build;
 use super::state::{LayerRef, State};
 use super::tree::open_root;
@@ -32,8 +35,12 @@ pub(crate) fn publish(build: &Build<'_>, state: &State, names: &[Reference]) -> 
         leases.push(store.begin(&Needs { blobs: [blob].into(), layers: [layer.diff_id.clone()].into() })?.0);
         descriptors.push(descriptor);
     }
-    let config = document(build, state).to_string().into_bytes();
-    let manifest = image(&config, descriptors);
+    let mut config = document(build, state);
+    if build.request.has_inline_cache {
+        config[remote_cache::FIELD] = json!(portable::steps(build, state, CacheExtent::Result)?);
+    }
+    let config = config.to_string().into_bytes();
+    let manifest = image(&config, descriptors, &build.request.annotations);
     let assembled = Assembled::new(config, manifest)?;
     let mut entered = store.enter(&[(assembled, names.to_vec())])?;
     drop(leases);

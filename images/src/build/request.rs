@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::runner::RunOptions;
 use crate::platform::Platform;
 use crate::pull::PullOptions;
+use crate::reference::Reference;
 
 /// What to build, and with what.
 #[derive(Debug, Clone, Default)]
@@ -48,8 +49,30 @@ pub struct BuildRequest {
     pub run: RunOptions,
     /// SOURCE_DATE_EPOCH: no time in the result is later, in seconds since 1970.
     pub latest_time: Option<i64>,
-    /// `--cache-from type=local`: folders that other builds have exported.
-    pub cache_sources: Vec<PathBuf>,
+    /// `--cache-from`: what other builds have exported.
+    pub cache_sources: Vec<CachePlace>,
+    /// `--cache-to type=inline`: the image brings the records of its own steps.
+    pub has_inline_cache: bool,
+    /// `--annotation`: of the manifest.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Where a cache goes to, or comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CachePlace {
+    /// A folder.
+    Folder(PathBuf),
+    /// An image of a registry: one that is nothing but the cache, or one that brings its own records.
+    Image(Reference),
+}
+
+/// `mode` of `--cache-to`: which steps a cache has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheExtent {
+    /// `max`: all of them.
+    All,
+    /// `min`: those whose layers the result has.
+    Result,
 }
 
 /// A further build context.
@@ -59,6 +82,8 @@ pub enum NamedContext {
     Folder(PathBuf),
     /// An image, by reference.
     Image(String),
+    /// An archive to download, or a git repository.
+    Remote(String),
 }
 
 /// Where a secret is.

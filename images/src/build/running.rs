@@ -16,6 +16,7 @@ use super::copying::copy_aside;
 use super::error::{BuildError, FailedRun, StepError};
 use super::fault::Problem;
 use super::graph::Origin;
+use super::ignore::Ignore;
 use super::instruction::{Command, Run, Step};
 use super::key::Key;
 use super::layer::tidy;
@@ -27,6 +28,7 @@ use super::runner::{RunStep, StepMount, StepMountKind, StepNetwork, StepProcess}
 use super::session::Report;
 use super::stage::{Stage, failure};
 use super::tree::{Found, Tree, open_root};
+use crate::platform::Platform;
 use crate::store::{Staging, files};
 
 /// How much of a failed command's output the error has, in bytes.
@@ -179,7 +181,19 @@ impl Stage<'_, '_> {
             changes: &changes,
             cancelled: self.build.with.cancelled,
         };
-        self.build.with.runner.run(&step, output).map_err(StepError::Runner)
+        self.build.with.runner.run(&step, output).map_err(|error| self.explain(error))
+    }
+
+    /// Says why programs of another platform do not run, when that is why.
+    fn explain(&self, error: Box<dyn std::error::Error + Send + Sync>) -> StepError {
+        let (platform, host) = (&self.state.config.platform, Platform::host());
+        let is_foreign = platform.os != host.os || platform.architecture != host.architecture;
+        match is_foreign {
+            true => StepError::Refused(format!(
+                "this host runs programs for {host} and none for {platform}, which is not emulated: {error}"
+            )),
+            false => StepError::Runner(error),
+        }
     }
 
     /// Takes mount points out of the step's changes that were made for it alone.
@@ -249,7 +263,7 @@ impl Stage<'_, '_> {
             self.build.tree(&origin)?.ok_or_else(|| StepError::Refused("a stage it needs has failed".to_owned()))?;
         let read = format!("read `{}`", spec.source);
         // A name, not a pattern.
-        let found = tree.find_one(&spec.source).map_err(StepError::io(read))?;
+        let found = tree.find_one(&spec.source, &Ignore::default()).map_err(StepError::io(read))?;
         let missing = || StepError::NoSource { path: spec.source.clone(), place: "what is to be mounted".to_owned() };
         Ok((tree, found.ok_or_else(missing)?, origin))
     }

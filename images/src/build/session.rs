@@ -13,10 +13,12 @@ use std::time::Instant;
 
 use super::cache::Cache;
 use super::config::Config;
+use super::context::{ContextInput, UnpackedContext, download};
 use super::error::{BuildError, StepError};
 use super::graph::{Graph, Origin};
 use super::ignore::Ignore;
 use super::instruction::Dockerfile;
+use super::portable::Steps;
 use super::progress::{BuildEvent, BuildProgress};
 use super::request::{BuildRequest, NamedContext};
 use super::runner::StepRunner;
@@ -67,11 +69,15 @@ pub(crate) struct Build<'a> {
     results: Vec<Slot>,
     images: Shared<String, Image>,
     trees: Shared<Origin, Tree>,
+    /// What `--cache-from` has of registries, by reference.
+    pub(crate) remote_caches: Shared<String, Steps>,
+    /// Contexts that were downloaded, kept as long as the build runs.
+    downloads: Mutex<Vec<UnpackedContext>>,
     steps: AtomicUsize,
 }
 
 /// Things that are made once, on demand, by whoever comes first.
-type Shared<K, V> = Mutex<BTreeMap<K, Arc<Mutex<Option<Arc<V>>>>>>;
+pub(crate) type Shared<K, V> = Mutex<BTreeMap<K, Arc<Mutex<Option<Arc<V>>>>>>;
 
 /// The result of a stage, once there is one; `Some(None)` if it has failed.
 #[derive(Default)]
@@ -98,7 +104,11 @@ impl Slot {
 }
 
 /// Makes `key`'s value unless it is there; others who want it wait.
-fn shared<K: Ord, V, E>(all: &Shared<K, V>, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
+pub(crate) fn shared<K: Ord, V, E>(
+    all: &Shared<K, V>,
+    key: K,
+    make: impl FnOnce() -> Result<V, E>,
+) -> Result<Arc<V>, E> {
     let slot = Arc::clone(all.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
     let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(value) = &*slot {
@@ -156,6 +166,8 @@ impl<'a> Build<'a> {
             results,
             images: Mutex::default(),
             trees: Mutex::default(),
+            remote_caches: Mutex::default(),
+            downloads: Mutex::default(),
             steps: AtomicUsize::new(1),
         })
     }
@@ -286,7 +298,7 @@ impl<'a> Build<'a> {
             Origin::Image(reference) => Some(self.image_state(reference, None)?),
             Origin::Named(name) => match &self.request.contexts[name] {
                 NamedContext::Image(reference) => Some(self.image_state(reference, None)?),
-                NamedContext::Folder(_) => None,
+                NamedContext::Folder(_) | NamedContext::Remote(_) => None,
             },
             Origin::Scratch => None,
         };
@@ -299,11 +311,31 @@ impl<'a> Build<'a> {
     }
 
     fn named_folder(&self, name: &str) -> Result<Tree, StepError> {
-        let NamedContext::Folder(folder) = &self.request.contexts[name] else { return self.context() };
+        let folder = match &self.request.contexts[name] {
+            NamedContext::Folder(folder) => folder,
+            NamedContext::Remote(url) => &self.downloaded(url)?,
+            NamedContext::Image(_) => return self.context(),
+        };
         let act = format!("open context `{name}` at `{}`", folder.display());
         let root = open_root(folder).map_err(StepError::io(act))?;
         let ignore = std::fs::read_to_string(folder.join(".dockerignore")).unwrap_or_default();
         Ok(Tree::context(root, Ignore::parse(&ignore)?))
+    }
+
+    /// Downloads a context; returns the folder with its files.
+    fn downloaded(&self, url: &str) -> Result<PathBuf, StepError> {
+        let report = self.report(&format!("context {url}"));
+        let input = download(self.with.store, url, &self.request.pull_options.access, false);
+        match &input {
+            Ok(ContextInput::Archive(_)) => report.done(false),
+            _ => report.failed(),
+        }
+        let ContextInput::Archive(unpacked) = input? else {
+            return Err(StepError::Refused(format!("context `{url}` is no archive")));
+        };
+        let folder = unpacked.folder();
+        self.downloads.lock().unwrap_or_else(PoisonError::into_inner).push(unpacked);
+        Ok(folder)
     }
 
     /// Opens the build context.

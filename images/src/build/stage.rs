@@ -66,7 +66,7 @@ fn base(build: &Build<'_>, at: usize) -> Result<Option<State>, StepError> {
         Origin::Image(reference) => build.image_state(reference, platform.as_ref())?,
         Origin::Named(name) => match &build.request.contexts[name] {
             NamedContext::Image(reference) => build.image_state(reference, platform.as_ref())?,
-            NamedContext::Folder(_) => {
+            NamedContext::Folder(_) | NamedContext::Remote(_) => {
                 return Err(StepError::Refused(format!("context `{name}` is a folder, not an image to build on")));
             }
         },

@@ -135,8 +135,8 @@ impl Tree {
     }
 
     /// Finds what a path leads to; signs of patterns in it mean nothing.
-    pub(crate) fn find_one(&self, path: &str) -> io::Result<Option<Found>> {
-        self.look_up(&path::below_root(path), &Ignore::default())
+    pub(crate) fn find_one(&self, path: &str, exclude: &Ignore) -> io::Result<Option<Found>> {
+        self.look_up(&path::below_root(path), exclude)
     }
 
     fn look_up(&self, name: &str, exclude: &Ignore) -> io::Result<Option<Found>> {

@@ -98,7 +98,7 @@ fn assembled(
     }
     push(&mut config["history"], history(description, layer.is_none()));
     let config = config.to_string().into_bytes();
-    let manifest = manifest::image(&config, layers);
+    let manifest = manifest::image(&config, layers, &Default::default());
     Ok(Assembled::new(config, manifest)?)
 }
 

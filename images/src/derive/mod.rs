@@ -9,15 +9,18 @@
 //! ```
 
 mod change;
+mod changes;
 mod document;
 mod words;
 
 pub use change::{ChangeError, Changes};
+pub use changes::changes;
 pub use document::Description;
 
 use std::collections::HashSet;
-use std::io::{self, BufWriter, Read, Write};
-use std::os::fd::OwnedFd;
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
@@ -27,7 +30,7 @@ use crate::digest::Digest;
 pub use crate::install::InstallError;
 use crate::install::{Installation, LocalLayer};
 pub use crate::layer::DiffError;
-use crate::layer::{Compression, Form, Selection, write_directory};
+use crate::layer::{Below, Compression, Form, Reader, Selection, unpack, write_directory, write_entry};
 use crate::manifest::ManifestError;
 use crate::platform::Platform;
 use crate::progress::Silent;
@@ -77,7 +80,37 @@ pub struct Upper<'a> {
 /// # Errors
 /// [`DiffError`].
 pub fn archive(directory: OwnedFd, out: impl Write) -> Result<u64, DiffError> {
-    write_directory(directory, &Selection { form: Form::Whole, placeholders: &HashSet::new(), below: None }, out)
+    write_directory(directory, &everything(&HashSet::new()), out)
+}
+
+/// Writes what the folder `parent` has under `name`, and what is below it, as an archive, following no link; returns the number
+/// of entries: none if nothing is there.
+///
+/// # Errors
+/// [`DiffError`].
+pub fn archive_entry(parent: BorrowedFd<'_>, name: &OsStr, out: impl Write) -> Result<u64, DiffError> {
+    write_entry(parent, name.as_encoded_bytes(), &everything(&HashSet::new()), out)
+}
+
+fn everything(placeholders: &HashSet<Vec<u8>>) -> Selection<'_> {
+    Selection { form: Form::Whole, placeholders, below: None, has_content: true }
+}
+
+/// Unpacks an archive, plain or compressed with gzip or zstd, into an empty folder; no name in it leads out of there.
+///
+/// # Errors
+/// It is no such archive, or the folder cannot take it.
+pub fn unpack_archive(input: impl Read, folder: OwnedFd) -> io::Result<()> {
+    let mut input = BufReader::with_capacity(128 * 1024, input);
+    let compression = Compression::sniff(input.fill_buf()?)?;
+    let mut archive = Reader::new(BufReader::with_capacity(128 * 1024, compression.reader(input)?));
+    let unpacked = unpack(&mut archive, folder, &|| Ok(Below::Nothing));
+    unpacked.map(drop).map_err(|error| io::Error::other(chain(&error)))
+}
+
+/// Returns an error with its cause.
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 /// Makes an image of `base` and what `upper` changes in it; without changes it gets no layer of its own.
@@ -125,7 +158,8 @@ pub(crate) fn written(
     // The lowest level: a layer is written once and read by few, and the disk is not what is slow.
     let mut plain = Hashing::new(GzEncoder::new(file, flate2::Compression::fast()));
     let below = if upper.is_copy { Some(store.layer_directories().below(below).map_err(read)?) } else { None };
-    let selection = Selection { form: Form::Layer, placeholders: upper.placeholders, below: below.as_ref() };
+    let selection =
+        Selection { form: Form::Layer, placeholders: upper.placeholders, below: below.as_ref(), has_content: true };
     let entries = write_directory(upper.directory, &selection, BufWriter::with_capacity(128 * 1024, &mut plain))?;
     if entries == 0 {
         return Ok(None);

@@ -11,7 +11,7 @@ mod unpack;
 
 pub(crate) use compression::Compression;
 pub use diff::DiffError;
-pub(crate) use diff::{Form, Selection, write as write_directory};
+pub(crate) use diff::{Form, Selection, write as write_directory, write_entry};
 pub use pipeline::CorruptBlob;
 pub(crate) use pipeline::{Expected, Job, Outcome, PipelineError, Source, run, verify};
 pub(crate) use tar::{Entry, Kind, Reader, Timestamp, Writer};

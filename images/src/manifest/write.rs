@@ -2,6 +2,8 @@
 //!
 //! Runs in the shell command's process; pure. The same image gives the same bytes. OCI image-spec, manifest.md.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::document::{OCI_CONFIG, OCI_MANIFEST};
@@ -12,13 +14,17 @@ pub(crate) fn descriptor(media_type: &str, digest: &Digest, size: u64) -> Value 
     json!({"mediaType": media_type, "digest": digest, "size": size})
 }
 
-/// Makes the manifest of an image with this configuration and the layers of these descriptors, bottom first.
-pub(crate) fn image(config: &[u8], layers: Vec<Value>) -> Vec<u8> {
-    let manifest = json!({
+/// Makes the manifest of an image with this configuration, the layers of these descriptors, bottom first, and these
+/// annotations (annotations.md).
+pub(crate) fn image(config: &[u8], layers: Vec<Value>, annotations: &BTreeMap<String, String>) -> Vec<u8> {
+    let mut manifest = json!({
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
         "config": descriptor(OCI_CONFIG, &Digest::of(config), config.len() as u64),
         "layers": layers,
     });
+    if !annotations.is_empty() {
+        manifest["annotations"] = json!(annotations);
+    }
     manifest.to_string().into_bytes()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::endpoint_options::of_interface;
 use crate::ipam::{IpamError, check_families, choose_address};
 use crate::pools::same_family;
 use crate::state::{Fixed, Lease, Lock};
@@ -17,26 +18,23 @@ struct Taken<'a> {
 }
 
 impl Host {
-    /// Writes the lease of one more interface of a container that has `own` already; returns it, and how many containers the
-    /// network had.
+    /// Writes the lease of one more interface of a container that has `own` already; returns it, and whether it is the first of
+    /// its network.
     pub(super) fn write_new_lease(
         &self,
         container: &str,
         wish: &EndpointSpec,
         (network, own): (&Network, &[Lease]),
         lock: &Lock,
-    ) -> Result<(Lease, usize), AttachError> {
-        // Deleted since it was looked up: the lock was not held then.
-        if self.read_network(&network.id)?.is_none() {
-            return Err(AttachError::NoSuchNetwork { network: network.name.clone() });
-        }
+    ) -> Result<(Lease, bool), AttachError> {
         let fixed = self.all_fixed()?;
         let interface = interface(wish, network, own);
         if own.iter().any(|lease| lease.endpoint.interface == interface) {
             return Err(AttachError::InterfaceTaken { container: container.to_owned(), interface });
         }
-        let others = self.containers_of_network(&network.id)?.len();
-        let quick = self.taken_addresses(&network.id)?.into_iter().map(|address| (address, String::new())).collect();
+        let taken = self.taken_addresses(&network.id)?;
+        let is_first = taken.is_empty();
+        let quick = taken.into_iter().map(|address| (address, String::new())).collect();
         let lease = match lease(container, wish, (network, &interface), &Taken { others: quick, fixed: &fixed }) {
             Ok(lease) => lease,
             // Now with names, and without what somebody who was killed has left behind.
@@ -47,7 +45,7 @@ impl Host {
             }
         };
         self.write_lease(&lease, lock)?;
-        Ok((lease, others))
+        Ok((lease, is_first))
     }
 }
 
@@ -89,6 +87,7 @@ fn lease(
     };
     Ok(Lease {
         host_interface: host_interface(container, interface),
+        sysctls: wish.sysctls.iter().map(|sysctl| of_interface(sysctl, interface)).collect(),
         endpoint,
         driver: network.driver,
         bridge: network.bridge.clone(),

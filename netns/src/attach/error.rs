@@ -5,7 +5,7 @@ use crate::ipam::IpamError;
 use crate::netlink::NetlinkError;
 use crate::ports::PortError;
 use crate::sysctl::SysctlError;
-use crate::{DetachError, HostError, NamespaceError, StateError};
+use crate::{DetachError, HostError, NamespaceError, NetworkError, StateError};
 
 /// Why a container could not be connected.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,14 @@ pub enum AttachError {
         network: String,
         /// The cause.
         source: IpamError,
+    },
+    /// A network could not be given other subnets.
+    #[error("choose other subnets for network `{name}`")]
+    Network {
+        /// Name of the network.
+        name: String,
+        /// The cause.
+        source: Box<NetworkError>,
     },
     /// The host would not be set up for it.
     #[error(transparent)]

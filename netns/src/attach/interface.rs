@@ -11,7 +11,7 @@ use super::route::default_routes;
 use crate::bridge;
 use crate::netlink::{
     HostAddress, Message, Neighbour, Netlink, NetlinkError, Port, Veth, add_address, addresses, create_neighbour,
-    create_veth, link, set_default_route, set_port_up, set_up,
+    create_veth, forbid_link_local, link, set_default_route, set_port_up, set_up,
 };
 use crate::state::Lease;
 use crate::{Driver, Endpoint, HostError, Network, namespace, sysctl};
@@ -40,7 +40,7 @@ impl Interfaces<'_> {
         let mut outside = Netlink::route()?;
         self.create_devices(&mut outside, netns.as_fd())?;
         self.turn_on_ports(&mut outside)?;
-        let prepared = || prepare_ipv6(self.leases).and_then(|()| Ok(Netlink::route()?));
+        let prepared = || prepare(self.leases).and_then(|()| Ok(Netlink::route()?));
         let mut inside = namespace::inside(netns.as_fd(), path, prepared)??;
         configure(&mut inside, self.leases)?;
         set_default_routes(&mut inside, all)?;
@@ -61,12 +61,16 @@ impl Interfaces<'_> {
         self.leases.iter().filter(|lease| lease.is_bridged())
     }
 
-    fn turn_on_ports(&self, netlink: &mut Netlink) -> Result<(), HostError> {
-        // Before they are up: the kernel gives a device its link-local IPv6 address when it goes up.
-        self.bridged().try_for_each(|lease| sysctl::disable_ipv6(&lease.host_interface))?;
+    fn turn_on_ports(&self, netlink: &mut Netlink) -> Result<(), NetlinkError> {
         let how = |lease: &Lease| Port { hairpin: self.publishes, isolated: lease.keeps_apart };
-        let up: Vec<_> = self.bridged().map(|lease| set_port_up(&lease.host_interface, how(lease))).collect();
-        Ok(netlink.send(&up)?)
+        // Before they are up: the kernel gives a device its link-local IPv6 address when it goes up.
+        let requests = self.bridged().flat_map(|lease| {
+            [forbid_link_local(&lease.host_interface), set_port_up(&lease.host_interface, how(lease))]
+        });
+        let refusals = netlink.send_each(&requests.collect::<Vec<_>>())?.into_iter().map(|(_, refusal)| refusal);
+        // The kernel, or a device with small packets, may know no IPv6.
+        let real = |refusal: &NetlinkError| refusal.errno() != Some(libc::EAFNOSUPPORT);
+        refusals.into_iter().find(real).map_or(Ok(()), Err)
     }
 
     /// Waits until the first packet will not be lost.
@@ -131,10 +135,15 @@ fn wait_until(mut is_done: impl FnMut() -> Result<bool, NetlinkError>) -> Result
     Ok(())
 }
 
-/// Switches IPv6 on where there are IPv6 addresses. Runs inside.
-fn prepare_ipv6(leases: &[Lease]) -> Result<(), HostError> {
-    let mut with = leases.iter().map(|lease| &lease.endpoint).filter(|endpoint| has_ipv6(endpoint));
-    Ok(with.try_for_each(|endpoint| sysctl::enable_ipv6(&endpoint.interface))?)
+/// Switches IPv6 on where there are IPv6 addresses, then sets what the user wants of an interface. Runs inside.
+fn prepare(leases: &[Lease]) -> Result<(), HostError> {
+    for lease in leases {
+        if has_ipv6(&lease.endpoint) {
+            sysctl::enable_ipv6(&lease.endpoint.interface)?;
+        }
+        lease.sysctls.iter().try_for_each(|(name, value)| sysctl::write(name, value))?;
+    }
+    Ok(())
 }
 
 fn has_ipv6(endpoint: &Endpoint) -> bool {

@@ -14,9 +14,8 @@ impl Host {
     ///
     /// `netns` is the path of its namespace. Fails without a trace.
     pub fn plug(&self, container: &str, netns: &Path, wish: &EndpointSpec) -> Result<Vec<String>, AttachError> {
-        let missing = || AttachError::NoSuchNetwork { network: wish.network.clone() };
-        let network = self.read_network(&wish.network)?.ok_or_else(missing)?;
         let lock = self.lock()?;
+        let network = self.settled(&wish.network, &lock)?;
         let own = self.leases_of_container(container)?;
         if own.iter().any(|lease| lease.endpoint.network == network.id) {
             return Err(AttachError::TwiceOnNetwork { container: container.to_owned(), network: network.name });
@@ -95,6 +94,20 @@ impl Host {
             true => Ok(self.remove_fixed(container, &lock)?),
             false => Ok(self.write_fixed(&fixed, &lock)?),
         }
+    }
+
+    /// Gives a container another name on its networks: `new` in the place of `old`.
+    pub fn rename(&self, container: &str, old: &str, new: &str) -> Result<(), NetworkError> {
+        let lock = self.lock()?;
+        for mut lease in self.leases_of_container(container)? {
+            lease.endpoint.names.iter_mut().filter(|name| *name == old).for_each(|name| *name = new.to_owned());
+            self.write_lease(&lease, &lock)?;
+        }
+        let fixed = self.all_fixed()?.into_iter().find(|fixed| fixed.container == container);
+        Ok(fixed
+            .map(|fixed| self.write_fixed(&Fixed { name: new.to_owned(), ..fixed }, &lock))
+            .transpose()
+            .map(drop)?)
     }
 
     /// Gives the fixed addresses of containers up of which `is_there` knows nothing any more.

@@ -6,24 +6,47 @@
 use super::{Content, Table};
 use crate::netlink::{Netlink, NetlinkError};
 use crate::nftables::{Always, ListedChain, ListedRule, list_chains, list_rules};
+use crate::xtables::{Filter, Protocol};
 
 /// How the names of our bridges begin; `+` and `*` stand for the rest, in iptables and in nftables.
 const BRIDGES: &str = "lt-";
 
 /// Returns a sentence for each chain that drops forwarded packets and was told nothing about our bridges.
 pub(super) fn obstacles(ours: &Table, content: &Content) -> Result<Vec<String>, NetlinkError> {
+    if content.bridges().is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok([of_nftables(ours, content)?, of_legacy(content)].concat())
+}
+
+fn of_nftables(ours: &Table, content: &Content) -> Result<Vec<String>, NetlinkError> {
     let mut netlink = Netlink::netfilter()?;
     let mut chains = netlink.dump(list_chains(), ListedChain::read)?;
     chains.retain(|chain| chain.table != ours.name());
     let forwards =
         |chain: &&ListedChain| chain.point == Some(libc::NF_INET_FORWARD) && sees(chain.family, content.has_ipv6());
     let hooked: Vec<_> = chains.iter().filter(forwards).collect();
-    if hooked.is_empty() || content.bridges().is_empty() {
+    if hooked.is_empty() {
         return Ok(Vec::new());
     }
     let rules = netlink.dump(list_rules(), ListedRule::read)?;
     let closed = |chain: &&&ListedChain| drops(chain, &rules) && !knows(chain, &rules, content);
-    Ok(hooked.iter().filter(closed).map(|chain| sentence(chain, &chains)).collect())
+    let place =
+        |chain: &ListedChain| format!("nftables chain `{}` of `{} {}`", chain.name, word(chain.family), chain.table);
+    Ok(hooked.iter().filter(closed).map(|chain| sentence(&place(chain), &remedy(chain, &chains))).collect())
+}
+
+/// Returns a sentence for each table of iptables-legacy that drops forwarded packets.
+fn of_legacy(content: &Content) -> Vec<String> {
+    let protocols = [Some(Protocol::Ipv4), content.has_ipv6().then_some(Protocol::Ipv6)];
+    let told = |name: &str| name.starts_with(BRIDGES) || content.bridges().contains(name);
+    let obstacle = |protocol: Protocol| {
+        let filter = Filter::read(protocol)?;
+        let program = protocol.program();
+        let remedy = remedy_of_iptables(program, "FORWARD", |beginning| filter.has_chain(beginning));
+        (filter.drops() && !filter.mentions(told)).then(|| sentence(&format!("{program} chain `FORWARD`"), &remedy))
+    };
+    protocols.into_iter().flatten().filter_map(obstacle).collect()
 }
 
 /// Returns whether a table of this family sees the packets of containers.
@@ -55,12 +78,10 @@ fn is_in(rule: &ListedRule, chain: &ListedChain) -> bool {
     rule.family == chain.family && rule.table == chain.table
 }
 
-fn sentence(chain: &ListedChain, all: &[ListedChain]) -> String {
-    let (family, table, name) = (word(chain.family), &chain.table, &chain.name);
-    let remedy = remedy(chain, all);
+fn sentence(place: &str, remedy: &str) -> String {
     format!(
-        "the firewall of this host drops what containers send and get (nftables chain `{name}` of `{family} {table}`); \
-         allow it, unpublished ports stay closed: {remedy}"
+        "the firewall of this host drops what containers send and get ({place}); allow it, unpublished ports stay closed: \
+         {remedy}"
     )
 }
 
@@ -85,17 +106,23 @@ fn remedy(chain: &ListedChain, all: &[ListedChain]) -> String {
         "firewalld" => {
             format!("firewall-cmd --permanent --zone=trusted --add-interface={BRIDGES}+ && firewall-cmd --reload")
         }
-        "filter" if has("ufw") => format!("ufw route allow in on {BRIDGES}+ && ufw route allow out on {BRIDGES}+"),
-        "filter" if family != "inet" => {
-            let chain = if has("DOCKER-USER") { "DOCKER-USER" } else { name };
-            let insert = |way: &str| format!("{iptables} -I {chain} {way} {BRIDGES}+ -j ACCEPT");
-            format!("{} && {}", insert("-i"), insert("-o"))
-        }
+        "filter" if family != "inet" => remedy_of_iptables(iptables, name, has),
         _ => {
             let insert = |way: &str| format!("nft insert rule {family} {table} {name} {way} '\"{BRIDGES}*\"' accept");
             format!("{} && {}", insert("iifname"), insert("oifname"))
         }
     }
+}
+
+/// The same where rules were written by iptables or ip6tables, ufw and Docker among others. `has` tells whether there is a chain
+/// whose name begins so.
+fn remedy_of_iptables(program: &str, chain: &str, has: impl Fn(&str) -> bool) -> String {
+    if has("ufw") {
+        return format!("ufw route allow in on {BRIDGES}+ && ufw route allow out on {BRIDGES}+");
+    }
+    let chain = if has("DOCKER-USER") { "DOCKER-USER" } else { chain };
+    let insert = |way: &str| format!("{program} -I {chain} {way} {BRIDGES}+ -j ACCEPT");
+    format!("{} && {}", insert("-i"), insert("-o"))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::{Content, Table};
 use crate::netlink::{Netlink, NetlinkError};
 use crate::nftables::{ListedChain, list_chains};
 use crate::state::{Lock, read_run_file, remove_file, write_run_file};
+use crate::xtables::Protocol;
 use crate::{Host, HostError, sysctl};
 
 /// Forwarding of one family.
@@ -140,11 +141,5 @@ fn set_listening(device: &str, from: &'static str, to: &'static str) -> Result<(
 fn is_needed_by_others(ours: &Table) -> Result<bool, NetlinkError> {
     let chains = Netlink::netfilter()?.dump(list_chains(), ListedChain::read)?;
     let foreign = |chain: &ListedChain| chain.table != ours.name() && chain.point == Some(libc::NF_INET_FORWARD);
-    Ok(chains.iter().any(foreign) || has_legacy_tables())
-}
-
-/// Returns whether iptables-legacy has rules here, which nftables does not show (`/proc/net/ip_tables_names`).
-fn has_legacy_tables() -> bool {
-    let has = |names: &str| fs::read_to_string(names).is_ok_and(|names| !names.trim().is_empty());
-    has("/proc/thread-self/net/ip_tables_names") || has("/proc/thread-self/net/ip6_tables_names")
+    Ok(chains.iter().any(foreign) || [Protocol::Ipv4, Protocol::Ipv6].into_iter().any(Protocol::has_tables))
 }

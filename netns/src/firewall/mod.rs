@@ -23,15 +23,21 @@ impl Host {
         Ok(Content::of(&self.all_leases()?, &self.all_ports()?))
     }
 
-    /// Lets the firewall know what `container` needs, which the files have already; returns what is to be said of it.
+    /// Lets the firewall know what `container` needs, which the files have already; returns what is to be said of it. Where it
+    /// is not alone on its networks, it is not looked for others.
     ///
     /// The first container brings the table with it. To try with elements first would cost it a failed transaction, and
     /// those take the kernel 6–40 ms (measured 2026-11-21, Linux 6.18), a replaced table less than one.
-    pub(crate) fn admit(&self, container: &str, new: &Content, lock: &Lock) -> Result<Option<String>, HostError> {
+    pub(crate) fn admit(
+        &self,
+        (container, is_alone): (&str, bool),
+        new: &Content,
+        lock: &Lock,
+    ) -> Result<Option<String>, HostError> {
         let was_closed6 = forwarding::is_closed6(self);
         let mode = forwarding::mode(self, new, lock)?;
         let table = Table::of(self.run());
-        let is_first = self.leased_containers()?.iter().all(|leased| leased == container);
+        let is_first = is_alone && self.leased_containers()?.iter().all(|leased| leased == container);
         // The first IPv6 address changes what the rules depend on.
         if is_first || mode.closed6 != was_closed6 || table.add(new).is_err() {
             table.replace(&self.content()?, mode)?;

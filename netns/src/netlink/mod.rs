@@ -16,8 +16,8 @@ pub(crate) use conntrack::forget_udp;
 pub use error::NetlinkError;
 pub(crate) use error::unless_gone;
 pub(crate) use link::{
-    Link, Neighbour, Port, Veth, create_bridge, create_neighbour, create_veth, delete_link, disable_port, link, links,
-    set_port_up, set_up,
+    Link, Neighbour, Port, Veth, create_bridge, create_neighbour, create_veth, delete_link, disable_port,
+    forbid_link_local, link, links, set_port_up, set_up,
 };
 pub(crate) use message::Message;
 pub(crate) use route::{routes, set_default_route};

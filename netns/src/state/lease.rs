@@ -31,6 +31,9 @@ pub(crate) struct Lease {
     pub(crate) is_routed: bool,
     /// Name of the veth's host end.
     pub(crate) host_interface: String,
+    /// Kernel parameters of the interface: paths below `/proc/sys`, and values.
+    #[serde(default)]
+    pub(crate) sysctls: Vec<(String, String)>,
 }
 
 impl Lease {
@@ -166,6 +169,7 @@ pub(crate) mod tests {
             keeps_apart: false,
             is_routed: false,
             host_interface: "lv-1".into(),
+            sysctls: Vec::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is known of networks, leases and published ports: JSON files, readable with `cat`. Any process.
 //!
 //! ```text
-//! ROOT/networks/<id>/network.json      a network, durable, never changed
+//! ROOT/networks/<id>/network.json      a network, durable
 //! ROOT/addresses/<container>.json      fixed addresses, kept for a container as long as there is one
 //! RUN/networks/<id>/<container>.json   a lease: one container on one network; gone at reboot
 //! RUN/networks/<id>/.addresses/<addr>  a link to the container that has it

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::file::{directory_names, ensure_directory, read, sync_directory, write_durable};
+use super::file::{directory_names, ensure_directory, read, replace_durable, sync_directory, write_durable};
 use super::{Lock, StateError};
 use crate::{Host, Network};
 
@@ -41,6 +41,11 @@ impl Host {
         let path = records.join(&network.id);
         fs::rename(&incomplete, &path).map_err(StateError::file("write", &path))?;
         sync_directory(&records)
+    }
+
+    /// Records what has changed about a network.
+    pub(crate) fn rewrite_network(&self, network: &Network, _lock: &Lock) -> Result<(), StateError> {
+        replace_durable(&self.records().join(&network.id).join("network.json"), network)
     }
 
     /// Removes the record of a network, and the directory of its leases.

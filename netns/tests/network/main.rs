@@ -10,4 +10,6 @@ mod options;
 mod ports;
 mod reach;
 mod resolvers;
+mod sctp;
 mod state;
+mod subnets;

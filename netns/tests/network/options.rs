@@ -3,7 +3,9 @@
 use std::fs;
 use std::net::Ipv4Addr;
 
-use lighter_netns::{Driver, EndpointSpec, Families, Network, NetworkSpec, RangeSpec, SandboxSpec, Settings};
+use lighter_netns::{
+    Driver, EndpointSpec, Families, Network, NetworkSpec, RangeSpec, SandboxSpec, Settings, read_endpoint_options,
+};
 
 use crate::lab::{HOST, Lab, NEIGHBOUR, assert_closed, gateway, seen_as, seen_from_here, serve_tcp, tcp};
 
@@ -149,6 +151,36 @@ fn containers_may_be_kept_apart_and_may_leave_with_their_own_address() {
 
 #[test]
 #[ignore = "needs root"]
+fn an_interface_has_the_name_and_the_parameters_that_were_asked_for() {
+    let lab = Lab::new();
+    let (first, second) = (lab.network("first"), lab.network("second"));
+    let of_endpoint = |wish: &EndpointSpec, name: &str| {
+        let sysctls = "net.ipv4.conf.IFNAME.log_martians=1,net.ipv4.neigh.IFNAME.ucast_solicit=7";
+        let options = [("ifname", name), ("sysctls", sysctls)]
+            .map(|(option, value)| (format!("com.docker.network.endpoint.{option}"), value.to_owned()));
+        let read = read_endpoint_options(&options.into()).unwrap();
+        EndpointSpec { interface: read.interface, sysctls: read.sysctls, ..wish.clone() }
+    };
+    let mut wish = lab.spec("web", &[&first], &[]);
+    wish.endpoints[0] = of_endpoint(&wish.endpoints[0], "lan.7");
+    let web = lab.start(&wish);
+    let plugged = EndpointSpec { network: second.id.clone(), ..EndpointSpec::default() };
+    lab.host.plug(&web.id, &web.netns, &of_endpoint(&plugged, "back")).unwrap();
+    let read = |name: &str| lab.run_in(&web.netns, &format!("cat /proc/sys/net/ipv4/{name}")).1.trim().to_owned();
+    for interface in ["lan.7", "back"] {
+        assert_eq!(read(&format!("conf/{interface}/log_martians")), "1");
+        assert_eq!(read(&format!("neigh/{interface}/ucast_solicit")), "7");
+    }
+    assert_eq!((read("conf/lo/log_martians"), read("conf/default/log_martians")), ("0".into(), "0".into()));
+    let mut wish = lab.spec("other", &[&first], &[]);
+    wish.endpoints[0].sysctls = vec![("net/ipv4/conf/IFNAME/nosuch".to_owned(), "1".to_owned())];
+    let error = lab.host.attach(&wish).unwrap_err();
+    assert_eq!(error.to_string(), "set `net/ipv4/conf/eth0/nosuch` to 1");
+    assert_eq!(lab.host.endpoints(&first.id).unwrap().len(), 1, "a container is connected whole or not at all");
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_device_of_somebody_else_is_never_taken_for_ours() {
     let lab = Lab::new();
     lab.run("ip link add br0 type bridge");
@@ -254,6 +286,8 @@ fn a_container_can_neither_route_the_host_nor_be_a_neighbour_of_another_network(
 #[ignore = "needs root"]
 fn a_host_that_listens_to_routers_goes_on_doing_so_while_it_forwards() {
     let lab = Lab::new();
+    // A new namespace has IPv4 forwarding as the machine has it.
+    fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
     let read = |name: &str| fs::read_to_string(format!("/proc/sys/net/ipv6/conf/{name}")).unwrap().trim().to_owned();
     assert_eq!((read("lan0/accept_ra"), read("all/forwarding")), ("1".into(), "0".into()));
     let network = lab.dual_network("lan", false);

@@ -240,6 +240,40 @@ fn a_firewall_that_drops_is_named_with_its_remedy_and_obeyed_until_it_is_told() 
 
 #[test]
 #[ignore = "needs root"]
+fn a_firewall_of_iptables_legacy_that_drops_is_named_with_its_remedy_and_obeyed_until_it_is_told() {
+    let lab = Lab::new();
+    // A policy, and a last rule.
+    lab.run("iptables-legacy -P FORWARD DROP");
+    lab.run("ip6tables-legacy -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT");
+    lab.run("ip6tables-legacy -A FORWARD -j REJECT");
+    crate::lab::serve_tcp(&lab.neighbour("lan"), 80);
+    let net = lab.dual_network("probe", false);
+    let probe = lab.container("probe", &[&net], &[]);
+    let notes = &probe.sandbox.notes;
+    let programs = ["iptables-legacy", "ip6tables-legacy"];
+    let remedies: Vec<_> = programs
+        .iter()
+        .flat_map(|program| ["-i", "-o"].map(|way| format!("{program} -I FORWARD {way} lt-+ -j ACCEPT")))
+        .collect();
+    for (note, (program, remedy)) in notes[notes.len() - 2..].iter().zip(programs.iter().zip(remedies.chunks(2))) {
+        assert!(
+            note.contains(&format!("({program} chain `FORWARD`)")) && note.ends_with(&remedy.join(" && ")),
+            "{note}"
+        );
+    }
+    for neighbour in [IpAddr::from(NEIGHBOUR), NEIGHBOUR6.into()] {
+        assert!(seen_as(&probe.netns, neighbour, 80).is_err(), "what the host's firewall drops stays dropped");
+    }
+    remedies.iter().for_each(|remedy| drop(lab.run(remedy)));
+    let second = lab.container("second", &[&lab.dual_network("second", false)], &[]);
+    assert_eq!(second.sandbox.notes, Vec::<String>::new(), "its owner has decided");
+    for neighbour in [IpAddr::from(NEIGHBOUR), NEIGHBOUR6.into()] {
+        assert!(seen_as(&probe.netns, neighbour, 80).is_ok(), "{neighbour}");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
 fn beside_firewalls_that_were_told_everything_is_as_without_them() {
     for (rules, told) in [
         (UFW, &["ip filter FORWARD", "ip6 filter FORWARD"][..]),

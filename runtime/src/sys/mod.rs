@@ -14,4 +14,4 @@ pub(crate) mod schedule;
 pub(crate) mod seccomp;
 pub(crate) mod signal;
 pub(crate) mod slot;
-pub(crate) mod socket;
+pub mod socket;

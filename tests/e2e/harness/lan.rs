@@ -54,6 +54,6 @@ impl Drop for Lan {
     }
 }
 
-fn ip<const N: usize>(arguments: [&str; N]) {
+pub(super) fn ip<const N: usize>(arguments: [&str; N]) {
     run(tool("ip", arguments), LIMIT).ok();
 }

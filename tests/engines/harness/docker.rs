@@ -2,17 +2,22 @@
 
 use serde_json::json;
 
+use super::Runtime;
 use super::command::{program, tool};
 use super::daemon::Daemon;
 use super::world::World;
 
 /// Below the test's own `/run`; names of sockets are short (unix(7)).
-const SOCKET: &str = "unix:///run/docker.sock";
+pub(crate) const SOCKET: &str = "unix:///run/docker.sock";
 
-/// Starts a daemon whose runtime is the one under test unless a container is to have `runc`.
+/// Starts a daemon that runs containers with `runtime`, unless one is to have another.
 #[track_caller]
-pub(super) fn start(world: &World) -> Daemon {
-    let runtimes = json!({"runtimes": {"lighter": {"path": world.runtime()}}, "default-runtime": "lighter"});
+pub(super) fn start(world: &World, runtime: Runtime) -> Daemon {
+    let default = match runtime {
+        Runtime::Lighter => "lighter",
+        Runtime::Runc => "runc",
+    };
+    let runtimes = json!({"runtimes": {"lighter": {"path": world.runtime()}}, "default-runtime": default});
     let (config, root) = (world.file("daemon.json", &runtimes.to_string()), world.path("docker"));
     let places = ["--data-root", &root, "--exec-root", "/run/docker-exec", "--pidfile", "/run/docker.pid"];
     let parent = format!("/{}", world.name);

@@ -19,6 +19,8 @@ pub(crate) enum Runtime {
 enum Kind {
     Podman,
     Docker,
+    /// The whole program in Docker's place.
+    Lighter,
 }
 
 /// An engine with images, containers and networks of its own, which all go with it.
@@ -40,11 +42,36 @@ impl Engine {
         Self { kind: Kind::Podman, options, environment, daemon: None, world }.with(BUSYBOX)
     }
 
+    /// Returns lighter under the name of `docker`, with the image [`BUSYBOX`].
+    #[track_caller]
+    pub(crate) fn lighter() -> Self {
+        let world = World::new();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_lighter"), world.path("docker")).expect("the directory is new");
+        let environment = vec![
+            ("LIGHTER_ROOT", world.path("lighter")),
+            ("LIGHTER_RUN", "/run/lighter".to_owned()),
+            ("LIGHTER_CONFIG", world.path("config.toml")),
+            ("DOCKER_CONFIG", world.path("docker-config")),
+        ];
+        Self { kind: Kind::Lighter, options: vec![], environment, daemon: None, world }.with(BUSYBOX)
+    }
+
     /// Returns a docker daemon with the image [`BUSYBOX`].
     #[track_caller]
     pub(crate) fn docker() -> Self {
+        Self::docker_with(Runtime::Lighter)
+    }
+
+    /// Returns a docker daemon as its package has it, with the image [`BUSYBOX`].
+    #[track_caller]
+    pub(crate) fn docker_as_packaged() -> Self {
+        Self::docker_with(Runtime::Runc)
+    }
+
+    #[track_caller]
+    fn docker_with(runtime: Runtime) -> Self {
         let world = World::new();
-        let mut daemon = docker::start(&world);
+        let mut daemon = docker::start(&world, runtime);
         let (options, environment) = docker::client();
         let mut engine = Self { kind: Kind::Docker, options, environment, daemon: None, world };
         daemon.serves(|| engine.call(["version"]).code() == Some(0));
@@ -64,6 +91,7 @@ impl Engine {
         let program = match self.kind {
             Kind::Podman => "podman",
             Kind::Docker => "docker",
+            Kind::Lighter => &self.world.path("docker"),
         };
         let mut command = tool(program, self.options.iter().map(String::as_str).chain(arguments));
         command.current_dir(&self.world.directory).env("HOME", &self.world.directory);
@@ -85,7 +113,7 @@ impl Engine {
         };
         let words = match self.kind {
             Kind::Podman => [runtime, vec!["run"]].concat(),
-            Kind::Docker => [vec!["run"], runtime].concat(),
+            Kind::Docker | Kind::Lighter => [vec!["run"], runtime].concat(),
         };
         let parent = self.cgroup_parent();
         let parent = if options.contains("--pod ") { vec![] } else { vec!["--cgroup-parent", &parent] };
@@ -162,7 +190,7 @@ impl Engine {
     }
 
     fn is_docker(&self) -> bool {
-        self.kind == Kind::Docker
+        self.kind != Kind::Podman
     }
 }
 
@@ -174,6 +202,11 @@ impl Drop for Engine {
                 let all = self.call(["ps", "--all", "--quiet"]).ok().stdout;
                 if !all.is_empty() {
                     self.call(["rm", "--force"].into_iter().chain(all.split_whitespace())).ok();
+                }
+                if self.kind == Kind::Lighter {
+                    // the one that containers have when they name none stays otherwise
+                    let networks = self.call(["network", "ls", "--quiet"]).ok().stdout;
+                    self.call(["network", "rm", "--force"].into_iter().chain(networks.split_whitespace())).ok();
                 }
             } else {
                 self.call(["pod", "rm", "--all", "--force", "--time", "0"]).ok();

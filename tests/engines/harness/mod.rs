@@ -21,6 +21,7 @@ mod world;
 
 pub(crate) use command::{Output, run, tool};
 pub(crate) use containerd::Containerd;
+pub(crate) use docker::SOCKET as DOCKER_SOCKET;
 pub(crate) use engine::{Engine, Runtime};
 pub(crate) use eventually::eventually;
 pub(crate) use images::{BUSYBOX, REDIS};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -69,14 +69,16 @@ impl Changes {
         Ok(())
     }
 
-    /// Waits for changes and returns the paths of a batch.
-    pub(super) fn next(&mut self) -> io::Result<BTreeSet<PathBuf>> {
+    /// Waits for changes and returns the paths of a batch; `None` once the other end of `stop` is closed.
+    pub(super) fn next(&mut self, stop: Option<BorrowedFd<'_>>) -> io::Result<Option<BTreeSet<PathBuf>>> {
         let mut changed = BTreeSet::new();
         loop {
             let timeout = if changed.is_empty() { PollTimeout::NONE } else { PollTimeout::from(QUIET) };
-            let mut fds = [PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN)];
+            let mut fds = vec![PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN)];
+            fds.extend(stop.map(|stop| PollFd::new(stop, PollFlags::POLLIN)));
             match nix::poll::poll(&mut fds, timeout) {
-                Ok(0) => return Ok(changed),
+                Ok(0) => return Ok(Some(changed)),
+                Ok(_) if fds.get(1).is_some_and(|stop| stop.any() == Some(true)) => return Ok(None),
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
             }

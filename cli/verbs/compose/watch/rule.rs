@@ -6,8 +6,8 @@ use lighter_compose::model::WatchRule;
 
 use crate::verbs::image::glob::fits;
 
-/// What editors leave beside a file while they write it: never of interest.
-const SCRATCH: [&str; 6] = ["*~", ".*.swp", ".*.swx", "*.tmp", ".#*", "4913"];
+/// What editors leave beside a file while they write it, and what git does: never of interest.
+const SCRATCH: [&str; 7] = ["*~", ".*.swp", ".*.swx", "*.tmp", ".#*", "4913", ".git"];
 
 /// Returns whether a change of `path` is one for the rule.
 pub(super) fn is_meant(rule: &WatchRule, path: &Path) -> bool {
@@ -16,6 +16,42 @@ pub(super) fn is_meant(rule: &WatchRule, path: &Path) -> bool {
     let any = |patterns: &[String]| patterns.iter().any(|pattern| covers(pattern, &inside));
     let is_scratch = SCRATCH.iter().any(|pattern| covers(pattern, &inside));
     !is_scratch && !any(&rule.ignore) && (rule.include.is_empty() || inside.is_empty() || any(&rule.include))
+}
+
+/// What a `.dockerignore` leaves out of a build: it is not watched either.
+#[derive(Debug, Default)]
+pub(super) struct Ignored {
+    context: PathBuf,
+    /// Patterns, each with whether it takes files out of the others' reach.
+    patterns: Vec<(String, bool)>,
+}
+
+impl Ignored {
+    /// Reads the file in a build's context; without one nothing is left out.
+    pub(super) fn of(context: Option<&Path>) -> Self {
+        let Some(context) = context else { return Self::default() };
+        let text = std::fs::read_to_string(context.join(".dockerignore")).unwrap_or_default();
+        Self::parse(context, &text)
+    }
+
+    fn parse(context: &Path, text: &str) -> Self {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let pattern = |line: &str| {
+            let (pattern, is_exception) = line.strip_prefix('!').map_or((line, false), |rest| (rest, true));
+            // they begin at the context, whether they have a slash or not
+            let rooted = if pattern.starts_with("**/") { pattern.to_owned() } else { format!("/{pattern}") };
+            (rooted, is_exception)
+        };
+        Self { context: context.to_owned(), patterns: lines.map(pattern).collect() }
+    }
+
+    /// Returns whether a path is left out: the last pattern that fits decides.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        let Ok(inside) = path.strip_prefix(&self.context) else { return false };
+        let inside = inside.to_string_lossy();
+        let fitting = self.patterns.iter().rfind(|(pattern, _)| covers(pattern, &inside));
+        fitting.is_some_and(|(_, is_exception)| !is_exception)
+    }
 }
 
 /// Returns where a path is in a container.
@@ -61,7 +97,7 @@ mod tests {
             ignore: texts(ignore),
             include: texts(include),
             initial_sync: false,
-            exec: Vec::new(),
+            exec: None,
         }
     }
 
@@ -81,6 +117,21 @@ mod tests {
         }
         let only = super::tests::rule(&[], &["*.py"]);
         assert!(is_meant(&only, Path::new("/src/a.py")) && !is_meant(&only, Path::new("/src/a.txt")));
+    }
+
+    #[test]
+    fn what_a_build_leaves_out_is_not_watched() {
+        let ignored = Ignored::parse(Path::new("/src"), "# none\n\nlogs\n**/*.md\n!README.md\n");
+        for (path, left_out) in [
+            ("/src/logs/a", true),
+            ("/src/a/logs", false),
+            ("/src/a/b.md", true),
+            ("/src/README.md", false),
+            ("/src/a.py", false),
+            ("/other/logs", false),
+        ] {
+            assert_eq!(ignored.has(Path::new(path)), left_out, "{path}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `up`.
 
-use lighter_engine::{MountKind, Status};
+use lighter_engine::{MountKind, Status, VolumesFrom};
 
+use super::super::Op;
 use super::{UpOptions, host, nothing, plan, running, up};
 
 const SHOP: &str = "
@@ -221,6 +222,42 @@ services:
     );
     let alone = UpOptions { services: vec!["side".to_owned()], no_deps: true, ..usual() };
     let expected = "error: -:4:41: service `side` shares the network of `core`, which has no container\n";
+    assert_eq!(up(&text("low"), &nothing(), &alone), expected);
+}
+
+#[test]
+fn who_gets_volumes_of_another_is_made_after_it_and_anew_with_it() {
+    let text = |level: &str| {
+        format!(
+            "
+services:
+  db: {{image: 'db:1', environment: {{LEVEL: {level}}}}}
+  web: {{image: 'web:1', volumes_from: ['db:ro', 'container:old']}}
+"
+        )
+    };
+    let plan = plan(&text("low"), &nothing(), &usual()).unwrap();
+    let lent = plan.steps.iter().find_map(|step| match &step.op {
+        Op::CreateContainer { spec, .. } if spec.name == "shop-web-1" => Some(spec.volumes_from.clone()),
+        _ => None,
+    });
+    let from = |container: &str, read_only| VolumesFrom { container: container.to_owned(), read_only };
+    assert_eq!(lent, Some(vec![from("shop-db-1", true), from("old", false)]));
+    assert_eq!(
+        up(&text("high"), &running(&text("low")), &usual()),
+        "\
+#1 stop shop-db-1: environment.LEVEL `low` → `high`
+#2 delete shop-db-1: environment.LEVEL `low` → `high` [after #1]
+#3 create shop-db-1: environment.LEVEL `low` → `high` [after #2]
+#4 start shop-db-1: environment.LEVEL `low` → `high` [after #3]
+#5 stop shop-web-1: service db is made anew
+#6 delete shop-web-1: service db is made anew [after #5]
+#7 create shop-web-1: service db is made anew [after #4, #6]
+#8 start shop-web-1: service db is made anew [after #4, #7]
+"
+    );
+    let alone = UpOptions { services: vec!["web".to_owned()], no_deps: true, ..usual() };
+    let expected = "error: -:4:25: service `web` shares the volumes of `db`, which has no container\n";
     assert_eq!(up(&text("low"), &nothing(), &alone), expected);
 }
 

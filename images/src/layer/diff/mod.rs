@@ -14,9 +14,9 @@ mod walk;
 
 use std::collections::HashSet;
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use self::walk::Walk;
+use self::walk::{Name, Walk};
 use super::unpack::Below;
 
 /// How the marks of overlayfs are written.
@@ -36,6 +36,8 @@ pub(crate) struct Selection<'a> {
     pub(crate) placeholders: &'a HashSet<Vec<u8>>,
     /// The layers that the directory is a whole copy of, of which only what differs is written.
     pub(crate) below: Option<&'a Below>,
+    /// Whether files have their content; without, they are empty: the names are what is wanted.
+    pub(crate) has_content: bool,
 }
 
 /// Why a directory could not be written.
@@ -72,6 +74,21 @@ pub enum DiffError {
 pub(crate) fn write(root: OwnedFd, selection: &Selection<'_>, out: impl Write) -> Result<u64, DiffError> {
     let mut walk = Walk::new(selection, out);
     walk.root(root)?;
+    walk.finish()
+}
+
+/// Writes what `parent` has under `name`, and what is below it; as [`write`].
+///
+/// # Errors
+/// As [`write`].
+pub(crate) fn write_entry(
+    parent: BorrowedFd<'_>,
+    name: &[u8],
+    selection: &Selection<'_>,
+    out: impl Write,
+) -> Result<u64, DiffError> {
+    let mut walk = Walk::new(selection, out);
+    walk.child(&Name { parent, name, path: name.to_vec() })?;
     walk.finish()
 }
 

@@ -16,7 +16,7 @@ fn scratch() -> tempfile::TempDir {
 fn archive(directory: &Path, form: Form, placeholders: &[&str]) -> Result<(Vec<u8>, u64), DiffError> {
     let placeholders = placeholders.iter().map(|path| path.as_bytes().to_vec()).collect::<HashSet<_>>();
     let mut bytes = Vec::new();
-    let selection = Selection { form, placeholders: &placeholders, below: None };
+    let selection = Selection { form, placeholders: &placeholders, below: None, has_content: true };
     let entries = write(File::open(directory).unwrap().into(), &selection, &mut bytes)?;
     Ok((bytes, entries))
 }
@@ -157,7 +157,8 @@ fn of_a_whole_copy_only_what_differs_is_written() {
     let (lower, copy) = (unpacked(&bytes), unpacked(&bytes));
     let compared = || {
         let below = Below::Layers(vec![File::open(lower.path()).unwrap().into()]);
-        let selection = Selection { form: Form::Layer, placeholders: &HashSet::new(), below: Some(&below) };
+        let selection =
+            Selection { form: Form::Layer, placeholders: &HashSet::new(), below: Some(&below), has_content: true };
         let mut bytes = Vec::new();
         write(File::open(copy.path()).unwrap().into(), &selection, &mut bytes).unwrap();
         let mut reader = Reader::new(&bytes[..]);

@@ -201,6 +201,9 @@ impl<'a, W: Write> Walk<'a, W> {
         {
             return self.write(&Entry { kind: Kind::HardLink, link: first, ..new });
         }
+        if !self.selection.has_content {
+            return self.write(&new);
+        }
         let content = Content::of(file.into(), &stat).map_err(|source| name.failed("read", source))?;
         (new.size, new.sparse) = (content.stored(), content.sparse());
         self.write(&new)?;

@@ -1,100 +1,60 @@
-//! `lighter ps`
+//! A container as a row of `ps`.
 
-use lighter_engine::{Container, HealthStatus, Status};
+use jiff::Timestamp;
+use lighter_engine::{Container, Engine, HealthStatus, MountKind, NetworkMode, Status};
 use serde_json::{Value, json};
 
-use crate::context::Context;
 use crate::error::Failure;
-use crate::ui::format::{self, Format};
+use crate::ui::format::LABELS;
 use crate::ui::quantity;
 
-/// List containers
-#[derive(clap::Args)]
-pub(crate) struct PsArgs {
-    /// Those that have ended too
-    #[arg(short, long)]
-    all: bool,
-    /// Only ids
-    #[arg(short, long)]
-    quiet: bool,
-    /// Do not shorten ids and commands
-    #[arg(long)]
-    no_trunc: bool,
-    /// `table`, `json`, or a template: '{{.Names}} {{.Status}}'
-    #[arg(long, default_value = "table", hide_default_value = true)]
-    format: Format,
-    /// Only those that fit: name=, id=, status=, health=, label=
-    #[arg(short, long, value_name = "KEY=VALUE")]
-    filter: Vec<String>,
-}
+/// Longest place of a mount that is shown, in characters, as docker cuts it.
+const LONGEST_MOUNT: usize = 15;
 
-const COLUMNS: [(&str, &str); 7] = [
-    ("CONTAINER ID", "ID"),
-    ("IMAGE", "Image"),
-    ("COMMAND", "Command"),
-    ("CREATED", "RunningFor"),
-    ("STATUS", "Status"),
-    ("PORTS", "Ports"),
-    ("NAMES", "Names"),
-];
-
-pub(crate) fn run(ctx: &Context, args: &PsArgs) -> Result<(), Failure> {
-    let engine = ctx.recovered_engine()?;
-    let mut shown = Vec::new();
-    // newest first, as docker has it
-    for container in engine.containers()?.into_iter().rev() {
-        let by_status = args.filter.iter().any(|filter| filter.starts_with("status="));
-        if (args.all || by_status || container.state.status.is_active()) && fits(&container, &args.filter)? {
-            shown.push(container);
-        }
-    }
-    if args.quiet {
-        return shown.iter().try_for_each(|c| ctx.ui.line(if args.no_trunc { &c.id } else { c.short_id() }));
-    }
-    let rows: Vec<_> = shown.iter().map(|container| row(container, args.no_trunc)).collect();
-    let text = format::render(&args.format, &COLUMNS, &rows)?;
-    if text.is_empty() { Ok(()) } else { ctx.ui.line(text) }
-}
-
-fn fits(container: &Container, filters: &[String]) -> Result<bool, Failure> {
-    for filter in filters {
-        let malformed = || Failure::text(format!("--filter `{filter}`: use name=, id=, status=, health= or label="));
-        let (key, value) = filter.split_once('=').ok_or_else(malformed)?;
-        let fits = match key {
-            "name" => container.spec.name.contains(value),
-            "id" => container.id.starts_with(value),
-            "status" => container.state.status.word() == value,
-            "health" => health(container).map_or("none", HealthStatus::word) == value,
-            "label" => match value.split_once('=') {
-                Some((name, value)) => container.label(name) == Some(value),
-                None => container.label(value).is_some(),
-            },
-            _ => return Err(malformed()),
-        };
-        if !fits {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-pub(super) fn row(container: &Container, no_trunc: bool) -> Value {
+/// Returns docker's fields of a container.
+pub(crate) fn row(container: &Container, no_trunc: bool) -> Value {
     let command = format!("\"{}\"", container.spec.args.join(" "));
     let created = container.state.created_at;
+    let labels = &container.spec.labels;
     json!({
         "ID": if no_trunc { container.id.as_str() } else { container.short_id() },
         "Image": container.spec.image.reference,
         "Command": if no_trunc { command } else { shorten(&command) },
-        "CreatedAt": created.map(|time| time.to_string()),
+        "CreatedAt": created.map(quantity::local),
         "RunningFor": created.map(|time| format!("{} ago", quantity::since(time))),
         "Status": status(container),
         "State": container.state.status.word(),
         "Health": health(container).map_or("", HealthStatus::word),
         "Ports": ports(container),
         "Names": container.spec.name,
-        "Labels": container.spec.labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
+        "Labels": labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
+        "Mounts": mounts(container, no_trunc),
+        "LocalVolumes": container.spec.volumes().count().to_string(),
         "Networks": networks(container).join(","),
+        "Size": "0B",
+        LABELS: labels,
     })
+}
+
+/// Returns `12kB (virtual 5.3MB)`: what the container has changed, and that with its image.
+pub(super) fn size(engine: &Engine, container: &Container) -> Result<String, Failure> {
+    let own = engine.changes_size(container)?;
+    let image = engine.images().find(&container.spec.image.id)?.map_or(0, |image| image.size);
+    Ok(format!("{} (virtual {})", quantity::size(own), quantity::size(own + image)))
+}
+
+/// Names of volumes and places of the host.
+fn mounts(container: &Container, no_trunc: bool) -> String {
+    let names = container.spec.mounts.iter().filter_map(|mount| match &mount.kind {
+        MountKind::Volume { name, .. } => Some(name.clone()),
+        MountKind::Bind { source, .. } => Some(source.display().to_string()),
+        MountKind::Tmpfs { .. } | MountKind::Image { .. } => None,
+    });
+    let cut = |name: String| match no_trunc || name.chars().count() <= LONGEST_MOUNT {
+        true => name,
+        false => name.chars().take(LONGEST_MOUNT - 1).chain(['…']).collect(),
+    };
+    names.map(cut).collect::<Vec<_>>().join(",")
 }
 
 pub(crate) fn health(container: &Container) -> Option<HealthStatus> {
@@ -104,7 +64,7 @@ pub(crate) fn health(container: &Container) -> Option<HealthStatus> {
 /// Returns `Up 3 minutes (healthy)`, `Exited (1) 2 hours ago` …
 pub(crate) fn status(container: &Container) -> String {
     let state = &container.state;
-    let since = |time: Option<_>| time.map(quantity::since).unwrap_or_default();
+    let since = |time: Option<Timestamp>| time.map(quantity::since).unwrap_or_default();
     match state.status {
         Status::Created => "Created".to_owned(),
         Status::Running => {
@@ -138,7 +98,6 @@ pub(crate) fn ports(container: &Container) -> String {
 }
 
 pub(crate) fn networks(container: &Container) -> Vec<String> {
-    use lighter_engine::NetworkMode;
     let endpoints = &container.state.endpoints;
     match &container.spec.network {
         _ if !endpoints.is_empty() => endpoints.iter().map(|endpoint| endpoint.network_name.clone()).collect(),

@@ -1,0 +1,206 @@
+//! Docker's verbs of one container that change it, look into it, or move files.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::process::Stdio;
+
+use crate::harness::Scenario;
+
+fn up(project: &Scenario, name: &str, more: &[&str]) {
+    let words = ["run", "-d", "--name", name].into_iter().chain(more.iter().copied());
+    project.run(words.chain(["busybox:1", "sleep", "1000"])).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_renamed_container_is_found_by_its_new_name_alone_by_its_neighbours_too() {
+    let project = Scenario::new("a name leads to one container, here and on its networks");
+    project.run(["network", "create", "lan"]).ok();
+    up(&project, "old", &["--network", "lan"]);
+    up(&project, "other", &["--network", "lan"]);
+    project.run(["rename", "old", "new"]).ok();
+    project.run(["inspect", "old"]).code(1);
+    assert_eq!(project.inspect("new")["Name"], "/new");
+    project.run(["exec", "other", "ping", "-c", "1", "new"]).ok();
+    project.run(["exec", "other", "ping", "-c", "1", "old"]).code(1);
+    project.run(["rename", "new", "other"]).code(1).says(["`other`", "in use"]);
+    project.run(["rename", "new", "new"]).code(1);
+    project.run(["rename", "new", "no/name"]).code(1).says(["no/name"]);
+    up(&project, "old", &[]);
+    project.run(["restart", "-t", "0", "new"]).ok();
+    assert_eq!(project.inspect("new")["State"]["Running"], true);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_rename_that_was_cut_short_leaves_one_name() {
+    let project =
+        Scenario::new("killed between two steps, the next command that makes a container puts the names right");
+    up(&project, "c", &[]);
+    let id = project.inspect("c")["Id"].as_str().expect("it has one").to_owned();
+    std::os::unix::fs::symlink(&id, project.root().join("names/half")).expect("the directory is ours");
+    up(&project, "half", &[]);
+    assert_ne!(project.inspect("half")["Id"], id);
+    assert_eq!(project.inspect("c")["Id"], id);
+}
+
+/// Returns the value of a file of the container's own cgroup: by its name in version 1 or version 2.
+fn limit(project: &Scenario, name: &str, files: [&str; 2]) -> String {
+    let pid = project.pid(name);
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("it runs");
+    let places: BTreeMap<&str, &str> =
+        text.lines().filter_map(|line| line.split_once(':')?.1.split_once(':')).collect();
+    let controller = files[0].split('.').next().unwrap_or_default();
+    let v1 = places.iter().find(|(names, _)| names.split(',').any(|name| name == controller));
+    let path = match v1 {
+        Some((_, path)) => format!("/sys/fs/cgroup/{controller}{path}/{}", files[0]),
+        None => format!("/sys/fs/cgroup{}/{}", places[""], files[1]),
+    };
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")).trim().to_owned()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn update_changes_what_runs_and_what_starts_again() {
+    let project = Scenario::new("limits hold at once, and at the next start");
+    up(&project, "c", &["--memory", "64m"]);
+    let memory = || limit(&project, "c", ["memory.limit_in_bytes", "memory.max"]);
+    assert_eq!(memory(), (64 << 20).to_string());
+    let pid = project.pid("c");
+    project.run(["update", "--memory", "96m", "--pids-limit", "77", "c"]).ok();
+    assert_eq!(memory(), (96 << 20).to_string());
+    assert_eq!(limit(&project, "c", ["pids.max", "pids.max"]), "77");
+    assert_eq!(project.pid("c"), pid, "it runs on");
+    project.run(["update", "--memory", "1k", "c"]).code(1).says(["6 MiB"]);
+    project.run(["restart", "-t", "0", "c"]).ok();
+    assert_eq!(memory(), (96 << 20).to_string());
+    project.run(["update", "--memory", "64m", "--memory-swap", "32m", "c"]).code(1).says(["swap"]);
+    project.run(["update", "c"]).code(1).says(["nothing to change"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_restart_policy_that_was_changed_while_it_runs_is_the_one_that_holds() {
+    let project = Scenario::new("the monitor reads what update has written");
+    up(&project, "c", &[]);
+    project.run(["update", "--restart", "on-failure:1", "--pids-limit", "66", "c"]).ok();
+    let pid = project.pid("c");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).expect("it runs");
+    crate::harness::eventually("it runs again", std::time::Duration::from_secs(20), || {
+        let state = project.inspect("c")["State"].clone();
+        if state["Running"] == true && state["Pid"] != pid { Ok(()) } else { Err(state) }
+    });
+    assert_eq!(project.inspect("c")["RestartCount"], 1);
+    assert_eq!(limit(&project, "c", ["pids.max", "pids.max"]), "66", "a start by the policy has the new limits too");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn diff_lists_what_was_added_changed_and_deleted() {
+    let project = Scenario::new("what a container has done to its image's files");
+    up(&project, "c", &["-v", "/data"]);
+    let before = project.run(["diff", "c"]).ok().stdout;
+    assert_eq!(
+        before, "A /data\n",
+        "places that every container has mounts on are no changes; docker shows a volume's"
+    );
+    project.run(["exec", "c", "sh", "-c", "echo x > /new; rm /etc/passwd; echo y >> /etc/group; touch /data/x"]).ok();
+    let expected = "A /data\nC /etc\nC /etc/group\nD /etc/passwd\nA /new\n";
+    assert_eq!(project.run(["diff", "c"]).ok().stdout, expected);
+    project.run(["stop", "-t", "0", "c"]).ok();
+    assert_eq!(project.run(["diff", "c"]).ok().stdout, expected);
+}
+
+fn archive(project: &Scenario, path: &str) -> BTreeMap<String, String> {
+    let command = project.command(["cp", path, "-"]).stdout(Stdio::piped()).spawn();
+    let mut bytes = Vec::new();
+    let mut child = command.expect("it is built");
+    child.stdout.take().expect("it is piped").read_to_end(&mut bytes).expect("it writes");
+    assert!(child.wait().expect("it is ours").success());
+    let mut archive = tar::Archive::new(bytes.as_slice());
+    let entry = |entry: std::io::Result<tar::Entry<'_, &[u8]>>| {
+        let mut entry = entry.expect("it is an archive");
+        let mut text = String::new();
+        let path = entry.path().expect("it has one").display().to_string();
+        entry.read_to_string(&mut text).expect("it is text");
+        (path, text)
+    };
+    archive.entries().expect("it is an archive").map(entry).collect()
+}
+
+fn send(project: &Scenario, bytes: &[u8], path: &str) -> bool {
+    let mut child = project.command(["cp", "-", path]).stdin(Stdio::piped()).spawn().expect("it is built");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let _ = stdin.write_all(bytes); // it may refuse before it has read everything
+    drop(stdin);
+    child.wait().expect("it is ours").success()
+}
+
+fn packed(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, text) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o640);
+        header.set_uid(5);
+        builder.append_data(&mut header, path, text.as_bytes()).expect("memory takes it");
+    }
+    builder.into_inner().expect("memory takes it")
+}
+
+#[test]
+#[ignore = "needs root"]
+fn archives_go_into_containers_and_out_of_them_running_or_not() {
+    let project = Scenario::new("cp with - on one side, as scripts use it");
+    up(&project, "c", &["-v", "data:/data"]);
+    assert!(send(&project, &packed(&[("deep/file", "one"), ("top", "two")]), "c:/data"));
+    assert_eq!(project.run(["exec", "c", "stat", "-c", "%u %a", "/data/top"]).ok().text(), "5 640");
+    assert_eq!(archive(&project, "c:/data/deep")["deep/file"], "one");
+    assert_eq!(archive(&project, "c:/data/top")["top"], "two");
+    assert_eq!(archive(&project, "c:/data/.")["deep/file"], "one");
+    assert!(!send(&project, &packed(&[("x", "")]), "c:/no/such/folder"));
+    assert!(!send(
+        &project,
+        b"this is no archive, and long enough to be told from one".repeat(20).as_slice(),
+        "c:/tmp"
+    ));
+    project.run(["stop", "-t", "0", "c"]).ok();
+    assert!(send(&project, &packed(&[("etc/stopped", "three")]), "c:/"));
+    assert_eq!(archive(&project, "c:/etc/stopped")["stopped"], "three");
+    project.run(["cp", "c:/no/such/file", "-"]).code(1).says(["/no/such/file"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_archive_never_leads_out_of_the_container() {
+    let project = Scenario::new("neither names with .. nor links in an archive or a container reach the host");
+    let canary = project.directory().join("canary");
+    std::fs::write(&canary, "untouched").expect("the directory is ours");
+    up(&project, "c", &[]);
+    let host = project.directory().display().to_string();
+    project.run(["exec", "c", "ln", "-s", &host, "/tmp/door"]).ok();
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut link = tar::Header::new_gnu();
+    link.set_entry_type(tar::EntryType::Symlink);
+    link.set_size(0);
+    builder.append_link(&mut link, "way", &host).expect("memory takes it");
+    let mut file = tar::Header::new_gnu();
+    file.set_size(4);
+    builder.append_data(&mut file, "way/canary", &b"lost"[..]).expect("memory takes it");
+    send(&project, &builder.into_inner().expect("memory takes it"), "c:/tmp");
+    send(&project, &packed(&[("canary", "lost")]), "c:/tmp/door");
+    assert_eq!(std::fs::read_to_string(&canary).expect("it is there"), "untouched");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn top_takes_options_of_ps() {
+    let project = Scenario::new("docker top CONTAINER -o …");
+    up(&project, "c", &[]);
+    let shown = project.run(["top", "c", "-o", "pid,args"]).ok().stdout;
+    let pid = project.pid("c");
+    let expected = [format!("{pid} sleep 1000")];
+    let lines: Vec<String> =
+        shown.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(lines, expected);
+}
