@@ -216,7 +216,7 @@ fn devices_by_name_are_what_the_specification_says() {
 
 #[test]
 #[ignore = "needs root"]
-fn volumes_of_another_container_are_mounted_read_only_if_wanted() {
+fn volumes_of_another_container_and_files_of_an_image_are_mounted() {
     let host = Scenario::new("`--volumes-from` is how data containers are used");
     host.run([
         "run",
@@ -235,6 +235,8 @@ fn volumes_of_another_container_are_mounted_read_only_if_wanted() {
     assert_eq!(inside(&host, &["--volumes-from", "t"], "cat /a/x /b/y; echo more >> /a/x").ok().stdout, "1\n2\n");
     inside(&host, &["--volumes-from", "t:ro"], "test -e /a/x && ! touch /a/z 2>/dev/null && ! touch /b/z 2>/dev/null")
         .ok();
+    let mount = "type=image,source=busybox:1,target=/image,image-subpath=bin";
+    inside(&host, &["--mount", mount], "test -e /image/busybox && ! touch /image/x 2>/dev/null").ok();
     host.run(["rm", "-v", "t"]).ok();
     host.run(["volume", "rm", "named"]).ok();
 }

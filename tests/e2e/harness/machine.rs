@@ -19,7 +19,6 @@ pub(crate) struct Machine {
     /// Holds the namespaces open: the ssh server itself.
     server: Child,
     directory: PathBuf,
-    run_directory: PathBuf,
 }
 
 impl Machine {
@@ -28,25 +27,22 @@ impl Machine {
     /// It has no lighter in its search path but `bin/lighter`, which nobody has put there yet.
     pub(crate) fn boot(host: &Scenario) -> Self {
         let directory = host.directory().join("machine");
-        let run_directory = PathBuf::from(format!("/run/ltm{}", host.project().trim_start_matches("e2e")));
-        for folder in [directory.clone(), directory.join("bin"), run_directory.clone()] {
-            fs::create_dir_all(folder).expect("the directory is ours");
-        }
+        fs::create_dir_all(directory.join("bin")).expect("the directory is ours");
         for name in ["host_key", "user_key"] {
             let path = directory.join(name);
             let words = ["-q", "-t", "ed25519", "-N", "", "-f", path.to_str().expect("paths here are UTF-8")];
             run(tool("ssh-keygen", words), LIMIT).ok();
         }
-        let server = Self::serve(&directory, &run_directory);
-        let machine = Self { server, directory, run_directory };
+        let server = Self::serve(&directory);
+        let machine = Self { server, directory };
         machine.plug();
         machine.introduce();
         machine
     }
 
     /// Starts the ssh server in namespaces of its own. What it must have of its own is mounted over the host's: users,
-    /// because Debian's server wants one named `sshd`, and a root who may log in with a key.
-    fn serve(directory: &Path, run_directory: &Path) -> Child {
+    /// because Debian's server wants one named `sshd`, a root who may log in with a key, and /run.
+    fn serve(directory: &Path) -> Child {
         let write = |name: &str, text: String| {
             let path = directory.join(name);
             fs::write(&path, text).expect("the directory is ours");
@@ -62,18 +58,16 @@ impl Machine {
             format!(
                 "ListenAddress {MACHINE}\nHostKey {here}/host_key\nPidFile none\nUsePAM no\nStrictModes no\n\
                  PermitRootLogin yes\nPasswordAuthentication no\nAuthorizedKeysFile {here}/user_key.pub\nLogLevel ERROR\n\
-                 SetEnv PATH={here}/bin:/usr/sbin:/usr/bin:/sbin:/bin LIGHTER_ROOT={here}/root LIGHTER_RUN={} \
-                 LIGHTER_CONFIG={here}/config.toml HOME={here}\n",
-                run_directory.display()
+                 SetEnv PATH={here}/bin:/usr/sbin:/usr/bin:/sbin:/bin LIGHTER_ROOT={here}/root \
+                 LIGHTER_CONFIG={here}/config.toml HOME={here}\n"
             ),
         );
         let sshd = program();
         let script = format!(
-            "mount --bind {passwd} /etc/passwd && mount --bind {shadow} /etc/shadow && mount -t tmpfs -o mode=755 none /run/sshd && \
+            "mount --bind {passwd} /etc/passwd && mount --bind {shadow} /etc/shadow && mount -t tmpfs -o mode=755 none /run && mkdir /run/sshd && \
              ip link set lo up && until ip address show to {MACHINE} | grep -q inet; do sleep 0.05; done; \
              exec {sshd} -D -e -f {configuration}"
         );
-        fs::create_dir_all("/run/sshd").expect("the run directory is there");
         let mut command = tool("unshare", ["--net", "--mount", "sh", "-c", &script]);
         let log = fs::File::create(directory.join("sshd.log")).expect("the directory is ours");
         command.stdout(log.try_clone().expect("a descriptor is to be had")).stderr(log);
@@ -149,7 +143,7 @@ impl Machine {
         command.arg("--").args(words);
         command
             .env("LIGHTER_ROOT", self.directory.join("root"))
-            .env("LIGHTER_RUN", &self.run_directory)
+            .env("LIGHTER_RUN", "/run/lighter")
             .env("LIGHTER_CONFIG", self.directory.join("config.toml"));
         run(command, LIMIT)
     }
@@ -174,7 +168,5 @@ impl Drop for Machine {
         let _ = self.server.kill();
         let _ = self.server.wait();
         let _ = run(tool("ip", ["link", "delete", "cable0"]), LIMIT);
-        let _ = fs::remove_dir_all(&self.run_directory);
-        let _ = fs::remove_dir("/run/sshd"); // another machine may stand on it
     }
 }
