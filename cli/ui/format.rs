@@ -127,7 +127,7 @@ mod tests {
             render(&format, &[("NAMES", "Name")], std::slice::from_ref(&row)).unwrap()
         };
         assert_eq!(shown("{{.Name}}\\t{{json .State}}"), "web\t{\"Pid\":1}");
-        assert_eq!(shown("table {{.Name}}\\t{{.State.Pid}}"), "NAMES   STATE.PID\nweb     1");
+        assert_eq!(shown("table {{.Name}}\\t{{.State.Pid}}"), "NAMES     STATE.PID\nweb       1");
         assert_eq!(shown("table {{.Label \"a\"}}"), "a\nb");
         assert_eq!(shown("table"), "NAMES\nweb");
         assert_eq!(shown("json"), "{\"Name\":\"web\",\"State\":{\"Pid\":1}}");

@@ -35,7 +35,7 @@ pub(crate) fn local(time: Timestamp) -> String {
     time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %z %Z").to_string()
 }
 
-/// Returns `7.28MB`: four significant digits at most, powers of 1000, as docker shows sizes.
+/// Returns `7.28MB`: three significant digits at most, powers of 1000, as docker shows sizes.
 pub(crate) fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     let mut units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"].iter();
@@ -50,7 +50,13 @@ pub(crate) fn size(bytes: u64) -> String {
         10.0.. => 1,
         _ => 2,
     };
-    format!("{value:.digits$}{unit}")
+    format!("{}{unit}", short(value, digits))
+}
+
+/// As Go's `%g`: no zeros at the end of a fraction.
+fn short(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// Returns `12.34MiB`: four significant digits at most, powers of 1024, as docker shows memory.
@@ -69,7 +75,7 @@ pub(crate) fn binary_size(bytes: u64) -> String {
         10.0.. => 2,
         _ => 3,
     };
-    format!("{value:.digits$}{unit}")
+    format!("{}{unit}", short(value, digits))
 }
 
 #[cfg(test)]
@@ -95,11 +101,11 @@ mod tests {
 
     #[test]
     fn memory_reads_like_dockers() {
-        assert_eq!([512, 1 << 20, 5 << 19, 64 << 20].map(binary_size), ["512B", "1.000MiB", "2.500MiB", "64.00MiB"]);
+        assert_eq!([512, 1 << 20, 5 << 19, 64 << 20].map(binary_size), ["512B", "1MiB", "2.5MiB", "64MiB"]);
     }
 
     #[test]
     fn sizes_read_like_dockers() {
-        assert_eq!([0, 999, 1000, 7_280_000, 133_000_000].map(size), ["0B", "999B", "1.00kB", "7.28MB", "133MB"]);
+        assert_eq!([0, 999, 1000, 7_280_000, 133_000_000].map(size), ["0B", "999B", "1kB", "7.28MB", "133MB"]);
     }
 }

@@ -6,9 +6,12 @@ use tabwriter::TabWriter;
 
 use super::printable;
 
+/// Narrowest column, without the three blanks behind it: docker's are ten wide with them.
+const NARROWEST: usize = 7;
+
 /// Returns the rows below their headings, columns three blanks apart.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
-    let mut writer = TabWriter::new(Vec::new()).padding(3).minwidth(1);
+    let mut writer = TabWriter::new(Vec::new()).padding(3).minwidth(NARROWEST);
     let header = headings.join("\t");
     let lines = rows.iter().map(|row| row.iter().map(|cell| cell_text(cell)).collect::<Vec<_>>().join("\t"));
     for line in std::iter::once(header).chain(lines) {
@@ -31,6 +34,6 @@ mod tests {
     #[test]
     fn columns_are_aligned_and_cells_stay_on_their_line() {
         let rows = [vec!["a".to_owned(), "x\ny".to_owned()], vec!["longer".to_owned(), String::new()]];
-        assert_eq!(table(&["ID", "NAME"], &rows), "ID       NAME\na        x y\nlonger");
+        assert_eq!(table(&["ID", "NAME"], &rows), "ID        NAME\na         x y\nlonger");
     }
 }

@@ -166,7 +166,7 @@ fn container(engine: &Engine, container: &Container) -> Result<Value, Failure> {
         "CgroupPath": state.cgroup,
         "HostConfig": host_config(container),
         "Mounts": mounts(engine, container)?,
-        "Config": config(container),
+        "Config": config(engine, container),
         "NetworkSettings": network_settings(engine, container)?,
     }))
 }
@@ -330,13 +330,13 @@ fn log_config(log: &lighter_engine::LogOptions) -> Value {
     json!({"Type": log.driver.word(), "Config": config})
 }
 
-fn config(container: &Container) -> Value {
+fn config(engine: &Engine, container: &Container) -> Value {
     let spec = &container.spec;
     let (entrypoint, command) = spec.args.split_at(spec.entrypoint_len.min(spec.args.len()));
     let published = spec.ports.iter().map(|port| format!("{}/{}", port.target, port.protocol));
     let exposed = spec.exposed.iter().cloned().chain(published);
     json!({
-        "Hostname": spec.hostname.clone().unwrap_or_else(|| container.short_id().to_owned()),
+        "Hostname": engine.hostname(&container.id, spec),
         "Domainname": spec.domainname.clone().unwrap_or_default(),
         "User": spec.user,
         "ExposedPorts": exposed.map(|port| (port, json!({}))).collect::<Map<_, _>>(),
@@ -429,10 +429,14 @@ fn network_settings(engine: &Engine, container: &Container) -> Result<Value, Fai
     }))
 }
 
-/// Returns the networks a container is on at its next start; one that is gone is left out.
+/// Returns the networks a container is on at its next start, but for those that are gone; docker counts `host` and `none` as
+/// such.
 fn waiting(engine: &Engine, container: &Container) -> Result<Vec<(String, Value)>, Failure> {
-    let NetworkMode::Bridge(attachments) = engine.network_mode(&container.id, &container.spec)? else {
-        return Ok(Vec::new());
+    let attachments = match engine.network_mode(&container.id, &container.spec)? {
+        NetworkMode::Bridge(attachments) => attachments,
+        NetworkMode::Host => return Ok(vec![("host".to_owned(), json!({}))]),
+        NetworkMode::None => return Ok(vec![("none".to_owned(), json!({}))]),
+        NetworkMode::Container(_) => return Ok(Vec::new()),
     };
     let mut waiting = Vec::new();
     for attachment in attachments {

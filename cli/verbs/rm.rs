@@ -1,6 +1,6 @@
 //! `lighter rm`
 
-use lighter_engine::RemoveOptions;
+use lighter_engine::{FindError, RemoveOptions};
 
 use super::target;
 use crate::context::Context;
@@ -12,7 +12,7 @@ pub(crate) struct RmArgs {
     /// Containers, or services of the project in this folder
     #[arg(required = true)]
     containers: Vec<String>,
-    /// Kill a running container first
+    /// Kill a running container first; one that is not there is no failure
     #[arg(short, long)]
     force: bool,
     /// Remove its anonymous volumes too
@@ -23,5 +23,16 @@ pub(crate) struct RmArgs {
 pub(crate) fn run(ctx: &Context, args: &RmArgs) -> Result<(), Failure> {
     let options = RemoveOptions { force: args.force, volumes: args.volumes };
     let engine = ctx.recovered_engine()?;
-    target::each(ctx, &engine, &args.containers, |engine, one| Ok(engine.remove(one, options)?))
+    let mut names = args.containers.clone();
+    if args.force {
+        // as docker: what is not there need not be removed, but that is worth a word
+        names.retain(|name| match target::find(ctx, &engine, name) {
+            Err(failure) if matches!(engine.find(name), Err(FindError::NotFound(_))) => {
+                failure.print(ctx.ui.color);
+                false
+            }
+            _ => true,
+        });
+    }
+    target::each(ctx, &engine, &names, |engine, one| Ok(engine.remove(one, options)?))
 }

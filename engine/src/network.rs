@@ -84,6 +84,15 @@ impl Engine {
         Ok(changed.map_or_else(|| spec.network.clone(), NetworkMode::Bridge))
     }
 
+    /// Returns the host name that a container has: without one of its own, that of the container whose network it shares.
+    pub fn hostname(&self, id: &str, spec: &ContainerSpec) -> String {
+        let lender = match &spec.network {
+            NetworkMode::Container(lender) if spec.hostname.is_none() => self.load(lender).ok().flatten(),
+            _ => None,
+        };
+        lender.map_or_else(|| etc::hostname(id, spec), |lender| self.hostname(&lender.id, &lender.spec))
+    }
+
     fn make_namespace(&self, id: &str) -> Result<PathBuf, NetworkError> {
         let effect = |path: Option<&PathBuf>| {
             let commands = path.map(|path| netns::Host::namespace_commands(path)).unwrap_or_default();

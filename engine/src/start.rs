@@ -7,7 +7,7 @@ use crate::monitor::restart;
 use crate::runtime::trace;
 use crate::spawn::{self, LaunchRecord, Reply, SpawnError, Task};
 use crate::state::Status;
-use crate::{AttachClient, Container, Engine, durable};
+use crate::{AttachClient, Container, Engine, RemoveOptions, durable};
 
 /// How a start shall go.
 #[derive(Debug, Clone, Copy, Default)]
@@ -109,7 +109,14 @@ impl Engine {
         match reply {
             Reply::Begun => Ok(Started { attached: None, warnings: Vec::new() }), // never the last one
             Reply::Started { warnings } => Ok(Started { attached: ours.map(AttachClient::new), warnings }),
-            Reply::Failed { exit_code, message } => Err(StartError::Launch { name: name.clone(), message, exit_code }),
+            Reply::Failed { exit_code, message } => {
+                drop(lock);
+                if container.spec.auto_remove {
+                    // it has ended without beginning; what cannot be deleted now stays visible
+                    let _ = self.remove(container, RemoveOptions { force: false, volumes: true });
+                }
+                Err(StartError::Launch { name: name.clone(), message, exit_code })
+            }
         }
     }
 

@@ -12,7 +12,7 @@ fn every_verb_with_a_format_takes_templates() {
     let shown = |words: &[&str]| project.run(words.iter().copied()).ok().stdout;
     let table: [(&[&str], &str); 14] = [
         (&["ps", "--format", "{{.Names}} {{.Label \"com.example.team\"}} {{title .State}}"], "c blue Running\n"),
-        (&["ps", "--format", "table {{.Names}}\\t{{.Mounts}}"], "NAMES   MOUNTS\nc       v\n"),
+        (&["ps", "--format", "table {{.Names}}\\t{{.Mounts}}"], "NAMES     MOUNTS\nc         v\n"),
         (&["ps", "--no-trunc", "--format", "{{if eq .State \"running\"}}{{len .ID}}{{else}}down{{end}}"], "64\n"),
         (&["images", "--format", "{{range split .Repository \"s\"}}<{{.}}>{{end}}"], "<bu><ybox>\n"),
         (

@@ -157,6 +157,24 @@ fn two_projects_do_not_wait_for_each_other() {
 
 #[test]
 #[ignore = "needs root"]
+fn monitors_of_one_command_share_the_pages_of_their_program() {
+    let project = Scenario::new("what fifty containers cost beside themselves");
+    let services: String =
+        (1..=3).map(|number| format!("  s{number}: {{image: busybox:1, command: sleep 1000, init: true}}\n")).collect();
+    project.file("compose.yaml", &format!("services:\n{services}"));
+    project.run(["up", "-d"]).ok();
+    for number in 1..=3 {
+        let monitor = monitor_of(&project, &format!("{}-s{number}-1", project.project()));
+        let usage = std::fs::read_to_string(format!("/proc/{monitor}/smaps_rollup")).expect("it runs");
+        let shared = usage.lines().find_map(|line| line.strip_prefix("Shared_Dirty:")).expect("proc(5)");
+        let kilobytes: u64 = shared.trim().trim_end_matches(" kB").parse().expect("a number");
+        assert!(kilobytes >= 100, "{usage}");
+    }
+    project.run(["down"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_killed_monitor_is_replaced_and_no_line_of_its_container_is_lost() {
     let project = Scenario::new("the container is not the monitor's to take along");
     let script = "i=0; while [ $i -lt 200 ]; do i=$((i+1)); printf 'line '; sleep 0.005; echo $i; done; sleep 1000";

@@ -1,4 +1,5 @@
-//! podman, docker and containerd with lighter as their OCI runtime, and the archives of images that they exchange with it.
+//! podman, docker and containerd with lighter as their OCI runtime, the archives of images that they exchange with it, and Docker
+//! Compose beside it.
 //!
 //! Every test is one obligation, stated by its name. The engines are the host's packages, or what `.ci/packages.sh` unpacked;
 //! each is started for one test alone, with a directory, a network namespace and a `/run` of its own, and neither it nor its

@@ -142,8 +142,9 @@ fn difference(line: &Line, docker: &Seen, lighter: &Seen) -> Option<String> {
         differs("exit code", &(docker.code, &docker.stderr), &(lighter.code, &lighter.stderr));
     }
     let (theirs, ours) = (masked(&docker.stdout), masked(&lighter.stdout));
-    if line.has_same_output && theirs.trim_end() != ours.trim_end() {
-        differs("output", &theirs, &ours);
+    let trimmed = |text: &str| text.trim_end().lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+    if line.has_same_output && trimmed(&theirs) != trimmed(&ours) {
+        differs("output", &trimmed(&theirs), &trimmed(&ours));
     }
     if line.has_same_headings && headings(&theirs) != headings(&ours) {
         differs("headings", &headings(&theirs), &headings(&ours));

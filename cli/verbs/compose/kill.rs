@@ -2,7 +2,7 @@
 
 use lighter_compose::{observe, plan};
 
-use super::outcome;
+use super::{outcome, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
@@ -25,5 +25,6 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &KillArgs) -> Resu
     let signal = lighter_engine::signal::parse(&args.signal)?;
     let engine = ctx.recovered_engine()?;
     let observed = observe(&name, &engine)?;
+    select::check(ctx, project, &observed, &args.services)?;
     outcome::apply_at_once(ctx, &engine, &plan::control::kill(&observed, &args.services, signal))
 }

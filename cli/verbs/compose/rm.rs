@@ -2,7 +2,7 @@
 
 use lighter_compose::{observe, plan};
 
-use super::outcome;
+use super::{outcome, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
@@ -31,5 +31,6 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RmArgs) -> Result
     let engine = ctx.recovered_engine()?;
     let turn = outcome::turn(ctx, &engine, &name)?;
     let observed = observe(&name, &engine)?;
+    select::check(ctx, project, &observed, &args.services)?;
     outcome::apply_plan(ctx, &engine, &turn, &plan::control::rm(&observed, &args.services, args.stop, args.volumes))
 }

@@ -1,7 +1,11 @@
 //! The containers of a project, by their labels: no compose file is needed for what runs already.
 
+use lighter_compose::observe::Observed;
 use lighter_engine::{Container, Engine};
 
+use super::config::load_services;
+use crate::args::ProjectArgs;
+use crate::context::Context;
 use crate::error::Failure;
 use crate::verbs::target::{NUMBER, PROJECT, SERVICE};
 
@@ -23,6 +27,27 @@ pub(crate) fn containers(engine: &Engine, project: &str, services: &[String]) ->
     }
     containers.sort_by_key(|container| (service_of(container).to_owned(), number_of(container)));
     Ok(containers)
+}
+
+/// Checks that each service has containers or is in the project's files, which are read only if one has none.
+pub(crate) fn check(
+    ctx: &Context,
+    project: &ProjectArgs,
+    observed: &Observed,
+    services: &[String],
+) -> Result<(), Failure> {
+    let has_none = |service: &&String| observed.containers.iter().all(|container| container.service != **service);
+    let absent: Vec<_> = services.iter().filter(has_none).cloned().collect();
+    if absent.is_empty() {
+        return Ok(());
+    }
+    let loaded = load_services(ctx, project, &absent).ok();
+    let is_known =
+        |service: &&String| loaded.as_ref().is_some_and(|loaded| loaded.project.services.contains_key(*service));
+    match absent.iter().find(|service| !is_known(service)) {
+        Some(service) => Err(Failure::text(format!("no such service `{service}` in project `{}`", observed.project))),
+        None => Ok(()),
+    }
 }
 
 /// Returns the container of a service with this number (1 = the first).

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lighter_compose::{observe, plan};
 
-use super::outcome;
+use super::{outcome, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
@@ -28,6 +28,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &StartArgs) -> Res
     let engine = ctx.recovered_engine()?;
     let turn = outcome::turn(ctx, &engine, &name)?;
     let observed = observe(&name, &engine)?;
+    select::check(ctx, project, &observed, &args.services)?;
     let mut plan = plan::control::start(&observed, &args.services);
     if args.wait {
         plan::control::wait_for_started(&observed, &args.services, &mut plan);

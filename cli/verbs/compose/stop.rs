@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lighter_compose::{observe, plan};
 
-use super::outcome;
+use super::{outcome, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
@@ -24,6 +24,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &StopArgs) -> Resu
     let engine = ctx.recovered_engine()?;
     let turn = outcome::turn(ctx, &engine, &name)?;
     let observed = observe(&name, &engine)?;
+    select::check(ctx, project, &observed, &args.services)?;
     outcome::apply_plan(
         ctx,
         &engine,

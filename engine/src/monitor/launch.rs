@@ -165,7 +165,7 @@ impl Monitor {
         let mut config = oci::config(&oci::Context {
             spec: &spec,
             rootfs: &rootfs,
-            hostname: &etc::hostname(id, &spec),
+            hostname: &engine.hostname(id, &spec),
             network: connection.namespace.as_deref(),
             joined: &joined,
             cgroup: &cgroup,

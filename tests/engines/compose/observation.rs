@@ -56,6 +56,9 @@ const LABELS: [&str; 8] = [
     "com.docker.compose.volume",
 ];
 
+/// Digits of an id by which a container is known.
+const SHORT: usize = 12;
+
 /// Networks that engines make for themselves.
 pub(super) const BUILT_IN: [&str; 3] = ["bridge", "host", "none"];
 
@@ -89,10 +92,12 @@ impl Observer {
     pub(super) fn look(&self, objects: &Objects) -> BTreeSet<String> {
         let names: BTreeMap<_, _> =
             objects.containers.iter().map(|container| (text(&container["Id"]), self.name(container))).collect();
+        let short = |id: &str| id.get(..SHORT).unwrap_or(id).to_owned();
         let containers = objects.containers.iter().flat_map(|container| self.container(container));
         let networks = objects.networks.iter().flat_map(network);
         let lines = containers.chain(networks).chain(objects.volumes.iter().flat_map(|volume| self.volume(volume)));
-        let named = |line: String| names.iter().fold(line, |line, (id, name)| line.replace(id, name));
+        let named =
+            |line: String| names.iter().fold(line, |line, (id, name)| line.replace(id, name).replace(&short(id), name));
         lines.map(named).collect()
     }
 
@@ -220,8 +225,9 @@ fn ports(ports: &Value) -> Vec<String> {
 fn networks(container: &Value) -> Vec<String> {
     let (id, name) = (text(&container["Id"]), text(&container["Name"]));
     let host = text(&container["Config"]["Hostname"]);
-    let own =
-        |alias: &String| id.starts_with(alias.as_str()) || name.trim_start_matches('/') == alias || *alias == host;
+    let own = |alias: &String| {
+        id.get(..SHORT) == Some(alias.as_str()) || name.trim_start_matches('/') == alias || *alias == host
+    };
     let all = container["NetworkSettings"]["Networks"].as_object().into_iter().flatten();
     all.flat_map(|(network, endpoint)| {
         // Docker 20.10 has a container's names in one place, lighter and later versions of Docker in the other.
