@@ -34,7 +34,7 @@ fn an_editor_writes_what_is_typed() {
         at_terminal(&host, &["busybox:1", "sh", "-c", "vi /tmp/note; echo; sed 's/^/saved: /' /tmp/note"]);
     // an escape and a letter at once would be a key of its own, so each mode is waited for
     terminal.shows("- /tmp/note").types("ione\rthree").shows("three").types("\x1b").shows("- /tmp/note [Modified] 2/2");
-    terminal.types("Otwo").shows("two").types("\x1b").shows("- /tmp/note [Modified] 2/3").types(":wq\r");
+    terminal.types("Otwo").shows("I /tmp/note [Modified] 2/3").types("\x1b").shows("- /tmp/note [Modified] 2/3").types(":wq\r");
     terminal.shows("saved: one").shows("saved: two").shows("saved: three").ends_with(0);
     host.run(["rm", "t"]).ok();
 }
