@@ -110,7 +110,6 @@ impl Engine {
             Reply::Begun => Ok(Started { attached: None, warnings: Vec::new() }), // never the last one
             Reply::Started { warnings } => Ok(Started { attached: ours.map(AttachClient::new), warnings }),
             Reply::Failed { exit_code, message } => {
-                drop(lock);
                 if container.spec.auto_remove {
                     // it has ended without beginning; what cannot be deleted now stays visible
                     let _ = self.remove(container, RemoveOptions { force: false, volumes: true });
