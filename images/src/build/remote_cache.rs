@@ -140,7 +140,10 @@ pub(crate) fn push(build: &Build<'_>, steps: Steps, reference: &Reference) -> Re
     let said =
         |error: RegistryError| StepError::Refused(format!("push the cache to `{}`: {error}", reference.familiar()));
     match sent.and_then(|sent| sent) {
-        Ok(()) => Ok(report.done(false)),
+        Ok(()) => {
+            report.done(false);
+            Ok(())
+        }
         Err(error) => {
             report.failed();
             Err(said(error))

@@ -115,8 +115,7 @@ impl Drop for World {
             self.leaves_nothing();
         }
         for cgroup in self.cgroups() {
-            // podman's monitors were in it.
-            let _ = fs::remove_dir(cgroup.join("conmon"));
+            OF_ENGINES.iter().for_each(|name| _ = fs::remove_dir(cgroup.join(name)));
             let _ = fs::remove_dir(cgroup);
         }
         if !std::thread::panicking() {
@@ -141,11 +140,14 @@ fn states(folder: &Path, name: &str, depth: usize, found: &mut Vec<String>) {
     }
 }
 
-/// The cgroups in `cgroup`, but for the one that podman keeps its monitors in.
+/// What podman keeps its monitors in, and BuildKit its steps.
+const OF_ENGINES: [&str; 2] = ["conmon", "buildkit"];
+
+/// The cgroups in `cgroup`, but for those that engines leave.
 fn children(cgroup: &Path) -> Vec<String> {
     let entries = fs::read_dir(cgroup).into_iter().flatten().flatten();
     let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    let left = folders.filter(|entry| entry.file_name() != "conmon");
+    let left = folders.filter(|entry| !OF_ENGINES.iter().any(|name| entry.file_name() == *name));
     left.map(|entry| format!("cgroup {}", entry.path().display())).collect()
 }
 
