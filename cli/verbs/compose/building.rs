@@ -106,7 +106,12 @@ mod tests {
             no_consistency: true,
             ..lighter_compose::Source::default()
         };
-        lighter_compose::load(&source, &std::collections::BTreeMap::new()).unwrap().project.services.remove(name).unwrap()
+        lighter_compose::load(&source, &std::collections::BTreeMap::new())
+            .unwrap()
+            .project
+            .services
+            .remove(name)
+            .unwrap()
     }
 
     #[test]

@@ -194,7 +194,8 @@ fn find(listing: &str, candidates: &[String]) -> Option<Commit> {
 fn complaint(said: &[u8]) -> String {
     let said = String::from_utf8_lossy(said);
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let telling = lines().find(|line| line.starts_with("fatal: ") || line.starts_with("error: ")).or(lines().next_back());
+    let telling =
+        lines().find(|line| line.starts_with("fatal: ") || line.starts_with("error: ")).or(lines().next_back());
     let line = telling.unwrap_or("it failed without a word");
     line.trim_start_matches("fatal: ").trim_start_matches("error: ").to_owned()
 }
