@@ -96,9 +96,22 @@ mod tests {
     use crate::error::Failure;
 
     fn service(name: &str, below: &[&str]) -> Service {
-        let contexts = below.iter().map(|name| ((*name).to_owned(), format!("service:{name}"))).collect();
-        let build = Build { additional_contexts: contexts, ..Build::default() };
-        Service { name: name.to_owned(), build: Some(build), ..Service::default() }
+        let contexts: String = below.iter().map(|name| format!("{name}: \"service:{name}\", ")).collect();
+        let text = format!("services: {{{name}: {{build: {{context: ., additional_contexts: {{{contexts}}}}}}}}}");
+        let source = lighter_compose::Source {
+            files: vec!["-".into()],
+            stdin: Some(text),
+            project_name: Some("x".to_owned()),
+            working_directory: "/".into(),
+            no_consistency: true,
+            ..lighter_compose::Source::default()
+        };
+        lighter_compose::load(&source, &std::collections::BTreeMap::new())
+            .unwrap()
+            .project
+            .services
+            .remove(name)
+            .unwrap()
     }
 
     #[test]
