@@ -54,8 +54,8 @@ ARG PIP_INDEX_URL
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=authorities \
     PIP_CERT=/run/secrets/authorities pip install --break-system-packages -r requirements.txt
 COPY app.py .
-EXPOSE 5000
-CMD ["python3", "-m", "flask", "run", "--host=0.0.0.0"]
+EXPOSE 5080
+CMD ["python3", "-m", "flask", "run", "--host=0.0.0.0", "--port=5080"]
 "#;
 
 /// Returns an archive of a Debian with apt, made by the first who asks.
@@ -121,7 +121,7 @@ fn programs_in_c_rust_python_and_javascript_are_built_and_run() {
         build(target);
         assert_eq!(world.run(["run", "--rm", "--network", "none", target]).ok().stdout, text);
     }
-    for (target, port) in [("node", 3000), ("flask", 5000)] {
+    for (target, port) in [("node", 3000), ("flask", 5080)] {
         build(target);
         let history = world.run(["history", "--no-trunc", target]).ok().stdout;
         assert!(!history.contains("3128"), "a proxy is nobody's business: {history}");

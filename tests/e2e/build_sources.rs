@@ -27,7 +27,7 @@ fn git<'a>(folder: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Strin
 /// Makes a repository below `served/NAME.git`, of these files, on a branch `main`; returns its folder.
 fn repository(world: &Scenario, name: &str, files: &[(&str, &str)]) -> PathBuf {
     let folder = world.directory().join("served").join(format!("{name}.git"));
-    fs::create_dir_all(&folder).unwrap();
+    fs::create_dir_all(&folder).expect("files of a test are its own");
     git(&folder, ["init", "--quiet", "."]);
     commit(&folder, files);
     folder
@@ -36,10 +36,10 @@ fn repository(world: &Scenario, name: &str, files: &[(&str, &str)]) -> PathBuf {
 fn commit(folder: &Path, files: &[(&str, &str)]) {
     for (path, text) in files {
         let path = folder.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
+        fs::create_dir_all(path.parent().expect("files of a test are its own")).expect("files of a test are its own");
+        fs::write(&path, text).expect("files of a test are its own");
         let mode = if text.starts_with("#!") { 0o755 } else { 0o600 };
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("files of a test are its own");
     }
     git(folder, ["add", "."]);
     git(folder, ["commit", "--quiet", "--message", "x"]);

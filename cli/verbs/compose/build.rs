@@ -13,8 +13,9 @@ use lighter_engine::images::platform::Platform;
 use lighter_engine::images::pull::PullPolicy;
 use serde_json::json;
 
+use super::building::{self, Target};
 use super::config::load_services;
-use super::{building, interrupt, outcome};
+use super::{interrupt, outcome};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
@@ -210,8 +211,9 @@ impl Builds<'_> {
         let together = Together::new(style.progress());
         // Findings stand in the order of the services.
         let limit = if args.check { 1 } else { outcome::parallel_limit(ctx)? };
-        let one = |service: &Service| self.one(service, &together.part(&service.name));
-        building::all(order, limit, self.cancelled, &one).map_err(Stopped::into_failure)
+        let one = |name: &str| self.one(&self.project.services[name], &together.part(name));
+        let targets: Vec<Target<'_>> = order.iter().map(|service| Target::of(service)).collect();
+        building::all(&targets, limit, self.cancelled, &one).map_err(Stopped::into_failure)
     }
 
     fn one(&self, service: &Service, progress: &dyn BuildProgress) -> Result<(), Stopped> {

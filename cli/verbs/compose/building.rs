@@ -28,35 +28,48 @@ struct Schedule<'a> {
     limit: usize,
 }
 
-/// Calls `build` for every service, those that others stand on first; `limit` at once, 0 is as many as there are.
+/// A build of several.
+pub(super) struct Target<'a> {
+    /// The service.
+    pub(super) name: &'a str,
+    /// The services whose images it stands on.
+    below: Vec<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn of(service: &'a Service) -> Target<'a> {
+        Target { name: &service.name, below: service.build.iter().flat_map(Build::services).collect() }
+    }
+}
+
+/// Calls `build` for every target, those that others stand on first; `limit` at once, 0 is as many as there are.
 ///
 /// # Errors
 /// The first failure. `cancelled` is set then.
 pub(super) fn all(
-    services: &[&Service],
+    targets: &[Target<'_>],
     limit: usize,
     cancelled: &AtomicBool,
-    build: &(dyn Fn(&Service) -> Result<(), Stopped> + Sync),
+    build: &(dyn Fn(&str) -> Result<(), Stopped> + Sync),
 ) -> Result<(), Stopped> {
-    let limit = if limit == 0 { services.len() } else { limit };
+    let limit = if limit == 0 { targets.len() } else { limit };
     let schedule = Schedule { state: Mutex::default(), changed: Condvar::new(), limit };
-    let names: BTreeSet<&str> = services.iter().map(|service| service.name.as_str()).collect();
+    let names: BTreeSet<&str> = targets.iter().map(|target| target.name).collect();
     thread::scope(|scope| {
-        for service in services {
-            let below: Vec<&str> =
-                service.build.iter().flat_map(Build::services).filter(|name| names.contains(name)).collect();
+        for target in targets {
+            let below: Vec<&str> = target.below.iter().copied().filter(|name| names.contains(name)).collect();
             let schedule = &schedule;
             scope.spawn(move || {
                 if schedule.begin(&below) {
                     // Whoever waits for this one must hear even of a panic.
-                    let result = panic::catch_unwind(panic::AssertUnwindSafe(|| build(service)));
+                    let result = panic::catch_unwind(panic::AssertUnwindSafe(|| build(target.name)));
                     let is_done = matches!(result, Ok(Ok(())));
                     cancelled.fetch_or(!is_done, Ordering::SeqCst);
                     let failure = match result {
                         Ok(result) => result.err(),
                         Err(_) => Some(Stopped::Cancelled),
                     };
-                    schedule.end(&service.name, failure);
+                    schedule.end(target.name, failure);
                 }
             });
         }
@@ -95,59 +108,35 @@ mod tests {
     use super::*;
     use crate::error::Failure;
 
-    fn service(name: &str, below: &[&str]) -> Service {
-        let contexts: String = below.iter().map(|name| format!("{name}: \"service:{name}\", ")).collect();
-        let text = format!("services: {{{name}: {{build: {{context: ., additional_contexts: {{{contexts}}}}}}}}}");
-        let source = lighter_compose::Source {
-            files: vec!["-".into()],
-            stdin: Some(text),
-            project_name: Some("x".to_owned()),
-            working_directory: "/".into(),
-            no_consistency: true,
-            ..lighter_compose::Source::default()
-        };
-        lighter_compose::load(&source, &std::collections::BTreeMap::new())
-            .unwrap()
-            .project
-            .services
-            .remove(name)
-            .unwrap()
+    fn target<'a>(name: &'a str, below: &[&'a str]) -> Target<'a> {
+        Target { name, below: below.to_vec() }
     }
 
     #[test]
     fn what_others_stand_on_is_built_first_and_the_rest_beside_it() {
-        let services =
-            [service("a", &[]), service("b", &["a"]), service("c", &["a", "b"]), service("d", &["elsewhere"])];
-        let references: Vec<&Service> = services.iter().collect();
+        let targets = [target("a", &[]), target("b", &["a"]), target("c", &["a", "b"]), target("d", &["elsewhere"])];
         for limit in [0, 1] {
-            let (order, now, most) = (Mutex::new(Vec::new()), Mutex::new(0), Mutex::new(0));
-            let build = |service: &Service| {
-                *now.lock().unwrap() += 1;
-                let mut most = most.lock().unwrap();
-                *most = (*most).max(*now.lock().unwrap());
-                drop(most);
-                order.lock().unwrap().push(service.name.clone());
-                *now.lock().unwrap() -= 1;
+            let order = Mutex::new(Vec::new());
+            let build = |name: &str| {
+                order.lock().unwrap().push(name.to_owned());
                 Ok(())
             };
-            assert!(all(&references, limit, &AtomicBool::new(false), &build).is_ok());
+            assert!(all(&targets, limit, &AtomicBool::new(false), &build).is_ok());
             let mut order = order.into_inner().unwrap();
             order.retain(|name| name != "d");
             assert_eq!(order, ["a", "b", "c"]);
-            assert!(limit == 0 || *most.lock().unwrap() == 1);
         }
     }
 
     #[test]
     fn after_a_failure_nothing_more_begins() {
-        let services = [service("a", &[]), service("b", &["a"])];
-        let references: Vec<&Service> = services.iter().collect();
+        let targets = [target("a", &[]), target("b", &["a"])];
         let (cancelled, built) = (AtomicBool::new(false), Mutex::new(0));
-        let build = |_: &Service| {
+        let build = |_: &str| {
             *built.lock().unwrap() += 1;
             Err(Stopped::Other(Failure::text("no")))
         };
-        assert!(matches!(all(&references, 0, &cancelled, &build), Err(Stopped::Other(_))));
+        assert!(matches!(all(&targets, 0, &cancelled, &build), Err(Stopped::Other(_))));
         assert_eq!((cancelled.into_inner(), built.into_inner().unwrap()), (true, 1));
     }
 }
