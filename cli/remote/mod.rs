@@ -33,8 +33,9 @@ pub(crate) use ssh::log_in;
 
 use crate::args::{Cli, Verb};
 use crate::context::Invocation;
-use crate::error::Failure;
+use crate::error::{Failure, ours};
 use crate::verbs::compose::ComposeVerb;
+use crate::verbs::container::ContainerVerb;
 use carry::Luggage;
 
 /// Which host is meant
@@ -95,13 +96,23 @@ pub(crate) fn run(
     argv: Vec<OsString>,
     invocation: &Invocation,
 ) -> Result<ExitCode, Failure> {
+    let is_run = matches!(cli.verb, Verb::Run(_) | Verb::Container(ContainerVerb::Run(_)));
+    let code = packed(&mut cli, &argv, invocation).and_then(|luggage| {
+        let arguments = argv.into_iter().map(OsStringExt::into_vec).collect();
+        near::run(host, arguments, invocation, &luggage)
+    });
+    // as docker's `run` when there is no engine to ask
+    if is_run { code.map_err(ours) } else { code }
+}
+
+/// Collects what goes along with a command line.
+fn packed(cli: &mut Cli, argv: &[OsString], invocation: &Invocation) -> Result<Luggage, Failure> {
     refuse(&cli.verb)?;
     let mut luggage = Luggage::default();
     carry::list(&mut cli.verb, invocation, &mut luggage)?;
-    pack_project(&cli, invocation, &mut luggage)?;
-    carry::environment(&argv, invocation, &mut luggage);
-    let arguments = argv.into_iter().map(OsStringExt::into_vec).collect();
-    near::run(host, arguments, invocation, &luggage)
+    pack_project(cli, invocation, &mut luggage)?;
+    carry::environment(argv, invocation, &mut luggage);
+    Ok(luggage)
 }
 
 /// Refuses what would look at this host's files again and again.

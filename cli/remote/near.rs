@@ -62,9 +62,8 @@ pub(super) fn run(
         return Err(ssh.failure(host, &error.to_string()));
     }
     connected.store(true, Ordering::Release);
-    if let Err(error) = send(&input, &header, luggage) {
-        return Err(ssh.failure(host, &format!("send the command: {error}")));
-    }
+    // who ends before all is sent says why
+    let sent = send(&input, &header, luggage);
     let raw = terminal.and_then(|_| session::raw());
     thread::spawn(move || send_frames(input, &receiver));
     thread::spawn(move || send_input(&sender));
@@ -73,7 +72,10 @@ pub(super) fn run(
     drop(raw);
     match code? {
         Some(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))),
-        None => Err(ssh.failure(host, "the connection broke")),
+        None => match sent {
+            Ok(()) => Err(ssh.failure(host, "the connection broke")),
+            Err(error) => Err(ssh.failure(host, &format!("send the command: {error}"))),
+        },
     }
 }
 

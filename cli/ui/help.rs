@@ -76,7 +76,7 @@ fn grouped(command: &Command) -> String {
     let named = |name: &&str| verbs.iter().find(|verb| verb.get_name() == *name);
     let mut text = String::new();
     for (title, names) in GROUPS {
-        let lines: String = names.iter().filter_map(|name| named(name)).map(line).collect();
+        let lines: String = names.iter().filter_map(named).map(line).collect();
         text.push_str(&format!("{title}:\n{lines}\n"));
     }
     let rest = verbs.iter().filter(|verb| !GROUPS.iter().any(|(_, names)| names.contains(&verb.get_name())));

@@ -63,3 +63,36 @@ services:
     let script = "for n in 1 2 3 4 5 6 7 8; do sleep 3 & done; wait";
     project.run(["exec", "many", "sh", "-c", script]).code(2).says(["fork"]);
 }
+
+#[test]
+#[ignore = "needs root"]
+fn services_see_each_others_processes_and_shared_memory_where_the_file_says_so() {
+    let project = Scenario::new("a sidecar looks at what it stands beside");
+    project.file(
+        "compose.yaml",
+        r#"
+services:
+  app: {image: busybox:1, command: sh -c "echo hello > /dev/shm/word; exec sleep 1000", init: true, ipc: shareable, cgroup_parent: apart}
+  sidecar: {image: busybox:1, command: sleep 2000, init: true, pid: "service:app", ipc: "service:app"}
+"#,
+    );
+    project.run(["up", "-d"]).ok();
+    let (app, sidecar) = (project.containers()["app-1"].id.clone(), project.containers()["sidecar-1"].id.clone());
+    let namespace =
+        |id: &str, kind: &str| std::fs::read_link(format!("/proc/{}/ns/{kind}", project.pid(id))).expect("it runs");
+    for kind in ["pid", "ipc"] {
+        assert_eq!(namespace(&app, kind), namespace(&sidecar, kind), "{kind}");
+    }
+    assert_ne!(namespace(&app, "uts"), namespace(&sidecar, "uts"));
+    let cgroup = std::fs::read_to_string(format!("/proc/{}/cgroup", project.pid(&app))).expect("it runs");
+    assert!(cgroup.contains("/apart/"), "{cgroup}");
+    assert_eq!(project.run(["compose", "exec", "-T", "sidecar", "cat", "/dev/shm/word"]).ok().text(), "hello");
+    let seen = project.run(["compose", "exec", "-T", "sidecar", "ps"]).ok().stdout;
+    assert!(seen.contains("sleep 1000"), "{seen}");
+    // A one-off beside them, too; and the lender made anew takes the borrower with it.
+    project.run(["compose", "run", "--rm", "-T", "sidecar", "cat", "/dev/shm/word"]).ok();
+    project.edit("compose.yaml", "sleep 1000", "sleep 1001");
+    project.run(["up", "-d"]).ok();
+    assert_eq!(project.run(["compose", "exec", "-T", "sidecar", "cat", "/dev/shm/word"]).ok().text(), "hello");
+    project.run(["down"]).ok();
+}

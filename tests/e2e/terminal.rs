@@ -34,7 +34,12 @@ fn an_editor_writes_what_is_typed() {
         at_terminal(&host, &["busybox:1", "sh", "-c", "vi /tmp/note; echo; sed 's/^/saved: /' /tmp/note"]);
     // an escape and a letter at once would be a key of its own, so each mode is waited for
     terminal.shows("- /tmp/note").types("ione\rthree").shows("three").types("\x1b").shows("- /tmp/note [Modified] 2/2");
-    terminal.types("Otwo").shows("two").types("\x1b").shows("- /tmp/note [Modified] 2/3").types(":wq\r");
+    terminal
+        .types("Otwo")
+        .shows("I /tmp/note [Modified] 2/3")
+        .types("\x1b")
+        .shows("- /tmp/note [Modified] 2/3")
+        .types(":wq\r");
     terminal.shows("saved: one").shows("saved: two").shows("saved: three").ends_with(0);
     host.run(["rm", "t"]).ok();
 }
@@ -143,12 +148,9 @@ fn a_hundred_megabytes_go_through_a_pipe_both_ways_without_loss() {
     let host = Scenario::new("`run -i` is part of pipelines");
     host.run(["pull", "-q", "busybox:1"]).ok();
     let input = pattern(100_000_000);
-    let expected = Sha256::digest(&input);
-    for words in [&["run", "-i", "--rm", "busybox:1", "cat"][..]] {
-        let (code, output) = piped(&host, words, input.clone());
-        assert_eq!((code, output.len()), (Some(0), input.len()));
-        assert_eq!(Sha256::digest(&output), expected);
-    }
+    let (code, output) = piped(&host, &["run", "-i", "--rm", "busybox:1", "cat"], input.clone());
+    assert_eq!((code, output.len()), (Some(0), input.len()));
+    assert!(output == input, "the bytes differ");
 }
 
 #[test]

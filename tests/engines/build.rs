@@ -62,7 +62,7 @@ fn compare(builder: Builder, is_compared: &dyn Fn(&Case) -> bool, least: usize) 
             .current_dir(folder);
         command
     };
-    fs::create_dir_all(&root).unwrap();
+    fs::create_dir_all(&root).expect("files of a test are its own");
     let image = docker.path("busybox.tar");
     docker.call(["save", "--output", &image, BUSYBOX]).ok();
     run(lighter(&["load", "-q", "-i", &image], Path::new(&root)), Path::new(&root)).ok();

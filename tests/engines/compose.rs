@@ -47,9 +47,9 @@ fn run(case: &Case, side: &Side<'_>) -> Vec<String> {
     let folder = side.folder(&case.name);
     case.write(&folder);
     let mut observer = Observer::default();
-    let mut told = Vec::new();
+    let (mut told, place) = (Vec::new(), folder.display().to_string());
     for (number, step) in case.steps.iter().enumerate() {
-        let mut tell = |line: String| told.push(format!("{} {line}", number + 1));
+        let mut tell = |line: String| told.push(format!("{} {}", number + 1, line.replace(&place, "FOLDER")));
         match step {
             Step::Compose { words, prints } => {
                 let output = side.compose(&folder, words);

@@ -31,7 +31,7 @@ impl Line {
     fn changes_something(&self) -> bool {
         let verb = |at: usize| self.words.get(at).map_or("", String::as_str);
         let is_look = |at: usize| LOOKING.contains(&verb(at)) || ["ls", "list", "df"].contains(&verb(at));
-        !is_look(0) && !(["container", "image", "network", "system", "volume"].contains(&verb(0)) && is_look(1))
+        !(is_look(0) || ["container", "image", "network", "system", "volume"].contains(&verb(0)) && is_look(1))
     }
 }
 

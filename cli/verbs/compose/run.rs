@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
+use lighter_compose::apply::name_by_id;
 use lighter_compose::model::{Lender, VolumesFrom};
 use lighter_compose::plan::UpOptions;
 use lighter_compose::{Project, names};
 use lighter_engine::images::pull::PullPolicy;
-use lighter_engine::{ContainerSpec, NetworkMode, RestartPolicy, StartOptions};
+use lighter_engine::{ContainerSpec, Ipc, Namespace, NetworkMode, RestartPolicy, StartOptions};
 
 use super::config::load_services;
 use super::up::{self, Fetch, UpArgs};
@@ -137,6 +138,12 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RunArgs) -> Resul
     if let Some(lender) = &template.network_of {
         spec.network = NetworkMode::Container(select::replica(&engine, &project.name, lender, 0)?.id);
     }
+    if let Some(lender) = &template.pid_of {
+        spec.isolation.pid = Namespace::Container(select::replica(&engine, &project.name, lender, 0)?.id);
+    }
+    if let Some(lender) = &template.ipc_of {
+        spec.isolation.ipc = Ipc::Container(select::replica(&engine, &project.name, lender, 0)?.id);
+    }
     for VolumesFrom { lender, read_only } in template.volumes_from {
         let container = match lender {
             Lender::Container(name) => name,
@@ -144,6 +151,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RunArgs) -> Resul
         };
         spec.volumes_from.push(lighter_engine::VolumesFrom { container, read_only });
     }
+    name_by_id(&mut spec, &engine)?;
     let container = engine.create(spec)?;
     let started = engine.start(&container, StartOptions { attach: !args.detach, terminal: session::size() }).map_err(
         |error| {

@@ -157,8 +157,8 @@ impl Condition {
                     || spec.ports.iter().any(|port| port.host_port.is_some_and(|host| ports.has(host, &port.protocol)))
             }
             Self::Expose(ports) => {
-                let exposed = spec.exposed.iter().filter_map(|text| self::ports(text));
-                exposed.into_iter().any(|one| ports.has(*one.numbers.start(), &one.protocol))
+                let mut exposed = spec.exposed.iter().filter_map(|text| self::ports(text));
+                exposed.any(|one| ports.has(*one.numbers.start(), &one.protocol))
                     || spec.ports.iter().any(|port| ports.has(port.target, &port.protocol))
             }
             Self::IsTask(wanted) => !wanted, // there are no swarms, and no tasks

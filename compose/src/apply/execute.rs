@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use lighter_engine::netns::NetworkError;
 use lighter_engine::{
-    Container, ContainerSpec, ControlError, CreateError, DEFAULT_NETWORK, Engine, FindError, NetworkMode, RemoveError,
-    RemoveOptions, StartError, StartOptions, VolumeError,
+    Container, ContainerSpec, ControlError, CreateError, DEFAULT_NETWORK, Engine, FindError, Ipc, Namespace,
+    NetworkMode, RemoveError, RemoveOptions, StartError, StartOptions, VolumeError,
 };
 
 use super::{WaitError, content, wait};
@@ -122,16 +122,29 @@ fn expect(container: &ContainerRef, engine: &Engine) -> Result<Container, StepEr
     find(container, engine)?.ok_or_else(|| FindError::NotFound(container.name.clone()).into())
 }
 
+/// A file names the containers whose namespaces it uses; the record keeps ids, which no later container can have.
+///
+/// # Errors
+/// [`FindError`] when there is no such container.
+pub fn name_by_id(spec: &mut ContainerSpec, engine: &Engine) -> Result<(), FindError> {
+    if let NetworkMode::Container(name) = &spec.network {
+        spec.network = NetworkMode::Container(engine.find(name)?.id);
+    }
+    if let Namespace::Container(name) = &spec.isolation.pid {
+        spec.isolation.pid = Namespace::Container(engine.find(name)?.id);
+    }
+    if let Ipc::Container(name) = &spec.isolation.ipc {
+        spec.isolation.ipc = Ipc::Container(engine.find(name)?.id);
+    }
+    Ok(())
+}
+
 fn create(spec: &ContainerSpec, network_of: Option<&str>, engine: &Engine) -> Result<(), StepError> {
     let mut spec = spec.clone();
-    let named = match &spec.network {
-        NetworkMode::Container(name) => Some(name.as_str()),
-        _ => None,
-    };
-    // A file names containers; the record keeps ids, which no later container can have.
-    if let Some(lender) = network_of.or(named) {
-        spec.network = NetworkMode::Container(engine.find(lender)?.id);
+    if let Some(lender) = network_of {
+        spec.network = NetworkMode::Container(lender.to_owned());
     }
+    name_by_id(&mut spec, engine)?;
     if let NetworkMode::Bridge(attachments) = &spec.network
         && attachments.iter().any(|attachment| attachment.network == DEFAULT_NETWORK)
     {

@@ -17,7 +17,7 @@ use lighter_engine::{Engine, FileError, Holder};
 
 use crate::plan::{Plan, Step, StepId};
 
-pub use execute::StepError;
+pub use execute::{StepError, name_by_id};
 pub use turn::Turn;
 pub use wait::WaitError;
 

@@ -7,7 +7,10 @@ use crate::model::{Device, Isolation, Namespace};
 use crate::yaml::Node;
 
 pub(super) fn read(service: &Node, path: &str, reader: &mut Reader) -> Isolation {
-    let devices = service.get("devices").map_or(&[][..], Node::items);
+    let items = service.get("devices").map_or(&[][..], Node::items);
+    let (cdi, nodes): (Vec<_>, Vec<_>) = items.iter().partition(|node| is_cdi(node));
+    only(service, "userns_mode", path, &["host"], reader);
+    only(service, "runtime", path, &["lighter", "lighter-runc"], reader);
     let mut namespace = |key: &str| namespace(service, key, path, reader);
     let mut isolation = Isolation {
         pid: namespace("pid"),
@@ -18,7 +21,10 @@ pub(super) fn read(service: &Node, path: &str, reader: &mut Reader) -> Isolation
         cap_add: texts(service, "cap_add"),
         cap_drop: texts(service, "cap_drop"),
         read_only: flag(service, "read_only"),
-        devices: devices.iter().filter_map(|node| device(node, path, reader)).collect(),
+        devices: nodes.into_iter().filter_map(|node| device(node, path, reader)).collect(),
+        cdi_devices: cdi.into_iter().filter_map(|node| text(node, "source")).collect(),
+        device_rules: texts(service, "device_cgroup_rules"),
+        cgroup_parent: text(service, "cgroup_parent").filter(|parent| !parent.is_empty()),
         sysctls: pairs(service, "sysctls"),
         ..Isolation::default()
     };
@@ -37,15 +43,33 @@ fn security_option(node: &Node, path: &str, isolation: &mut Isolation, reader: &
         "seccomp=unconfined" => isolation.seccomp_unconfined = true,
         "systempaths=unconfined" => isolation.paths_unconfined = true,
         // What lighter does anyway: its own filter, and no labels of a security module.
+        "writable-cgroups" | "writable-cgroups=true" => isolation.writable_cgroups = true,
+        "writable-cgroups=false" => isolation.writable_cgroups = false,
         "seccomp=builtin" | "apparmor=unconfined" | "label=disable" => {}
-        _ => reader.refuse(node, format!("`{path}.security_opt` `{text}` is not supported by lighter yet")),
+        option => match option.strip_prefix("apparmor=").filter(|profile| !profile.is_empty()) {
+            Some(profile) => isolation.apparmor = Some(profile.to_owned()),
+            None => reader.refuse(node, format!("`{path}.security_opt` `{text}` is not supported by lighter yet")),
+        },
     }
+}
+
+/// Refuses any other value of `key` than these, which are what lighter does anyway.
+fn only(service: &Node, key: &str, path: &str, known: &[&str], reader: &mut Reader) {
+    let Some(node) = service.get(key) else { return };
+    let value = node.as_text().unwrap_or_default();
+    if !value.is_empty() && !known.contains(&value) {
+        reader.refuse(node, format!("`{path}.{key}` `{value}` is not supported by lighter: only `{}` is", known[0]));
+    }
+}
+
+fn is_cdi(device: &Node) -> bool {
+    device.text("source").is_some_and(lighter_engine::is_cdi_name)
 }
 
 fn device(node: &Node, path: &str, reader: &mut Reader) -> Option<Device> {
     let source = text(node, "source")?;
     if !source.starts_with('/') {
-        reader.refuse(node, format!("`{path}.devices` names `{source}`: CDI devices are not supported by lighter yet"));
+        reader.refuse(node, format!("`{path}.devices` names `{source}`, which is neither a path nor a CDI name"));
         return None;
     }
     let target = text(node, "target").unwrap_or_else(|| source.clone());
@@ -58,10 +82,15 @@ fn device(node: &Node, path: &str, reader: &mut Reader) -> Option<Device> {
 
 fn namespace(service: &Node, key: &str, path: &str, reader: &mut Reader) -> Namespace {
     let Some(node) = service.get(key) else { return Namespace::Private };
-    match node.as_text().unwrap_or_default() {
-        "private" | "shareable" => Namespace::Private,
-        "host" => Namespace::Host,
-        mode => {
+    let mode = node.as_text().unwrap_or_default();
+    match (key, mode, mode.split_once(':')) {
+        (_, "private", _) => Namespace::Private,
+        (_, "host", _) => Namespace::Host,
+        ("ipc", "shareable", _) => Namespace::Shareable,
+        ("ipc", "none", _) => Namespace::None,
+        ("pid" | "ipc", _, Some(("service", name))) if !name.is_empty() => Namespace::Service(name.to_owned()),
+        ("pid" | "ipc", _, Some(("container", name))) if !name.is_empty() => Namespace::Container(name.to_owned()),
+        _ => {
             reader.refuse(node, format!("`{path}.{key}` `{mode}` is not supported by lighter yet"));
             Namespace::Private
         }

@@ -4,13 +4,32 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Whose namespace a container uses.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Namespace {
     /// Its own.
     #[default]
     Private,
+    /// Its own, which others may use too; of `ipc` alone.
+    Shareable,
+    /// Its own, without /dev/shm; of `ipc` alone.
+    None,
     /// The host's.
     Host,
+    /// That of the first container of this service.
+    Service(String),
+    /// That of the container with this name or id.
+    Container(String),
+}
+
+impl Namespace {
+    /// Returns the service whose namespace it is.
+    #[must_use]
+    pub fn lender(&self) -> Option<&str> {
+        match self {
+            Self::Service(name) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 /// A device node of the host in a container.
@@ -41,8 +60,18 @@ pub struct Isolation {
     pub paths_unconfined: bool,
     /// The root file system is read-only.
     pub read_only: bool,
+    /// `apparmor=PROFILE`: a profile that the host has loaded.
+    pub apparmor: Option<String>,
+    /// `writable-cgroups`: /sys/fs/cgroup may be written to.
+    pub writable_cgroups: bool,
     /// Device nodes of the host.
     pub devices: Vec<Device>,
+    /// Devices by the names that specifications on the host give them, `vendor/class=name` (CDI).
+    pub cdi_devices: Vec<String>,
+    /// Rules of further devices that it may use, as `c 1:3 rwm`.
+    pub device_rules: Vec<String>,
+    /// `cgroup_parent`: the cgroup that the container's is made in, instead of the project's.
+    pub cgroup_parent: Option<String>,
     /// Kernel parameters of the container's namespaces.
     pub sysctls: BTreeMap<String, String>,
     /// `pid`.

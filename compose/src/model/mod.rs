@@ -36,7 +36,7 @@ pub use network::{Network, Range};
 pub use port::{Port, PortRange, Protocol};
 pub use process::{DEFAULT_STOP_GRACE, Process};
 pub use project::Project;
-pub use resources::{NanoCpus, Resources, Ulimit};
+pub use resources::{Blkio, NanoCpus, Resources, Ulimit};
 pub use restart::RestartPolicy;
 pub use service::{PullPolicy, Service};
 pub use volume::Volume;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use lighter_engine::{DeviceWeight, Throttle};
+
 /// Processor time in billionths of a processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NanoCpus(pub u64);
@@ -15,6 +17,17 @@ pub struct Ulimit {
     pub hard: Option<u64>,
 }
 
+/// Block I/O: its share, and limits at single devices.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Blkio {
+    /// 10 to 1000.
+    pub weight: Option<u16>,
+    /// Weights at single devices.
+    pub weight_devices: Vec<DeviceWeight>,
+    /// Limits at single devices.
+    pub throttles: Vec<Throttle>,
+}
+
 /// Resource limits; `deploy.resources` and the older service keys are one. Sizes are bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resources {
@@ -26,6 +39,10 @@ pub struct Resources {
     pub cpu_quota: Option<i64>,
     /// CFS period, µs.
     pub cpu_period: Option<u64>,
+    /// Real-time period, µs; cgroup v1 only.
+    pub cpu_rt_period: Option<u64>,
+    /// Real-time runtime, µs; cgroup v1 only.
+    pub cpu_rt_runtime: Option<i64>,
     /// Processors to run on, `0-2,4`.
     pub cpuset: Option<String>,
     /// `mem_limit`, `deploy.resources.limits.memory`.
@@ -34,6 +51,10 @@ pub struct Resources {
     pub memory_reservation: Option<u64>,
     /// Memory and swap together; -1 is no limit.
     pub memory_swap: Option<i64>,
+    /// How readily its memory is swapped out, 0 to 100; cgroup v1 only.
+    pub memory_swappiness: Option<u64>,
+    /// `blkio_config`.
+    pub blkio: Blkio,
     /// `pids_limit`, `deploy.resources.limits.pids`; -1 is no limit.
     pub pids: Option<i64>,
     /// -1000 to 1000.

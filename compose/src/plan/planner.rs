@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use lighter_engine::{ContainerSpec, MountKind, NetworkMode, VolumesFrom};
+use lighter_engine::{ContainerSpec, Ipc, MountKind, Namespace, NetworkMode, VolumesFrom};
 
 use super::objects::{self, Made, reference};
 use super::replicas::{Fate, Situation, is_on};
@@ -213,6 +213,16 @@ impl<'a> Planner<'a> {
                 Some(container)
             }
         };
+        if let Some(lender) = &template.pid_of {
+            let (container, made) = self.lender(service, lender, ("processes", "pid"))?;
+            after.extend(made);
+            spec.isolation.pid = Namespace::Container(container);
+        }
+        if let Some(lender) = &template.ipc_of {
+            let (container, made) = self.lender(service, lender, ("shared memory", "ipc"))?;
+            after.extend(made);
+            spec.isolation.ipc = Ipc::Container(container);
+        }
         for from in &template.volumes_from {
             let container = match &from.lender {
                 Lender::Container(name) => name.clone(),

@@ -17,7 +17,13 @@ pub(super) fn resources(service: &Service) -> Resources {
         cpuset_cpus: resources.cpuset.clone(),
         pids: resources.pids,
         oom_kill_disable: resources.oom_kill_disable,
-        ..Resources::default()
+        cpuset_mems: None,
+        cpu_rt_period: resources.cpu_rt_period,
+        cpu_rt_runtime: resources.cpu_rt_runtime,
+        memory_swappiness: resources.memory_swappiness,
+        blkio_weight: resources.blkio.weight,
+        blkio_weight_devices: resources.blkio.weight_devices.clone(),
+        blkio_throttles: resources.blkio.throttles.clone(),
     }
 }
 

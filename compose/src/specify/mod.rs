@@ -39,6 +39,10 @@ pub struct Template {
     pub config_hash: String,
     /// The service whose first container lends its network namespace, instead of `spec.network`.
     pub network_of: Option<String>,
+    /// The service whose first container lends its processes (`pid`), instead of `spec.isolation.pid`.
+    pub pid_of: Option<String>,
+    /// The service whose first container lends its shared memory (`ipc`), instead of `spec.isolation.ipc`.
+    pub ipc_of: Option<String>,
     /// Whose mounts each container gets too, beside those of `spec.mounts`.
     pub volumes_from: Vec<VolumesFrom>,
     /// Files with the content of configs and secrets, to be written before the container is made.
@@ -64,7 +68,7 @@ impl Template {
     }
 }
 
-/// Returns the services of the project whose containers lend something to those of `service`: their network or mounts.
+/// Returns the services of the project whose containers lend something to those of `service`: their network, mounts, processes or shared memory.
 pub(crate) fn lenders(service: &Service) -> impl Iterator<Item = &str> {
     let of_network = match &service.networking.mode {
         model::NetworkMode::Service(name) => Some(name.as_str()),
@@ -74,7 +78,9 @@ pub(crate) fn lenders(service: &Service) -> impl Iterator<Item = &str> {
         Lender::Service(name) => Some(name.as_str()),
         Lender::Container(_) => None,
     });
-    of_network.into_iter().chain(of_mounts)
+    let isolation = &service.isolation;
+    let of_namespaces = [&isolation.pid, &isolation.ipc].into_iter().filter_map(model::Namespace::lender);
+    of_network.into_iter().chain(of_mounts).chain(of_namespaces)
 }
 
 /// Makes the templates of `services`, by name; those whose image is not known are left out.
@@ -130,6 +136,8 @@ pub(crate) fn complete(
         spec,
         config_hash,
         network_of: network::lender(service),
+        pid_of: service.isolation.pid.lender().map(str::to_owned),
+        ipc_of: service.isolation.ipc.lender().map(str::to_owned),
         volumes_from: service.volumes_from.clone(),
         files,
         container_name: service.container_name.clone(),
@@ -182,9 +190,10 @@ fn fill(spec: &mut ContainerSpec, project: &Project, service: &Service) {
     spec.init = service.process.init;
     spec.stop_grace = service.process.stop_grace_period;
     spec.annotations = service.annotations.clone();
-    spec.cgroup_parent = Some(project.name.clone());
+    spec.cgroup_parent = service.isolation.cgroup_parent.clone().or_else(|| Some(project.name.clone()));
     network::fill(spec, project, service);
     spec.devices = mounts::devices(service);
+    spec.cdi_devices = service.isolation.cdi_devices.clone();
     spec.resources = limits::resources(service);
     spec.isolation = isolation(service);
     spec.shm_size = service.resources.shm_size.unwrap_or(spec.shm_size);
@@ -198,8 +207,6 @@ fn fill(spec: &mut ContainerSpec, project: &Project, service: &Service) {
 
 fn isolation(service: &Service) -> Isolation {
     let isolation = &service.isolation;
-    let is_host = |namespace: model::Namespace| namespace == model::Namespace::Host;
-    let namespace = |one| if is_host(one) { Namespace::Host } else { Namespace::Private };
     Isolation {
         privileged: isolation.privileged,
         cap_add: isolation.cap_add.clone(),
@@ -210,12 +217,35 @@ fn isolation(service: &Service) -> Isolation {
         read_only: isolation.read_only,
         ulimits: limits::ulimits(service),
         sysctls: isolation.sysctls.clone(),
-        pid: namespace(isolation.pid),
-        ipc: if is_host(isolation.ipc) { Ipc::Host } else { Ipc::Private },
-        uts: namespace(isolation.uts),
-        host_cgroup: is_host(isolation.cgroup),
+        apparmor: isolation.apparmor.clone(),
+        writable_cgroups: isolation.writable_cgroups,
+        device_rules: isolation.device_rules.clone(),
+        pid: namespace(&isolation.pid),
+        ipc: ipc(&isolation.ipc),
+        uts: namespace(&isolation.uts),
+        host_cgroup: isolation.cgroup == model::Namespace::Host,
         oom_score_adj: service.resources.oom_score_adj,
         ..Isolation::default()
+    }
+}
+
+/// That of a service's container is filled in when it is there; of a container, the name becomes an id then.
+fn namespace(namespace: &model::Namespace) -> Namespace {
+    match namespace {
+        model::Namespace::Host => Namespace::Host,
+        model::Namespace::Container(name) => Namespace::Container(name.clone()),
+        _ => Namespace::Private,
+    }
+}
+
+/// As [`namespace`].
+fn ipc(namespace: &model::Namespace) -> Ipc {
+    match namespace {
+        model::Namespace::Host => Ipc::Host,
+        model::Namespace::Shareable => Ipc::Shareable,
+        model::Namespace::None => Ipc::None,
+        model::Namespace::Container(name) => Ipc::Container(name.clone()),
+        model::Namespace::Private | model::Namespace::Service(_) => Ipc::Private,
     }
 }
 

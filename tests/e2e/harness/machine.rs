@@ -64,7 +64,8 @@ impl Machine {
         );
         let sshd = program();
         let script = format!(
-            "mount --bind {passwd} /etc/passwd && mount --bind {shadow} /etc/shadow && mount -t tmpfs -o mode=755 none /run && mkdir /run/sshd && \
+            "mount --bind {passwd} /etc/passwd && mount --bind {shadow} /etc/shadow && \
+             mount -t tmpfs -o mode=755 none /run && mkdir /run/sshd && \
              ip link set lo up && until ip address show to {MACHINE} | grep -q inet; do sleep 0.05; done; \
              exec {sshd} -D -e -f {configuration}"
         );

@@ -134,7 +134,9 @@ impl Observer {
     fn container(&self, container: &Value) -> Vec<String> {
         let name = self.name(container);
         let mut told = vec![format!("is {}", self.is_kept(&name, &text(&container["Id"]))), state(container)];
-        told.extend(container.pointer("/State/Health/Status").map(|health| format!("is {}", text(health))));
+        // How well one is that does not run, docker remembers.
+        let health = container.pointer("/State/Health/Status").filter(|_| container["State"]["Running"] == true);
+        told.extend(health.map(|health| format!("is {}", text(health))));
         told.extend(labels(&container["Config"]["Labels"]));
         told.extend(FIELDS.iter().filter_map(|field| self.field(container, field)));
         let host = text(&container["Config"]["Hostname"]);
@@ -152,6 +154,8 @@ impl Observer {
     fn field(&self, container: &Value, field: &str) -> Option<String> {
         let mut value = container.pointer(field)?.clone();
         if let (Some(list), true) = (value.as_array_mut(), UNORDERED.contains(&field)) {
+            // A word of Compose 1 to Swarm, about the container that was before.
+            list.retain(|entry| !text(entry).starts_with("affinity:container=="));
             list.sort_by_key(ToString::to_string);
         }
         // What docker does when nothing is said.

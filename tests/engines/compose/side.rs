@@ -123,7 +123,8 @@ impl<'a> Side<'a> {
             (&["volume", "ls", "--quiet"], &["volume", "rm"]),
         ] {
             let mut ids = self.listed(list);
-            ids.retain(|id| !BUILT_IN.contains(&id.as_str()));
+            // Lighter's `bridge` is a network like any other, made for the first who names none.
+            ids.retain(|id| self.lighter.is_some() || !BUILT_IN.contains(&id.as_str()));
             if !ids.is_empty() {
                 let words: Vec<_> = remove.iter().copied().chain(ids.iter().map(String::as_str)).collect();
                 self.call(&words).ok();
