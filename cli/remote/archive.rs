@@ -1,6 +1,6 @@
 //! Files on their way between hosts: tar, each file or folder under its place in a list.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
@@ -75,6 +75,10 @@ pub(super) fn put_back(from: impl Read, wanted: &[PathBuf]) -> io::Result<()> {
         })?;
         match (rest.as_os_str().is_empty(), entry.header().entry_type()) {
             (true, EntryType::Directory) => fs::create_dir_all(target)?,
+            // A pipe or a device is written to as it is; it cannot be replaced.
+            (true, _) if target.exists() && !target.is_file() => {
+                io::copy(&mut entry, &mut File::options().write(true).open(target)?)?;
+            }
             (true, _) => {
                 let part = target.with_extension(format!("part-{}", std::process::id()));
                 let written = entry.unpack(&part).and_then(|_| fs::rename(&part, target));

@@ -77,7 +77,7 @@ services:
 "#,
     );
     project.run(["up", "-d"]).ok();
-    let (app, sidecar) = (project.containers()["app-1"].id.clone(), project.containers()["sidecar-1"].id.clone());
+    let (app, sidecar) = (project.containers()["app"].id.clone(), project.containers()["sidecar"].id.clone());
     let namespace =
         |id: &str, kind: &str| std::fs::read_link(format!("/proc/{}/ns/{kind}", project.pid(id))).expect("it runs");
     for kind in ["pid", "ipc"] {

@@ -1,8 +1,7 @@
 //! `lighter plan`
 
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use lighter_compose::observe;
@@ -14,6 +13,7 @@ use super::up::{self, UpArgs};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::verbs::output;
 
 /// Show what `up` would do, and why; or write it down for `apply`
 #[derive(clap::Args)]
@@ -38,16 +38,9 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PlanArgs) -> Resu
     let Some(output) = args.output.as_ref().filter(|_| !is_dry) else { return outcome::show_plan(ctx, &plan) };
     let record = PlanRecord::new(plan, &observe(&project.name, &engine)?);
     let path = ctx.invocation.working_directory.join(output);
-    write(&path, &record.to_json())
-        .map_err(|error| Failure::text(format!("write the plan to `{}`: {error}", path.display())))?;
+    output::write(Some(&path), |mut out| {
+        let written = out.write_all(record.to_json().as_bytes()).and_then(|()| out.flush());
+        written.map_err(|error| Failure::text(format!("write the plan to `{}`: {error}", path.display())))
+    })?;
     outcome::show_plan(ctx, &record.plan)
-}
-
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let building = path.with_extension("new");
-    let _ = std::fs::remove_file(&building); // of a command that was killed
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&building)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(building, path)
 }
