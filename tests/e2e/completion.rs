@@ -101,7 +101,7 @@ fn fish_completes_names() {
 #[ignore = "needs root"]
 fn zsh_takes_the_script() {
     let host = furnished();
-    let script = "autoload -Uz compinit && compinit -u -d /dev/null; source <(lighter completion zsh); \
+    let script = "autoload -Uz compinit && compinit -u -D; source <(lighter completion zsh); \
                   print -r -- ${_comps[lighter]}";
     let shown = shell(&host, "zsh", &["-f", "-c", script]).ok();
     assert!(shown.text().contains("lighter"), "{shown}");

@@ -24,7 +24,7 @@ use super::watch::Watcher;
 use super::{build, interrupt, outcome, pull, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{Failure, INTERRUPTED};
 use crate::verbs::run::explain::{Explain, Explanation};
 
 /// Make and start the project's containers; show their logs unless detached
@@ -160,7 +160,11 @@ pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<
     let explanation = args.explain.map(Explanation::begin).transpose()?;
     // a hook, or a stop, may take its time: the first signal lets what has begun end, the second does not
     foreground::kill_all_at(2, &engine, &project.name, &interrupt);
-    let applied = outcome::apply_until(ctx, &engine, &plan, until);
+    let mut applied = outcome::apply_until(ctx, &engine, &plan, until);
+    if interrupt.count() > 1 {
+        // what failed did so because its container was killed
+        applied = applied.map_err(|_| Failure::silent(INTERRUPTED));
+    }
     explanation.map_or(Ok(()), |explanation| explanation.show(ctx, ""))?;
     if args.detach || args.wait || args.no_start {
         return applied.map(|()| ExitCode::SUCCESS);
