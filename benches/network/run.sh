@@ -3,6 +3,7 @@
 #                    writes benches/results/DATE-network.md (DATE-network-2.md, …).
 #
 #   attach       a namespace and its place on a network: the first and the last of 200, beside the kernel alone (floor.c)
+#   containers   `run --detach` of 200 containers on one network: the first ten and the last ten
 #   throughput   iperf3 from container to container, and from a neighbour to a published port
 #   connections  wrk with a new connection for each request, to a published port
 #
@@ -81,6 +82,27 @@ kernel=$(unshare --net "$scratch/floor" 100)
 say "## Attach"
 say
 unshare --net --mount --propagation private sh -c 'ip link set lo up; exec "$@"' sh "$attach_cost" 200 "$kernel" >>"$result"
+
+# --- containers --------------------------------------------------------------------------------------------------------
+
+host crowd
+say
+say "## 200 containers of a network"
+say
+on crowd "$lighter" network create crowd >/dev/null
+on crowd python3 - "$lighter" >>"$result" <<'PYTHON'
+import statistics, subprocess, sys, time
+took = []
+for number in range(200):
+    begun = time.monotonic()
+    run = ["run", "--detach", "--network", "crowd", "--name", f"crowd-{number}", "busybox:1", "sleep", "100000"]
+    subprocess.run([sys.argv[1], *run], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    took.append((time.monotonic() - begun) * 1000)
+first, last = statistics.median(took[:10]), statistics.median(took[-10:])
+print(f"`run --detach`: {first:.1f} ms the first ten, {last:.1f} ms the last ten, ×{last / first:.2f}")
+PYTHON
+on crowd sh -c '"$1" ps --quiet | xargs "$1" rm --force >/dev/null' sh "$lighter"
+on crowd "$lighter" network rm crowd >/dev/null
 
 # --- throughput and connections -------------------------------------------------------------------------------------------
 
