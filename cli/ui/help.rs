@@ -95,6 +95,8 @@ mod tests {
         for verb in crate::args::Cli::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
             let lines = page.lines().filter(|line| line.starts_with(&format!("  {} ", verb.get_name())));
             assert_eq!(lines.count(), 1, "{}", verb.get_name());
+            // 100 columns, and the names stand in 14 of them
+            assert!(verb.get_about().is_some_and(|about| about.to_string().len() <= 86), "{}", verb.get_name());
         }
         assert!(page.contains("Containers:") && page.contains("--context"), "{page}");
     }

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::progress::{self, ProgressArgs};
 
-/// Take images from an archive: docker's or an image layout, plain or compressed with gzip or zstd
+/// Take images from an archive: docker's or an image layout, plain, gzip or zstd
 #[derive(clap::Args)]
 pub(crate) struct LoadArgs {
     /// File to read instead of stdin

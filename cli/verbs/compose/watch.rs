@@ -24,7 +24,7 @@ use crate::error::Failure;
 use changes::Changes;
 use rule::Ignored;
 
-/// Start the project, and build, copy, restart or execute as `develop.watch` says whenever files change
+/// Start the project, and follow changes of files as `develop.watch` says
 #[derive(clap::Args)]
 pub(crate) struct WatchArgs {
     /// Services (default: all that have rules)
