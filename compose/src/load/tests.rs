@@ -196,10 +196,7 @@ fn what_lighter_cannot_do_is_refused_by_name_and_place() {
         ("security_opt: ['apparmor=mine', writable-cgroups]", ""),
         ("devices: ['vendor.com/class=one']", ""),
         ("gpus: all", "-:1:26: `services.a.gpus` is not supported by lighter yet"),
-        (
-            "device_cgroup_rules: ['c 1:3 mr']",
-            "-:1:26: `services.a.device_cgroup_rules` is not supported by lighter yet",
-        ),
+        ("device_cgroup_rules: ['c 1:3 mr']", ""),
         (
             "logging: {driver: gelf}",
             "-:1:44: `services.a.logging.driver`: log driver `gelf` is not supported: use json-file, local, journald, syslog or none",
