@@ -1,6 +1,8 @@
 //! `depends_on`: who waits for whom, and what happens when the wait is in vain.
 
-use crate::harness::Scenario;
+use std::time::Duration;
+
+use crate::harness::{Scenario, eventually};
 
 #[test]
 #[ignore = "needs root"]
@@ -26,7 +28,10 @@ volumes:
 "#,
     );
     project.run(["up", "-d"]).ok();
-    assert_eq!(project.run(["compose", "logs", "--no-log-prefix", "fast"]).ok().text(), "ready");
+    eventually("it has looked", Duration::from_secs(30), || {
+        let logs = project.run(["compose", "logs", "--no-log-prefix", "fast"]).ok();
+        if logs.text() == "ready" { Ok(()) } else { Err(logs.stdout) }
+    });
 }
 
 #[test]
