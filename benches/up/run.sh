@@ -75,6 +75,7 @@ for _ in $(seq 100); do
     [ "$(echo "$monitors" | wc -w)" != 50 ] || break
     sleep 0.1
 done
+sleep 5 # what follows a start is over
 # sum FIELD FILE PID…   Adds a figure up over processes.
 sum() { local field=$1 file=$2 pid; shift 2; for pid; do awk -v want="$field" '$1 == want { print $2 }' "/proc/$pid/$file"; done | awk '{ s += $1 } END { print s + 0 }'; }
 # shellcheck disable=SC2046,SC2086 # a word for each process
