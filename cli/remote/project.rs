@@ -14,6 +14,7 @@ use super::wire::Project;
 use crate::args::ProjectArgs;
 use crate::context::Invocation;
 use crate::error::Failure;
+use crate::verbs::compose::source_for;
 
 /// Begins a place in the project's text that is known on the other host only; its number in the list follows.
 pub(super) const PLACE: &str = "lighter-carried:";
@@ -21,7 +22,7 @@ pub(super) const PLACE: &str = "lighter-carried:";
 /// Loads the project that the command line means and packs it.
 pub(super) fn pack(project: &ProjectArgs, invocation: &Invocation, luggage: &mut Luggage) -> Result<(), Failure> {
     // which profiles are active is the verb's to say, over there
-    let mut source = Source { profiles: vec!["*".to_owned()], ..source(project, invocation) };
+    let mut source = Source { profiles: vec!["*".to_owned()], ..source_for(invocation, project) };
     if source.files.iter().any(|file| file.as_os_str() == "-") {
         source.stdin = Some(std::io::read_to_string(std::io::stdin())?);
     }
@@ -43,21 +44,9 @@ pub(super) fn pack(project: &ProjectArgs, invocation: &Invocation, luggage: &mut
 
 /// Returns the name of the project that the command line means, or that is in this folder.
 pub(super) fn name(project: &ProjectArgs, invocation: &Invocation) -> Option<String> {
-    let source = source(project, invocation);
+    let source = source_for(invocation, project);
     let given = resolve_name(&source, &invocation.environment).ok()?;
     given.or_else(|| Some(load(&source, &invocation.environment).ok()?.project.name.clone()))
-}
-
-fn source(project: &ProjectArgs, invocation: &Invocation) -> Source {
-    Source {
-        files: project.file.clone(),
-        project_directory: project.project_directory.clone(),
-        project_name: project.project_name.clone(),
-        env_files: project.env_file.clone(),
-        profiles: project.profile.clone(),
-        working_directory: invocation.working_directory.clone(),
-        ..Source::default()
-    }
 }
 
 fn profiles(project: &ProjectArgs, invocation: &Invocation) -> Vec<String> {

@@ -49,7 +49,7 @@ use lighter_compose::{Source, observe, resolve_name};
 use lighter_engine::Engine;
 
 use crate::args::{Manner, ProjectArgs};
-use crate::context::Context;
+use crate::context::{Context, Invocation};
 use crate::error::Failure;
 
 /// Compose projects: the verbs of `docker compose`
@@ -182,13 +182,18 @@ pub(crate) fn joined(outer: &ProjectArgs, inner: ProjectArgs) -> ProjectArgs {
 
 /// Returns where the project comes from.
 pub(crate) fn source(ctx: &Context, project: &ProjectArgs) -> Source {
+    source_for(&ctx.invocation, project)
+}
+
+/// As [`source`], where there is no installation yet, or it is another host's.
+pub(crate) fn source_for(invocation: &Invocation, project: &ProjectArgs) -> Source {
     Source {
         files: project.file.clone(),
         project_directory: project.project_directory.clone(),
         project_name: project.project_name.clone(),
         env_files: project.env_file.clone(),
         profiles: project.profile.clone(),
-        working_directory: ctx.invocation.working_directory.clone(),
+        working_directory: invocation.working_directory.clone(),
         ..Source::default()
     }
 }
