@@ -83,9 +83,10 @@ impl Engine {
             }
         }
         let id = id::random().map_err(FileError::io("read random numbers for", &self.layout.containers()))?;
+        // before the record: a name without a container is free, a container without a name would be found by no name
+        self.claim_name(&spec.name, &id)?;
         let effect = || Effect::MakeDirectory { path: self.layout.container(&id).dir().display().to_string() };
         trace::step(effect, || self.write_record(&id, &spec))?;
-        self.claim_name(&spec.name, &id)?;
         self.keep_addresses(&id, &spec)?;
         self.tell(Event::of_container("create", &id, &spec));
         let container = self.load(&id)?;
