@@ -55,6 +55,13 @@ impl Host {
         containers.into_iter().collect()
     }
 
+    /// Returns whether this container is one of them.
+    pub fn is_live(&self, container: &str) -> bool {
+        self.leased_networks().is_ok_and(|networks| networks.iter().any(|id| self.lease(id, container).exists()))
+            || self.port_record(container).exists()
+            || self.namespace(container).exists()
+    }
+
     /// Brings the kernel in line with the files: the bridges of networks with containers, and the firewall, which
     /// somebody may have flushed; returns what the user should know. Changes nothing when all is well.
     pub fn reconcile(&self) -> Result<Vec<String>, NetworkError> {
