@@ -140,7 +140,9 @@ impl Engine {
     ///
     /// 1 processes, as they hold everything else; 2 cgroup; 3 mounts, those of images too; 4 network; 5 the run directory;
     /// 6 what is mounted at its volumes, last, as the run directory says who uses them.
-    pub(crate) fn tear_down(&self, id: &str) -> Result<(), RemoveError> {
+    ///
+    /// What is returned is to be dropped when nobody waits.
+    pub(crate) fn tear_down(&self, id: &str) -> Result<netns::Spent, RemoveError> {
         let paths = self.layout.container(id);
         let unmount = |path: std::path::PathBuf| {
             rootfs::unmount(&path).map_err(|source| RemoveError::Unmount { path: path.display().to_string(), source })
@@ -150,11 +152,13 @@ impl Engine {
             unmount(paths.rootfs()),
             unmount(paths.shm()),
             self.unmount_images_of(&paths).map_err(|source| RemoveError::Image { id: id.to_owned(), source }),
-            self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source }),
         ];
+        let detached = self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source });
         steps.into_iter().collect::<Result<(), _>>()?;
+        let spent = detached?;
         durable::remove_tree(paths.run())?;
-        Ok(self.release_volumes(id)?)
+        self.release_volumes(id)?;
+        Ok(spent)
     }
 
     fn tear_down_cgroup(&self, id: &str) -> Result<(), RemoveError> {
