@@ -266,7 +266,7 @@ fn rest_of_host_config(spec: &lighter_engine::ContainerSpec) -> Value {
         "VolumesFrom": Value::Null,
         "PublishAllPorts": false,
         "OomScoreAdj": isolation.oom_score_adj.unwrap_or(0),
-        "Runtime": "lighter",
+        "Runtime": spec.runtime.as_deref().unwrap_or("lighter"),
         "CgroupParent": spec.cgroup_parent.clone().unwrap_or_default(),
         "Devices": devices(spec),
         "Ulimits": ulimits(isolation),

@@ -14,7 +14,7 @@ use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, Mount, MountKind, VolumesFrom};
 use crate::state::State;
 use crate::volume::VolumeError;
-use crate::{Container, Engine, id, netns, volume};
+use crate::{Container, Engine, RuntimesError, id, netns, volume};
 
 /// Why a container could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,12 @@ pub enum CreateError {
     /// The source of a bind mount is missing.
     #[error("bind source path does not exist: `{0}`")]
     NoBindSource(String),
+    /// No runtime has that name.
+    #[error(transparent)]
+    Runtime(#[from] RuntimesError),
+    /// Our init is a part of our runtime.
+    #[error("an init (`init`) with the OCI runtime `{0}`: it is a part of lighter's own")]
+    Init(String),
     /// A volume could not be made.
     #[error(transparent)]
     Volume(#[from] VolumeError),
@@ -65,6 +71,7 @@ impl Engine {
     /// Anonymous volumes without a name get one.
     pub fn create(&self, mut spec: ContainerSpec) -> Result<Container, CreateError> {
         check(&spec)?;
+        self.check_runtime(&spec)?;
         if spec.layers.is_none()
             && let Some(image) = self.images().find(&spec.image.id).map_err(InstallError::from)?
         {
@@ -91,6 +98,15 @@ impl Engine {
         self.tell(Event::of_container("create", &id, &spec));
         let container = self.load(&id)?;
         Ok(container.expect("the record was written above, and the lock keeps others from deleting it"))
+    }
+
+    /// Refuses a runtime that there is not, and what it would not know of.
+    pub fn check_runtime(&self, spec: &ContainerSpec) -> Result<(), CreateError> {
+        let Some(name) = &spec.runtime else { return Ok(()) };
+        match self.runtimes.find(name)? {
+            Some(_) if spec.init => Err(CreateError::Init(name.clone())),
+            _ => Ok(()),
+        }
     }
 
     /// Says of each image that is mounted which it is, and unpacks it if need be.

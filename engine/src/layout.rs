@@ -131,6 +131,14 @@ impl ContainerPaths {
     pub(crate) fn image_mounts(&self) -> PathBuf {
         self.run.join("images")
     }
+    /// Returns the file of the other runtime that makes the container, which is there before the runtime is called.
+    pub(crate) fn oci_runtime(&self) -> PathBuf {
+        self.run.join("runtime.json")
+    }
+    /// Returns the directory in which that runtime keeps what it knows.
+    pub(crate) fn oci_state(&self) -> PathBuf {
+        self.run.join("oci")
+    }
     /// Returns where memory is mounted that other containers may share.
     pub(crate) fn shm(&self) -> PathBuf {
         self.run.join("shm")

@@ -39,6 +39,7 @@ mod events;
 mod exec;
 pub mod exit_code;
 mod export;
+mod foreign;
 mod freeze;
 mod hooks;
 mod id;
@@ -57,6 +58,7 @@ mod processes;
 mod remove;
 mod rename;
 mod rootfs;
+mod runtimes;
 pub mod signal;
 mod spawn;
 mod spawner;
@@ -75,7 +77,7 @@ use std::path::PathBuf;
 
 pub use attach::{AttachClient, Frame, FrameReader, write_frame};
 pub use build::{BuildSession, BuildSessionError};
-pub use cdi::{CdiError, is_name as is_cdi_name};
+pub use cdi::{CdiError, DeviceRequest, DeviceRequestError, is_name as is_cdi_name};
 pub use check::{CheckError, Checked};
 pub use commit::{CommitError, CommitOptions};
 pub use container::Container;
@@ -87,6 +89,7 @@ pub use durable::FileError;
 pub use events::{Event, EventKind, EventStream, EventsError, EventsQuery};
 pub use exec::{Exec, ExecError, ExecSpec};
 pub use export::ExportError;
+pub use foreign::ForeignError;
 pub use freeze::FreezeError;
 pub use hooks::HookError;
 pub use image_copy::CopyError;
@@ -105,6 +108,7 @@ pub use pause::PauseError;
 pub use processes::{ProcessEntry, Traffic, Usage};
 pub use remove::{RemoveError, RemoveOptions};
 pub use rename::RenameError;
+pub use runtimes::{OciRuntime, Runtimes, RuntimesError};
 pub use spec::*;
 pub use start::{StartError, StartOptions, Started};
 pub use state::{EXIT_CODE_UNKNOWN, Health, HealthStatus, ProbeResult, Process, State, Status};
@@ -164,6 +168,7 @@ pub struct Engine {
     layout: Layout,
     images: images::store::Store,
     net: netns::Host,
+    runtimes: Runtimes,
 }
 
 impl Engine {
@@ -175,13 +180,24 @@ impl Engine {
         }
         let images = images::store::Store::open(layout.root())?;
         let net = netns::Host::new(layout.root(), layout.run());
-        Ok(Self { layout, images, net })
+        Ok(Self { layout, images, net, runtimes: Runtimes::default() })
     }
 
     /// Applies what the host's owner has decided about its network.
     #[must_use]
     pub fn with_network(self, settings: netns::Settings) -> Self {
         Self { net: self.net.with_settings(settings), ..self }
+    }
+
+    /// Says which other OCI runtimes there are.
+    #[must_use]
+    pub fn with_runtimes(self, runtimes: Runtimes) -> Self {
+        Self { runtimes, ..self }
+    }
+
+    /// Returns the other OCI runtimes that there are.
+    pub fn runtimes(&self) -> &Runtimes {
+        &self.runtimes
     }
 
     /// Returns where this installation keeps its files.

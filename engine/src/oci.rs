@@ -81,12 +81,16 @@ pub(crate) struct Context<'a> {
     pub(crate) sources: &'a [Option<PathBuf>],
 }
 
+/// Version of the specification that other runtimes are told: crun refuses those that are newer than it is, and whatever it
+/// says, a runtime does of a configuration what it knows.
+const FOREIGN_VERSION: &str = "1.0.2";
+
 /// Assembles the runtime configuration.
 pub(crate) fn config(context: &Context<'_>) -> Result<Spec, ConfigError> {
     let spec = context.spec;
     let capabilities = capabilities(&spec.isolation)?;
     let mut builder = SpecBuilder::default()
-        .version("1.2.0")
+        .version(if spec.runtime.is_some() { FOREIGN_VERSION } else { "1.2.0" })
         .root(RootBuilder::default().path(context.rootfs).readonly(spec.isolation.read_only).build()?)
         .process(process(spec, context.hostname, context.user, &capabilities)?)
         .mounts(mounts::mounts(context)?)

@@ -24,6 +24,7 @@ use super::restart::Backoff;
 use crate::cdi::{self, CdiError};
 use crate::durable::{self, FileError};
 use crate::etc::{self, EtcFiles};
+use crate::foreign::{Foreign, ForeignError};
 use crate::joined::JoinError;
 use crate::layout::ContainerPaths;
 use crate::logs::LogWriter;
@@ -78,10 +79,14 @@ pub(crate) enum LaunchError {
     Cdi(#[from] CdiError),
     #[error(transparent)]
     Runtime(#[from] runtime::LaunchError),
+    #[error(transparent)]
+    Runtimes(#[from] crate::RuntimesError),
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
 }
 
 impl LaunchError {
-    fn io(act: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn io(act: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let act = act.into();
         move |source| Self::Io { act, source }
     }
@@ -90,6 +95,7 @@ impl LaunchError {
     pub(crate) fn exit_code(&self) -> i32 {
         match self {
             Self::Runtime(error) => error.exit_code(),
+            Self::Foreign(error) => error.exit_code(),
             _ => exit_code::OURS,
         }
     }
@@ -102,6 +108,8 @@ pub(super) struct Monitor {
     pub(super) spec: ContainerSpec,
     pub(super) paths: ContainerPaths,
     pub(super) config: Spec,
+    /// The other runtime that makes its processes.
+    pub(super) foreign: Option<Box<Foreign>>,
     pub(super) state: State,
     pub(super) connection: Connection,
     pub(super) signals: SignalFd,
@@ -175,6 +183,7 @@ impl Monitor {
         })?;
         cdi::apply(&mut config, &spec.cdi_devices)?;
         durable::write_json(&paths.run().join("config.json"), &config, false)?;
+        let foreign = foreign(&engine, id, &paths, &spec)?;
         let state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
         let attachments =
             Attachments::new(&paths.attach(), attached).map_err(LaunchError::io("open the attach socket"))?;
@@ -185,6 +194,7 @@ impl Monitor {
             spec,
             paths,
             config,
+            foreign,
             state,
             connection,
             signals,
@@ -206,6 +216,22 @@ impl Monitor {
     /// Starts the container's process once; returns what could not be applied in full.
     pub(super) fn launch(&mut self) -> Result<Vec<String>, LaunchError> {
         let stdio = self.stdio().map_err(LaunchError::io("open the container's stdio"))?;
+        let (init, warnings) = match self.foreign.take() {
+            Some(foreign) => {
+                let init = self.launch_by(&foreign, stdio);
+                self.foreign = Some(foreign);
+                (init?, oci::warnings(&self.spec))
+            }
+            None => self.launch_ourselves(stdio)?,
+        };
+        self.tell("start", &[]);
+        self.started = Instant::now();
+        self.init = Some(init);
+        self.prober = self.spec.health.clone().map(|check| Prober::new(check, self.paths.health()));
+        Ok(warnings)
+    }
+
+    fn launch_ourselves(&mut self, stdio: Stdio) -> Result<(Init, Vec<String>), LaunchError> {
         let options = LaunchOptions { reaper: self.spec.init, ..LaunchOptions::default() };
         let launch = Launch { id: &self.id, spec: &self.config, bundle: self.paths.run(), stdio, options };
         let mut created = runtime::create(launch)?;
@@ -216,12 +242,7 @@ impl Monitor {
         self.record_running(init)?;
         let mut warnings = std::mem::take(&mut created.warnings);
         warnings.extend(oci::warnings(&self.spec));
-        let init = created.start()?;
-        self.tell("start", &[]);
-        self.started = Instant::now();
-        self.init = Some(init);
-        self.prober = self.spec.health.clone().map(|check| Prober::new(check, self.paths.health()));
-        Ok(warnings)
+        Ok((created.start()?, warnings))
     }
 
     fn stdio(&mut self) -> io::Result<Stdio> {
@@ -249,13 +270,13 @@ impl Monitor {
         Ok(Stdio::Fds { stdin, stdout, stderr })
     }
 
-    fn use_terminal(&mut self, master: OwnedFd) -> io::Result<()> {
+    pub(super) fn use_terminal(&mut self, master: OwnedFd) -> io::Result<()> {
         self.input = Input::terminal(master.try_clone()?)?;
         self.outputs = vec![Output::terminal(master)?];
         Ok(())
     }
 
-    fn record_running(&mut self, init: Process) -> Result<(), LaunchError> {
+    pub(super) fn record_running(&mut self, init: Process) -> Result<(), LaunchError> {
         let kernel = LaunchError::io("read the start time of the monitor");
         self.state = State {
             status: Status::Running,
@@ -287,6 +308,7 @@ impl Monitor {
         let mut state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
         let init = open_init(&state)?;
         let config = durable::read_json::<Spec>(&paths.run().join("config.json"))?.unwrap_or_default();
+        let foreign = engine.foreign(id)?.map(Box::new);
         let open = |act: &'static str| LaunchError::io(act);
         let connection = engine.reconnect(id, &spec, &state)?;
         let attachments = Attachments::new(&paths.attach(), None).map_err(open("open the attach socket"))?;
@@ -311,6 +333,7 @@ impl Monitor {
             spec,
             paths,
             config,
+            foreign,
             state,
             connection,
             signals,
@@ -329,6 +352,17 @@ impl Monitor {
         monitor.write_state(false)?;
         Ok(monitor)
     }
+}
+
+/// Finds the other runtime that shall make the container, and takes note of it; `None` = our own.
+fn foreign(
+    engine: &Engine,
+    id: &str,
+    paths: &ContainerPaths,
+    spec: &ContainerSpec,
+) -> Result<Option<Box<Foreign>>, LaunchError> {
+    let runtime = spec.runtime.as_deref().map(|name| engine.runtimes().find(name)).transpose()?.flatten();
+    Ok(runtime.map(|runtime| Foreign::begin(runtime, id, paths)).transpose()?.map(Box::new))
 }
 
 pub(super) fn read_spec(paths: &ContainerPaths) -> Result<ContainerSpec, LaunchError> {

@@ -36,7 +36,7 @@ pub(in crate::verbs::run) struct IsolationFlags {
     /// Whose users it has: only `host`
     #[arg(long, value_name = "WHOSE", help_heading = "Isolation")]
     pub(in crate::verbs::run) userns: Option<String>,
-    /// OCI runtime: only lighter's own
-    #[arg(long, value_name = "NAME", help_heading = "Isolation")]
+    /// Another OCI runtime: one of the configuration, or a program, by name or path
+    #[arg(long, value_name = "NAME|PATH", help_heading = "Isolation")]
     pub(in crate::verbs::run) runtime: Option<String>,
 }
