@@ -13,7 +13,7 @@ test='skopeo=skopeo umoci=umoci nftables=nft iproute2=ip redis-tools=redis-cli p
     bind9-host=host systemd=/lib/systemd/systemd-journald openssl=openssl musl-tools=musl-gcc shellcheck=shellcheck zsh=zsh fish=fish
     openssh-client=ssh busybox-static=/usr/share/doc/busybox-static'
 # What the engines need that tests/engines runs on lighter, or beside it. tini is docker's init.
-engines='runc=runc crun=crun conmon=conmon tini=tini-static iptables=iptables docker-compose=docker-compose'
+engines='runc=runc conmon=conmon tini=tini-static iptables=iptables docker-compose=docker-compose'
 case ${1:-} in
 demo) wanted="$build curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt" ;;
 images) wanted=$images ;;

@@ -150,7 +150,10 @@ fn parse(text: &str, path: &Path) -> Result<BTreeMap<String, Program>, RuntimesE
             return Err(wrong(line, format!("`{name}` is lighter's own runtime")));
         }
         if !program.path.is_absolute() {
-            return Err(wrong(line, format!("the path of runtime `{name}`, `{}`, is not absolute", program.path.display())));
+            return Err(wrong(
+                line,
+                format!("the path of runtime `{name}`, `{}`, is not absolute", program.path.display()),
+            ));
         }
     }
     Ok(file.runtimes)

@@ -60,7 +60,9 @@ pub(crate) fn gpus(text: &str) -> Result<Vec<String>, Failure> {
                 request.ids.push(first.to_owned());
                 // the list goes on until the next key
                 request.ids.extend(std::iter::from_fn(|| {
-                    fields.next_if(|field| !field.contains('=') || lighter_engine::is_cdi_name(field)).map(str::to_owned)
+                    fields
+                        .next_if(|field| !field.contains('=') || lighter_engine::is_cdi_name(field))
+                        .map(str::to_owned)
                 }));
             }
             ("driver", driver) => request.driver = driver.to_owned(),

@@ -179,7 +179,10 @@ fn what_is_wrong_is_named_with_its_place() {
 fn what_lighter_cannot_do_is_refused_by_name_and_place() {
     let cases = [
         ("gpus: all", ""),
-        ("gpus: [{driver: intel}]", "-:1:32: `services.a.gpus`: driver `intel` is not supported: use nvidia, amd or cdi"),
+        (
+            "gpus: [{driver: intel}]",
+            "-:1:32: `services.a.gpus`: driver `intel` is not supported: use nvidia, amd or cdi",
+        ),
         (
             "deploy: {resources: {reservations: {devices: [{capabilities: [tpu]}]}}}",
             "-:1:72: `services.a.deploy.resources.reservations.devices` without the capability `gpu` is not supported by lighter",
