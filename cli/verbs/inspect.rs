@@ -260,7 +260,7 @@ fn rest_of_host_config(spec: &lighter_engine::ContainerSpec) -> Value {
         "IpcMode": ipc(&isolation.ipc),
         "CgroupnsMode": host(isolation.host_cgroup, "private"),
         "UTSMode": namespace(&isolation.uts),
-        "UsernsMode": "",
+        "UsernsMode": if isolation.own_users { "private" } else { "" },
         "SecurityOpt": security_options(isolation),
         "Sysctls": isolation.sysctls,
         "VolumesFrom": Value::Null,

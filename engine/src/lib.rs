@@ -69,6 +69,7 @@ mod sys;
 mod update;
 mod usage;
 mod user;
+mod users;
 mod view;
 mod volume;
 mod watch;
@@ -113,6 +114,7 @@ pub use spec::*;
 pub use start::{StartError, StartOptions, Started};
 pub use state::{EXIT_CODE_UNKNOWN, Health, HealthStatus, ProbeResult, Process, State, Status};
 pub use update::{ContainerUpdate, UpdateError};
+pub use users::UsersError;
 pub use view::ViewError;
 pub use volume::{
     Volume, VolumeError, VolumeOptionError, VolumeSpec, check_volume_options, is_anonymous as is_anonymous_volume,

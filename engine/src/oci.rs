@@ -21,6 +21,7 @@ use crate::joined::Joined;
 use crate::runtime::defaults;
 use crate::spec::{ContainerSpec, Ipc, Isolation, Namespace};
 use crate::user::User;
+use crate::users::IdRange;
 
 use process::process;
 pub(crate) use process::{capabilities, capability_sets, identity};
@@ -77,6 +78,8 @@ pub(crate) struct Context<'a> {
     pub(crate) cgroup: &'a str,
     pub(crate) etc: &'a EtcFiles,
     pub(crate) user: &'a User,
+    /// Its users' ids on the host and the file of their namespace, if it has some of its own.
+    pub(crate) users: Option<(IdRange, PathBuf)>,
     /// Sources of the mounts in `spec.mounts`, in that order; `None` for tmpfs.
     pub(crate) sources: &'a [Option<PathBuf>],
 }
@@ -154,6 +157,9 @@ fn namespaces(context: &Context<'_>) -> Result<Vec<oci_spec::runtime::LinuxNames
     wanted.extend(not_the_hosts.into_iter().filter(|one| one.0).map(|(_, kind, path)| (kind, path.as_deref())));
     if let Some(path) = context.network {
         wanted.push((LinuxNamespaceType::Network, Some(path)));
+    }
+    if let Some((_, path)) = &context.users {
+        wanted.push((LinuxNamespaceType::User, Some(path)));
     }
     let build = |(kind, path): (LinuxNamespaceType, Option<&Path>)| {
         let builder = LinuxNamespaceBuilder::default().typ(kind);

@@ -151,6 +151,9 @@ impl Engine {
             self.tear_down_cgroup(id),
             unmount(paths.rootfs()),
             unmount(paths.shm()),
+            unmount(paths.users()),
+            rootfs::unmap(&paths)
+                .map_err(|source| RemoveError::Unmount { path: paths.mapped().display().to_string(), source }),
             self.unmount_images_of(&paths).map_err(|source| RemoveError::Image { id: id.to_owned(), source }),
             self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source }),
         ];

@@ -12,9 +12,6 @@ use crate::error::Failure;
 /// Returns the privileges and namespaces.
 pub(super) fn isolation(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Result<Isolation, Failure> {
     let wishes = &flags.isolation;
-    if let Some(other) = wishes.userns.as_ref().filter(|whose| !matches!(whose.as_str(), "" | "host")) {
-        return Err(Failure::text(format!("--userns `{other}` is not supported: users are the host's")));
-    }
     let mut isolation = Isolation {
         privileged: wishes.privileged,
         cap_add: wishes.cap_add.clone(),
@@ -26,6 +23,7 @@ pub(super) fn isolation(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Res
         pid: namespace(engine, "--pid", wishes.pid.as_deref())?,
         ipc: ipc(engine, wishes.ipc.as_deref())?,
         uts: namespace(engine, "--uts", wishes.uts.as_deref())?,
+        own_users: wishes.userns.as_deref() == Some("private"),
         host_cgroup: wishes.cgroupns.as_deref() == Some("host"),
         oom_score_adj: flags.limits.oom_score_adj,
         ..Isolation::default()

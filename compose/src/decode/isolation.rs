@@ -10,7 +10,7 @@ use crate::yaml::Node;
 pub(super) fn read(service: &Node, path: &str, reader: &mut Reader) -> Isolation {
     let items = service.get("devices").map_or(&[][..], Node::items);
     let (cdi, nodes): (Vec<_>, Vec<_>) = items.iter().partition(|node| is_cdi(node));
-    only(service, "userns_mode", path, &["host"], reader);
+    only(service, "userns_mode", path, &["host", "private"], reader);
     let requested = device_request::read(service, path, reader);
     let mut namespace = |key: &str| namespace(service, key, path, reader);
     let mut isolation = Isolation {
@@ -18,6 +18,7 @@ pub(super) fn read(service: &Node, path: &str, reader: &mut Reader) -> Isolation
         ipc: namespace("ipc"),
         uts: namespace("uts"),
         cgroup: namespace("cgroup"),
+        own_users: service.text("userns_mode") == Some("private"),
         privileged: flag(service, "privileged"),
         cap_add: texts(service, "cap_add"),
         cap_drop: texts(service, "cap_drop"),
@@ -56,12 +57,13 @@ fn security_option(node: &Node, path: &str, isolation: &mut Isolation, reader: &
     }
 }
 
-/// Refuses any other value of `key` than these, which are what lighter does anyway.
+/// Refuses any other value of `key` than these, which lighter has.
 fn only(service: &Node, key: &str, path: &str, known: &[&str], reader: &mut Reader) {
     let Some(node) = service.get(key) else { return };
     let value = node.as_text().unwrap_or_default();
     if !value.is_empty() && !known.contains(&value) {
-        reader.refuse(node, format!("`{path}.{key}` `{value}` is not supported by lighter: only `{}` is", known[0]));
+        let known = known.join("` and `");
+        reader.refuse(node, format!("`{path}.{key}` `{value}` is not supported by lighter: only `{known}` are"));
     }
 }
 

@@ -181,7 +181,7 @@ fn what_lighter_cannot_do_is_refused_by_name_and_place() {
         ("gpus: all", ""),
         (
             "gpus: [{driver: intel}]",
-            "-:1:32: `services.a.gpus`: driver `intel` is not supported: use nvidia, amd or cdi",
+            "-:1:33: `services.a.gpus`: driver `intel` is not supported: use nvidia, amd or cdi",
         ),
         (
             "deploy: {resources: {reservations: {devices: [{capabilities: [tpu]}]}}}",
@@ -198,7 +198,7 @@ fn what_lighter_cannot_do_is_refused_by_name_and_place() {
         ("userns_mode: host", ""),
         (
             "userns_mode: keep-id",
-            "-:1:39: `services.a.userns_mode` `keep-id` is not supported by lighter: only `host` is",
+            "-:1:39: `services.a.userns_mode` `keep-id` is not supported by lighter: only `host` and `private` are",
         ),
         ("runtime: runsc", ""),
         ("security_opt: ['apparmor=mine', writable-cgroups]", ""),

@@ -86,4 +86,6 @@ pub struct Isolation {
     pub uts: Namespace,
     /// `cgroup`.
     pub cgroup: Namespace,
+    /// `userns_mode: private`: users of its own.
+    pub own_users: bool,
 }

@@ -224,6 +224,7 @@ fn isolation(service: &Service) -> Isolation {
         pid: namespace(&isolation.pid),
         ipc: ipc(&isolation.ipc),
         uts: namespace(&isolation.uts),
+        own_users: isolation.own_users,
         host_cgroup: isolation.cgroup == model::Namespace::Host,
         oom_score_adj: service.resources.oom_score_adj,
         ..Isolation::default()

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -25,6 +25,7 @@ use crate::cdi::{self, CdiError};
 use crate::durable::{self, FileError};
 use crate::etc::{self, EtcFiles};
 use crate::foreign::{Foreign, ForeignError};
+use crate::images::store::Image;
 use crate::joined::JoinError;
 use crate::layout::ContainerPaths;
 use crate::logs::LogWriter;
@@ -38,6 +39,7 @@ use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, MountKind};
 use crate::state::{Process, State, Status};
 use crate::user::{self, UserError};
+use crate::users::{OwnUsers, UsersError};
 use crate::volume::{self, VolumeError};
 use crate::{Engine, RemoveOptions, Stream, exit_code};
 
@@ -71,6 +73,8 @@ pub(crate) enum LaunchError {
     ImageMount(#[from] crate::ImageMountError),
     #[error(transparent)]
     User(#[from] UserError),
+    #[error(transparent)]
+    Users(#[from] UsersError),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -164,10 +168,16 @@ impl Monitor {
         let effect = || Effect::MakeDirectory { path: paths.run().display().to_string() };
         trace::step(effect, || durable::create_dir(paths.run()))?;
         durable::write_json(&paths.cgroup(), &cgroup, false)?;
-        let connection = engine.connect(id, &spec)?;
+        let users = if spec.isolation.own_users { Some(engine.make_users(&paths)?) } else { None };
+        let made = users.as_ref().map(OwnUsers::network);
+        let connection = engine.connect(id, &spec, made.as_deref())?;
         let Mounted { path: rootfs, warning } = mount_rootfs(&engine, &paths, &spec)?;
         let sources = mount_sources(&engine, &paths, &spec, &rootfs)?;
         let user = user::resolve(&rootfs, &spec.user, &spec.group_add)?;
+        if let Some(users) = &users {
+            // only now: until here the files have the owners that they have on disk
+            rootfs::map_ids(&paths, &lowers(&engine, &spec)?, users.range.of_mounts()?.as_fd())?;
+        }
         let etc = etc_files(&engine, id, &spec, &paths, &connection)?;
         let joined = engine.joined(&paths, &spec)?;
         let mut config = oci::config(&oci::Context {
@@ -178,6 +188,7 @@ impl Monitor {
             joined: &joined,
             cgroup: &cgroup,
             etc: &etc,
+            users: users.as_ref().map(|users| (users.range, paths.users())),
             user: &user,
             sources: &sources,
         })?;
@@ -253,6 +264,7 @@ impl Monitor {
             return Ok(Stdio::Terminal { rows, cols }); // until a client says otherwise
         }
         let owner = self.config.process().as_ref().map_or(0, |process| process.user().uid());
+        let owner = self.paths.id_range().map_or(owner, |ids| ids.uid(owner));
         self.outputs.push(Output::fifo(Stream::Stdout, &self.paths.stdout())?);
         self.outputs.push(Output::fifo(Stream::Stderr, &self.paths.stderr())?);
         for path in [self.paths.stdout(), self.paths.stderr()] {
@@ -390,12 +402,23 @@ fn cgroup_path(id: &str, spec: &ContainerSpec) -> String {
 }
 
 fn mount_rootfs(engine: &Engine, paths: &ContainerPaths, spec: &ContainerSpec) -> Result<Mounted, LaunchError> {
-    if let Some(layers) = &spec.layers {
-        return Ok(rootfs::mount_stack(paths, layers)?);
+    match &spec.layers {
+        Some(layers) => Ok(rootfs::mount_stack(paths, layers)?),
+        None => Ok(rootfs::mount(paths, engine.images(), &image(engine, spec)?)?),
     }
+}
+
+fn image(engine: &Engine, spec: &ContainerSpec) -> Result<Image, LaunchError> {
     let image = engine.images().find(&spec.image.id)?;
-    let image = image.ok_or_else(|| LaunchError::NoImage(spec.image.reference.clone()))?;
-    Ok(rootfs::mount(paths, engine.images(), &image)?)
+    image.ok_or_else(|| LaunchError::NoImage(spec.image.reference.clone()))
+}
+
+/// Returns the directories of the layers that a container stands on, topmost first.
+fn lowers(engine: &Engine, spec: &ContainerSpec) -> Result<Vec<PathBuf>, LaunchError> {
+    match &spec.layers {
+        Some(layers) => Ok(layers.lowers.clone()),
+        None => Ok(engine.images().layers(&image(engine, spec)?)?),
+    }
 }
 
 /// Returns where each mount's content is on the host; makes what is to be made, and fills empty volumes.
