@@ -22,6 +22,7 @@
 //!
 //! All of it runs in the command, except `monitor`, which runs in the process of that name.
 
+mod as_root;
 mod attach;
 mod boot;
 mod build;

@@ -82,13 +82,13 @@ impl Drop for HeldUsers {
 }
 
 /// Makes a copy, attached nowhere, of the mount that `path` lies on, from there on, on which files belong to whom the user
-/// namespace `users` says.
+/// namespace `users` says. What is mounted below comes along as it is.
 ///
 /// # Errors
 /// EINVAL: the file system cannot have its ids mapped (mount_setattr(2)).
 pub fn mapped_tree(path: &Path, users: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let opened = openat(AT_FDCWD, path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
-    let tree = sys::mount::clone_tree(opened.as_fd(), c"", false)?;
+    let tree = sys::mount::clone_tree(opened.as_fd(), c"", true)?;
     sys::mount::map_ids(tree.as_fd(), false, users)?;
     Ok(tree)
 }
