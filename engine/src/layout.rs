@@ -136,6 +136,26 @@ impl ContainerPaths {
     pub(crate) fn image_mounts(&self) -> PathBuf {
         self.run.join("images")
     }
+    /// Returns the file of the other runtime that makes the container, which is there before the runtime is called.
+    pub(crate) fn oci_runtime(&self) -> PathBuf {
+        self.run.join("runtime.json")
+    }
+    /// Returns the directory in which that runtime keeps what it knows.
+    pub(crate) fn oci_state(&self) -> PathBuf {
+        self.run.join("oci")
+    }
+    /// Returns where the user namespace is mounted of a container that has users of its own.
+    pub(crate) fn users(&self) -> PathBuf {
+        self.run.join("users")
+    }
+    /// Returns the file of the host's ids that such a container has.
+    pub(crate) fn id_range_file(&self) -> PathBuf {
+        self.run.join("ids.json")
+    }
+    /// Returns the directory in which its layers are mounted for a moment.
+    pub(crate) fn mapped(&self) -> PathBuf {
+        self.run.join("mapped")
+    }
     /// Returns where memory is mounted that other containers may share.
     pub(crate) fn shm(&self) -> PathBuf {
         self.run.join("shm")

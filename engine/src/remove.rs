@@ -138,12 +138,15 @@ impl Engine {
 
     /// Undoes everything a run of the container did to the host; idempotent, and the later steps run even if one fails.
     ///
-    /// 1 processes, as they hold everything else; 2 cgroup; 3 mounts, those of images too; 4 network; 5 the run directory;
-    /// 6 what is mounted at its volumes, last, as the run directory says who uses them.
+    /// 1 what another runtime knows of it; 2 processes, as they hold everything else; 3 cgroup; 4 mounts, those of images too;
+    /// 5 network; 6 the run directory; 7 what is mounted at its volumes, last, as the run directory says who uses them.
     ///
     /// What is returned is to be dropped when nobody waits.
     pub(crate) fn tear_down(&self, id: &str) -> Result<netns::Spent, RemoveError> {
         let paths = self.layout.container(id);
+        if let Ok(Some(foreign)) = self.foreign(id) {
+            let _ = foreign.delete(); // a runtime that is gone must not keep its containers
+        }
         let unmount = |path: std::path::PathBuf| {
             rootfs::unmount(&path).map_err(|source| RemoveError::Unmount { path: path.display().to_string(), source })
         };
@@ -151,6 +154,9 @@ impl Engine {
             self.tear_down_cgroup(id),
             unmount(paths.rootfs()),
             unmount(paths.shm()),
+            unmount(paths.users()),
+            rootfs::unmap(&paths)
+                .map_err(|source| RemoveError::Unmount { path: paths.mapped().display().to_string(), source }),
             self.unmount_images_of(&paths).map_err(|source| RemoveError::Image { id: id.to_owned(), source }),
         ];
         let detached = self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source });

@@ -181,6 +181,7 @@ impl Engine {
             root: self.layout.root().to_owned(),
             run: self.layout.run().to_owned(),
             network: self.net.settings().clone(),
+            runtimes: self.runtimes.clone(),
             id: id.to_owned(),
             task,
             attached,

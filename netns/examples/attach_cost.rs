@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let id = |number: usize| format!("{number:07x}{:057}", 0);
     for number in 0..count {
         let (container, started) = (id(number), Instant::now());
-        let netns = host.create_namespace(&container)?;
+        let netns = host.create_namespace(&container, None)?;
         let names = vec![format!("web-{number}"), "web".to_owned()];
         let endpoint = EndpointSpec { network: network.id.clone(), names, ..EndpointSpec::default() };
         let spec = SandboxSpec { container: container.clone(), netns, endpoints: vec![endpoint], ports: Vec::new() };

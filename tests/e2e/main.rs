@@ -47,6 +47,7 @@ mod push;
 mod refusals;
 mod remote;
 mod run_flags;
+mod runtimes;
 mod search;
 mod serve;
 mod servers;

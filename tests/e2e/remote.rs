@@ -265,6 +265,14 @@ fn machines_get_the_program_and_contexts_say_where_verbs_run() {
     lighter(&["context", "create", "other", "--docker", "host=ssh://x"]).code(1).says(["is there already"]);
     lighter(&["context", "create", "bad", "--docker", "host=ssh://-oProxyCommand=id"]).code(1);
     assert_eq!(lighter(&["context", "show"]).ok().text(), "default");
+    let file = host.directory().join("other.dockercontext").display().to_string();
+    lighter(&["context", "export", "other", &file]).ok();
+    lighter(&["context", "export", "other", &file]).code(1).says(["File exists"]);
+    lighter(&["context", "import", "again", &file]).ok();
+    lighter(&["context", "import", "again", &file]).code(1).says(["is there already"]);
+    let inspected = lighter(&["context", "inspect", "--format", "{{.Endpoints.docker.Host}}", "again"]).ok();
+    assert_eq!(inspected.text(), "ssh://root@192.0.2.9");
+    lighter(&["context", "rm", "again"]).ok();
     lighter(&["context", "use", "box"]).ok();
     assert_eq!(lighter(&["context", "show"]).ok().text(), "box");
     let listed = lighter(&["context", "ls"]).ok();

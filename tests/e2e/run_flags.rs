@@ -89,7 +89,7 @@ fn what_contradicts_itself_or_is_not_supported_is_refused_by_name() {
         (&["--volume-driver", "nfs"], "--volume-driver"),
         (&["--kernel-memory", "64m"], "--kernel-memory"),
         (&["--userns", "private"], "--userns"),
-        (&["--runtime", "runsc"], "--runtime"),
+        (&["--runtime", "runsc"], "runsc"),
         (&["--gpus", "all"], "nvidia.com/gpu=all"),
         (&["--device", "example.com/none=0"], "example.com/none=0"),
         (&["--cpus", "1", "--cpu-quota", "1000"], "--cpus"),

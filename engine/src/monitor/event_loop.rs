@@ -161,21 +161,21 @@ impl Monitor {
             prober.postpone(); // what is started in a frozen cgroup freezes before it can say that it has started
             return;
         }
-        let config = &self.config;
+        let (config, foreign) = (&self.config, self.foreign.as_deref());
         let target = Process { pid: init.pid, start_time: init.start_time }.reference();
         prober.handle(|args, stdio: Stdio| {
             let mut process = config.process().clone().unwrap_or_default();
             process.set_args(Some(args)).set_terminal(Some(false));
-            let request = ExecRequest {
-                init: &target,
-                cgroup: &init.cgroup,
-                container: config,
-                process: &process,
-                stdio,
-                preserve_fds: 0,
-            };
             let cgroup = init.cgroup.clone();
-            let started = exec(request).map_err(|error| error.to_string())?;
+            let started = match foreign {
+                Some(foreign) => foreign.exec(&process, stdio).map_err(|error| super::chain(&error))?,
+                None => {
+                    let (container, process) = (config, &process);
+                    let request =
+                        ExecRequest { init: &target, cgroup: &cgroup, container, process, stdio, preserve_fds: 0 };
+                    exec(request).map_err(|error| error.to_string())?
+                }
+            };
             Ok(ProbeProcess { pid: started.pid, pidfd: started.pidfd, cgroup })
         });
         let status = prober.status();

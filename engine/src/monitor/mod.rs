@@ -6,6 +6,7 @@
 mod attachments;
 mod changes;
 mod event_loop;
+mod foreign;
 mod health;
 mod input;
 mod launch;
@@ -56,7 +57,7 @@ fn begin(request: Request) -> io::Result<Option<Monitor>> {
     }
     let signals = signals()?;
     let engine = Engine::open(record.root.clone(), record.run.clone()).map_err(io::Error::other)?;
-    let engine = engine.with_network(record.network.clone());
+    let engine = engine.with_network(record.network.clone()).with_runtimes(record.runtimes.clone());
     match record.task {
         Task::Start => {
             let beginning = Beginning { attached, terminal: record.terminal, restarts: 0 };
