@@ -119,11 +119,11 @@ pub(crate) struct BuildFlags {
     /// Docker's; refused with what does the same
     #[arg(long, hide = true)]
     pub(super) squash: bool,
-    /// Docker's; one that is `disabled=true` is what is done
-    #[arg(long, hide = true, value_name = "ATTESTATION")]
+    /// What to say about the image: type=provenance[,mode=min|max]
+    #[arg(long, value_name = "ATTESTATION")]
     pub(super) attest: Vec<String>,
-    /// Docker's; `false` is what is done
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    /// Keep beside the image what it was built from: true, false, mode=min, mode=max[,builder-id=URI]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) provenance: Option<String>,
     /// Docker's; `false` is what is done
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]

@@ -110,6 +110,9 @@ impl Job {
         if images.are_several() {
             outputs.iter().try_for_each(output::Output::check_several)?;
         }
+        if images.are_attested() && !outputs.iter().any(output::Output::is_image) {
+            return Err(Failure::text("--provenance: it is kept beside an image, and files alone are made"));
+        }
         Ok(Job {
             request,
             images,

@@ -78,6 +78,11 @@ fn output(text: &str, here: &Path) -> Result<Output, Failure> {
 }
 
 impl Output {
+    /// Tells whether it is an image.
+    pub(super) fn is_image(&self) -> bool {
+        matches!(self, Output::Image { .. } | Output::Archive { .. })
+    }
+
     /// Refuses what cannot be made of images for several platforms.
     pub(super) fn check_several(&self) -> Result<(), Failure> {
         match self {
@@ -131,7 +136,9 @@ pub(super) fn make(ctx: &Context, engine: &Engine, built: &[Built<'_>], job: &Jo
 
 /// Lists the image, or an index of those for several platforms.
 fn publish(built: &[Built<'_>], names: &[Reference], job: &Job) -> Result<Made, Failure> {
-    if let [built] = built {
+    if let [built] = built
+        && !job.images.have_index()
+    {
         let image = built.publish(names, form(&job.outputs))?;
         return Ok(Made { digest: image.manifest.clone(), image });
     }

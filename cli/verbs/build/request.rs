@@ -61,13 +61,21 @@ pub(super) fn request(ctx: &Context, flags: &BuildFlags, source: &Source) -> Res
 
 /// Refuses what docker has and lighter has not, instead of doing something else.
 fn refuse(flags: &BuildFlags) -> Result<(), Failure> {
-    for (name, value) in [("provenance", &flags.provenance), ("sbom", &flags.sbom)] {
-        if value.as_deref().is_some_and(|value| !matches!(value, "false" | "0" | "none")) {
-            return Err(Failure::text(format!("--{name}: attestations are not supported")));
-        }
+    let no_scanner = |flag: String| {
+        Failure::text(format!("{flag}: a list of what is in the image is not supported"))
+            .hint("run a scanner on the image, or on what `--output type=oci` writes")
+    };
+    if flags.sbom.as_deref().is_some_and(|value| !matches!(value, "false" | "0" | "none")) {
+        return Err(no_scanner("--sbom".to_owned()));
     }
-    if let Some(text) = flags.attest.iter().find(|text| fields(text).get("disabled") != Some(&"true")) {
-        return Err(Failure::text(format!("--attest `{text}`: attestations are not supported")));
+    for text in &flags.attest {
+        let fields = fields(text);
+        match fields.get("type") {
+            Some(&"provenance") => {}
+            Some(&"sbom") if fields.get("disabled") == Some(&"true") => {}
+            Some(&"sbom") => return Err(no_scanner(format!("--attest `{text}`"))),
+            _ => return Err(Failure::text(format!("--attest `{text}`: use type=provenance"))),
+        }
     }
     if let Some(name) = flags.builder.as_ref().filter(|name| !name.is_empty() && *name != "default") {
         return Err(Failure::text(format!("--builder `{name}`: there is one builder, `default`")));

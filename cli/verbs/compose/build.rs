@@ -45,8 +45,8 @@ pub(crate) struct BuildArgs {
     /// Docker's; there is one builder, `default`
     #[arg(long, hide = true, value_name = "NAME")]
     builder: Option<String>,
-    /// Docker's; `false` is what is done
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    /// Keep beside the images what they were built from: true, false, mode=min, mode=max
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     provenance: Option<String>,
     /// Docker's; `false` is what is done
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]

@@ -38,6 +38,7 @@ mod pattern;
 mod place;
 mod portable;
 mod progress;
+mod provenance;
 mod publish;
 mod remote_cache;
 mod request;
@@ -51,6 +52,7 @@ mod state;
 mod tree;
 mod union;
 mod words;
+mod workers;
 
 pub(crate) use cache::{BlobRecord, cached_layers};
 pub use cache::{Cache, CacheEntry, CacheFilter};
@@ -61,11 +63,12 @@ pub use expand::ExpandError;
 pub use fault::{Fault, Problem};
 pub use pattern::PatternError;
 pub use progress::{BuildEvent, BuildProgress, Silent};
+pub use provenance::Provenance;
 pub use request::{Allowed, BuildRequest, CacheExtent, CachePlace, LayerForm, NamedContext, Secret};
 pub use runner::{RunOptions, RunStep, StepMount, StepMountKind, StepNetwork, StepProcess, StepRunner};
 pub use session::Builder;
+pub use several::IndexOptions;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -104,7 +107,7 @@ pub fn build<'a>(with: Builder<'a>, request: &'a BuildRequest) -> Result<Built<'
     Ok(Built { build, state })
 }
 
-/// Lists builds for several platforms as one image under these names; their layers are compressed.
+/// Lists what was built, for several platforms perhaps, as an index under these names; layers are compressed.
 ///
 /// Returns the image that runs here, or else the first, and the digest of the index.
 ///
@@ -113,9 +116,9 @@ pub fn build<'a>(with: Builder<'a>, request: &'a BuildRequest) -> Result<Built<'
 pub fn publish_all(
     all: &[Built<'_>],
     names: &[Reference],
-    annotations: &BTreeMap<String, String>,
+    options: &IndexOptions,
 ) -> Result<(Image, Digest), BuildError> {
-    Ok(several::publish(all, names, annotations)?)
+    Ok(several::publish(all, names, options)?)
 }
 
 /// Writes the steps that builds needed to a folder or a registry, for another build's [`BuildRequest::cache_sources`].

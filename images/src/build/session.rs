@@ -11,6 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use jiff::Timestamp;
+
 use super::cache::Cache;
 use super::config::Config;
 use super::context::{ContextInput, UnpackedContext, download};
@@ -20,6 +22,7 @@ use super::ignore::Ignore;
 use super::instruction::Dockerfile;
 use super::portable::Steps;
 use super::progress::{BuildEvent, BuildProgress};
+use super::provenance::package;
 use super::request::{BuildRequest, NamedContext};
 use super::runner::StepRunner;
 use super::scope::Globals;
@@ -64,6 +67,9 @@ pub(crate) struct Build<'a> {
     pub(crate) fresh: Mutex<Vec<Digest>>,
     /// Layers whose plain archives this build has made blobs of.
     pub(crate) archives: Mutex<HashSet<Digest>>,
+    /// What went into the result, by URI, with the algorithm and the digest where there is one.
+    pub(crate) materials: Mutex<BTreeMap<String, Option<(&'static str, String)>>>,
+    pub(crate) begun: Timestamp,
     /// Keys of all steps that the result stands on.
     pub(crate) used: Mutex<Vec<Digest>>,
     leases: Mutex<Vec<Lease>>,
@@ -164,6 +170,8 @@ impl<'a> Build<'a> {
             listed,
             fresh: Mutex::default(),
             archives: Mutex::default(),
+            materials: Mutex::default(),
+            begun: Timestamp::now(),
             used: Mutex::default(),
             leases: Mutex::default(),
             unforeseen: Mutex::default(),
@@ -248,6 +256,7 @@ impl<'a> Build<'a> {
                     |source| StepError::Layout { folder: folder.display().to_string(), source: Box::new(source) };
                 let load = || load_layout(self.with.store, folder, image, &wanted).map_err(failed);
                 let image = self.leased(format!("{}: {image} {wanted}", folder.display()), load)?;
+                self.note(&format!("oci-layout:{name}"), Some(("sha256", image.manifest.hex())));
                 self.state_of(&image).map(Some)
             }
             NamedContext::Folder(_) | NamedContext::Remote(_) => Ok(None),
@@ -259,7 +268,15 @@ impl<'a> Build<'a> {
         let wanted = platform.or(self.request.platform.as_ref());
         let key = format!("{reference} {}", wanted.map(ToString::to_string).unwrap_or_default());
         let image = self.leased(key, || self.find_or_pull(reference, wanted))?;
+        let name = reference.parse().map_or_else(|_| reference.to_owned(), |name: Reference| name.familiar());
+        self.note(&package(&name, &image.platform()), Some(("sha256", image.manifest.hex())));
         self.state_of(&image)
+    }
+
+    /// Notes something that goes into the result.
+    pub(crate) fn note(&self, uri: &str, digest: Option<(&'static str, &str)>) {
+        let digest = digest.map(|(algorithm, digest)| (algorithm, digest.to_owned()));
+        self.materials.lock().unwrap_or_else(PoisonError::into_inner).insert(uri.to_owned(), digest);
     }
 
     fn state_of(&self, image: &Image) -> Result<State, StepError> {
@@ -366,6 +383,7 @@ impl<'a> Build<'a> {
         let ContextInput::Archive(unpacked) = input? else {
             return Err(StepError::Refused(format!("context `{url}` is no archive")));
         };
+        self.note(url, None);
         let folder = unpacked.folder();
         self.downloads.lock().unwrap_or_else(PoisonError::into_inner).push(unpacked);
         Ok(folder)

@@ -60,6 +60,11 @@ impl Assembled {
         Assembled { index: Some(index), ..self }
     }
 
+    /// Returns the digest of its manifest.
+    pub(crate) fn manifest_digest(&self) -> &Digest {
+        &self.manifest_digest
+    }
+
     /// Returns its documents: the configuration, the manifest.
     pub(crate) fn documents(&self) -> [&[u8]; 2] {
         [&self.config_bytes, &self.manifest_bytes]
