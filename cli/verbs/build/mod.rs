@@ -5,6 +5,7 @@ mod context;
 mod flags;
 mod outcome;
 mod output;
+mod platforms;
 mod request;
 mod shell;
 
@@ -16,7 +17,7 @@ use lighter_engine::{Engine, images};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::remote::{Visit, source_file};
-use crate::ui::build_progress;
+use crate::ui::build_progress::{self, Together};
 use crate::verbs::compose::interrupt;
 
 pub(crate) use context::{Place, Source};
@@ -86,7 +87,9 @@ pub(crate) struct Watching<'a> {
 
 /// A build with everything it needs.
 pub(crate) struct Job {
+    /// Without a platform and annotations, which `images` has.
     pub(crate) request: build::BuildRequest,
+    images: platforms::Images,
     pub(crate) names: Vec<images::reference::Reference>,
     outputs: Vec<output::Output>,
     caches: Vec<cache::Target>,
@@ -102,9 +105,18 @@ impl Job {
         let request = request::request(ctx, flags, &source)?;
         let names = flags.tags.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>()?;
         let folder = &ctx.invocation.working_directory;
+        let images = platforms::Images::of(flags)?;
+        let outputs = output::outputs(flags, folder)?;
+        if images.are_several() {
+            outputs.iter().try_for_each(output::Output::check_several)?;
+        }
+        if images.are_attested() && !outputs.iter().any(output::Output::is_image) {
+            return Err(Failure::text("--provenance: it is kept beside an image, and files alone are made"));
+        }
         Ok(Job {
             request,
-            outputs: output::outputs(flags, folder)?,
+            images,
+            outputs,
             caches: cache::targets(&flags.cache_to, folder)?,
             names,
             style: style(ctx, flags.progress.as_deref(), flags.quiet)?,
@@ -122,11 +134,21 @@ impl Job {
     ) -> Result<Option<String>, outcome::Stopped> {
         let cache = Cache::open(engine.layout().root())?;
         let session = engine.begin_build()?;
-        let Watching { progress, cancelled } = watching;
-        let with = Builder { store: engine.images(), cache: &cache, runner: &session, progress, cancelled };
-        let built = build::build(with, &self.request)?;
+        let requests = self.images.requests(&self.request);
+        let together = Together::new(watching.progress);
+        let names =
+            requests.iter().map(|request| request.platform.as_ref().map(ToString::to_string).unwrap_or_default());
+        let names: Vec<String> = names.collect();
+        let parts: Vec<_> = names.iter().map(|name| together.part(name)).collect();
+        let mut built = Vec::new();
+        for (request, part) in requests.iter().zip(&parts) {
+            let progress: &dyn build::BuildProgress = if requests.len() > 1 { part } else { watching.progress };
+            let Watching { cancelled, .. } = watching;
+            let with = Builder { store: engine.images(), cache: &cache, runner: &session, progress, cancelled };
+            built.push(build::build(with, request)?);
+        }
         for target in &self.caches {
-            built.export_cache(&target.place, target.extent)?;
+            build::export_cache(&built, &target.place, target.extent)?;
         }
         let id = output::make(ctx, engine, &built, self)?;
         drop(built);
