@@ -118,7 +118,7 @@ fn files_and_archives_for_several_platforms_are_kept_apart() {
 fn a_base_for_another_platform_does_not_take_its_name() {
     let world = scenario("whoever builds for a board goes on running the same image here");
     world.run(["pull", "--quiet", "busybox:1"]).ok();
-    let id = || world.run(["images", "--quiet", "--no-trunc", "busybox:1"]).ok().text();
+    let id = || world.run(["images", "--quiet", "--no-trunc", "busybox:1"]).ok().stdout;
     let before = id();
     world.file("Dockerfile", "FROM busybox:1\nCOPY a /\n");
     world.run(["build", "-q", "-t", "mine", "--platform", BOTH, "."]).ok();
@@ -138,7 +138,7 @@ fn an_image_layout_is_a_base_and_a_source_of_files() {
         .file("Dockerfile", "FROM busybox:1\nRUN echo of the layout > /from\n")
         .run(["build", "-q", "-t", "base", "."])
         .ok();
-    world.run(["save", "--format", "oci", "-o", "base.tar", "base"]).ok();
+    world.run(["save", "--format", "oci-archive", "-o", "base.tar", "base"]).ok();
     let layout = world.folder().join("layout").display().to_string();
     skopeo(&[
         "copy",

@@ -17,7 +17,7 @@ use lighter_engine::{Engine, images};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::remote::{Visit, source_file};
-use crate::ui::build_progress::{self, Together};
+use crate::ui::build_progress::{self, Part, Together};
 use crate::verbs::compose::interrupt;
 
 pub(crate) use context::{Place, Source};
@@ -136,26 +136,38 @@ impl Job {
         let session = engine.begin_build()?;
         let requests = self.images.requests(&self.request);
         let together = Together::new(watching.progress);
-        let names =
-            requests.iter().map(|request| request.platform.as_ref().map(ToString::to_string).unwrap_or_default());
-        let names: Vec<String> = names.collect();
-        let parts: Vec<_> = names.iter().map(|name| together.part(name)).collect();
-        let mut built = Vec::new();
-        for (request, part) in requests.iter().zip(&parts) {
-            let progress: &dyn build::BuildProgress = if requests.len() > 1 { part } else { watching.progress };
-            let Watching { cancelled, .. } = watching;
-            let with = Builder { store: engine.images(), cache: &cache, runner: &session, progress, cancelled };
-            built.push(build::build(with, request)?);
-        }
+        let platforms: Vec<String> = requests.iter().map(name_of).collect();
+        let parts: Vec<Part<'_>> = platforms.iter().map(|platform| together.part(platform)).collect();
+        let Watching { progress, cancelled } = watching;
+        let with = Builder { store: engine.images(), cache: &cache, runner: &session, progress, cancelled };
+        let built = build_all(with, &requests, &parts)?;
         for target in &self.caches {
             build::export_cache(&built, &target.place, target.extent)?;
         }
         let id = output::make(ctx, engine, &built, self)?;
         drop(built);
-        let pruned = cache.prune(build::CacheFilter { unused_for: None, keep: Some(LARGEST_CACHE) })?;
+        let pruned = cache.prune(Some(LARGEST_CACHE), &|_| true)?;
         if !pruned.is_empty() {
             engine.images().prune(&|_| false)?;
         }
         Ok(id)
     }
+}
+
+fn name_of(request: &build::BuildRequest) -> String {
+    request.platform.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Builds for one platform after the other, so that what they share is there for the second; where there are several, each
+/// step says whose it is.
+fn build_all<'a>(
+    with: Builder<'a>,
+    requests: &'a [build::BuildRequest],
+    parts: &'a [Part<'a>],
+) -> Result<Vec<build::Built<'a>>, build::BuildError> {
+    if let [request] = requests {
+        return Ok(vec![build::build(with, request)?]);
+    }
+    let pairs = requests.iter().zip(parts);
+    pairs.map(|(request, part)| build::build(Builder { progress: part, ..with }, request)).collect()
 }

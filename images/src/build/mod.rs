@@ -55,7 +55,7 @@ mod words;
 mod workers;
 
 pub(crate) use cache::{BlobRecord, cached_layers};
-pub use cache::{Cache, CacheEntry, CacheFilter};
+pub use cache::{Cache, CacheEntry};
 pub use check::{Warning, check};
 pub use context::{ContextInput, UnpackedContext, download_context, is_remote, read_context};
 pub use error::{BuildError, FailedRun, StepError};

@@ -16,6 +16,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, UtimensatFlags, mkdirat, mknodat, ut
 use nix::sys::time::TimeSpec;
 use nix::unistd::{UnlinkatFlags, linkat, symlinkat, unlinkat};
 
+use super::error::StepError;
 use super::mode::Chmod;
 use super::tree::{Found, Item, Tree, file_xattrs, join, split};
 use super::workers::each;
@@ -392,21 +393,35 @@ pub(crate) fn clamp_times(root: &OwnedFd, latest: i64) -> io::Result<()> {
 /// Removes mount points that were made for a RUN, if nothing is in them; `paths` are clean, below the root.
 ///
 /// A folder that was copied up only because a mount point was made in it goes as well, for it says nothing new.
-pub(crate) fn remove_mount_points(upper: &OwnedFd, paths: &[String], lower: &Tree) -> io::Result<()> {
+///
+/// # Errors
+/// What the file system says, or `lower`, which is asked for the files below only if there is something to compare.
+pub(crate) fn remove_mount_points(
+    upper: &OwnedFd,
+    paths: &[String],
+    lower: &dyn Fn() -> Result<Tree, StepError>,
+) -> Result<(), StepError> {
+    let failed = || StepError::io("tidy up after the step");
     let mut paths: Vec<&String> = paths.iter().collect();
     paths.sort_by_key(|path| std::cmp::Reverse(path.split('/').count()));
+    let mut below_it = None;
     for path in paths {
         let (parent, name) = split(path.as_bytes());
         let Ok(folder) = below(upper, parent) else { continue };
-        match status(&folder, name)? {
-            Some(stat) if kind(&stat) == SFlag::S_IFREG && stat.st_size == 0 => remove(&folder, name)?,
-            Some(stat) if kind(&stat) == SFlag::S_IFDIR => {
-                let unchanged = match lower.status(path)? {
+        match status(&folder, name).map_err(failed())? {
+            Some(stat) if kind(&stat) == SFlag::S_IFREG && stat.st_size == 0 => {
+                remove(&folder, name).map_err(failed())?
+            }
+            Some(stat) if kind(&stat) == SFlag::S_IFDIR && is_empty(&folder, name).map_err(failed())? => {
+                let tree = match &below_it {
+                    Some(tree) => tree,
+                    None => below_it.insert(lower()?),
+                };
+                let unchanged = match tree.status(path).map_err(failed())? {
                     Some(old) => (old.st_mode, old.st_uid, old.st_gid) == (stat.st_mode, stat.st_uid, stat.st_gid),
                     None => true,
                 };
-                if unchanged && !crate::layer::is_opaque(folder.as_fd(), name)? {
-                    // One with something in it stays.
+                if unchanged && !crate::layer::is_opaque(folder.as_fd(), name).map_err(failed())? {
                     let _ = unlinkat(&folder, OsStr::from_bytes(name), UnlinkatFlags::RemoveDir);
                 }
             }
@@ -414,4 +429,9 @@ pub(crate) fn remove_mount_points(upper: &OwnedFd, paths: &[String], lower: &Tre
         }
     }
     Ok(())
+}
+
+fn is_empty(folder: &OwnedFd, name: &[u8]) -> io::Result<bool> {
+    let mut directory = nix::dir::Dir::from_fd(open_directory(folder, name, OFlag::O_RDONLY)?)?;
+    Ok(directory.iter().flatten().all(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")))
 }
