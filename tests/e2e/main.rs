@@ -54,4 +54,5 @@ mod servers;
 mod store;
 mod terminal;
 mod torture;
+mod users;
 mod verbs;
