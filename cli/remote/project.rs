@@ -14,6 +14,7 @@ use super::wire::Project;
 use crate::args::ProjectArgs;
 use crate::context::Invocation;
 use crate::error::Failure;
+use crate::verbs::build::context::Carried;
 use crate::verbs::compose::source_for;
 use crate::verbs::run::seccomp_file;
 
@@ -66,6 +67,10 @@ fn contexts(document: &mut Value, luggage: &mut Luggage) -> Result<(), Failure> 
             // an absolute name of a Dockerfile may lie outside of the context
             if let Some(file) = build.get_mut("dockerfile").filter(|file| file.as_str().is_some_and(is_absolute)) {
                 place(file, luggage)?;
+            }
+            let file = build.get("dockerfile").and_then(Value::as_str).map(|file| context.join(file));
+            if context.is_dir() {
+                luggage.contexts.insert(context.clone(), Carried::of(&context, file.as_deref())?);
             }
             build["context"] = json!(carry(&context, luggage)?);
         }

@@ -55,4 +55,5 @@ mod servers;
 mod store;
 mod terminal;
 mod torture;
+mod users;
 mod verbs;

@@ -209,7 +209,8 @@ fn a_build_there_has_its_context_from_here() {
         "ctx/Dockerfile.other",
         "FROM busybox:1\nARG WHO\nCOPY . /all\nRUN --mount=type=secret,id=s cat /run/secrets/s > /s; echo $WHO >> /s\n",
     );
-    host.file("ctx/sub/file", "content").file("s3cret", "hidden\n");
+    host.file("ctx/sub/file", "content").file("s3cret", "hidden\n").file("ctx/.dockerignore", "*");
+    host.file("ctx/Dockerfile.other.dockerignore", "left-out\n").file("ctx/left-out", "x");
     let mut command = machine.known_to(host.command([
         "-H",
         &machine.address(),
@@ -232,6 +233,7 @@ fn a_build_there_has_its_context_from_here() {
     assert!(fs::read_to_string(host.folder().join("iid")).expect("it came back").starts_with("sha256:"));
     let shown = there(&host, &machine, &["run", "--rm", "made:1", "cat", "/all/sub/file", "/s"]).ok();
     assert_eq!(shown.stdout, "contenthidden\nme\n");
+    there(&host, &machine, &["run", "--rm", "made:1", "test", "-e", "/all/left-out"]).code(1);
     no_folder_is_left(&machine);
 }
 

@@ -88,7 +88,6 @@ fn what_contradicts_itself_or_is_not_supported_is_refused_by_name() {
         (&["--use-api-socket"], "--use-api-socket"),
         (&["--volume-driver", "nfs"], "--volume-driver"),
         (&["--kernel-memory", "64m"], "--kernel-memory"),
-        (&["--userns", "private"], "--userns"),
         (&["--runtime", "runsc"], "runsc"),
         (&["--gpus", "all"], "nvidia.com/gpu=all"),
         (&["--device", "example.com/none=0"], "example.com/none=0"),
