@@ -97,6 +97,10 @@ impl Scenario {
         &self.directory
     }
 
+    pub(crate) fn run_directory(&self) -> &Path {
+        &self.run_directory
+    }
+
     pub(crate) fn project(&self) -> &str {
         &self.project
     }
