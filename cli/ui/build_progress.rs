@@ -185,21 +185,21 @@ impl BuildProgress for Tree {
 }
 
 /// Several builds shown as one: no two steps have the same number, and each says whose it is.
-pub(crate) struct Together {
-    progress: Box<dyn BuildProgress>,
+pub(crate) struct Together<'a> {
+    progress: &'a dyn BuildProgress,
     steps: AtomicUsize,
 }
 
 /// One of them.
 pub(crate) struct Part<'a> {
-    all: &'a Together,
+    all: &'a Together<'a>,
     name: &'a str,
     /// The numbers of its own steps among all of them.
     numbers: Mutex<BTreeMap<usize, usize>>,
 }
 
-impl Together {
-    pub(crate) fn new(progress: Box<dyn BuildProgress>) -> Together {
+impl Together<'_> {
+    pub(crate) fn new(progress: &dyn BuildProgress) -> Together<'_> {
         Together { progress, steps: AtomicUsize::new(1) }
     }
 
@@ -218,7 +218,7 @@ impl Part<'_> {
 
 impl BuildProgress for Part<'_> {
     fn report(&self, event: BuildEvent<'_>) {
-        let all = &self.all.progress;
+        let all = self.all.progress;
         match event {
             BuildEvent::Begun { step, name } => {
                 let name = match name.strip_prefix('[') {
@@ -250,7 +250,7 @@ mod tests {
             }
         }
         let kept: &'static Kept = Box::leak(Box::new(Kept(Mutex::default())));
-        let together = Together::new(Box::new(kept));
+        let together = Together::new(&kept);
         let (web, db) = (together.part("web"), together.part("db"));
         web.report(BuildEvent::Begun { step: 1, name: "[1/2] FROM a" });
         db.report(BuildEvent::Begun { step: 1, name: "FROM b" });

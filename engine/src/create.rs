@@ -183,12 +183,14 @@ impl Engine {
             entries => entries.map_err(FileError::io("list", &names))?,
         };
         let entries: Vec<_> = entries.flatten().collect();
-        // a rename that was cut short has left one name too many
-        let has_stale = entries.len() > self.container_ids()?.len();
+        // every container has a name: only one too many leads nowhere, or to one whose rename was cut short
+        if entries.len() <= self.container_ids()?.len() {
+            return Ok(());
+        }
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
             let is_stale = match self.id_of_name(&name)? {
-                Some(id) => has_stale && self.is_stale_name(&name, &id)?,
+                Some(id) => self.is_stale_name(&name, &id)?,
                 None => true,
             };
             if is_stale {

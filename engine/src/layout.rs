@@ -57,6 +57,11 @@ impl Layout {
         self.run.join("images")
     }
 
+    /// Returns the directory with a file for each container whose processes a command has stopped for a while.
+    pub(crate) fn frozen(&self) -> PathBuf {
+        self.run.join("frozen")
+    }
+
     /// Returns the journal of events; the one before it has the extension `1`.
     pub(crate) fn journal(&self) -> PathBuf {
         self.root.join("events").join("journal")
@@ -166,10 +171,6 @@ impl ContainerPaths {
     /// Returns the file that exists while the user wants the container paused.
     pub fn pause_request(&self) -> PathBuf {
         self.run.join("paused")
-    }
-    /// Returns the file that names the command which has stopped the container's processes for a while.
-    pub(crate) fn frozen_by(&self) -> PathBuf {
-        self.run.join("frozen-by.json")
     }
     /// Returns the FIFO of stdout.
     pub fn stdout(&self) -> PathBuf {

@@ -3,11 +3,12 @@
 //! Runs in the shell command's process.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
@@ -98,6 +99,74 @@ pub(crate) fn copy(reader: &mut impl Read, out: &mut impl Write) -> io::Result<(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Compresses what is written into a file, and hashes both.
+pub(crate) struct Gzip {
+    out: Hashing<GzEncoder<BufWriter<Hashing<File>>>>,
+}
+
+/// What a [`Gzip`] has made.
+pub(crate) struct Compressed {
+    pub(crate) content: Content,
+    /// Its digest.
+    pub(crate) digest: Digest,
+    /// The digest of what was written.
+    pub(crate) plain: Digest,
+}
+
+impl Gzip {
+    /// Compresses into an empty file.
+    pub(crate) fn new(file: File) -> Gzip {
+        let file = BufWriter::with_capacity(PIECE, Hashing::new(file));
+        // The lowest level: a layer is written once and read by few, and the disk is not what is slow.
+        Gzip { out: Hashing::new(GzEncoder::new(file, flate2::Compression::fast())) }
+    }
+
+    /// Ends the stream.
+    pub(crate) fn finish(self) -> io::Result<Compressed> {
+        let (encoder, plain) = self.out.finish();
+        let (file, digest) = encoder.finish()?.into_inner().map_err(io::Error::from)?.finish();
+        Ok(Compressed { content: Content::whole(file)?, digest, plain })
+    }
+}
+
+impl Write for Gzip {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Hashes what is written through it.
+struct Hashing<W> {
+    out: W,
+    hasher: Sha256,
+}
+
+impl<W> Hashing<W> {
+    fn new(out: W) -> Hashing<W> {
+        Hashing { out, hasher: Sha256::new() }
+    }
+
+    fn finish(self) -> (W, Digest) {
+        (self.out, Digest::finish(self.hasher))
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) use config::{chain, parse_config, rootfs_digests};
 pub use document::ManifestError;
 pub(crate) use document::{Document, Media, OCI_MANIFEST, descriptor_digest};
 pub(crate) use index::select;
-pub(crate) use write::{descriptor, image};
+pub(crate) use write::{descriptor, image, index};
 
 pub use config::Healthcheck;
 

@@ -1,4 +1,5 @@
-//! Pushes images: from the store to a registry, as they are, so that every digest stays what it is.
+//! Pushes images: from the store to a registry, as they are, so that every digest stays what it is; but of an image that no
+//! registry has served, plain layers are compressed first.
 //!
 //! Runs in the shell command's process: the caller's thread, one thread that talks to the registry, and some that wait for
 //! a blob each. Before: the images are in the store. After: the registry has them under their tags; or an error, and what
@@ -8,6 +9,7 @@
 //! settle on a place ─▶ blobs, in parallel ─▶ manifests, one a tag ─▶ what the store knows of the name
 //! ```
 
+mod compress;
 mod error;
 
 pub use error::PushError;
@@ -18,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use jiff::Timestamp;
-use oci_spec::image::{Descriptor, ImageManifest};
+use oci_spec::image::Descriptor;
 
 use crate::digest::Digest;
 use crate::manifest::{Document, LARGEST_MANIFEST, descriptor_digest};
@@ -70,12 +72,19 @@ pub struct Pushed {
     pub size: u64,
 }
 
-/// An image to push.
+/// An image to push, or an index of several.
 struct Outbound {
     reference: Reference,
     known: Known,
+    /// Each after those that it names; the last is what the tag means.
+    documents: Vec<Sent>,
+}
+
+/// A manifest or index to push.
+struct Sent {
+    digest: Digest,
     bytes: Vec<u8>,
-    manifest: ImageManifest,
+    document: Document,
 }
 
 /// A blob to push, and how large it is.
@@ -126,7 +135,8 @@ pub fn push(
 impl Outbound {
     /// Says so if the name stands for more at its registry than what is here.
     fn warn(&self, progress: &dyn Progress) {
-        if self.known.served.as_ref().is_some_and(|served| *served != self.known.manifest) {
+        let is_part = self.known.served.as_ref().is_some_and(|served| *served != self.known.manifest);
+        if is_part && self.known.index.is_none() {
             let text = format!(
                 "`{}` was pulled from an index of several platforms; the one that is here takes its place",
                 self.reference.familiar()
@@ -138,20 +148,45 @@ impl Outbound {
 
 fn outbound(store: &Store, reference: Reference) -> Result<Outbound, PushError> {
     let known = store.known(&reference)?.ok_or_else(|| PushError::NotStored(reference.familiar()))?;
-    let missing = || PushError::MissingBlob { digest: known.manifest.clone(), reference: reference.familiar() };
-    let bytes = store.blobs().read(&known.manifest, LARGEST_MANIFEST).ok_or_else(missing)?;
-    match Document::parse(&bytes, &known.manifest, None)? {
-        Document::Manifest(manifest) => Ok(Outbound { reference, known, bytes, manifest: *manifest }),
-        Document::Index(_) => Err(PushError::Index(reference.familiar())),
+    let mut documents = Vec::new();
+    let top = known.index.as_ref().unwrap_or(&known.manifest);
+    gather(store, &reference, top, &mut documents)?;
+    if let [Sent { bytes, document: Document::Manifest(manifest), .. }] = &documents[..]
+        && known.served.is_none()
+        && compress::is_needed(manifest)
+    {
+        compress::compress(store, &reference, &known, bytes)?;
+        return outbound(store, reference);
     }
+    Ok(Outbound { reference, known, documents })
+}
+
+/// Reads a document and those that it names.
+fn gather(store: &Store, reference: &Reference, digest: &Digest, documents: &mut Vec<Sent>) -> Result<(), PushError> {
+    let missing = || PushError::MissingBlob { digest: digest.clone(), reference: reference.familiar() };
+    let bytes = store.blobs().read(digest, LARGEST_MANIFEST).ok_or_else(missing)?;
+    let document = Document::parse(&bytes, digest, None)?;
+    if let Document::Index(index) = &document {
+        for child in index.manifests() {
+            gather(store, reference, &descriptor_digest(child)?, documents)?;
+        }
+    }
+    if documents.iter().all(|other| other.digest != *digest) {
+        documents.push(Sent { digest: digest.clone(), bytes, document });
+    }
+    Ok(())
 }
 
 /// Lists the blobs of all images, each once.
 fn blobs(images: &[Outbound]) -> Result<Vec<BlobToPush>, PushError> {
     let mut blobs: Vec<BlobToPush> = Vec::new();
-    for image in images {
-        let layers = image.manifest.layers().iter().map(|layer| (layer, true));
-        for (descriptor, is_layer) in layers.chain([(image.manifest.config(), false)]) {
+    let manifests = images.iter().flat_map(|image| &image.documents).filter_map(|sent| match &sent.document {
+        Document::Manifest(manifest) => Some(manifest),
+        Document::Index(_) => None,
+    });
+    for manifest in manifests {
+        let layers = manifest.layers().iter().map(|layer| (layer, true));
+        for (descriptor, is_layer) in layers.chain([(manifest.config(), false)]) {
             let blob = blob(descriptor, is_layer)?;
             if !blobs.iter().any(|other| other.digest == blob.digest) {
                 blobs.push(blob);
@@ -163,8 +198,8 @@ fn blobs(images: &[Outbound]) -> Result<Vec<BlobToPush>, PushError> {
 
 /// Lists all that must stay in the store meanwhile.
 fn needs(images: &[Outbound], blobs: &[BlobToPush]) -> Needs {
-    let manifests = images.iter().map(|image| image.known.manifest.clone());
-    Needs { blobs: manifests.chain(blobs.iter().map(|blob| blob.digest.clone())).collect(), layers: HashSet::new() }
+    let documents = images.iter().flat_map(|image| &image.documents).map(|sent| sent.digest.clone());
+    Needs { blobs: documents.chain(blobs.iter().map(|blob| blob.digest.clone())).collect(), layers: HashSet::new() }
 }
 
 fn blob(descriptor: &Descriptor, is_layer: bool) -> Result<BlobToPush, PushError> {
@@ -249,13 +284,19 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Puts the manifest under its tag, and notes what the registry serves for the name now.
+    /// Puts the documents under their digests, the last under its tag, and notes what the registry serves for the name now.
     fn finish(&self, image: &Outbound) -> Result<Pushed, PushError> {
-        let Outbound { reference, known, bytes, .. } = image;
-        let (digest, size) = (known.manifest.clone(), bytes.len() as u64);
-        self.session.push_manifest(reference.tag().unwrap_or_default(), &known.media_type, bytes.clone())?;
-        let entry = Entry::new(known.media_type.clone(), digest.clone(), size, known.platform.clone());
+        let Outbound { reference, known, documents } = image;
+        let (last, others) = documents.split_last().expect("an image has a manifest");
+        let put =
+            |name: &str, sent: &Sent| self.session.push_manifest(name, &sent.document.media_type(), sent.bytes.clone());
+        others.iter().try_for_each(|sent| put(sent.digest.as_str(), sent))?;
+        put(reference.tag().unwrap_or_default(), last)?;
+        let (digest, size) = (last.digest.clone(), last.bytes.len() as u64);
+        let own = documents.iter().find(|sent| sent.digest == known.manifest).map_or(0, |sent| sent.bytes.len());
+        let entry = Entry::new(known.media_type.clone(), known.manifest.clone(), own as u64, known.platform.clone());
         let entry = entry.named(&known.id, reference, &digest).pulled(Timestamp::now());
+        let entry = if known.index.is_some() { entry.in_index(&digest) } else { entry };
         self.store.publish(reference, &known.id, entry)?;
         self.progress.report(Event::Pushed { reference, digest: &digest, size });
         Ok(Pushed { reference: reference.clone(), digest, size })

@@ -88,7 +88,7 @@ impl Host {
         self.run().join("netns")
     }
 
-    fn namespace(&self, container: &str) -> PathBuf {
+    pub(crate) fn namespace(&self, container: &str) -> PathBuf {
         self.namespaces().join(container)
     }
 

@@ -174,6 +174,12 @@ fn pruning_the_cache_removes_layers_that_no_image_needs() {
     let layers = || fs::read_dir(world.root().join("layers")).unwrap().count();
     let before = layers();
     assert!(world.run(["builder", "du"]).ok().stdout.contains("RUN /bin/sh -c echo x > /a"));
+    let shown = |filter: &str| world.run(["builder", "du", "--filter", filter]).ok().stdout.contains("echo x > /a");
+    assert!(
+        shown("type=regular") && shown("description=echo x") && !shown("type=exec.cachemount") && !shown("until=1h")
+    );
+    world.run(["builder", "prune", "--force", "--filter", "until=1h"]).ok();
+    assert!(shown("type=regular"), "what is young stays");
     world.run(["builder", "prune", "--force"]).ok();
     assert_eq!(layers(), before - 1, "the stage's layer is gone, the image's stays");
     assert_eq!(world.run(["run", "--rm", "mine", "cat", "/b"]).ok().stdout, "x\n");

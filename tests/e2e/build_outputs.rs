@@ -173,16 +173,19 @@ fn what_is_not_supported_is_refused_by_name() {
     world.file("Dockerfile", "FROM scratch\n");
     for (flags, why) in [
         (&["--squash"][..], "--squash is not supported"),
-        (&["--provenance=true"], "--provenance: attestations are not supported"),
-        (&["--sbom=true"], "--sbom: attestations are not supported"),
-        (&["--attest", "type=provenance"], "--attest `type=provenance`"),
-        (&["--platform", "linux/amd64,linux/arm64"], "a build gives one image"),
+        (&["--provenance=version=v0.2"], "of SLSA there is no other"),
+        (&["--provenance=true", "-o", "out"], "it is kept beside an image"),
+        (&["--sbom=true"], "--sbom: a list of what is in the image is not supported"),
+        (&["--attest", "type=sbom"], "--attest `type=sbom`"),
+        (&["--platform", "linux/amd64,linux/arm64", "-o", "type=tar,dest=x"], "is for one platform"),
         (&["--cache-to", "type=gha"], "a cache of type `gha` is not supported"),
         (&["--cache-from", "type=s3,bucket=x"], "`bucket` is not supported"),
         (&["--builder", "other"], "there is one builder"),
         (&["--call", "outline"], "--call `outline` is not supported"),
-        (&["--annotation", "index:a=b"], "an image here has no index"),
-        (&["--build-context", "a=oci-layout://b"], "is not supported"),
+        (&["--annotation", "index:a=b"], "an image for one platform has no index"),
+        (&["--annotation", "index-descriptor:a=b"], "descriptors are not annotated"),
+        (&["--build-context", "a=oci-layout://b@c"], "digest `c` names no algorithm"),
+        (&["--build-context", "a=target:b"], "it means a target of a bake file"),
     ] {
         world.run(["build"].iter().chain(flags).chain(&["."])).code(1).says([why]);
     }

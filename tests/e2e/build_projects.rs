@@ -63,5 +63,5 @@ fn dependencies_are_built_when_asked_for_and_print_builds_nothing() {
     world.run(["compose", "build", "--quiet", "--with-dependencies", "--builder", "default", "web"]).ok();
     assert_eq!(world.run(["run", "--rm", "db", "cat", "/who"]).ok().stdout, "db\n");
     world.run(["compose", "build", "--builder", "other"]).code(1).says(["there is one builder"]);
-    world.run(["compose", "build", "--provenance=true"]).code(1).says(["attestations are not supported"]);
+    world.run(["compose", "build", "--sbom=true"]).code(1).says(["--sbom: a list of what is in the image"]);
 }

@@ -12,6 +12,7 @@ mod archive;
 mod build;
 mod build_cases;
 mod build_outputs;
+mod build_platforms;
 mod build_projects;
 mod build_software;
 mod build_sources;

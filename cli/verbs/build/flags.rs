@@ -17,7 +17,7 @@ pub(crate) struct BuildFlags {
     /// Value of an ARG; a name alone takes our own variable's
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) build_arg: Vec<String>,
-    /// Further context: a folder, `docker-image://IMAGE`, the URL of a tar, or a git repository
+    /// Further context: a folder, `docker-image://IMAGE`, `oci-layout://FOLDER[:TAG|@DIGEST]`, the URL of a tar, or a git repository
     #[arg(long, value_name = "NAME=PLACE")]
     pub(super) build_context: Vec<String>,
     /// Stage whose result is wanted [default: the last]
@@ -44,7 +44,7 @@ pub(crate) struct BuildFlags {
     /// Annotation of the image's manifest
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) annotation: Vec<String>,
-    /// Platform of the image: `linux/amd64`
+    /// Platform of the image, or several of them: `linux/amd64,linux/arm64`
     #[arg(long, value_delimiter = ',')]
     pub(super) platform: Vec<String>,
     /// Network of RUN: default, none, host, or a network's name
@@ -119,11 +119,11 @@ pub(crate) struct BuildFlags {
     /// Docker's; refused with what does the same
     #[arg(long, hide = true)]
     pub(super) squash: bool,
-    /// Docker's; one that is `disabled=true` is what is done
-    #[arg(long, hide = true, value_name = "ATTESTATION")]
+    /// What to say about the image: type=provenance[,mode=min|max]
+    #[arg(long, value_name = "ATTESTATION")]
     pub(super) attest: Vec<String>,
-    /// Docker's; `false` is what is done
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    /// Keep beside the image what it was built from: true, false, mode=min, mode=max[,builder-id=URI]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) provenance: Option<String>,
     /// Docker's; `false` is what is done
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -143,11 +143,7 @@ impl BuildFlags {
             on(Way::There, path)?;
         }
         for text in &mut self.build_context {
-            within(
-                text,
-                &[],
-                |place| if place.starts_with("docker-image:") { Ok(()) } else { source_file(place, on) },
-            )?;
+            within(text, &[], |place| context_file(place, on))?;
         }
         for text in &mut self.secret {
             within(text, &["src", "source"], |place| word_file(place, Way::There, on))?;
@@ -160,6 +156,21 @@ impl BuildFlags {
         }
         Ok(())
     }
+}
+
+/// Tells of the files of a named context.
+fn context_file(place: &mut String, on: Visit<'_>) -> Result<(), Failure> {
+    const LAYOUT: &str = "oci-layout://";
+    if place.starts_with("docker-image:") {
+        return Ok(());
+    }
+    let Some(layout) = place.strip_prefix(LAYOUT) else { return source_file(place, on) };
+    let end = layout.find('@').or_else(|| layout.rfind(':').filter(|colon| !layout[*colon..].contains('/')));
+    let (folder, image) = layout.split_at(end.unwrap_or(layout.len()));
+    let mut folder = folder.to_owned();
+    source_file(&mut folder, on)?;
+    *place = format!("{LAYOUT}{folder}{image}");
+    Ok(())
 }
 
 /// Changes the values of these keys in `key=value,…`; without keys, of any. A text without a `=` is a value.
@@ -194,8 +205,8 @@ impl BuildFlags {
     }
 
     /// Says what is wanted, and with how much memory.
-    pub(crate) fn limit(&mut self, target: Option<String>, platform: Option<String>, memory: Option<String>) {
-        (self.target, self.platform, self.memory) = (target, platform.into_iter().collect(), memory);
+    pub(crate) fn limit(&mut self, target: Option<String>, platforms: Vec<String>, memory: Option<String>) {
+        (self.target, self.platform, self.memory) = (target, platforms, memory);
     }
 
     /// Says what is done anew.

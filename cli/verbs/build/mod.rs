@@ -5,6 +5,7 @@ pub(crate) mod context;
 mod flags;
 mod outcome;
 mod output;
+mod platforms;
 mod request;
 mod shell;
 
@@ -17,7 +18,7 @@ use lighter_engine::{Engine, images};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::remote::{Visit, source_file};
-use crate::ui::build_progress;
+use crate::ui::build_progress::{self, Part, Together};
 use crate::verbs::compose::interrupt;
 
 pub(crate) use context::{Place, Source};
@@ -94,7 +95,9 @@ pub(crate) struct Watching<'a> {
 
 /// A build with everything it needs.
 pub(crate) struct Job {
+    /// Without a platform and annotations, which `images` has.
     pub(crate) request: build::BuildRequest,
+    images: platforms::Images,
     pub(crate) names: Vec<images::reference::Reference>,
     outputs: Vec<output::Output>,
     caches: Vec<cache::Target>,
@@ -110,9 +113,18 @@ impl Job {
         let request = request::request(ctx, flags, &source)?;
         let names = flags.tags.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>()?;
         let folder = &ctx.invocation.working_directory;
+        let images = platforms::Images::of(flags)?;
+        let outputs = output::outputs(flags, folder)?;
+        if images.are_several() {
+            outputs.iter().try_for_each(output::Output::check_several)?;
+        }
+        if images.are_attested() && !outputs.iter().any(output::Output::is_image) {
+            return Err(Failure::text("--provenance: it is kept beside an image, and files alone are made"));
+        }
         Ok(Job {
             request,
-            outputs: output::outputs(flags, folder)?,
+            images,
+            outputs,
             caches: cache::targets(&flags.cache_to, folder)?,
             names,
             style: style(ctx, flags.progress.as_deref(), flags.quiet)?,
@@ -130,18 +142,40 @@ impl Job {
     ) -> Result<Option<String>, outcome::Stopped> {
         let cache = Cache::open(engine.layout().root())?;
         let session = engine.begin_build()?;
+        let requests = self.images.requests(&self.request);
+        let together = Together::new(watching.progress);
+        let platforms: Vec<String> = requests.iter().map(name_of).collect();
+        let parts: Vec<Part<'_>> = platforms.iter().map(|platform| together.part(platform)).collect();
         let Watching { progress, cancelled } = watching;
         let with = Builder { store: engine.images(), cache: &cache, runner: &session, progress, cancelled };
-        let built = build::build(with, &self.request)?;
+        let built = build_all(with, &requests, &parts)?;
         for target in &self.caches {
-            built.export_cache(&target.place, target.extent)?;
+            build::export_cache(&built, &target.place, target.extent)?;
         }
         let id = output::make(ctx, engine, &built, self)?;
         drop(built);
-        let pruned = cache.prune(build::CacheFilter { unused_for: None, keep: Some(LARGEST_CACHE) })?;
+        let pruned = cache.prune(Some(LARGEST_CACHE), &|_| true)?;
         if !pruned.is_empty() {
             engine.images().prune(&|_| false)?;
         }
         Ok(id)
     }
+}
+
+fn name_of(request: &build::BuildRequest) -> String {
+    request.platform.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Builds for one platform after the other, so that what they share is there for the second; where there are several, each
+/// step says whose it is.
+fn build_all<'a>(
+    with: Builder<'a>,
+    requests: &'a [build::BuildRequest],
+    parts: &'a [Part<'a>],
+) -> Result<Vec<build::Built<'a>>, build::BuildError> {
+    if let [request] = requests {
+        return Ok(vec![build::build(with, request)?]);
+    }
+    let pairs = requests.iter().zip(parts);
+    pairs.map(|(request, part)| build::build(Builder { progress: part, ..with }, request)).collect()
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use lighter_engine::Engine;
 use lighter_engine::images::archive::{self, ArchiveFormat, SaveOptions};
-use lighter_engine::images::build::Built;
+use lighter_engine::images::build::{self, Built, LayerForm};
+use lighter_engine::images::digest::Digest;
 use lighter_engine::images::push::push;
 use lighter_engine::images::reference::Reference;
 use lighter_engine::images::store::Image;
@@ -76,16 +77,38 @@ fn output(text: &str, here: &Path) -> Result<Output, Failure> {
     }
 }
 
+impl Output {
+    /// Tells whether it is an image.
+    pub(super) fn is_image(&self) -> bool {
+        matches!(self, Output::Image { .. } | Output::Archive { .. })
+    }
+
+    /// Refuses what cannot be made of images for several platforms.
+    pub(super) fn check_several(&self) -> Result<(), Failure> {
+        match self {
+            Output::Tar(_) => Err(Failure::text("--output `type=tar` is for one platform: use `type=local`")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An image that was made.
+struct Made {
+    image: Image,
+    /// What its names stand for: the manifest, or the index of images for several platforms.
+    digest: Digest,
+}
+
 /// Makes everything; returns the id of the image, if one was made.
-pub(super) fn make(ctx: &Context, engine: &Engine, built: &Built<'_>, job: &Job) -> Result<Option<String>, Failure> {
-    let mut made: Option<Image> = None;
+pub(super) fn make(ctx: &Context, engine: &Engine, built: &[Built<'_>], job: &Job) -> Result<Option<String>, Failure> {
+    let mut made: Option<Made> = None;
     for output in &job.outputs {
         match output {
-            Output::Folder(folder) => built.export_files(folder)?,
-            Output::Tar(path) => file::write(path.as_deref(), |out| Ok(built.export_archive(out)?))?,
+            Output::Folder(folder) => export_files(built, folder)?,
+            Output::Tar(path) => file::write(path.as_deref(), |out| Ok(built[0].export_archive(out)?))?,
             Output::Image { names, pushes } => {
                 let all = all_names(job, names)?;
-                let image = built.publish(&all)?;
+                let image = publish(built, &all, job)?;
                 if *pushes {
                     push_all(ctx, engine, &all)?;
                 }
@@ -93,11 +116,11 @@ pub(super) fn make(ctx: &Context, engine: &Engine, built: &Built<'_>, job: &Job)
             }
             Output::Archive { is_oci, path, names } => {
                 let all = all_names(job, names)?;
-                let image = built.publish(&all)?;
+                let image = publish(built, &all, job)?;
                 let format = if *is_oci { ArchiveFormat::Oci } else { ArchiveFormat::Docker };
                 let mut names: Vec<String> = all.iter().map(Reference::familiar).collect();
                 if names.is_empty() {
-                    names.push(image.id.to_string());
+                    names.push(image.image.id.to_string());
                 }
                 let options = SaveOptions { format, platform: None };
                 file::write(path.as_deref(), |out| Ok(archive::save(engine.images(), &names, &options, out)?))?;
@@ -105,10 +128,40 @@ pub(super) fn make(ctx: &Context, engine: &Engine, built: &Built<'_>, job: &Job)
             }
         }
     }
-    if let Some(image) = &made {
-        write_files(job, image)?;
+    if let Some(made) = &made {
+        write_files(job, made)?;
     }
-    Ok(made.map(|image| image.id.to_string()))
+    Ok(made.map(|made| made.image.id.to_string()))
+}
+
+/// Lists the image, or an index of those for several platforms.
+fn publish(built: &[Built<'_>], names: &[Reference], job: &Job) -> Result<Made, Failure> {
+    if let [built] = built
+        && !job.images.have_index()
+    {
+        let image = built.publish(names, form(&job.outputs))?;
+        return Ok(Made { digest: image.manifest.clone(), image });
+    }
+    let (image, digest) = build::publish_all(built, names, &job.images.of_index())?;
+    Ok(Made { image, digest })
+}
+
+/// Copies the files; those for several platforms get a folder each, `linux_arm64`.
+fn export_files(built: &[Built<'_>], folder: &Path) -> Result<(), Failure> {
+    if let [built] = built {
+        return Ok(built.export_files(folder)?);
+    }
+    for built in built {
+        built.export_files(&folder.join(built.platform().to_string().replace('/', "_")))?;
+    }
+    Ok(())
+}
+
+/// An image that leaves this host has compressed layers; Docker's archives have plain ones everywhere.
+fn form(outputs: &[Output]) -> LayerForm {
+    let leaves =
+        |output: &Output| matches!(output, Output::Image { pushes: true, .. } | Output::Archive { is_oci: true, .. });
+    if outputs.iter().any(leaves) { LayerForm::Compressed } else { LayerForm::Plain }
 }
 
 /// Joins `--tag`'s names and those of an output.
@@ -129,18 +182,18 @@ fn push_all(ctx: &Context, engine: &Engine, names: &[Reference]) -> Result<(), F
     Ok(())
 }
 
-fn write_files(job: &Job, image: &Image) -> Result<(), Failure> {
+fn write_files(job: &Job, made: &Made) -> Result<(), Failure> {
     let write = |path: &PathBuf, text: String| {
         std::fs::write(path, text).map_err(|error| Failure::text(format!("write `{}`: {error}", path.display())))
     };
     if let Some(path) = &job.files.id {
-        write(path, image.id.to_string())?;
+        write(path, made.image.id.to_string())?;
     }
     if let Some(path) = &job.files.metadata {
         let names: Vec<String> = job.names.iter().map(ToString::to_string).collect();
         let metadata = json!({
-            "containerimage.config.digest": image.id.to_string(),
-            "containerimage.digest": image.manifest.to_string(),
+            "containerimage.config.digest": made.image.id.to_string(),
+            "containerimage.digest": made.digest.to_string(),
             "image.name": names.join(","),
         });
         write(path, format!("{metadata:#}\n"))?;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use lighter_engine::images::archive::LayoutImage;
 use lighter_engine::images::build::{Allowed, BuildRequest, NamedContext, RunOptions, Secret, StepNetwork, is_remote};
-use lighter_engine::images::platform::Platform;
 
 use super::{BuildFlags, Source, cache};
 use crate::context::Context;
@@ -37,8 +37,6 @@ pub(super) fn request(ctx: &Context, flags: &BuildFlags, source: &Source) -> Res
         arguments,
         target: flags.target.clone(),
         labels: flags.label.iter().map(|text| pair("--label", text)).collect::<Result<_, _>>()?,
-        annotations: flags.annotation.iter().map(|text| annotation(text)).collect::<Result<_, _>>()?,
-        platform: platform(&flags.platform)?,
         no_cache: flags.no_cache,
         no_cache_filter: flags.no_cache_filter.clone(),
         pull: flags.pull,
@@ -63,13 +61,21 @@ pub(super) fn request(ctx: &Context, flags: &BuildFlags, source: &Source) -> Res
 
 /// Refuses what docker has and lighter has not, instead of doing something else.
 fn refuse(flags: &BuildFlags) -> Result<(), Failure> {
-    for (name, value) in [("provenance", &flags.provenance), ("sbom", &flags.sbom)] {
-        if value.as_deref().is_some_and(|value| !matches!(value, "false" | "0" | "none")) {
-            return Err(Failure::text(format!("--{name}: attestations are not supported")));
-        }
+    let no_scanner = |flag: String| {
+        Failure::text(format!("{flag}: a list of what is in the image is not supported"))
+            .hint("run a scanner on the image, or on what `--output type=oci` writes")
+    };
+    if flags.sbom.as_deref().is_some_and(|value| !matches!(value, "false" | "0" | "none")) {
+        return Err(no_scanner("--sbom".to_owned()));
     }
-    if let Some(text) = flags.attest.iter().find(|text| fields(text).get("disabled") != Some(&"true")) {
-        return Err(Failure::text(format!("--attest `{text}`: attestations are not supported")));
+    for text in &flags.attest {
+        let fields = fields(text);
+        match fields.get("type") {
+            Some(&"provenance") => {}
+            Some(&"sbom") if fields.get("disabled") == Some(&"true") => {}
+            Some(&"sbom") => return Err(no_scanner(format!("--attest `{text}`"))),
+            _ => return Err(Failure::text(format!("--attest `{text}`: use type=provenance"))),
+        }
     }
     if let Some(name) = flags.builder.as_ref().filter(|name| !name.is_empty() && *name != "default") {
         return Err(Failure::text(format!("--builder `{name}`: there is one builder, `default`")));
@@ -94,38 +100,11 @@ pub(crate) fn keeps_git(pair: &str) -> bool {
     matches!(pair.strip_prefix("BUILDKIT_CONTEXT_KEEP_GIT_DIR="), Some("1" | "true"))
 }
 
-fn pair(flag: &str, text: &str) -> Result<(String, String), Failure> {
+pub(super) fn pair(flag: &str, text: &str) -> Result<(String, String), Failure> {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
     match name.is_empty() {
         true => Err(Failure::text(format!("{flag} `{text}`: use NAME=VALUE"))),
         false => Ok((name.to_owned(), value.to_owned())),
-    }
-}
-
-/// Reads the platform; there is one image.
-fn platform(names: &[String]) -> Result<Option<Platform>, Failure> {
-    match names {
-        [] => Ok(None),
-        [name] => Ok(Some(name.parse()?)),
-        _ => {
-            let names = names.join("`, `");
-            Err(Failure::text(format!("--platform `{names}`: a build gives one image: build for one after the other")))
-        }
-    }
-}
-
-/// Reads `--annotation`, `[manifest:]NAME=VALUE`.
-fn annotation(text: &str) -> Result<(String, String), Failure> {
-    let (name, value) = pair("--annotation", text)?;
-    let (kind, rest) = name.split_once(':').unwrap_or(("manifest", &name));
-    match kind {
-        "manifest" => Ok((rest.to_owned(), value)),
-        "index" | "index-descriptor" | "manifest-descriptor" => Err(Failure::text(format!(
-            "--annotation `{text}`: an image here has no index, so only its manifest can be annotated"
-        ))),
-        // A colon may stand in a name.
-        _ if !kind.starts_with("manifest[") => Ok((name, value)),
-        _ => Err(Failure::text(format!("--annotation `{text}`: there is one image, so leave the platform out"))),
     }
 }
 
@@ -137,8 +116,17 @@ pub(crate) fn place_of(place: &str, here: &Path) -> Result<NamedContext, Failure
     if is_remote(place) {
         return Ok(NamedContext::Remote(place.to_owned()));
     }
+    if let Some(place) = place.strip_prefix("oci-layout://") {
+        let (folder, image) = LayoutImage::split(place)
+            .map_err(|error| Failure::text(format!("context `oci-layout://{place}`: {error}")))?;
+        return Ok(NamedContext::Layout { folder: here.join(folder), image });
+    }
+    if place.starts_with("target:") {
+        let how = "it means a target of a bake file: name the stage itself, or use `service:` in a Compose file";
+        return Err(Failure::text(format!("context `{place}` is not supported: {how}")));
+    }
     if place.contains("://") || place.starts_with("oci-layout:") {
-        let how = "use a folder, docker-image://, https:// or a git repository";
+        let how = "use a folder, docker-image://, oci-layout://, https:// or a git repository";
         return Err(Failure::text(format!("context `{place}` is not supported: {how}")));
     }
     let folder = here.join(place);

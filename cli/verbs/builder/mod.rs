@@ -1,10 +1,11 @@
 //! `lighter builder`: the cache of builds.
 
-use std::time::Duration;
+mod filter;
 
 use jiff::Timestamp;
-use lighter_engine::images::build::{Cache, CacheEntry, CacheFilter};
+use lighter_engine::images::build::{Cache, CacheEntry};
 
+use self::filter::Filter;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::confirm;
@@ -25,8 +26,11 @@ pub(crate) enum BuilderVerb {
 #[derive(clap::Args)]
 pub(crate) struct DuArgs {
     /// Whole descriptions
-    #[arg(long)]
+    #[arg(long, alias = "verbose")]
     no_trunc: bool,
+    /// Only these: until=24h, id=ID, type=regular|exec.cachemount, description=TEXT
+    #[arg(long, value_name = "FILTER")]
+    filter: Vec<String>,
 }
 
 /// Remove the cache of builds
@@ -38,7 +42,7 @@ pub(crate) struct PruneArgs {
     /// Do not ask
     #[arg(short, long)]
     force: bool,
-    /// Only what was not used for so long: until=24h
+    /// Only these: until=24h (not used for so long), id=ID, type=regular|exec.cachemount, description=TEXT
     #[arg(long, value_name = "FILTER")]
     filter: Vec<String>,
     /// Bytes to keep; what was used longest ago goes first
@@ -59,7 +63,9 @@ pub(crate) fn run(ctx: &Context, verb: BuilderVerb) -> Result<std::process::Exit
 
 fn du(ctx: &Context, args: &DuArgs) -> Result<(), Failure> {
     let engine = ctx.engine()?;
-    let entries = Cache::open(engine.layout().root())?.entries()?;
+    let filter = Filter::of(&args.filter)?;
+    let mut entries = Cache::open(engine.layout().root())?.entries()?;
+    entries.retain(|entry| filter.matches(entry));
     let rows: Vec<_> = entries.iter().map(|entry| row(entry, args.no_trunc)).collect();
     ctx.ui.line(table(&["ID", "KIND", "SIZE", "LAST USED", "STEP"], &rows))?;
     ctx.ui.line(format!("Total: {}", size(total(&entries))))
@@ -87,26 +93,17 @@ fn total(entries: &[CacheEntry]) -> u64 {
 
 fn prune(ctx: &Context, args: &PruneArgs) -> Result<(), Failure> {
     let _ = args.all;
-    let mut filter =
-        CacheFilter { unused_for: None, keep: args.keep_storage.as_deref().map(parse::bytes).transpose()? };
-    for text in &args.filter {
-        filter.unused_for = Some(until(text)?);
-    }
+    let filter = Filter::of(&args.filter)?;
+    let keep = args.keep_storage.as_deref().map(parse::bytes).transpose()?;
     if !args.force && !confirm::ask(&ctx.ui, "WARNING! This will remove all build cache.")? {
         return Ok(());
     }
     let engine = ctx.recovered_engine()?;
-    let removed = Cache::open(engine.layout().root())?.prune(filter)?;
+    let removed = Cache::open(engine.layout().root())?.prune(keep, &|entry| filter.matches(entry))?;
     // The layers that nothing else needs go with the next sweep of the store: now.
     engine.images().prune(&|_| false)?;
     for entry in &removed {
         ctx.ui.line(&entry.id)?;
     }
     ctx.ui.line(format!("Total: {}", size(total(&removed))))
-}
-
-fn until(text: &str) -> Result<Duration, Failure> {
-    let value = text.strip_prefix("until=").or_else(|| text.strip_prefix("unused-for="));
-    let value = value.ok_or_else(|| Failure::text(format!("--filter `{text}`: use until=24h")))?;
-    parse::duration(value)
 }

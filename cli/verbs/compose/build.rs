@@ -45,8 +45,8 @@ pub(crate) struct BuildArgs {
     /// Docker's; there is one builder, `default`
     #[arg(long, hide = true, value_name = "NAME")]
     builder: Option<String>,
-    /// Docker's; `false` is what is done
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    /// Keep beside the images what they were built from: true, false, mode=min, mode=max
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     provenance: Option<String>,
     /// Docker's; `false` is what is done
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -90,7 +90,9 @@ pub(super) fn run(ctx: &Context, project: &ProjectArgs, args: &BuildArgs) -> Res
         return ctx.ui.line(format!("{:#}", bake(&project, &order)));
     }
     let engine = ctx.recovered_engine()?;
-    Builds { ctx, engine: &engine, project: &project, args, cancelled: interrupt.flag() }.all(&order)
+    let builds =
+        Builds { ctx, engine: &engine, project: &project, args, for_start: false, cancelled: interrupt.flag() };
+    builds.all(&order)
 }
 
 /// Returns the services whose images are to be built: those that the store lacks; with `all` those that are there too.
@@ -121,7 +123,7 @@ pub(super) fn missing(
 ) -> Result<(), Failure> {
     let wanted = needed(engine, project, services, how.all)?;
     let args = BuildArgs { quiet: how.quiet, ..BuildArgs::none() };
-    let builds = Builds { ctx, engine, project, args: &args, cancelled: how.cancelled };
+    let builds = Builds { ctx, engine, project, args: &args, for_start: true, cancelled: how.cancelled };
     builds.all(&in_order(project, &wanted)?)
 }
 
@@ -200,6 +202,8 @@ struct Builds<'a> {
     engine: &'a Engine,
     project: &'a Project,
     args: &'a BuildArgs,
+    /// Whether containers are to start of the images, so that one platform is enough.
+    for_start: bool,
     cancelled: &'a AtomicBool,
 }
 
@@ -208,7 +212,8 @@ impl Builds<'_> {
     fn all(&self, order: &[&Service]) -> Result<(), Failure> {
         let (ctx, args) = (self.ctx, self.args);
         let style = build::style(ctx, args.progress.as_deref(), args.quiet)?;
-        let together = Together::new(style.progress());
+        let progress = style.progress();
+        let together = Together::new(progress.as_ref());
         // Findings stand in the order of the services.
         let limit = if args.check { 1 } else { outcome::parallel_limit(ctx)? };
         let one = |name: &str| self.one(&self.project.services[name], &together.part(name));
@@ -247,16 +252,23 @@ impl Builds<'_> {
         Ok(job)
     }
 
+    /// Returns the platforms to build for: all of the build's, or what containers are to start on: the service's, else that
+    /// of the build's which runs here, else its first.
+    fn platforms(&self, service: &Service, build: &Build) -> Vec<String> {
+        if !self.for_start && !build.platforms.is_empty() {
+            return build.platforms.clone();
+        }
+        let host = Platform::host().to_string();
+        let own = service.platform.as_ref().or_else(|| build.platforms.iter().find(|name| **name == host));
+        own.or(build.platforms.first()).cloned().into_iter().collect()
+    }
+
     /// Returns what `lighter build` would be told.
     fn flags(&self, service: &Service, build: &Build) -> Result<BuildFlags, Failure> {
         let args = self.args;
-        if build.platforms.len() > 1 && args.push {
-            let name = &service.name;
-            return Err(Failure::text(format!("service `{name}`: an image for several platforms cannot be pushed")));
-        }
         let mut flags = BuildFlags::default();
         flags.name(std::iter::once(name_of(self.project, service)).chain(build.tags.clone()).collect());
-        flags.limit(build.target.clone(), platform(service, build), args.memory.clone());
+        flags.limit(build.target.clone(), self.platforms(service, build), args.memory.clone());
         flags.again(args.no_cache || build.no_cache, build.no_cache_filter.clone(), args.pull || build.pull);
         flags.assist(build.network.clone(), build.extra_hosts.clone(), ssh(build, args));
         flags.carry(build.cache_from.clone(), build.cache_to.clone(), args.push);
@@ -270,13 +282,6 @@ impl Builds<'_> {
         flags.allow(allowed, args.build_arg.clone());
         Ok(flags)
     }
-}
-
-/// Returns the platform to build for: the service's, else that of the build's which runs here, else its first.
-fn platform(service: &Service, build: &Build) -> Option<String> {
-    let host = Platform::host().to_string();
-    let own = service.platform.as_ref().or_else(|| build.platforms.iter().find(|name| **name == host));
-    own.or(build.platforms.first()).cloned()
 }
 
 fn source(ctx: &Context, engine: &Engine, build: &Build) -> Result<Source, Failure> {

@@ -298,9 +298,12 @@ impl Monitor {
         let recorded = self.write_state(true);
         launch::remove_if_asked(&self.engine, &self.id);
         self.attachments.finish(exit_code);
-        // after the clients are served: taking a bridge down is slow, and nobody waits for it
-        let unused = self.engine.net().teardown_if_unused();
-        unused.map_err(io::Error::other)?;
+        let net = self.engine.net();
+        if torn_down.as_ref().is_ok_and(|spent| !spent.is_empty()) || net.is_used().is_ok_and(|used| !used) {
+            // the rest is slow, and whoever waits for the monitor does not wait for it
+            sys::detach_from_parent()?;
+            net.teardown_later().map_err(io::Error::other)?;
+        }
         torn_down.map_err(io::Error::other)?;
         recorded.map_err(io::Error::other)
     }

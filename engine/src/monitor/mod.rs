@@ -123,7 +123,7 @@ fn start(
             let answered = answer(reply, &Reply::Failed { exit_code, message: chain(&error) });
             // only now: the command holds the container's lock until it has the reply
             launch::remove_if_asked(&engine, id);
-            engine.net().teardown_if_unused().map_err(io::Error::other)?;
+            engine.net().teardown_later().map_err(io::Error::other)?;
             answered.map(|()| None)
         }
     }

@@ -8,6 +8,7 @@ use oci_spec::image::{Descriptor, ImageIndex};
 use serde::Deserialize;
 
 use super::error::{ArchiveError, read};
+use super::layout::LayoutImage;
 use super::members::Members;
 use super::{DOCKER_MANIFEST, IMAGE_NAME, INDEX, LAYOUT, REF_NAME};
 use crate::content::Content;
@@ -84,6 +85,26 @@ fn layout(members: &Members, wanted: &Platform) -> Result<Vec<Found>, ArchiveErr
     Ok(found.into_values().collect())
 }
 
+/// Finds one image of an image layout.
+pub(super) fn find_in_layout(members: &Members, image: &LayoutImage, wanted: &Platform) -> Result<Found, ArchiveError> {
+    members.get(LAYOUT)?;
+    let index: ImageIndex = parse(INDEX, &members.document(INDEX, LARGEST_MANIFEST)?)?;
+    let is_it = |descriptor: &&Descriptor| match image {
+        LayoutImage::Digest(digest) => descriptor.digest().to_string() == digest.as_str(),
+        LayoutImage::Tag(tag) => has_tag(descriptor, tag),
+        LayoutImage::Only => index.manifests().len() == 1 || has_tag(descriptor, "latest"),
+    };
+    let descriptor = index.manifests().iter().find(is_it);
+    of_layout(members, descriptor.ok_or_else(|| ArchiveError::Missing(image.to_string()))?, wanted)
+}
+
+/// Tells whether a layout's index calls an image so: by the tag alone or by a whole name with it.
+fn has_tag(descriptor: &Descriptor, tag: &str) -> bool {
+    let annotations = descriptor.annotations().as_ref();
+    let name = annotations.and_then(|annotations| annotations.get(REF_NAME));
+    name.is_some_and(|name| name == tag || name.strip_suffix(tag).is_some_and(|rest| rest.ends_with(':')))
+}
+
 fn of_layout(members: &Members, descriptor: &Descriptor, wanted: &Platform) -> Result<Found, ArchiveError> {
     let manifest_bytes = manifest_for(members, descriptor, wanted)?;
     let digest = Digest::of(&manifest_bytes);
@@ -98,7 +119,7 @@ fn of_layout(members: &Members, descriptor: &Descriptor, wanted: &Platform) -> R
         let media_type = layer.media_type().to_string();
         let compression =
             Compression::of(&media_type).ok_or(ManifestError::Media { digest: blob.clone(), media_type })?;
-        let content = members.get(&blob_path(&blob))?.clone();
+        let content = members.get(&blob_path(&blob))?;
         Ok(LocalLayer { position, blob, compression, content, is_stored: false })
     });
     let layers = layers.collect::<Result<_, ArchiveError>>()?;
@@ -155,7 +176,7 @@ fn of_docker(
     }
     let mut layers = Vec::new();
     for (position, (path, (diff_id, _))) in image.layers.iter().zip(diff_ids).enumerate() {
-        let content = members.get(path)?.clone();
+        let content = members.get(path)?;
         let (blob, compression) = match known.get(path) {
             Some(known) => known.clone(),
             None => identify(&content, diff_id)?,

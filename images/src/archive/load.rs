@@ -40,7 +40,11 @@ pub fn load(
     progress: &dyn Progress,
 ) -> Result<Vec<Loaded>, ArchiveError> {
     let members = Members::read(store, input)?;
-    let found = documents::find(&members, options.platform.as_ref())?;
+    enter(store, documents::find(&members, options.platform.as_ref())?, progress)
+}
+
+/// Installs images and lists them.
+pub(super) fn enter(store: &Store, found: Vec<Found>, progress: &dyn Progress) -> Result<Vec<Loaded>, ArchiveError> {
     let mut needs = Needs::default();
     for image in &found {
         needs.extend(image.image.needs()?);

@@ -5,8 +5,11 @@
 //! which end with the process, and which a layer then is made of without another copy.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::error::{ArchiveError, read};
@@ -41,8 +44,11 @@ pub enum Input {
 }
 
 /// The files of an archive.
+#[derive(Default)]
 pub(super) struct Members {
     files: HashMap<Vec<u8>, Member>,
+    /// The folder of an image layout that is no archive; its files are opened when they are asked for.
+    folder: Option<PathBuf>,
 }
 
 enum Member {
@@ -73,7 +79,7 @@ impl Members {
 
     /// Notes where each file of a plain archive is.
     fn in_place(content: &Content) -> Result<Members, ArchiveError> {
-        let mut members = Members { files: HashMap::new() };
+        let mut members = Members::default();
         let mut reader = Reader::new(BufReader::with_capacity(PIECE, content.reader()));
         while let Some(entry) = reader.next().map_err(read("read"))? {
             let offset = reader.offset();
@@ -90,7 +96,7 @@ impl Members {
 
     /// Keeps each file of a plain archive that can be read once.
     fn spooled(store: &Store, plain: impl Read) -> Result<Members, ArchiveError> {
-        let mut members = Members { files: HashMap::new() };
+        let mut members = Members::default();
         let mut reader = Reader::new(BufReader::with_capacity(PIECE, plain));
         let mut spools = Spools { store, own: 0, shared: None };
         while let Some(entry) = reader.next().map_err(read("read"))? {
@@ -122,12 +128,21 @@ impl Members {
         Ok(())
     }
 
+    /// Takes the folder of an image layout in place of an archive.
+    pub(super) fn of_folder(folder: PathBuf) -> Members {
+        Members { folder: Some(folder), ..Members::default() }
+    }
+
     /// Finds a file.
-    pub(super) fn find(&self, name: &str) -> Option<&Content> {
+    pub(super) fn find(&self, name: &str) -> Option<Content> {
         let mut name = clean(name.as_bytes());
+        if let Some(folder) = &self.folder {
+            let file = File::open(folder.join(OsStr::from_bytes(&name))).ok()?;
+            return Content::whole(file).ok();
+        }
         for _ in 0..=MOST_LINKS {
             match self.files.get(&name)? {
-                Member::Content(content) => return Some(content),
+                Member::Content(content) => return Some(content.clone()),
                 Member::Link(target) => name.clone_from(target),
             }
         }
@@ -135,7 +150,7 @@ impl Members {
     }
 
     /// Finds a file that must be there.
-    pub(super) fn get(&self, name: &str) -> Result<&Content, ArchiveError> {
+    pub(super) fn get(&self, name: &str) -> Result<Content, ArchiveError> {
         self.find(name).ok_or_else(|| ArchiveError::Missing(name.to_owned()))
     }
 
@@ -223,7 +238,7 @@ mod tests {
         let content = Content::whole(tempfile::tempfile().unwrap()).unwrap();
         let link = |name: &[u8], target: &[u8]| (name.to_vec(), Member::Link(target.to_vec()));
         let files = [(b"a".to_vec(), Member::Content(content)), link(b"b", b"a"), link(b"c", b"d"), link(b"d", b"c")];
-        let members = Members { files: files.into() };
+        let members = Members { files: files.into(), folder: None };
         assert!(members.find("./b").is_some());
         assert!(members.find("c").is_none() && members.find("x").is_none());
     }

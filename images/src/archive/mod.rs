@@ -12,12 +12,15 @@
 
 mod documents;
 mod error;
+mod layout;
 mod load;
 mod members;
 mod save;
 
 pub use crate::install::InstallError;
 pub use error::ArchiveError;
+pub use layout::LayoutImage;
+pub(crate) use layout::load_layout;
 pub use load::{Input, LoadOptions, Loaded, load};
 pub use save::{ArchiveFormat, SaveOptions, save};
 

@@ -17,7 +17,7 @@ use crate::layer::{Compression, Entry, Kind, Timestamp, Writer};
 use crate::manifest::{self, ManifestError, OCI_MANIFEST};
 use crate::platform::Platform;
 use crate::reference::Reference;
-use crate::store::{Image, LAYOUT_FILE, Needs, Store, StoreError};
+use crate::store::{Image, LAYOUT_FILE, Needs, Node, Store, StoreError};
 
 /// The form of an archive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,6 +45,8 @@ struct Saved {
     manifest: Vec<u8>,
     media_type: String,
     layers: Vec<Digest>,
+    /// The index that its names stand for, and what that names.
+    index: Option<Vec<Node>>,
 }
 
 /// Writes the images that `names` mean to `out`. The name of a repository without a tag means all its tags.
@@ -57,6 +59,9 @@ pub fn save(store: &Store, names: &[String], options: &SaveOptions, out: impl Wr
     for image in &saved {
         needs.blobs.extend(image.layers.iter().cloned());
         needs.blobs.extend([image.image.id.clone(), image.image.manifest.clone()]);
+        for node in image.index.iter().flatten() {
+            needs.blobs.extend(node.blobs().into_iter().map(|(blob, _)| blob).chain([node.digest.clone()]));
+        }
     }
     // Nobody sweeps a blob away while it is copied.
     let (_lease, _) = store.begin(&needs)?;
@@ -134,19 +139,23 @@ fn saved(store: &Store, image: Image, options: &SaveOptions) -> Result<Saved, Ar
     }
     let said = manifest.media_type().as_ref().map(ToString::to_string);
     let media_type = said.unwrap_or_else(|| OCI_MANIFEST.to_owned());
-    Ok(Saved { image, names: Vec::new(), manifest: bytes, media_type, layers })
+    let index = if options.platform.is_none() { store.index_of(&image)? } else { None };
+    Ok(Saved { image, names: Vec::new(), manifest: bytes, media_type, layers, index })
 }
 
 /// Writes the layout's index: an entry for each name, or one without.
 fn index(saved: &[Saved]) -> Value {
     let mut manifests = Vec::new();
     for image in saved {
-        let mut descriptor = json!({
-            "mediaType": image.media_type,
-            "digest": image.image.manifest,
-            "size": image.manifest.len(),
-            "platform": platform(&image.image),
-        });
+        let mut descriptor = match image.index.iter().flatten().next() {
+            Some(index) => manifest::descriptor(&index.document.media_type(), &index.digest, index.size),
+            None => json!({
+                "mediaType": image.media_type,
+                "digest": image.image.manifest,
+                "size": image.manifest.len(),
+                "platform": platform(&image.image),
+            }),
+        };
         for name in &image.names {
             descriptor["annotations"] = json!({IMAGE_NAME: name.to_string(), REF_NAME: name.familiar()});
             manifests.push(descriptor.clone());

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use nix::fcntl::Flock;
 use serde::de::DeserializeOwned;
@@ -79,15 +79,6 @@ impl CacheEntry {
     pub fn layer(&self) -> Option<&Digest> {
         self.layer.as_ref()
     }
-}
-
-/// What to remove.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CacheFilter {
-    /// Only what was not used for so long.
-    pub unused_for: Option<Duration>,
-    /// As much as is over this many bytes, what was used longest ago first; `None` is everything.
-    pub keep: Option<u64>,
 }
 
 impl Cache {
@@ -168,22 +159,22 @@ impl Cache {
         Ok(entries)
     }
 
-    /// Removes entries, but for what a build is using; the image store's next sweep takes their layers.
+    /// Removes entries that `is_meant`, but for what a build is using: as much as is over `keep` bytes, what was used longest
+    /// ago first, or everything. The image store's next sweep takes their layers.
     ///
     /// # Errors
     /// [`StoreError::File`].
-    pub fn prune(&self, filter: CacheFilter) -> Result<Vec<CacheEntry>, StoreError> {
-        let now = SystemTime::now();
-        let is_old = |entry: &CacheEntry| {
-            let unused = now.duration_since(entry.used).unwrap_or_default();
-            filter.unused_for.is_none_or(|least| unused >= least)
-        };
+    pub fn prune(
+        &self,
+        keep: Option<u64>,
+        is_meant: &dyn Fn(&CacheEntry) -> bool,
+    ) -> Result<Vec<CacheEntry>, StoreError> {
         let (mut kept, mut removed, mut layers) = (0, Vec::new(), HashSet::new());
         for entry in self.entries()? {
             let own =
                 if entry.layer.as_ref().is_none_or(|layer| layers.insert(layer.clone())) { entry.size } else { 0 };
-            let fits = filter.keep.is_some_and(|keep| kept + own <= keep);
-            if !fits && is_old(&entry) && self.remove(&entry)? {
+            let fits = keep.is_some_and(|keep| kept + own <= keep);
+            if !fits && is_meant(&entry) && self.remove(&entry)? {
                 removed.push(entry);
             } else {
                 kept += own;
@@ -263,6 +254,8 @@ fn size_of(path: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn record(layer: &str, size: u64) -> Record {
@@ -280,12 +273,11 @@ mod tests {
             let used = SystemTime::now() - Duration::from_secs(age * 3600);
             File::open(cache.step(&key)).unwrap().set_modified(used).unwrap();
         }
-        let old = CacheFilter { unused_for: Some(Duration::from_secs(5 * 3600)), keep: None };
-        assert!(cache.prune(old).unwrap().is_empty());
-        let removed = cache.prune(CacheFilter { unused_for: None, keep: Some(20) }).unwrap();
+        assert!(cache.prune(None, &|entry| entry.description == "x").unwrap().is_empty());
+        let removed = cache.prune(Some(20), &|_| true).unwrap();
         assert_eq!(removed.iter().map(|entry| entry.description.as_str()).collect::<Vec<_>>(), ["a"]);
         assert_eq!(cached_layers(root.path()).unwrap(), [Digest::of(b"b"), Digest::of(b"c")].into());
-        assert_eq!(cache.prune(CacheFilter::default()).unwrap().len(), 3);
+        assert_eq!(cache.prune(None, &|_| true).unwrap().len(), 3);
     }
 
     #[test]

@@ -39,6 +39,7 @@ impl Stage<'_, '_> {
         }
         let commit = source.resolve()?;
         self.note(report, &format!("commit {} of {}", commit.id(), source.shown()));
+        self.build.note(&source.shown(), Some(("gitCommit", commit.id())));
         let wanted = copy.checksum.as_ref().map(|text| self.expand(text)).transpose()?;
         if let Some(wanted) = wanted.filter(|wanted| !commit.is_named_by(wanted)) {
             let (repository, id) = (source.shown(), commit.id());

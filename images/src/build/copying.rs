@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use nix::sys::stat::SFlag;
@@ -71,7 +72,8 @@ impl Stage<'_, '_> {
         let key = plan.key(&below.chain())?;
         let outcome = self.change(key, &title, &mut |staging| {
             let root = self.build.writable(&below, staging)?;
-            plan.carry_out(&Target::new(root))?;
+            let upper = open_root(&staging.path().join("fs")).map_err(StepError::io("open the writable layer"))?;
+            plan.carry_out(Target::new(root), upper)?;
             tidy(staging)
         })?;
         Ok(self.finish(outcome, &title))
@@ -200,6 +202,7 @@ impl Stage<'_, '_> {
         let file = self.build.with.store.blobs().spool()?;
         let download = fetch::fetch(url, &self.build.request.pull_options.access, file)?;
         self.note(report, &format!("{} bytes from {url}", download.size));
+        self.build.note(url, Some(("sha256", download.digest.hex())));
         if let Some(wanted) = &copy.checksum {
             let wanted = self.expand(wanted)?;
             if wanted != download.digest.to_string() {
@@ -310,11 +313,10 @@ impl Plan<'_> {
         Ok(key.finish())
     }
 
-    fn carry_out(&self, target: &Target) -> Result<(), StepError> {
-        for piece in &self.pieces {
-            self.place(target, piece)?;
-        }
-        Ok(())
+    fn carry_out(&self, target: Target, upper: OwnedFd) -> Result<(), StepError> {
+        let Some((last, others)) = self.pieces.split_last() else { return Ok(()) };
+        others.iter().try_for_each(|piece| self.place(&target, piece))?;
+        self.place(&target.last(upper), last)
     }
 
     fn place(&self, target: &Target, piece: &Piece) -> Result<(), StepError> {

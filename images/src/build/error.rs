@@ -8,6 +8,7 @@ use std::io;
 use super::fault::{Fault, Problem};
 use super::owner::OwnerError;
 use super::runner::StepProcess;
+use crate::archive::ArchiveError;
 use crate::derive::DeriveError;
 use crate::layer::DiffError;
 use crate::manifest::ManifestError;
@@ -96,6 +97,15 @@ pub enum StepError {
     /// The base image could not be pulled.
     #[error(transparent)]
     Pull(#[from] PullError),
+    /// An image layout could not be read.
+    #[error("read image layout `{folder}`")]
+    Layout {
+        /// Its folder.
+        folder: String,
+        /// Why.
+        #[source]
+        source: Box<ArchiveError>,
+    },
     /// The layer could not be read.
     #[error(transparent)]
     Diff(#[from] DiffError),

@@ -100,6 +100,15 @@ impl Graph {
         Ok(graph)
     }
 
+    /// Tells whether the result has the layers of stage `at`: it is the target, or what that starts from.
+    pub(crate) fn is_of_result(&self, at: usize) -> bool {
+        let base = |at: &usize| match self.bases[*at] {
+            Origin::Stage(base) => Some(base),
+            _ => None,
+        };
+        std::iter::successors(Some(self.target), base).any(|stage| stage == at)
+    }
+
     fn visit(&self, at: usize, names: Names<'_>, needed: &mut BTreeSet<usize>) -> Result<(), Fault> {
         if !needed.insert(at) {
             return Ok(());
@@ -148,6 +157,7 @@ mod tests {
         assert_eq!(whole.needed, [0, 1, 3]);
         assert_eq!(whole.bases[0], Origin::Image("a:3".into()));
         assert_eq!(whole.bases[2..], [Origin::Scratch, Origin::Stage(1)]);
+        assert_eq!([0, 1, 2, 3].map(|at| whole.is_of_result(at)), [false, true, false, true]);
         assert_eq!(graph(text, Some("THREE")).unwrap().needed, [2]);
         assert_eq!(graph(text, Some("0")).unwrap().target, 0);
     }

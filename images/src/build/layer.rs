@@ -4,11 +4,10 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 
 use super::cache::Record;
 use super::error::StepError;
@@ -18,7 +17,6 @@ use super::session::Build;
 use super::state::{LayerRef, State};
 use super::union::{self, Writable};
 use crate::digest::Digest;
-use crate::layer::{Form, Selection, Unpacked, write_directory};
 use crate::store::{LayerIds, NewLayer, Staging};
 
 /// What a step gave.
@@ -39,6 +37,8 @@ pub(crate) struct Change<'a> {
     pub(crate) title: &'a str,
     /// Whether the cache may answer.
     pub(crate) may_be_cached: bool,
+    /// Whether the result of the build has the layer.
+    pub(crate) is_of_result: bool,
 }
 
 impl Build<'_> {
@@ -114,13 +114,13 @@ impl Build<'_> {
         }
         let created = self.now();
         let (title, is_durable) = (change.title.to_owned(), false);
-        let Some(written) = hash(root)? else {
+        let Some(archived) = self.archive(root, change.is_of_result)? else {
             let record =
                 Record { version: 1, diff_id: None, created: created.clone(), step: title, size: 0, is_durable };
             self.with.cache.add(&change.key, &record)?;
             return Ok(Outcome { layer: None, created, is_cached: false });
         };
-        let Written { diff_id, unpacked } = written;
+        let (unpacked, diff_id) = (archived.unpacked(), archived.diff_id);
         let (size, ids) = (unpacked.bytes, ids(state, &diff_id));
         // First the record, which keeps the layer: in between, a sweep would take it.
         let record = Record {
@@ -192,36 +192,4 @@ fn ids(state: &State, diff_id: &Digest) -> LayerIds {
     let below = state.layers.iter().map(|layer| &layer.diff_id);
     let chain_id = key::chain(below.chain([diff_id])).unwrap_or_else(|| diff_id.clone());
     LayerIds { diff_id: diff_id.clone(), chain_id }
-}
-
-struct Written {
-    diff_id: Digest,
-    unpacked: Unpacked,
-}
-
-/// Hashes a directory as the archive it will be; `None` if nothing is in it.
-fn hash(root: OwnedFd) -> Result<Option<Written>, StepError> {
-    let mut sink = Hashing { hasher: Sha256::new(), bytes: 0 };
-    let selection = Selection { form: Form::Layer, placeholders: &HashSet::new(), below: None, has_content: true };
-    let entries = write_directory(root, &selection, BufWriter::with_capacity(128 * 1024, &mut sink))?;
-    let bytes = sink.bytes.saturating_sub((entries + 3) * 512);
-    let unpacked = Unpacked { entries, bytes, is_for_bottom: false, describes_root: true };
-    Ok((entries > 0).then(|| Written { diff_id: Digest::finish(sink.hasher), unpacked }))
-}
-
-struct Hashing {
-    hasher: Sha256,
-    bytes: u64,
-}
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.hasher.update(bytes);
-        self.bytes += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

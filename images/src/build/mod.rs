@@ -10,6 +10,7 @@
 //! state ─ publish ─▶ blobs, configuration, manifest ─▶ index
 //! ```
 
+mod archive;
 mod cache;
 mod check;
 mod checkout;
@@ -37,6 +38,7 @@ mod pattern;
 mod place;
 mod portable;
 mod progress;
+mod provenance;
 mod publish;
 mod remote_cache;
 mod request;
@@ -44,14 +46,16 @@ mod runner;
 mod running;
 mod scope;
 mod session;
+mod several;
 mod stage;
 mod state;
 mod tree;
 mod union;
 mod words;
+mod workers;
 
-pub(crate) use cache::cached_layers;
-pub use cache::{Cache, CacheEntry, CacheFilter};
+pub(crate) use cache::{BlobRecord, cached_layers};
+pub use cache::{Cache, CacheEntry};
 pub use check::{Warning, check};
 pub use context::{ContextInput, UnpackedContext, download_context, is_remote, read_context};
 pub use error::{BuildError, FailedRun, StepError};
@@ -60,9 +64,11 @@ pub use fault::{Fault, Problem};
 pub use ignore::ContextFilter;
 pub use pattern::PatternError;
 pub use progress::{BuildEvent, BuildProgress, Silent};
-pub use request::{Allowed, BuildRequest, CacheExtent, CachePlace, NamedContext, Secret};
+pub use provenance::Provenance;
+pub use request::{Allowed, BuildRequest, CacheExtent, CachePlace, LayerForm, NamedContext, Secret};
 pub use runner::{RunOptions, RunStep, StepMount, StepMountKind, StepNetwork, StepProcess, StepRunner};
 pub use session::Builder;
+pub use several::IndexOptions;
 
 use std::io::Write;
 use std::path::Path;
@@ -72,6 +78,8 @@ use self::graph::Graph;
 use self::scope::Globals;
 use self::session::Build;
 use self::state::State;
+use crate::digest::Digest;
+use crate::layer::Compression;
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::store::Image;
@@ -100,13 +108,52 @@ pub fn build<'a>(with: Builder<'a>, request: &'a BuildRequest) -> Result<Built<'
     Ok(Built { build, state })
 }
 
+/// Lists what was built, for several platforms perhaps, as an index under these names; layers are compressed.
+///
+/// Returns the image that runs here, or else the first, and the digest of the index.
+///
+/// # Errors
+/// [`BuildError::Publish`].
+pub fn publish_all(
+    all: &[Built<'_>],
+    names: &[Reference],
+    options: &IndexOptions,
+) -> Result<(Image, Digest), BuildError> {
+    Ok(several::publish(all, names, options)?)
+}
+
+/// Writes the steps that builds needed to a folder or a registry, for another build's [`BuildRequest::cache_sources`].
+///
+/// # Errors
+/// [`BuildError::Publish`].
+pub fn export_cache(all: &[Built<'_>], place: &CachePlace, extent: CacheExtent) -> Result<(), BuildError> {
+    let mut steps = portable::Steps::new();
+    for built in all {
+        steps.extend(portable::steps(&built.build, &built.state, extent)?);
+    }
+    let build = &all[0].build;
+    match place {
+        CachePlace::Folder(folder) => portable::export(build, &steps, folder)?,
+        CachePlace::Image(reference) => remote_cache::push(build, steps, reference)?,
+    }
+    Ok(())
+}
+
 impl Built<'_> {
+    /// Returns the platform it was built for.
+    pub fn platform(&self) -> Platform {
+        self.build.platform()
+    }
+
     /// Lists the image under these names; without any it has its id only.
     ///
     /// # Errors
     /// [`BuildError::Publish`].
-    pub fn publish(&self, names: &[Reference]) -> Result<Image, BuildError> {
-        Ok(publish::publish(&self.build, &self.state, names)?)
+    pub fn publish(&self, names: &[Reference], form: LayerForm) -> Result<Image, BuildError> {
+        // Records that an image brings along name the blobs that it has at a registry.
+        let is_carried = form == LayerForm::Compressed || self.build.request.has_inline_cache;
+        let compression = if is_carried { Compression::Gzip } else { Compression::None };
+        Ok(publish::publish(&self.build, &self.state, names, compression)?)
     }
 
     /// Copies the files into a folder.
@@ -123,18 +170,5 @@ impl Built<'_> {
     /// [`BuildError::Publish`].
     pub fn export_archive(&self, out: impl Write) -> Result<(), BuildError> {
         Ok(output::tar(&self.build, &self.state, out)?)
-    }
-
-    /// Writes the steps that were needed to a folder or a registry, for another build's [`BuildRequest::cache_sources`].
-    ///
-    /// # Errors
-    /// [`BuildError::Publish`].
-    pub fn export_cache(&self, place: &CachePlace, extent: CacheExtent) -> Result<(), BuildError> {
-        let steps = portable::steps(&self.build, &self.state, extent)?;
-        match place {
-            CachePlace::Folder(folder) => portable::export(&self.build, &steps, folder)?,
-            CachePlace::Image(reference) => remote_cache::push(&self.build, steps, reference)?,
-        }
-        Ok(())
     }
 }

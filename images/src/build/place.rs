@@ -3,11 +3,11 @@
 //! Runs in the shell command's process. The target is an overlay whose writable layer becomes the new one; its names are
 //! resolved below its root by openat2(2), so that links of the image lead where they would lead inside.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
@@ -16,9 +16,14 @@ use nix::sys::stat::{FileStat, Mode, SFlag, UtimensatFlags, mkdirat, mknodat, ut
 use nix::sys::time::TimeSpec;
 use nix::unistd::{UnlinkatFlags, linkat, symlinkat, unlinkat};
 
+use super::error::StepError;
 use super::mode::Chmod;
-use super::tree::{Found, Item, Tree, join, split};
+use super::tree::{Found, Item, Tree, file_xattrs, join, split};
+use super::workers::each;
 use crate::layer::{Attributes, Timestamp, kind, open_directory, status};
+
+/// Largest file that is read at once, in bytes.
+const LARGEST_AT_ONCE: usize = 256 * 1024;
 
 /// Mode of directories that nobody describes.
 const FOLDER_MODE: u32 = 0o755;
@@ -43,11 +48,20 @@ pub(crate) enum Destination<'a> {
 #[derive(Debug)]
 pub(crate) struct Target {
     root: OwnedFd,
+    /// The writable layer of the overlay that the root is, once nothing more is looked for in that.
+    upper: Option<OwnedFd>,
 }
 
 impl Target {
     pub(crate) fn new(root: OwnedFd) -> Target {
-        Target { root }
+        Target { root, upper: None }
+    }
+
+    /// Says which is the writable layer of the overlay. What goes into a folder that is new is then written there, where
+    /// each file costs a third; overlayfs must not be asked about it any more (kernel overlayfs.rst, "Changes to underlying
+    /// filesystems").
+    pub(crate) fn last(self, upper: OwnedFd) -> Target {
+        Target { upper: Some(upper), ..self }
     }
 
     fn open(&self, path: &str, flags: OFlag) -> nix::Result<OwnedFd> {
@@ -96,7 +110,8 @@ impl Target {
     pub(crate) fn copy(&self, tree: &Tree, found: &Found, to: Destination<'_>, changes: &Changes) -> io::Result<()> {
         let (Destination::Into(path) | Destination::At(path)) = to;
         let is_folder = matches!(to, Destination::Into(_)) || self.is_folder(path);
-        let mut copying = Copying { tree, found, changes, links: HashMap::new(), times: Vec::new() };
+        let source = Source { tree, found, changes };
+        let mut copying = Copying { source, links: HashMap::new(), times: Vec::new() };
         if found.is_directory() {
             let folder = self.folder_like(path, &copying)?;
             copying.content(&folder)?;
@@ -139,8 +154,18 @@ impl Target {
         let parent = self.ensure_folder(parent, (0, 0))?;
         mkdirat(&parent, OsStr::from_bytes(name), Mode::from_bits_truncate(FOLDER_MODE))?;
         let folder = open_directory(&parent, name, OFlag::O_RDONLY)?;
-        copying.describe(&folder, &copying.found.items[0])?;
-        Ok(folder)
+        copying.source.describe(&folder, &copying.source.found.items[0])?;
+        self.past_overlay(folder)
+    }
+
+    /// Opens a new folder of the overlay in its writable layer.
+    fn past_overlay(&self, folder: OwnedFd) -> io::Result<OwnedFd> {
+        let Some(upper) = &self.upper else { return Ok(folder) };
+        let path = |fd: &OwnedFd| std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        let (root, path) = (path(&self.root)?, path(&folder)?);
+        // Of a root without a place in our namespace the kernel shows the path from the root.
+        let path = path.strip_prefix(&root).unwrap_or(&path).as_os_str().as_bytes();
+        below(upper, path.strip_prefix(b"/").unwrap_or(path))
     }
 
     /// Writes a file of these bytes, a here-document or a download.
@@ -154,11 +179,16 @@ impl Target {
     }
 }
 
-/// One tree being copied.
-struct Copying<'a> {
+/// What is copied, and how.
+struct Source<'a> {
     tree: &'a Tree,
     found: &'a Found,
     changes: &'a Changes,
+}
+
+/// One tree being copied.
+struct Copying<'a> {
+    source: Source<'a>,
     /// The first copy of each file that has several names.
     links: HashMap<(u64, u64), (OwnedFd, Vec<u8>)>,
     /// Directories and the times they get at the end.
@@ -166,18 +196,33 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
-    /// Copies everything below the directory itself into `folder`.
+    /// Copies everything below the directory itself into `folder`: what depends on an order first, then the files of each
+    /// directory, several directories at once.
     fn content(&mut self, folder: &OwnedFd) -> io::Result<()> {
+        let found = self.source.found;
         let mut open: Option<(Vec<u8>, OwnedFd)> = None;
-        for item in &self.found.items[1..] {
+        let mut files: BTreeMap<&[u8], Vec<&Item>> = BTreeMap::new();
+        for item in &found.items[1..] {
             let (parent, name) = split(&item.path);
+            if kind(&item.stat) == SFlag::S_IFREG && item.stat.st_nlink == 1 {
+                files.entry(parent).or_default().push(item);
+                continue;
+            }
             if open.as_ref().is_none_or(|(path, _)| path != parent) {
                 open = Some((parent.to_vec(), below(folder, parent)?));
             }
             let (_, parent) = open.as_ref().expect("it was opened just now");
-            self.item(parent, item, name)
-                .map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", item.path.escape_ascii())))?;
+            self.item(parent, item, name).map_err(|error| named(item, &error))?;
         }
+        let files: Vec<(&[u8], Vec<&Item>)> = files.into_iter().collect();
+        let source = &self.source;
+        each(&files, |(parent, items)| {
+            let parent = below(folder, parent)?;
+            items.iter().try_for_each(|item| {
+                let (path, (_, name)) = (join(found.path.as_bytes(), &item.path), split(&item.path));
+                source.file(&parent, item, &path, name).map_err(|error| named(item, &error))
+            })
+        })?;
         Ok(())
     }
 
@@ -191,7 +236,7 @@ impl Copying<'_> {
     }
 
     fn item(&mut self, folder: &OwnedFd, item: &Item, name: &[u8]) -> io::Result<()> {
-        let source = join(self.found.path.as_bytes(), &item.path);
+        let source = join(self.source.found.path.as_bytes(), &item.path);
         if item.is_directory() {
             return self.directory(folder, item, name);
         }
@@ -204,16 +249,16 @@ impl Copying<'_> {
             return Ok(linkat(first, first_name, folder, name, AtFlags::empty())?);
         }
         match kind(&item.stat) {
-            SFlag::S_IFREG => self.file(folder, item, &source, name)?,
+            SFlag::S_IFREG => self.source.file(folder, item, &source, name)?,
             SFlag::S_IFLNK => {
                 remove(folder, name)?;
-                symlinkat(OsStr::from_bytes(&self.tree.link(&source)?), folder, OsStr::from_bytes(name))?;
-                self.describe_at(folder, item, &source, name)?;
+                symlinkat(OsStr::from_bytes(&self.source.tree.link(&source)?), folder, OsStr::from_bytes(name))?;
+                self.source.describe_at(folder, item, &source, name)?;
             }
             kind => {
                 remove(folder, name)?;
                 mknodat(folder, OsStr::from_bytes(name), kind, Mode::S_IRUSR, item.stat.st_rdev)?;
-                self.describe_at(folder, item, &source, name)?;
+                self.source.describe_at(folder, item, &source, name)?;
             }
         }
         if item.stat.st_nlink > 1 {
@@ -229,16 +274,18 @@ impl Copying<'_> {
             result => result?,
         }
         let directory = open_directory(folder, name, OFlag::O_RDONLY)?;
-        self.describe(&directory, item)?;
+        self.source.describe(&directory, item)?;
         self.times.push((item.path.clone(), item.stat));
         Ok(())
     }
+}
 
-    fn file(&mut self, folder: &OwnedFd, item: &Item, source: &[u8], name: &[u8]) -> io::Result<()> {
+impl Source<'_> {
+    fn file(&self, folder: &OwnedFd, item: &Item, source: &[u8], name: &[u8]) -> io::Result<()> {
         let mut from = self.tree.file(source)?;
         let mut to = create(folder, name)?;
-        io::copy(&mut from, &mut to)?;
-        let xattrs = self.tree.xattrs(source)?;
+        copy_content(&mut from, &mut to, item.stat.st_size)?;
+        let xattrs = file_xattrs(&from)?;
         self.attributes(item, &xattrs).apply_to_file(to.as_fd())
     }
 
@@ -260,6 +307,24 @@ impl Copying<'_> {
         let is_link = kind(&item.stat) == SFlag::S_IFLNK;
         self.attributes(item, &xattrs).apply_at(folder.as_fd(), name, is_link)
     }
+}
+
+/// Copies a file; a small one with one read and one write, where io::copy would first try what is for large ones.
+fn copy_content(from: &mut File, to: &mut File, size: i64) -> io::Result<()> {
+    match usize::try_from(size) {
+        Ok(size) if size < LARGEST_AT_ONCE => {
+            // One byte more than is expected, so that the end shows.
+            let mut content = Vec::with_capacity(size + 1);
+            from.take(LARGEST_AT_ONCE as u64).read_to_end(&mut content)?;
+            to.write_all(&content)?;
+            if content.len() < LARGEST_AT_ONCE { Ok(()) } else { io::copy(from, to).map(drop) }
+        }
+        _ => io::copy(from, to).map(drop),
+    }
+}
+
+fn named(item: &Item, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("`{}`: {error}", item.path.escape_ascii()))
 }
 
 /// Opens a directory that we have made or found below `folder`, following no link.
@@ -328,21 +393,35 @@ pub(crate) fn clamp_times(root: &OwnedFd, latest: i64) -> io::Result<()> {
 /// Removes mount points that were made for a RUN, if nothing is in them; `paths` are clean, below the root.
 ///
 /// A folder that was copied up only because a mount point was made in it goes as well, for it says nothing new.
-pub(crate) fn remove_mount_points(upper: &OwnedFd, paths: &[String], lower: &Tree) -> io::Result<()> {
+///
+/// # Errors
+/// What the file system says, or `lower`, which is asked for the files below only if there is something to compare.
+pub(crate) fn remove_mount_points(
+    upper: &OwnedFd,
+    paths: &[String],
+    lower: &dyn Fn() -> Result<Tree, StepError>,
+) -> Result<(), StepError> {
+    let failed = || StepError::io("tidy up after the step");
     let mut paths: Vec<&String> = paths.iter().collect();
     paths.sort_by_key(|path| std::cmp::Reverse(path.split('/').count()));
+    let mut below_it = None;
     for path in paths {
         let (parent, name) = split(path.as_bytes());
         let Ok(folder) = below(upper, parent) else { continue };
-        match status(&folder, name)? {
-            Some(stat) if kind(&stat) == SFlag::S_IFREG && stat.st_size == 0 => remove(&folder, name)?,
-            Some(stat) if kind(&stat) == SFlag::S_IFDIR => {
-                let unchanged = match lower.status(path)? {
+        match status(&folder, name).map_err(failed())? {
+            Some(stat) if kind(&stat) == SFlag::S_IFREG && stat.st_size == 0 => {
+                remove(&folder, name).map_err(failed())?
+            }
+            Some(stat) if kind(&stat) == SFlag::S_IFDIR && is_empty(&folder, name).map_err(failed())? => {
+                let tree = match &below_it {
+                    Some(tree) => tree,
+                    None => below_it.insert(lower()?),
+                };
+                let unchanged = match tree.status(path).map_err(failed())? {
                     Some(old) => (old.st_mode, old.st_uid, old.st_gid) == (stat.st_mode, stat.st_uid, stat.st_gid),
                     None => true,
                 };
-                if unchanged && !crate::layer::is_opaque(folder.as_fd(), name)? {
-                    // One with something in it stays.
+                if unchanged && !crate::layer::is_opaque(folder.as_fd(), name).map_err(failed())? {
                     let _ = unlinkat(&folder, OsStr::from_bytes(name), UnlinkatFlags::RemoveDir);
                 }
             }
@@ -350,4 +429,9 @@ pub(crate) fn remove_mount_points(upper: &OwnedFd, paths: &[String], lower: &Tre
         }
     }
     Ok(())
+}
+
+fn is_empty(folder: &OwnedFd, name: &[u8]) -> io::Result<bool> {
+    let mut directory = nix::dir::Dir::from_fd(open_directory(folder, name, OFlag::O_RDONLY)?)?;
+    Ok(directory.iter().flatten().all(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")))
 }

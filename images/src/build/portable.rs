@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 use super::cache::{BlobRecord, Record};
 use super::error::StepError;
 use super::key;
-use super::publish::blob_of;
 use super::remote_cache;
 use super::request::{CacheExtent, CachePlace};
 use super::session::Build;
@@ -56,7 +55,7 @@ pub(crate) fn steps(build: &Build<'_>, state: &State, extent: CacheExtent) -> Re
             continue;
         };
         if (extent == CacheExtent::All || of_result(diff_id))
-            && let Some(blob) = blob_of(build, diff_id)?
+            && let Some(blob) = build.blob(diff_id, Compression::Gzip)?
         {
             steps.insert(key.clone(), Carried { record, blob: Some(blob) });
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::runner::RunOptions;
+use crate::archive::LayoutImage;
 use crate::platform::Platform;
 use crate::pull::PullOptions;
 use crate::reference::Reference;
@@ -75,6 +76,15 @@ pub enum CacheExtent {
     Result,
 }
 
+/// How the layers that a build has made are kept as blobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerForm {
+    /// Plain, at the cost of a copy: for an image that stays on this host.
+    Plain,
+    /// Compressed: for one that is carried away.
+    Compressed,
+}
+
 /// A further build context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NamedContext {
@@ -82,6 +92,13 @@ pub enum NamedContext {
     Folder(PathBuf),
     /// An image, by reference.
     Image(String),
+    /// An image of an image layout.
+    Layout {
+        /// The layout's folder.
+        folder: PathBuf,
+        /// Which of its images.
+        image: LayoutImage,
+    },
     /// An archive to download, or a git repository.
     Remote(String),
 }

@@ -208,7 +208,7 @@ impl Stage<'_, '_> {
         points.dedup();
         let failed = |source| StepError::Io { act: "tidy up after the step".to_owned(), source };
         let upper = open_root(&staging.path().join("fs")).map_err(failed)?;
-        remove_mount_points(&upper, &points, &self.build.joined(&self.state)?).map_err(failed)?;
+        remove_mount_points(&upper, &points, &|| self.build.joined(&self.state))?;
         tidy(staging)
     }
 

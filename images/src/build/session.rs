@@ -3,13 +3,15 @@
 //! Runs in the shell command's process, a thread for each stage that is needed. A stage waits for those it takes files from;
 //! they all stand before it in the file, so nobody waits in a circle.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
+
+use jiff::Timestamp;
 
 use super::cache::Cache;
 use super::config::Config;
@@ -20,12 +22,14 @@ use super::ignore::Ignore;
 use super::instruction::Dockerfile;
 use super::portable::Steps;
 use super::progress::{BuildEvent, BuildProgress};
+use super::provenance::package;
 use super::request::{BuildRequest, NamedContext};
 use super::runner::StepRunner;
 use super::scope::Globals;
 use super::state::{BlobRef, LayerRef, State};
 use super::tree::{Tree, open_root};
 use super::{stage, union};
+use crate::archive::load_layout;
 use crate::digest::Digest;
 use crate::manifest::{self, descriptor_digest};
 use crate::platform::Platform;
@@ -61,6 +65,11 @@ pub(crate) struct Build<'a> {
     pub(crate) listed: Listed,
     /// Keys of steps whose layers are not durable yet.
     pub(crate) fresh: Mutex<Vec<Digest>>,
+    /// Layers whose plain archives this build has made blobs of.
+    pub(crate) archives: Mutex<HashSet<Digest>>,
+    /// What went into the result, by URI, with the algorithm and the digest where there is one.
+    pub(crate) materials: Mutex<BTreeMap<String, Option<(&'static str, String)>>>,
+    pub(crate) begun: Timestamp,
     /// Keys of all steps that the result stands on.
     pub(crate) used: Mutex<Vec<Digest>>,
     leases: Mutex<Vec<Lease>>,
@@ -160,6 +169,9 @@ impl<'a> Build<'a> {
             lease,
             listed,
             fresh: Mutex::default(),
+            archives: Mutex::default(),
+            materials: Mutex::default(),
+            begun: Timestamp::now(),
             used: Mutex::default(),
             leases: Mutex::default(),
             unforeseen: Mutex::default(),
@@ -234,19 +246,49 @@ impl<'a> Build<'a> {
         self.request.platform.clone().unwrap_or_else(Platform::host)
     }
 
-    /// Returns the state that an image gives.
-    pub(crate) fn image_state(&self, reference: &str, platform: Option<&Platform>) -> Result<State, StepError> {
-        let image = self.image(reference, platform)?;
-        let document = self.with.store.raw_config(&image)?;
-        let config = Config::of(&document, image.platform());
-        Ok(State::new(config, self.layers_of(&image)?))
+    /// Returns the state that the image of a named context gives; `None` for a folder.
+    pub(crate) fn named_state(&self, name: &str, platform: Option<&Platform>) -> Result<Option<State>, StepError> {
+        match &self.request.contexts[name] {
+            NamedContext::Image(reference) => self.image_state(reference, platform).map(Some),
+            NamedContext::Layout { folder, image } => {
+                let wanted = platform.cloned().unwrap_or_else(|| self.platform());
+                let failed =
+                    |source| StepError::Layout { folder: folder.display().to_string(), source: Box::new(source) };
+                let load = || load_layout(self.with.store, folder, image, &wanted).map_err(failed);
+                let image = self.leased(format!("{}: {image} {wanted}", folder.display()), load)?;
+                self.note(&format!("oci-layout:{name}"), Some(("sha256", image.manifest.hex())));
+                self.state_of(&image).map(Some)
+            }
+            NamedContext::Folder(_) | NamedContext::Remote(_) => Ok(None),
+        }
     }
 
-    fn image(&self, reference: &str, platform: Option<&Platform>) -> Result<Arc<Image>, StepError> {
+    /// Returns the state that an image gives.
+    pub(crate) fn image_state(&self, reference: &str, platform: Option<&Platform>) -> Result<State, StepError> {
         let wanted = platform.or(self.request.platform.as_ref());
         let key = format!("{reference} {}", wanted.map(ToString::to_string).unwrap_or_default());
+        let image = self.leased(key, || self.find_or_pull(reference, wanted))?;
+        let name = reference.parse().map_or_else(|_| reference.to_owned(), |name: Reference| name.familiar());
+        self.note(&package(&name, &image.platform()), Some(("sha256", image.manifest.hex())));
+        self.state_of(&image)
+    }
+
+    /// Notes something that goes into the result.
+    pub(crate) fn note(&self, uri: &str, digest: Option<(&'static str, &str)>) {
+        let digest = digest.map(|(algorithm, digest)| (algorithm, digest.to_owned()));
+        self.materials.lock().unwrap_or_else(PoisonError::into_inner).insert(uri.to_owned(), digest);
+    }
+
+    fn state_of(&self, image: &Image) -> Result<State, StepError> {
+        let document = self.with.store.raw_config(image)?;
+        let config = Config::of(&document, image.platform());
+        Ok(State::new(config, self.layers_of(image)?))
+    }
+
+    /// Returns an image, found once a build, that nobody removes meanwhile.
+    fn leased(&self, key: String, find: impl FnOnce() -> Result<Image, StepError>) -> Result<Arc<Image>, StepError> {
         shared(&self.images, key, || {
-            let image = self.find_or_pull(reference, wanted)?;
+            let image = find()?;
             let keys = image.layers.iter().map(|key| key.digest().clone()).collect();
             let (lease, _) = self.with.store.begin(&Needs { blobs: [image.id.clone()].into(), layers: keys })?;
             self.leases.lock().unwrap_or_else(PoisonError::into_inner).push(lease);
@@ -255,22 +297,33 @@ impl<'a> Build<'a> {
     }
 
     fn find_or_pull(&self, name: &str, platform: Option<&Platform>) -> Result<Image, StepError> {
-        let fits = |image: &Image| platform.is_none_or(|wanted| wanted.accepts(&image.platform()).is_some());
-        if !self.request.pull
-            && let Some(image) = self.with.store.find(name)?.filter(fits)
-        {
-            let completed = self.with.store.complete(image, &crate::progress::Silent);
+        let store = self.with.store;
+        let own = store.find(name)?;
+        let fitting = match platform {
+            Some(wanted) => store.find_for(name, wanted)?,
+            None => own.clone(),
+        };
+        if let Some(image) = fitting.filter(|_| !self.request.pull) {
+            let completed = store.complete(image, &crate::progress::Silent);
             return completed.map_err(|error| StepError::Derive(error.into()));
         }
         let reference: Reference = name.parse().map_err(crate::store::StoreError::from)?;
         let report = self.report(&format!("FROM {}", reference.familiar()));
         let options = PullOptions { platform: platform.cloned(), ..self.request.pull_options.clone() };
-        let pulled = pull::pull(self.with.store, &reference, &options, &Pulling(&report));
+        let pulled = pull::pull(store, &reference, &options, &Pulling(&report));
         match &pulled {
             Ok(_) => report.done(false),
             Err(_) => report.failed(),
         }
-        Ok(pulled?)
+        let pulled = pulled?;
+        // The name goes on meaning what runs here.
+        let host = Platform::host();
+        if let Some(own) = own.filter(|own| own.runs_on(&host) && !pulled.runs_on(&host))
+            && reference.digest().is_none()
+        {
+            store.tag(&own.id.to_string(), &reference)?;
+        }
+        Ok(pulled)
     }
 
     fn layers_of(&self, image: &Image) -> Result<Vec<LayerRef>, StepError> {
@@ -296,10 +349,7 @@ impl<'a> Build<'a> {
                 None => return Ok(None),
             },
             Origin::Image(reference) => Some(self.image_state(reference, None)?),
-            Origin::Named(name) => match &self.request.contexts[name] {
-                NamedContext::Image(reference) => Some(self.image_state(reference, None)?),
-                NamedContext::Folder(_) | NamedContext::Remote(_) => None,
-            },
+            Origin::Named(name) => self.named_state(name, None)?,
             Origin::Scratch => None,
         };
         let make = || match (&state, origin) {
@@ -314,7 +364,7 @@ impl<'a> Build<'a> {
         let folder = match &self.request.contexts[name] {
             NamedContext::Folder(folder) => folder,
             NamedContext::Remote(url) => &self.downloaded(url)?,
-            NamedContext::Image(_) => return self.context(),
+            NamedContext::Image(_) | NamedContext::Layout { .. } => return self.context(),
         };
         let act = format!("open context `{name}` at `{}`", folder.display());
         let root = open_root(folder).map_err(StepError::io(act))?;
@@ -333,6 +383,7 @@ impl<'a> Build<'a> {
         let ContextInput::Archive(unpacked) = input? else {
             return Err(StepError::Refused(format!("context `{url}` is no archive")));
         };
+        self.note(url, None);
         let folder = unpacked.folder();
         self.downloads.lock().unwrap_or_else(PoisonError::into_inner).push(unpacked);
         Ok(folder)

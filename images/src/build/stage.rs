@@ -14,7 +14,6 @@ use super::layer::{Change, Outcome, tidy};
 use super::parse::parse_trigger;
 use super::path;
 use super::place::Target;
-use super::request::NamedContext;
 use super::session::{Build, Report};
 use super::state::State;
 use crate::digest::Digest;
@@ -64,12 +63,10 @@ fn base(build: &Build<'_>, at: usize) -> Result<Option<State>, StepError> {
     Ok(Some(match &build.graph.bases[at] {
         Origin::Scratch => State::new(Config::scratch(platform.unwrap_or_else(|| build.platform())), Vec::new()),
         Origin::Image(reference) => build.image_state(reference, platform.as_ref())?,
-        Origin::Named(name) => match &build.request.contexts[name] {
-            NamedContext::Image(reference) => build.image_state(reference, platform.as_ref())?,
-            NamedContext::Folder(_) | NamedContext::Remote(_) => {
-                return Err(StepError::Refused(format!("context `{name}` is a folder, not an image to build on")));
-            }
-        },
+        Origin::Named(name) => {
+            let is_folder = || StepError::Refused(format!("context `{name}` is a folder, not an image to build on"));
+            build.named_state(name, platform.as_ref())?.ok_or_else(is_folder)?
+        }
         Origin::Stage(other) => match build.result(*other) {
             Some(state) => State { config: state.config.inherited(), ..State::clone(&state) },
             None => return Ok(None),
@@ -269,7 +266,8 @@ impl Stage<'_, '_> {
         title: &str,
         fill: &mut dyn FnMut(&crate::store::Staging) -> Result<(), StepError>,
     ) -> Result<Outcome, StepError> {
-        let change = Change { key, title, may_be_cached: self.may_be_cached };
+        let is_of_result = self.build.graph.is_of_result(self.at);
+        let change = Change { key, title, may_be_cached: self.may_be_cached, is_of_result };
         self.build.change(&change, &self.state, fill)
     }
 

@@ -19,11 +19,16 @@ use sha2::{Digest as _, Sha256};
 use super::ignore::{Ignore, Verdict};
 use super::path;
 use super::pattern::{Glob, is_pattern};
+use super::workers::each;
 use crate::digest::Digest;
-use crate::layer::{kind, restorable_xattrs, status};
+use crate::layer::{kind, restorable_of_file, restorable_xattrs, status};
+use crate::sys::xattr;
 
 /// Size of the pieces a file is hashed in, in bytes.
 const PIECE: usize = 128 * 1024;
+
+/// Files that one thread hashes before it takes the next ones; part of what a digest means.
+const CHUNK: usize = 128;
 
 /// The root of a tree.
 #[derive(Debug)]
@@ -207,17 +212,24 @@ impl Tree {
     /// # Errors
     /// A file that cannot be read.
     pub(crate) fn digest(&self, found: &Found) -> io::Result<Digest> {
+        let chunks: Vec<&[Item]> = found.items.chunks(CHUNK).collect();
+        let hashes = each(&chunks, |items| {
+            let mut hasher = Sha256::new();
+            let mut buffer = vec![0; PIECE];
+            for item in *items {
+                self.hash_item(&mut hasher, found, item, &mut buffer)?;
+            }
+            Ok(hasher.finalize())
+        })?;
         let mut hasher = Sha256::new();
-        let mut buffer = vec![0; PIECE];
-        for item in &found.items {
-            self.hash_item(&mut hasher, found, item, &mut buffer)?;
-        }
+        hashes.iter().for_each(|hash| hasher.update(hash));
         Ok(Digest::finish(hasher))
     }
 
     fn hash_item(&self, hasher: &mut Sha256, found: &Found, item: &Item, buffer: &mut [u8]) -> io::Result<()> {
         let path = join(found.path.as_bytes(), &item.path);
         let (uid, gid) = self.owner(&item.stat);
+        let file = (kind(&item.stat) == SFlag::S_IFREG).then(|| self.file(&path)).transpose()?;
         let mut field = |bytes: &[u8]| {
             hasher.update((bytes.len() as u64).to_le_bytes());
             hasher.update(bytes);
@@ -226,26 +238,26 @@ impl Tree {
         for number in [u64::from(item.stat.st_mode), u64::from(uid), u64::from(gid)] {
             field(&number.to_le_bytes());
         }
-        for (name, value) in self.xattrs(&path)? {
+        let xattrs = file.as_ref().map_or_else(|| self.xattrs(&path), file_xattrs);
+        for (name, value) in xattrs? {
             field(&name);
             field(&value);
         }
         match kind(&item.stat) {
             SFlag::S_IFLNK => field(&self.link(&path)?),
             SFlag::S_IFCHR | SFlag::S_IFBLK => field(&item.stat.st_rdev.to_le_bytes()),
-            SFlag::S_IFREG => {
-                hasher.update((item.stat.st_size as u64).to_le_bytes());
-                let mut file = self.file(&path)?;
-                loop {
-                    match file.read(buffer)? {
-                        0 => break,
-                        length => hasher.update(&buffer[..length]),
-                    }
-                }
-            }
             _ => {}
         }
-        Ok(())
+        let Some(mut file) = file else { return Ok(()) };
+        hasher.update((item.stat.st_size as u64).to_le_bytes());
+        loop {
+            let length = file.read(buffer)?;
+            hasher.update(&buffer[..length]);
+            // Of a regular file, less than there is room for is all of it: read(2).
+            if length < buffer.len() {
+                return Ok(());
+            }
+        }
     }
 
     /// Opens a regular file for reading; were it swapped for a pipe meanwhile, that must not block.
@@ -339,6 +351,11 @@ impl Walk<'_> {
         }
         Ok(())
     }
+}
+
+/// Reads the extended attributes of an open file that a layer may have.
+pub(crate) fn file_xattrs(file: &File) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    restorable_of_file(file.as_fd(), xattr::list(file.as_fd())?)
 }
 
 /// Joins clean paths.

@@ -1,18 +1,25 @@
 //! Layers joined by overlayfs, reached through a descriptor alone: nothing is ever mounted where anybody else sees it.
 //!
-//! Runs in the shell command's process. A thread of its own enters a mount namespace of its own, mounts, opens the root
-//! and lets go of the mount again; the kernel keeps it as long as the descriptor is open. Killed at any point, nothing is
-//! left to unmount (mount_namespaces(7), umount2(2) `MNT_DETACH`).
+//! Runs in the shell command's process. The mount is attached nowhere, and the kernel keeps it as long as the root's
+//! descriptor is open. Killed at any point, nothing is left to unmount. Before Linux 6.5 a thread of its own enters a mount
+//! namespace of its own instead, mounts, opens the root and lets go of the mount again (mount_namespaces(7), umount2(2)
+//! `MNT_DETACH`); copying all mounts for that and dropping them costs some milliseconds each time.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use nix::fcntl::{OFlag, openat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::Mode;
+
+use crate::sys::overlay;
 
 /// Where changes go.
 pub(crate) struct Writable<'a> {
@@ -27,10 +34,30 @@ pub(crate) struct Writable<'a> {
 /// # Errors
 /// What the kernel says; there must be at least two lower layers, or one and a writable one.
 pub(crate) fn open(lowers: &[PathBuf], writable: Option<&Writable<'_>>, at: &Path) -> io::Result<OwnedFd> {
+    match open_detached(lowers, writable) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+        result => return result,
+    }
     thread::scope(|scope| {
         let mounting = scope.spawn(|| mount_and_open(lowers, writable, at));
         mounting.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
+}
+
+fn open_detached(lowers: &[PathBuf], writable: Option<&Writable<'_>>) -> io::Result<OwnedFd> {
+    let c_path = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other);
+    let mut options = vec![(c"source", c"overlay".to_owned())];
+    for lower in lowers {
+        options.push((c"lowerdir+", c_path(lower)?));
+    }
+    if let Some(own) = writable {
+        options.extend([(c"upperdir", c_path(own.upper)?), (c"workdir", c_path(own.work)?)]);
+    }
+    // What a layer says about the layers below must be said in full: a layer is used without them, too.
+    options.extend([(c"redirect_dir", c"nofollow".to_owned()), (c"metacopy", c"off".to_owned())]);
+    let mount = overlay::create(&options)?;
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    Ok(openat(&mount, ".", flags, Mode::empty())?)
 }
 
 fn mount_and_open(lowers: &[PathBuf], writable: Option<&Writable<'_>>, at: &Path) -> io::Result<OwnedFd> {
@@ -78,8 +105,14 @@ mod tests {
         fs::write(path("low").join("a"), "low").unwrap();
         fs::write(path("high").join("a"), "high").unwrap();
         let (upper, work) = (path("upper"), path("work"));
-        let root =
-            open(&[path("high"), path("low")], Some(&Writable { upper: &upper, work: &work }), &path("at")).unwrap();
+        let lowers = [path("high"), path("low")];
+        // The way of older kernels, which must go on working on new ones.
+        let at = path("at");
+        let old = || mount_and_open(&lowers, Some(&Writable { upper: &upper, work: &work }), &at).unwrap();
+        let old = thread::scope(|scope| scope.spawn(old).join()).unwrap();
+        assert_eq!(fs::read_to_string(format!("/proc/self/fd/{}/a", old.as_raw_fd())).unwrap(), "high");
+        drop(old);
+        let root = open(&lowers, Some(&Writable { upper: &upper, work: &work }), &at).unwrap();
         let inside = format!("/proc/self/fd/{}", root.as_raw_fd());
         assert_eq!(fs::read_to_string(format!("{inside}/a")).unwrap(), "high");
         fs::write(format!("{inside}/b"), "new").unwrap();

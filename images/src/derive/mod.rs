@@ -22,10 +22,7 @@ use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use flate2::write::GzEncoder;
-use sha2::{Digest as _, Sha256};
-
-use crate::content::{Content, copy};
+use crate::content::{Content, Gzip, copy};
 use crate::digest::Digest;
 pub use crate::install::InstallError;
 use crate::install::{Installation, LocalLayer};
@@ -154,20 +151,16 @@ pub(crate) fn written(
 ) -> Result<Option<(Content, NewLayer)>, DeriveError> {
     let keep = |source| DeriveError::Archive { act: "keep", source };
     let read = |source| DeriveError::Archive { act: "compare the image with", source };
-    let file = BufWriter::new(Hashing::new(store.blobs().spool()?));
-    // The lowest level: a layer is written once and read by few, and the disk is not what is slow.
-    let mut plain = Hashing::new(GzEncoder::new(file, flate2::Compression::fast()));
+    let mut gzip = Gzip::new(store.blobs().spool()?);
     let below = if upper.is_copy { Some(store.layer_directories().below(below).map_err(read)?) } else { None };
     let selection =
         Selection { form: Form::Layer, placeholders: upper.placeholders, below: below.as_ref(), has_content: true };
-    let entries = write_directory(upper.directory, &selection, BufWriter::with_capacity(128 * 1024, &mut plain))?;
+    let entries = write_directory(upper.directory, &selection, BufWriter::with_capacity(128 * 1024, &mut gzip))?;
     if entries == 0 {
         return Ok(None);
     }
-    let (encoder, diff_id) = plain.finish();
-    let file = encoder.finish().and_then(|file| file.into_inner().map_err(io::Error::from)).map_err(keep)?;
-    let (file, blob) = file.finish();
-    let content = Content::whole(file).map_err(keep)?;
+    let compressed = gzip.finish().map_err(keep)?;
+    let (blob, diff_id, content) = (compressed.digest, compressed.plain, compressed.content);
     let layer = NewLayer { blob, diff_id, size: content.length(), compression: Compression::Gzip };
     Ok(Some((content, layer)))
 }
@@ -189,32 +182,4 @@ fn enter(
     }
     let mut entered = store.enter(&[(new, reference.into_iter().cloned().collect())])?;
     Ok(entered.remove(0))
-}
-
-/// Hashes what is written through it.
-struct Hashing<W> {
-    out: W,
-    hasher: Sha256,
-}
-
-impl<W> Hashing<W> {
-    fn new(out: W) -> Hashing<W> {
-        Hashing { out, hasher: Sha256::new() }
-    }
-
-    fn finish(self) -> (W, Digest) {
-        (self.out, Digest::finish(self.hasher))
-    }
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }

@@ -9,7 +9,8 @@ use serde::de::IgnoredAny;
 use crate::digest::Digest;
 use crate::platform::Platform;
 
-const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// Media type of an index (OCI image-spec, image-index.md).
+pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Media type of an image manifest (OCI image-spec, manifest.md).
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Media type of an image configuration (OCI image-spec, config.md).

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::document::{OCI_CONFIG, OCI_MANIFEST};
+use super::document::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
 use crate::digest::Digest;
 
 /// Makes a descriptor (descriptor.md).
@@ -27,4 +27,13 @@ pub(crate) fn image(config: &[u8], layers: Vec<Value>, annotations: &BTreeMap<St
         manifest["annotations"] = json!(annotations);
     }
     manifest.to_string().into_bytes()
+}
+
+/// Makes an index of manifests with these descriptors (image-index.md), and with these annotations.
+pub(crate) fn index(manifests: &[Value], annotations: &BTreeMap<String, String>) -> Vec<u8> {
+    let mut index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests});
+    if !annotations.is_empty() {
+        index["annotations"] = json!(annotations);
+    }
+    index.to_string().into_bytes()
 }

@@ -27,9 +27,6 @@ pub enum PushError {
         /// The image.
         reference: String,
     },
-    /// The name stands for several images.
-    #[error("`{0}` is an index of several images, which cannot be pushed")]
-    Index(String),
     /// A document is not what it should be.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

@@ -57,6 +57,25 @@ impl Blobs {
         fs::symlink_metadata(self.path(digest)).is_ok_and(|metadata| metadata.is_file() && metadata.len() == size)
     }
 
+    /// Returns the size of a blob; `None` if there is none.
+    pub(crate) fn size(&self, digest: &Digest) -> Option<u64> {
+        fs::symlink_metadata(self.path(digest)).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
+    }
+
+    /// Keeps complete and checked content as a blob: a file without a name becomes it, of any other it is a copy.
+    pub(crate) fn keep(&self, digest: &Digest, content: &Content) -> Result<(), StoreError> {
+        let path = self.path(digest);
+        let ingest = self.claim(digest)?;
+        if let Some(file) = content.file().context("read", &path)?
+            && ingest.adopt(file)?
+        {
+            return ingest.discard();
+        }
+        let mut writer = ingest.writer(0)?;
+        io::copy(&mut content.reader(), &mut writer).context("write", &path)?;
+        ingest.finish(writer)
+    }
+
     /// Reads a small blob and checks it; one that is absent or damaged is `None`.
     pub(crate) fn read(&self, digest: &Digest, limit: u64) -> Option<Vec<u8>> {
         let bytes = files::read(&self.path(digest), limit).ok()??;

@@ -72,10 +72,11 @@ impl Store {
         Ok(catalog)
     }
 
-    /// Reads the documents of an entry, first the one that its tag means: what was served if that is here, the image's
+    /// Reads the documents of an entry, first the one that its tag means: its index, what was served if that is here, the image's
     /// manifest, and of an index all that are here.
     pub(super) fn documents(&self, entry: &Entry) -> Result<Vec<Node>, StoreError> {
         let served = entry.repo_digest().and_then(|reference| reference.digest().cloned());
+        let served = entry.index().or(served);
         let mut nodes = Vec::new();
         if let Some(node) = served.filter(|served| *served != entry.digest).and_then(|digest| self.document(&digest)) {
             self.descend(node, DEEPEST, &mut nodes);

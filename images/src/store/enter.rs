@@ -3,6 +3,7 @@
 //! Runs in the shell command's process.
 
 use oci_spec::image::{ImageConfiguration, ImageManifest};
+use serde_json::{Value, json};
 
 use super::error::StoreError;
 use super::index::{Entry, EntryPlatform, Index};
@@ -25,6 +26,8 @@ pub(crate) struct Assembled {
     manifest_bytes: Vec<u8>,
     /// Each layer's digests, bottom first.
     pub(crate) chain: Vec<LayerIds>,
+    /// The index that its names are to stand for; all of that is here by then.
+    index: Option<Digest>,
 }
 
 impl Assembled {
@@ -39,7 +42,8 @@ impl Assembled {
         let manifest = serde_json::from_slice(&manifest_bytes).map_err(syntax)?;
         let digests = manifest::rootfs_digests(&config, &manifest, &manifest_digest)?;
         let chain = digests.into_iter().map(|(diff_id, chain_id)| LayerIds { diff_id, chain_id }).collect();
-        Ok(Assembled { id, config, config_bytes, manifest, manifest_digest, manifest_bytes, chain })
+        let index = None;
+        Ok(Assembled { id, config, config_bytes, manifest, manifest_digest, manifest_bytes, chain, index })
     }
 
     /// Lists everything the image consists of.
@@ -51,12 +55,43 @@ impl Assembled {
         Ok(Needs { blobs, layers: self.chain.iter().flat_map(keys).collect() })
     }
 
+    /// Makes its names stand for an index that has it.
+    pub(crate) fn in_index(self, index: Digest) -> Assembled {
+        Assembled { index: Some(index), ..self }
+    }
+
+    /// Returns the digest of its manifest.
+    pub(crate) fn manifest_digest(&self) -> &Digest {
+        &self.manifest_digest
+    }
+
+    /// Returns its documents: the configuration, the manifest.
+    pub(crate) fn documents(&self) -> [&[u8]; 2] {
+        [&self.config_bytes, &self.manifest_bytes]
+    }
+
+    /// Makes the descriptor by which an index has it.
+    pub(crate) fn descriptor(&self) -> Value {
+        let size = self.manifest_bytes.len() as u64;
+        let mut descriptor = manifest::descriptor(&self.media_type(), &self.manifest_digest, size);
+        descriptor["platform"] = json!(EntryPlatform::of(&self.config));
+        descriptor
+    }
+
+    fn media_type(&self) -> String {
+        let said = self.manifest.media_type().as_ref().map(ToString::to_string);
+        said.unwrap_or_else(|| manifest::OCI_MANIFEST.to_owned())
+    }
+
     fn entry(&self) -> Entry {
         let platform = EntryPlatform::of(&self.config);
-        let said = self.manifest.media_type().as_ref().map(ToString::to_string);
-        let media_type = said.unwrap_or_else(|| manifest::OCI_MANIFEST.to_owned());
         let size = self.manifest_bytes.len() as u64;
-        Entry::new(media_type, self.manifest_digest.clone(), size, Some(platform)).of_image(&self.id)
+        let entry = Entry::new(self.media_type(), self.manifest_digest.clone(), size, Some(platform));
+        let entry = entry.of_image(&self.id);
+        match &self.index {
+            Some(index) => entry.in_index(index),
+            None => entry,
+        }
     }
 }
 

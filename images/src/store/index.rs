@@ -28,6 +28,9 @@ const REPO_DIGEST: &str = "io.lighter.repo-digest";
 /// Annotation with the time of the last look-up of the name at a registry (RFC 3339).
 const PULLED: &str = "io.lighter.pulled";
 
+/// Annotation with the digest of an index that a build has made: the name stands for all of its images, of which this is one.
+const INDEX: &str = "io.lighter.index";
+
 /// Annotation of what came by a push to this host: its layers are unpacked when a container is made of it.
 const PUSHED: &str = "io.lighter.pushed";
 
@@ -113,6 +116,12 @@ impl Entry {
         self
     }
 
+    /// Says which index it is part of.
+    pub(crate) fn in_index(mut self, index: &Digest) -> Entry {
+        self.annotations.insert(INDEX.to_owned(), index.to_string());
+        self
+    }
+
     /// Gives it a name. What a registry served is known of that registry's repository only.
     pub(crate) fn called(mut self, reference: &Reference) -> Entry {
         if self.repo_digest().is_some_and(|served| served.name() != reference.name()) {
@@ -148,6 +157,11 @@ impl Entry {
     /// Returns `REPOSITORY@DIGEST` as the registry served it.
     pub(super) fn repo_digest(&self) -> Option<Reference> {
         self.annotations.get(REPO_DIGEST)?.parse().ok()
+    }
+
+    /// Returns the index that the name stands for, if it stands for more than the image.
+    pub(super) fn index(&self) -> Option<Digest> {
+        self.annotations.get(INDEX)?.parse().ok()
     }
 
     /// Returns domain and path of the repository that has it: that of its name, else the one it was served by.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::error::StoreError;
 use super::find::has_name;
 use super::index::{Entry, EntryPlatform, Index};
-use super::{Image, Store};
+use super::{Image, Node, Store};
 use crate::digest::Digest;
 use crate::platform::Platform;
 use crate::pull::Presence;
@@ -20,6 +20,8 @@ pub(crate) struct Known {
     pub(crate) id: Digest,
     /// Digest of what the registry served for the name, an index or the manifest; `None` if the image came another way.
     pub(crate) served: Option<Digest>,
+    /// The index of several images that the name stands for, all of which are here.
+    pub(crate) index: Option<Digest>,
     /// Digest of the manifest.
     pub(crate) manifest: Digest,
     /// Media type of the manifest.
@@ -41,6 +43,31 @@ impl Store {
     pub(crate) fn known(&self, reference: &Reference) -> Result<Option<Known>, StoreError> {
         let index = Index::read(&self.images)?;
         Ok(index.manifests.into_iter().filter(|entry| has_name(entry, reference)).find_map(known))
+    }
+
+    /// Returns the documents of the index that an image's name stands for, the index first; `None` if it is an image alone.
+    pub(crate) fn index_of(&self, image: &Image) -> Result<Option<Vec<Node>>, StoreError> {
+        let index = Index::read(&self.images)?;
+        let is_it = |entry: &&Entry| entry.id().as_ref() == Some(&image.id) && entry.index().is_some();
+        index.manifests.iter().find(is_it).map(|entry| self.documents(entry)).transpose()
+    }
+
+    /// Finds an image by name that is for a platform: the name's own, or one that came from the same index of a registry.
+    ///
+    /// # Errors
+    /// As [`Store::find`].
+    pub(crate) fn find_for(&self, name: &str, platform: &Platform) -> Result<Option<Image>, StoreError> {
+        let Some(own) = self.find(name)? else { return Ok(None) };
+        if platform.accepts(&own.platform()).is_some() {
+            return Ok(Some(own));
+        }
+        let index = Index::read(&self.images)?;
+        let served = index.manifests.iter().filter(|entry| entry.id().as_ref() == Some(&own.id));
+        let served: Vec<Reference> = served.filter_map(Entry::repo_digest).collect();
+        let is_sibling = |entry: &&Entry| entry.repo_digest().is_some_and(|digest| served.contains(&digest));
+        let siblings = index.manifests.iter().filter(is_sibling).filter_map(Entry::id);
+        let images = siblings.filter_map(|id| self.load(&index, &id).ok());
+        Ok(images.into_iter().find(|image| platform.accepts(&image.platform()).is_some()))
     }
 
     /// Lists the tags of the repository of `reference` that the store has.
@@ -78,6 +105,7 @@ fn known(entry: Entry) -> Option<Known> {
     Some(Known {
         id: entry.id()?,
         served: entry.repo_digest().and_then(|served| served.digest().cloned()),
+        index: entry.index(),
         manifest: entry.digest,
         media_type: entry.media_type,
         platform: entry.platform,

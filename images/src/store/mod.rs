@@ -233,6 +233,11 @@ impl Store {
         files::lock(files::open_lock_file(&path)?, &path)
     }
 
+    /// Returns the installation's directory.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     fn leases(&self) -> PathBuf {
         self.images.join("leases")
     }

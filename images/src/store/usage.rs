@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 
 use super::error::StoreError;
 use super::index::Index;
-use super::{Image, Store};
+use super::{Image, Node, Store};
 use crate::digest::Digest;
-use crate::manifest;
 
 /// What all images take, in bytes: blobs as they are stored, and the regular files of unpacked layers.
 #[derive(Debug)]
@@ -73,11 +72,11 @@ impl Store {
         let mut parts: BTreeMap<_, _> = layers.map(|(key, size)| (Part::Layer(key.digest().clone()), *size)).collect();
         let manifests = index.manifests.iter().filter(|entry| entry.id().as_ref() == Some(&image.id));
         for entry in manifests {
-            let manifest = self.manifest(&entry.digest).map(|(manifest, _)| manifest);
-            let layers = manifest.iter().flat_map(|manifest| manifest.layers());
-            let layers = layers.filter_map(|descriptor| manifest::descriptor_digest(descriptor).ok());
-            for blob in layers.chain([entry.digest.clone(), image.id.clone()]) {
-                let size = std::fs::symlink_metadata(self.blobs.path(&blob)).map_or(0, |metadata| metadata.len());
+            let nodes = self.documents(entry).unwrap_or_default();
+            let documents = nodes.iter().map(|node| node.digest.clone());
+            let blobs = nodes.iter().flat_map(Node::blobs).map(|(blob, _)| blob).chain(documents);
+            for blob in blobs.chain([image.id.clone()]) {
+                let size = self.blobs.size(&blob).unwrap_or(0);
                 parts.insert(Part::Blob(blob), size);
             }
         }

@@ -2,4 +2,5 @@
 
 #![expect(unsafe_code, reason = "raw system calls, one function each, with the argument why each is sound")]
 
+pub(crate) mod overlay;
 pub(crate) mod xattr;

@@ -41,6 +41,22 @@ pub(crate) fn get_at(directory: BorrowedFd<'_>, entry: &[u8], name: &[u8]) -> io
         let rc = unsafe { libc::lgetxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
         check(rc)
     });
+    if_there(value)
+}
+
+/// Reads an attribute of an open file, `None` if it has none of that name: fgetxattr(2).
+pub(crate) fn get(file: BorrowedFd<'_>, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let name = CString::new(name)?;
+    if_there(with_room(LONGEST_VALUE, |value| {
+        // SAFETY: `name` is NUL-terminated; the kernel writes at most `value.len()` bytes into `value`, which is ours alone;
+        // `file` is borrowed, so it stays open across the call.
+        let rc = unsafe { libc::fgetxattr(file.as_raw_fd(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+        check(rc)
+    }))
+}
+
+/// What is not there, or cannot be on this file system, is no error.
+fn if_there(value: io::Result<Vec<u8>>) -> io::Result<Option<Vec<u8>>> {
     match value {
         Ok(value) => Ok(Some(value)),
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENODATA | libc::ENOTSUP)) => Ok(None),
@@ -57,6 +73,21 @@ pub(crate) fn list_at(directory: BorrowedFd<'_>, entry: &[u8]) -> io::Result<Vec
         let rc = unsafe { libc::llistxattr(path.as_ptr(), names.as_mut_ptr().cast(), names.len()) };
         check(rc)
     });
+    split(names)
+}
+
+/// Lists the names of the attributes of an open file: flistxattr(2).
+pub(crate) fn list(file: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
+    split(with_room(LONGEST_LIST, |names| {
+        // SAFETY: the kernel writes at most `names.len()` bytes into `names`, which is ours alone; `file` is borrowed, so it
+        // stays open across the call.
+        let rc = unsafe { libc::flistxattr(file.as_raw_fd(), names.as_mut_ptr().cast(), names.len()) };
+        check(rc)
+    }))
+}
+
+/// Splits a list at its NULs; a file system without attributes has none.
+fn split(names: io::Result<Vec<u8>>) -> io::Result<Vec<Vec<u8>>> {
     match names {
         Ok(names) => Ok(names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect()),
         Err(error) if error.raw_os_error() == Some(libc::ENOTSUP) => Ok(Vec::new()),
@@ -110,6 +141,9 @@ mod tests {
         assert_eq!(get_at(directory.as_fd(), b"f", b"user.c").unwrap(), None);
         assert_eq!(get_at(directory.as_fd(), b"", b"user.c").unwrap().unwrap(), b"1");
         assert!(list_at(directory.as_fd(), b"f").unwrap().contains(&b"user.b".to_vec()));
+        assert_eq!(list(file.as_fd()).unwrap(), list_at(directory.as_fd(), b"f").unwrap());
+        assert_eq!(get(file.as_fd(), b"user.a").unwrap().unwrap(), b"\x01\n\0");
+        assert_eq!(get(file.as_fd(), b"user.c").unwrap(), None);
         // Longer than the little room, and all of them within the block that ext4 has for them.
         let long = vec![b'x'; 400];
         let names: Vec<Vec<u8>> = (0..4).map(|n| format!("user.{n}{}", "y".repeat(100)).into_bytes()).collect();

@@ -13,7 +13,9 @@ use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, major, minor};
 
 use super::super::tar::{Device, Entry, Kind, Timestamp, Writer};
-use super::super::unpack::{is_opaque, is_whiteout, kind, open_directory, restorable_xattrs, status};
+use super::super::unpack::{
+    is_opaque, is_whiteout, kind, open_directory, restorable_of_file, restorable_xattrs, status,
+};
 use super::file::Content;
 use super::{DiffError, Form, Selection};
 use crate::sys::xattr;
@@ -133,13 +135,17 @@ impl<'a, W: Write> Walk<'a, W> {
         if name.name.starts_with(WHITEOUT) {
             return Err(name.unsayable("names that begin with `.wh.` mark removed files there"));
         }
-        for attribute in ELSEWHERE {
-            let found = xattr::get_at(name.parent, name.name, attribute);
-            if found.map_err(|source| name.failed("read the attributes of", source))?.is_some() {
-                return Err(name.unsayable("overlayfs keeps a part of it in a lower layer under another name"));
-            }
-        }
         Ok(())
+    }
+
+    /// Reads the attributes of an open file or directory, with one call where there are none.
+    fn xattrs(&self, name: &Name<'_>, file: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, DiffError> {
+        let read = |source| name.failed("read the attributes of", source);
+        let names = xattr::list(file).map_err(read)?;
+        if self.selection.form == Form::Layer && names.iter().any(|name| ELSEWHERE.contains(&name.as_slice())) {
+            return Err(name.unsayable("overlayfs keeps a part of it in a lower layer under another name"));
+        }
+        restorable_of_file(file, names).map_err(read)
     }
 
     pub(super) fn is_placeholder(&self, name: &Name<'_>, stat: &FileStat) -> bool {
@@ -176,7 +182,7 @@ impl<'a, W: Write> Walk<'a, W> {
             .map_err(|source| name.failed("open directory", source))?;
         let stat = fstat(&directory).map_err(|errno| name.failed("look at", errno))?;
         let read = |source| name.failed("read the attributes of", source);
-        let xattrs = restorable_xattrs(directory.as_fd(), b"").map_err(read)?;
+        let xattrs = self.xattrs(name, directory.as_fd())?;
         let path = [&name.path, &b"/"[..]].concat();
         self.write(&Entry { xattrs, ..entry(path, Kind::Directory, &stat) })?;
         if self.selection.form == Form::Layer && is_opaque(directory.as_fd(), b"").map_err(read)? {
@@ -193,8 +199,7 @@ impl<'a, W: Write> Walk<'a, W> {
         if kind(&stat) != SFlag::S_IFREG {
             return Err(name.failed("open", Errno::ESTALE));
         }
-        let xattrs = restorable_xattrs(name.parent, name.name)
-            .map_err(|source| name.failed("read the attributes of", source))?;
+        let xattrs = self.xattrs(name, file.as_fd())?;
         let mut new = Entry { xattrs, ..entry(name.path.clone(), Kind::Regular, &stat) };
         if stat.st_nlink > 1
             && let Some(first) = self.link(&stat, &name.path)

@@ -83,9 +83,21 @@ pub(super) fn set_times(directory: impl AsFd, mtime: Timestamp) -> io::Result<()
 
 /// Reads those extended attributes of `name` in `parent` that a layer may carry.
 pub(crate) fn restorable_xattrs(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    restorable(xattr::list_at(parent, name)?, |xattr| xattr::get_at(parent, name, xattr))
+}
+
+/// Reads those of an open file's extended attributes, whose `names` are given, that a layer may carry.
+pub(crate) fn restorable_of_file(file: BorrowedFd<'_>, names: Vec<Vec<u8>>) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    restorable(names, |xattr| xattr::get(file, xattr))
+}
+
+fn restorable(
+    names: Vec<Vec<u8>>,
+    get: impl Fn(&[u8]) -> io::Result<Option<Vec<u8>>>,
+) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut xattrs = Vec::new();
-    for xattr in xattr::list_at(parent, name)?.into_iter().filter(|xattr| is_restored(xattr)) {
-        if let Some(value) = xattr::get_at(parent, name, &xattr)? {
+    for xattr in names.into_iter().filter(|xattr| is_restored(xattr)) {
+        if let Some(value) = get(&xattr)? {
             xattrs.push((xattr, value));
         }
     }

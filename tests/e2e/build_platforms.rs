@@ -1,0 +1,234 @@
+//! `build` for several platforms, from image layouts, and with provenance: what comes out is what other tools expect.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Registry, Scenario, run, tool};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Files for each of two platforms, put together without running anything.
+const DOCKERFILE: &str = "FROM --platform=$BUILDPLATFORM busybox:1 AS make\nRUN date +%N > /made\n\
+    FROM scratch\nARG TARGETARCH\nCOPY --from=make /made /made\nCOPY a /$TARGETARCH\n";
+
+const BOTH: &str = "linux/amd64,linux/arm64";
+
+fn scenario(purpose: &'static str) -> Scenario {
+    let world = Scenario::new(purpose);
+    world.file("Dockerfile", DOCKERFILE).file("a", "x");
+    world
+}
+
+fn skopeo(arguments: &[&str]) -> String {
+    run(tool("skopeo", ["--insecure-policy"].iter().chain(arguments)), LIMIT).ok().stdout
+}
+
+/// Returns the document that a name of another tool's means.
+fn raw(place: &str) -> Value {
+    let text = skopeo(&["inspect", "--tls-verify=false", "--raw", place]);
+    serde_json::from_str(&text).expect("skopeo prints JSON")
+}
+
+fn platforms(index: &Value) -> Vec<String> {
+    let of = |entry: &Value| {
+        format!("{}/{}", entry["platform"]["os"].as_str().unwrap(), entry["platform"]["architecture"].as_str().unwrap())
+    };
+    index["manifests"].as_array().expect("it is an index").iter().map(of).collect()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn one_name_stands_for_all_platforms_wherever_it_goes() {
+    let world = scenario("one tag must serve the laptop and the board");
+    let _registry = Registry::writable(5001, world.directory(), "");
+    let name = "127.0.0.1:5001/team/app:1";
+    let annotation = ["--annotation", "index:org.example.a=b", "--annotation", "manifest[linux/arm64]:org.example.c=d"];
+    let flags = ["build", "--platform", BOTH, "-t", name, "--metadata-file", "metadata"];
+    world.run(flags.iter().chain(&annotation).chain(&["."])).ok();
+    world.run(["system", "check"]).ok();
+    assert_eq!(world.run(["images", "--quiet", "team/app"]).ok().text().lines().count(), 0);
+    assert_eq!(world.run(["images", "--quiet", name]).ok().text().lines().count(), 1, "one row, not one a platform");
+
+    world.run(["push", "--quiet", name]).ok();
+    let index = raw(&format!("docker://{name}"));
+    assert_eq!(platforms(&index), ["linux/amd64", "linux/arm64"]);
+    assert_eq!(index["annotations"], json!({"org.example.a": "b"}));
+    let metadata: Value = serde_json::from_str(&fs::read_to_string(world.folder().join("metadata")).unwrap()).unwrap();
+    assert_eq!(metadata["containerimage.digest"], "sha256:".to_owned() + &sha256(&raw_text(name)));
+    let copied = |arch: &str, tag: &str| {
+        let place = format!("oci:{}:{tag}", world.directory().join("copied").display());
+        skopeo(&["copy", "--override-arch", arch, "--src-tls-verify=false", &format!("docker://{name}"), &place]);
+        raw(&place)
+    };
+    let (ours, theirs) = (copied("amd64", "ours"), copied("arm64", "theirs"));
+    assert_eq!((&ours["annotations"], &theirs["annotations"]), (&Value::Null, &json!({"org.example.c": "d"})));
+    let made = |manifest: &Value| manifest["layers"][0]["digest"].clone();
+    assert_eq!(made(&ours), made(&theirs), "what runs on the building host runs once");
+
+    // Another repository, an archive, and what stays when the name is gone.
+    let other = "127.0.0.1:5001/other/app:2";
+    world.run(["tag", name, other]).ok();
+    world.run(["push", "--quiet", other]).ok();
+    assert_eq!(raw(&format!("docker://{other}")), index);
+    world.run(["save", "-o", "saved.tar", name]).ok();
+    assert_eq!(platforms(&raw(&format!("oci-archive:{}", world.folder().join("saved.tar").display()))).len(), 2);
+    world.run(["rmi", "--force", name, other]).ok();
+    world.run(["builder", "prune", "--force"]).ok();
+    let left = fs::read_dir(world.root().join("images/blobs/sha256")).unwrap().count();
+    let listed = world.run(["images", "--quiet", "--all"]).ok().text().lines().count();
+    assert!(listed == 1 && left <= 4, "{left} blobs for {listed} image");
+}
+
+fn raw_text(name: &str) -> String {
+    skopeo(&["inspect", "--tls-verify=false", "--raw", &format!("docker://{name}")])
+}
+
+fn sha256(text: &str) -> String {
+    use std::io::Write;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let path = file.path().display().to_string();
+    run(tool("sha256sum", [path]), LIMIT).ok().stdout.split(' ').next().unwrap().to_owned()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn files_and_archives_for_several_platforms_are_kept_apart() {
+    let world = scenario("a release has a folder for each platform");
+    world.run(["build", "-q", "--platform", BOTH, "-o", "out", "."]).ok();
+    assert_eq!(fs::read_to_string(world.folder().join("out/linux_amd64/amd64")).unwrap(), "x");
+    assert_eq!(fs::read_to_string(world.folder().join("out/linux_arm64/arm64")).unwrap(), "x");
+    let archive = world.folder().join("all.tar").display().to_string();
+    world.run(["build", "-q", "--platform", BOTH, "-t", "mine", "-o", &format!("type=oci,dest={archive}"), "."]).ok();
+    assert_eq!(platforms(&raw(&format!("oci-archive:{archive}"))), ["linux/amd64", "linux/arm64"]);
+    // Each line says which platform it is about.
+    let told = world.run(["build", "--no-cache", "--platform", BOTH, "."]).ok();
+    assert!(told.stderr.contains("[linux/arm64 stage-1 "), "{told}");
+
+    let compose = format!("services:\n  web:\n    build: {{context: ., platforms: [{BOTH}]}}\n    image: web\n");
+    world.file("compose.yaml", &compose).run(["compose", "build", "--quiet"]).ok();
+    world.run(["save", "-o", "web.tar", "web"]).ok();
+    assert_eq!(platforms(&raw(&format!("oci-archive:{}", world.folder().join("web.tar").display()))).len(), 2);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_base_for_another_platform_does_not_take_its_name() {
+    let world = scenario("whoever builds for a board goes on running the same image here");
+    world.run(["pull", "--quiet", "busybox:1"]).ok();
+    let id = || world.run(["images", "--quiet", "--no-trunc", "busybox:1"]).ok().stdout;
+    let before = id();
+    world.file("Dockerfile", "FROM busybox:1\nCOPY a /\n");
+    world.run(["build", "-q", "-t", "mine", "--platform", BOTH, "."]).ok();
+    assert_eq!(id(), before);
+    world.run(["run", "--rm", "busybox:1", "true"]).ok();
+    // The second time it is here.
+    let again = world.run(["build", "--no-cache", "-t", "mine", "--platform", BOTH, "."]).ok();
+    assert!(!again.stderr.contains("] FROM docker.io") && !again.stderr.contains("already there"), "{again}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_image_layout_is_a_base_and_a_source_of_files() {
+    let world = scenario("a base that another tool has made need not go by a registry");
+    world.run(["pull", "--quiet", "busybox:1"]).ok();
+    world
+        .file("Dockerfile", "FROM busybox:1\nRUN echo of the layout > /from\n")
+        .run(["build", "-q", "-t", "base", "."])
+        .ok();
+    world.run(["save", "--format", "oci-archive", "-o", "base.tar", "base"]).ok();
+    let layout = world.folder().join("layout").display().to_string();
+    skopeo(&[
+        "copy",
+        &format!("oci-archive:{}", world.folder().join("base.tar").display()),
+        &format!("oci:{layout}:one"),
+    ]);
+    world.run(["rmi", "--force", "base"]).ok();
+    world.file("Dockerfile", "FROM base\nCOPY --from=files /from /copied\nRUN cat /from /copied > /both\n");
+    let build = |image: &str| {
+        let contexts = ["base", "files"].map(|name| format!("--build-context={name}=oci-layout://{image}"));
+        world.run(["build", "-q", "-t", "mine", &contexts[0], &contexts[1], "."])
+    };
+    let digest = skopeo(&["inspect", "--format", "{{.Digest}}", &format!("oci:{layout}:one")]);
+    for image in ["layout".to_owned(), "layout:one".to_owned(), format!("{layout}@{}", digest.trim())] {
+        build(&image).ok();
+        let both = world.run(["run", "--rm", "mine", "cat", "/both"]).ok().stdout;
+        assert_eq!(both, "of the layout\nof the layout\n", "{image}");
+    }
+    build("layout:two").code(1).says(["read image layout", "no `image with the tag two`"]);
+    fs::write(world.folder().join("layout/index.json"), "{}").unwrap();
+    build("layout").code(1).says(["`index.json` of the archive is malformed"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn provenance_says_what_an_image_was_built_from_and_no_secret() {
+    let world = scenario("who ships an image must be able to say what is in it");
+    let _registry = Registry::writable(5001, world.directory(), "");
+    let name = "127.0.0.1:5001/team/app:1";
+    world.file("Dockerfile", "FROM busybox:1\nARG WHO\nRUN --mount=type=secret,id=key true\n").file("key", "SENTINEL");
+    let flags = ["--build-arg", "WHO=me", "--secret", "id=key,src=key", "--push", "-t", name];
+    let build = |provenance: &str| world.run(["build", "-q", provenance].iter().chain(&flags).chain(&["."])).ok();
+    let statement = || {
+        let index = raw(&format!("docker://{name}"));
+        assert_eq!(platforms(&index), [host(), "unknown/unknown".to_owned()]);
+        let (image, attestation) = (&index["manifests"][0], &index["manifests"][1]);
+        assert_eq!(attestation["annotations"]["vnd.docker.reference.digest"], image["digest"]);
+        let manifest = raw(&format!("docker://127.0.0.1:5001/team/app@{}", attestation["digest"].as_str().unwrap()));
+        let layer = &manifest["layers"][0];
+        assert_eq!(layer["mediaType"], "application/vnd.in-toto+json");
+        let url = format!("http://127.0.0.1:5001/v2/team/app/blobs/{}", layer["digest"].as_str().unwrap());
+        let text = run(tool("curl", ["-sf", &url]), LIMIT).ok().stdout;
+        assert!(!text.contains("SENTINEL"));
+        let statement: Value = serde_json::from_str(&text).unwrap();
+        let subject = format!("sha256:{}", statement["subject"][0]["digest"]["sha256"].as_str().unwrap());
+        assert_eq!(image["digest"], subject);
+        statement
+    };
+    build("--provenance=mode=max,builder-id=https://ci.example/7");
+    let full = statement();
+    assert_eq!(full["predicateType"], "https://slsa.dev/provenance/v1");
+    let predicate = &full["predicate"];
+    assert_eq!(predicate["runDetails"]["builder"]["id"], "https://ci.example/7");
+    assert_eq!(predicate["buildDefinition"]["externalParameters"]["request"]["args"], json!({"WHO": "me"}));
+    let base = &predicate["buildDefinition"]["resolvedDependencies"][0];
+    assert!(base["uri"].as_str().unwrap().starts_with("pkg:docker/busybox@1?platform=linux%2F"), "{base}");
+    build("--provenance");
+    assert_eq!(statement()["predicate"]["buildDefinition"]["externalParameters"]["request"].get("args"), None);
+    // Here it is an image like any other.
+    world.run(["run", "--rm", name, "true"]).ok();
+    world.run(["system", "check"]).ok();
+}
+
+fn host() -> String {
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    format!("linux/{architecture}")
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_is_built_is_compressed_when_it_travels_and_once() {
+    let world = Scenario::new("most images that are built never leave their host");
+    let _registry = Registry::writable(5001, world.directory(), "");
+    let name = "127.0.0.1:5001/team/app:1";
+    world.file("Dockerfile", "FROM busybox:1\nCOPY a /\n").file("a", &"x".repeat(100_000));
+    let id = world.run(["build", "-q", "-t", name, "."]).ok().stdout;
+    let layout = format!("oci:{}:{name}", world.root().join("images").display());
+    let layer = |manifest: &Value| manifest["layers"].as_array().unwrap().last().unwrap()["mediaType"].clone();
+    assert_eq!(layer(&raw(&layout)), "application/vnd.oci.image.layer.v1.tar");
+    world.run(["push", "--quiet", name]).ok();
+    let pushed = raw(&format!("docker://{name}"));
+    assert_eq!(layer(&pushed), "application/vnd.oci.image.layer.v1.tar+gzip");
+    assert_eq!(pushed["config"]["digest"], id.trim());
+    assert_eq!(raw(&layout), pushed, "here it is what the registry has");
+    assert_eq!(world.run(["images", "--quiet", "--no-trunc", name]).ok().text().trim(), id.trim());
+    world.run(["system", "check"]).ok();
+    // Built and pushed again, nothing has changed.
+    world.run(["build", "-q", "-t", name, "."]).ok();
+    world.run(["push", "--quiet", name]).ok();
+    assert_eq!(raw(&format!("docker://{name}")), pushed);
+    world.run(["rmi", "--force", name]).ok();
+    world.run(["run", "--rm", name, "cat", "/a"]).ok();
+}
