@@ -177,8 +177,9 @@ mod tests {
             fs::write(here.join(name), text).unwrap();
         }
         let context = Carried::of(&here, Some(&here.join("docker/Dockerfile"))).unwrap();
+        let contexts = BTreeMap::from([(here.clone(), context)]);
         let mut bytes = Vec::new();
-        write(&mut bytes, (&[here.clone()], &BTreeMap::from([(here, context)])), None).unwrap();
+        write(&mut bytes, (&[here], &contexts), None).unwrap();
         unpack(bytes.as_slice(), &there).unwrap();
         let has = |name: &str| there.join("0").join(name).exists();
         assert!(has("a") && has("big/one") && has("docker/Dockerfile"));

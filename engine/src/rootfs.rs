@@ -198,8 +198,8 @@ pub(crate) fn map_ids(paths: &ContainerPaths, lowers: &[PathBuf], users: Borrowe
 
 /// Unmounts what was mounted with its ids mapped; nothing there is success.
 pub(crate) fn unmap(paths: &ContainerPaths) -> io::Result<()> {
-    let places = fs::read_dir(paths.mapped()).into_iter().flatten().flatten();
-    places.map(|place| unmount(&place.path())).collect()
+    let mut places = fs::read_dir(paths.mapped()).into_iter().flatten().flatten();
+    places.try_for_each(|place| unmount(&place.path()))
 }
 
 fn mapped_bind(source: &Path, target: &Path) -> Effect {
