@@ -46,6 +46,9 @@ pub enum CommitError {
     /// The image it was made from is gone.
     #[error("image `{0}` is not in the store")]
     NoImage(String),
+    /// It was made from no image.
+    #[error("container `{0}` stands on a folder of the host, not on an image")]
+    Folder(String),
     /// Its processes cannot be stopped.
     #[error(transparent)]
     Freeze(#[from] FreezeError),
@@ -106,6 +109,9 @@ impl Engine {
 
     /// Returns the image a container was made from.
     pub(crate) fn base_of(&self, container: &Container) -> Result<Image, CommitError> {
+        if container.spec.layers.is_some() {
+            return Err(CommitError::Folder(container.spec.name.clone()));
+        }
         let source = &container.spec.image;
         self.images.find(&source.id)?.ok_or_else(|| CommitError::NoImage(source.reference.clone()))
     }

@@ -177,16 +177,20 @@ impl Engine {
         let _lock = self.lock_container(&container.id)?; // nobody starts it meanwhile
         let name = &container.spec.name;
         let view = |source: io::Error| ViewError::Mount { name: name.clone(), source };
-        let source = &container.spec.image;
-        let image = self.images.find(&source.id).map_err(ViewError::from)?;
-        let image = image.ok_or_else(|| ViewError::NoImage(source.reference.clone()))?;
-        let root = self.images.root_directory(&image);
-        rootfs::adopt_root(root.as_deref(), &container.paths.upper()).map_err(view)?;
+        let below = self.layers_of(container)?;
+        rootfs::adopt_root(below.root.as_deref(), &container.paths.upper()).map_err(view)?;
+        let image = match &container.spec.layers {
+            Some(_) => None,
+            None => self.images.find(&container.spec.image.id).map_err(ViewError::from)?,
+        };
         let inside = || -> Result<T, ViewError> {
             let none = None::<&str>;
             unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| view(errno.into()))?;
             mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(|errno| view(errno.into()))?;
-            let mounted = rootfs::mount(&container.paths, &self.images, &image);
+            let mounted = match &image {
+                Some(image) => rootfs::mount(&container.paths, &self.images, image),
+                None => rootfs::mount_stack(&container.paths, &below),
+            };
             let mounted = mounted.map_err(|error| view(io::Error::other(error)))?;
             Ok(f(File::open(mounted.path).map_err(view)?.into()))
         };

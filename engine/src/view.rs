@@ -16,7 +16,7 @@ use lighter_images::store::{Image, InstallError};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::{Container, Engine, rootfs};
+use crate::{Container, Engine, LayerStack, rootfs};
 
 /// Why there is nothing to read from.
 #[derive(Debug, thiserror::Error)]
@@ -57,12 +57,20 @@ impl Engine {
         if paths.copy().exists() {
             return Ok(File::open(paths.copy()).map_err(failed(name))?.into());
         }
+        let below = self.layers_of(container)?;
+        rootfs::adopt_root(below.root.as_deref(), &paths.upper()).map_err(failed(name))?;
+        let layers = [vec![paths.upper()], below.lowers].concat();
+        self.stacked(&layers, None).map_err(failed(name))
+    }
+
+    /// Returns what a container stands on: its image's layers, or the folder it was given.
+    pub(crate) fn layers_of(&self, container: &Container) -> Result<LayerStack, ViewError> {
+        if let Some(layers) = &container.spec.layers {
+            return Ok(layers.clone());
+        }
         let source = &container.spec.image;
         let image = self.images.find(&source.id)?.ok_or_else(|| ViewError::NoImage(source.reference.clone()))?;
-        let root = self.images.root_directory(&image);
-        rootfs::adopt_root(root.as_deref(), &paths.upper()).map_err(failed(name))?;
-        let layers = [vec![paths.upper()], self.images.layers(&image)?].concat();
-        self.stacked(&layers, None).map_err(failed(name))
+        Ok(LayerStack { lowers: self.images.layers(&image)?, root: self.images.root_directory(&image) })
     }
 
     /// Opens the root directory of an image.

@@ -257,6 +257,14 @@ fn a_folder_is_a_root_file_system_that_stays_as_it_is() {
     assert_eq!(shown.stdout, "sh\n/made\n");
     assert!(!host.folder().join("root/made").exists());
     host.run(["run", "--rootfs", "absent", "true"]).code(125).says(["absent"]);
+    host.run(["run", "--name", "f", "--rootfs", "root", "sh", "-c", script]).ok();
+    host.file("in", "from the host\n");
+    host.run(["cp", "in", "f:/made"]).ok();
+    assert!(host.run(["cp", "f:/made", "-"]).ok().stdout.contains("from the host"));
+    host.run(["export", "-o", "f.tar", "f"]).ok();
+    host.run(["diff", "f"]).code(1).says(["`f` stands on a folder of the host"]);
+    assert!(!host.folder().join("root/made").exists());
+    host.run(["rm", "f"]).ok();
     host.run(["rm", "t"]).ok();
 }
 
