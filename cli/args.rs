@@ -37,6 +37,15 @@ pub(crate) struct Globals {
     /// Directory of what is gone after a reboot [env: LIGHTER_RUN] [default: /run/lighter]
     #[arg(long, value_name = "DIR", global = true, help_heading = "Global options")]
     pub(crate) run: Option<PathBuf>,
+    /// Folder of the logins at registries, config.json [env: DOCKER_CONFIG] [default: ~/.docker]
+    #[arg(long, value_name = "DIR", help_heading = "Global options")]
+    pub(crate) config: Option<PathBuf>,
+    /// Docker's, for more in the log of its client: there is no log, and failures are told whole
+    #[arg(short = 'D', long, hide = true)]
+    debug: bool,
+    /// As --debug
+    #[arg(short, long, value_name = "LEVEL", hide = true, value_parser = ["debug", "info", "warn", "error", "fatal"])]
+    log_level: Option<String>,
 }
 
 /// Which Compose project is meant

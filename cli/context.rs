@@ -10,7 +10,7 @@ use lighter_engine::images::pull::{DEFAULT_DOWNLOADS, PullOptions};
 use lighter_engine::images::push::{DEFAULT_UPLOADS, PushOptions};
 use lighter_engine::images::registry::{Access, CredentialStore, Proxies, RegistryConfig};
 use lighter_engine::netns::Settings;
-use lighter_engine::{Engine, Layout};
+use lighter_engine::{Engine, Layout, Runtimes};
 
 use crate::args::{Cli, Globals, Manner, ProjectArgs, Verb};
 use crate::error::Failure;
@@ -92,7 +92,8 @@ impl Context {
         let root = path(&self.globals.root, "LIGHTER_ROOT", Layout::DEFAULT_ROOT);
         let run = path(&self.globals.run, "LIGHTER_RUN", Layout::DEFAULT_RUN);
         let settings = Settings::load(self.config())?;
-        Ok(Engine::open(root, run)?.with_network(settings))
+        let runtimes = Runtimes::load(self.config(), self.programs())?;
+        Ok(Engine::open(root, run)?.with_network(settings).with_runtimes(runtimes))
     }
 
     /// Opens the installation and first puts right what killed processes or a reboot have left.
@@ -107,20 +108,28 @@ impl Context {
         Path::new(self.variable("LIGHTER_CONFIG").unwrap_or(DEFAULT_CONFIG))
     }
 
+    /// Returns the folders that programs are looked for in.
+    fn programs(&self) -> Vec<PathBuf> {
+        std::env::split_paths(self.variable("PATH").unwrap_or_default()).collect()
+    }
+
     /// Returns how registries are reached, and as whom: as configured here, and as docker and podman have it.
     pub(crate) fn access(&self) -> Result<Access, Failure> {
         let path = self.config();
         let own = path.parent().unwrap_or(Path::new("/")).join("certs.d");
         let config = RegistryConfig::load(path)?.with_certificate_directories(vec![own, DOCKER_CERTIFICATES.into()]);
-        let programs = std::env::split_paths(self.variable("PATH").unwrap_or_default()).collect();
-        let credentials = CredentialStore::new(self.credential_files(), programs);
+        let credentials = CredentialStore::new(self.credential_files(), self.programs());
         let proxies = Proxies::from_variables(|name| self.variable(name));
         Ok(Access { config, credentials, proxies, ..Access::default() })
     }
 
-    /// Lists the files that may have logins, docker's before podman's; the first is the one that `login` writes.
+    /// Lists the files that may have logins, docker's before podman's, or the one that the command line says; the first is the
+    /// one that `login` writes.
     fn credential_files(&self) -> Vec<PathBuf> {
         let below = |variable: &str, rest: &str| self.variable(variable).map(|folder| Path::new(folder).join(rest));
+        if let Some(folder) = &self.globals.config {
+            return vec![self.invocation.path(folder).join("config.json")];
+        }
         let files = [
             self.variable("REGISTRY_AUTH_FILE").map(PathBuf::from),
             below("DOCKER_CONFIG", "config.json").or_else(|| below("HOME", ".docker/config.json")),

@@ -123,8 +123,12 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 }
 
 fn hints_for(text: &str) -> Vec<String> {
-    const HINTS: [(&str, &str); 6] = [
+    const HINTS: [(&str, &str); 7] = [
         ("mount overlay", "overlayfs needs its module, and a file system for --root that it can write to"),
+        (
+            "map the ids of",
+            "users of a container's own need Linux 5.19, and file systems whose ids can be mapped: ext4, xfs, btrfs, tmpfs",
+        ),
         ("is in use by container", "remove that container, or choose another name"),
         ("none is free in the pools", "remove networks that no container is on: lighter network prune"),
         ("nobody is logged in there", "say who you are, as the same user: lighter login REGISTRY"),

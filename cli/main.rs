@@ -40,6 +40,10 @@ fn main() -> ExitCode {
     if verbs::completion::answered() {
         return ExitCode::SUCCESS;
     }
+    if argv.get(1).is_some_and(|verb| verb == session::KEEPER_VERB) {
+        session::be_keeper();
+        return ExitCode::SUCCESS;
+    }
     if argv.get(1).is_some_and(|verb| verb == remote::VERB) {
         return ExitCode::from(remote::serve());
     }

@@ -78,10 +78,10 @@ say() { echo "$@" >>"$result"; }
 # --- attach ------------------------------------------------------------------------------------------------------------
 
 cc -O2 -Wall -Wextra -o "$scratch/floor" "$here/floor.c"
-kernel=$(unshare --net "$scratch/floor" 100)
+read -r kernel kernel_last <<<"$(unshare --net "$scratch/floor" 200)"
 say "## Attach"
 say
-unshare --net --mount --propagation private sh -c 'ip link set lo up; exec "$@"' sh "$attach_cost" 200 "$kernel" >>"$result"
+unshare --net --mount --propagation private sh -c 'ip link set lo up; exec "$@"' sh "$attach_cost" 200 "$kernel" "$kernel_last" >>"$result"
 
 # --- containers --------------------------------------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ if command -v dockerd >/dev/null && command -v docker >/dev/null; then
     export DOCKER_HOST=unix://$scratch/docker/sock
     mkdir -p "$scratch/docker"
     host docker
-    on docker dockerd --host "$DOCKER_HOST" --data-root "$scratch/docker/root" --exec-root "$scratch/docker/exec" \
+    nsenter --net=/run/netns/host-docker dockerd --host "$DOCKER_HOST" --data-root "$scratch/docker/root" --exec-root "$scratch/docker/exec" \
         --pidfile "$scratch/docker/pid" >"$scratch/docker/log" 2>&1 &
     children+=($!)
     for _ in $(seq 100); do

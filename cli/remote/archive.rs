@@ -1,30 +1,76 @@
 //! Files on their way between hosts: tar, each file or folder under its place in a list.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use tar::{Archive, Builder, EntryType};
 
+use crate::verbs::build::context::{Carried, GENERAL};
+
 /// Name of the project's file in an archive.
 pub(super) const PROJECT: &str = "project.json";
 
-/// Writes files and folders, called `0`, `1` …; `project` beside them. What is none of file, folder and link stays behind.
-pub(super) fn write(to: impl Write, paths: &[PathBuf], project: Option<&str>) -> io::Result<()> {
+/// Writes files and folders, called `0`, `1` …; `project` beside them. What is none of file, folder and link stays behind, and
+/// what is left out of those that are contexts of builds.
+pub(super) fn write(
+    to: impl Write,
+    (paths, contexts): (&[PathBuf], &BTreeMap<PathBuf, Carried>),
+    project: Option<&str>,
+) -> io::Result<()> {
     let mut archive = Builder::new(to);
     archive.follow_symlinks(false);
     for (number, path) in paths.iter().enumerate() {
         // what the user names may be a link: it is what it leads to that is meant
-        let path = fs::canonicalize(path)?;
-        add(&mut archive, &path, Path::new(&number.to_string()))?;
+        let real = fs::canonicalize(path)?;
+        let name = PathBuf::from(number.to_string());
+        match contexts.get(path).filter(|_| real.is_dir()) {
+            Some(context) => add_context(&mut archive, (&real, &name), Path::new(""), context)?,
+            None => add(&mut archive, &real, &name)?,
+        }
     }
     if let Some(text) = project {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(text.len() as u64);
-        header.set_mode(0o600);
-        archive.append_data(&mut header, PROJECT, text.as_bytes())?;
+        add_text(&mut archive, Path::new(PROJECT), text)?;
     }
     archive.into_inner()?.flush()
+}
+
+fn add_text(archive: &mut Builder<impl Write>, name: &Path, text: &str) -> io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(text.len() as u64);
+    header.set_mode(0o600);
+    archive.append_data(&mut header, name, text.as_bytes())
+}
+
+/// Adds what is below `place` of a context, a folder and its name in the archive; that says there, too, what is left out.
+fn add_context(
+    archive: &mut Builder<impl Write>,
+    (folder, name): (&Path, &Path),
+    place: &Path,
+    context: &Carried,
+) -> io::Result<()> {
+    let is_root = place.as_os_str().is_empty();
+    if is_root || context.filter.has(&place.to_string_lossy()) {
+        archive.append_dir(name.join(place), folder.join(place))?;
+    }
+    if is_root && !context.ignore.is_empty() {
+        add_text(archive, &name.join(GENERAL), &context.ignore)?;
+    }
+    let mut entries = fs::read_dir(folder.join(place))?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries.iter().filter(|entry| !is_root || entry.file_name() != GENERAL) {
+        let place = place.join(entry.file_name());
+        let text = place.to_string_lossy();
+        if entry.file_type()?.is_dir() {
+            if context.filter.may_have_below(&text) {
+                add_context(archive, (folder, name), &place, context)?;
+            }
+        } else if context.filter.has(&text) {
+            add(archive, &entry.path(), &name.join(&place))?;
+        }
+    }
+    Ok(())
 }
 
 /// As [`write`], of those that are there.
@@ -115,6 +161,33 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn what_a_context_leaves_out_stays_here() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (here, there) = (scratch.path().join("here"), scratch.path().join("there"));
+        fs::create_dir_all(here.join("docker")).unwrap();
+        fs::create_dir_all(here.join("big")).unwrap();
+        for (name, text) in [
+            ("docker/Dockerfile", "FROM x"),
+            ("docker/Dockerfile.dockerignore", "docker\nbig\n!big/one\n"),
+            (".dockerignore", "*"),
+            ("a", ""),
+            ("big/one", ""),
+            ("big/two", ""),
+        ] {
+            fs::write(here.join(name), text).unwrap();
+        }
+        let context = Carried::of(&here, Some(&here.join("docker/Dockerfile"))).unwrap();
+        let contexts = BTreeMap::from([(here.clone(), context)]);
+        let mut bytes = Vec::new();
+        write(&mut bytes, (&[here], &contexts), None).unwrap();
+        unpack(bytes.as_slice(), &there).unwrap();
+        let has = |name: &str| there.join("0").join(name).exists();
+        assert!(has("a") && has("big/one") && has("docker/Dockerfile"));
+        assert!(!has("big/two") && !has("docker/Dockerfile.dockerignore"));
+        assert!(fs::read_to_string(there.join("0/.dockerignore")).unwrap().starts_with("docker\n"));
+    }
+
+    #[test]
     fn files_and_folders_come_through_with_modes_and_links() {
         let scratch = tempfile::tempdir().unwrap();
         let (here, there) = (scratch.path().join("here"), scratch.path().join("there"));
@@ -122,7 +195,7 @@ mod tests {
         fs::write(here.join("sub/a file"), "text").unwrap();
         std::os::unix::fs::symlink("a file", here.join("sub/link")).unwrap();
         let mut bytes = Vec::new();
-        write(&mut bytes, &[here.join("sub/a file"), here], Some("{}")).unwrap();
+        write(&mut bytes, (&[here.join("sub/a file"), here], &BTreeMap::new()), Some("{}")).unwrap();
         unpack(bytes.as_slice(), &there).unwrap();
         assert_eq!(fs::read_to_string(there.join("0")).unwrap(), "text");
         assert_eq!(fs::read_to_string(there.join("1/sub/link")).unwrap(), "text");

@@ -11,6 +11,7 @@ use super::wire::{Project, Wanted};
 use crate::args::Verb;
 use crate::context::Invocation;
 use crate::error::Failure;
+use crate::verbs::build::context::Carried;
 use crate::verbs::builder::BuilderVerb;
 use crate::verbs::compose::ComposeVerb;
 use crate::verbs::container::ContainerVerb;
@@ -23,6 +24,8 @@ pub(super) struct Luggage {
     /// Variables that are asked for by name.
     pub(super) asked: BTreeSet<String>,
     pub(super) carried: Vec<PathBuf>,
+    /// Those of them that are contexts of builds.
+    pub(super) contexts: BTreeMap<PathBuf, Carried>,
     pub(super) wanted: Vec<Wanted>,
     /// The project, and its text.
     pub(super) project: Option<(Project, String)>,
@@ -53,7 +56,16 @@ pub(super) fn list(verb: &mut Verb, invocation: &Invocation, luggage: &mut Lugga
                 Ok(())
             }
         }
-    })
+    })?;
+    let directory = &invocation.working_directory;
+    if let Verb::Build(args) | Verb::Builder(BuilderVerb::Build(args)) = verb
+        && let Some((folder, file)) = args.folder(directory)
+    {
+        let file = file.map(|file| absolute(directory, &file));
+        let folder = absolute(directory, &folder);
+        luggage.contexts.insert(folder.clone(), Carried::of(&folder, file.as_deref())?);
+    }
+    Ok(())
 }
 
 /// Puts the places that files of the user's host have on this one.

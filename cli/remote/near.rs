@@ -92,7 +92,7 @@ fn send(input: &File, header: &Header, luggage: &Luggage) -> io::Result<()> {
     section.end()?;
     let mut section = SectionWriter::new(BufWriter::new(&mut to));
     let project = luggage.project.as_ref().map(|(_, text)| text.as_str());
-    archive::write(&mut section, &luggage.carried, project)?;
+    archive::write(&mut section, (&luggage.carried, &luggage.contexts), project)?;
     section.end()?;
     to.flush()
 }

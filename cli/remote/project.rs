@@ -14,7 +14,9 @@ use super::wire::Project;
 use crate::args::ProjectArgs;
 use crate::context::Invocation;
 use crate::error::Failure;
+use crate::verbs::build::context::Carried;
 use crate::verbs::compose::source_for;
+use crate::verbs::run::seccomp_file;
 
 /// Begins a place in the project's text that is known on the other host only; its number in the list follows.
 pub(super) const PLACE: &str = "lighter-carried:";
@@ -32,6 +34,7 @@ pub(super) fn pack(project: &ProjectArgs, invocation: &Invocation, luggage: &mut
     })?;
     let mut document: Value = serde_json::from_str(&render::json(&loaded.project))?;
     contexts(&mut document, luggage)?;
+    profiles_of_seccomp(&mut document, &loaded.project.working_directory, luggage)?;
     contents(&mut document, luggage)?;
     let packed = Project {
         name: loaded.project.name.clone(),
@@ -65,10 +68,26 @@ fn contexts(document: &mut Value, luggage: &mut Luggage) -> Result<(), Failure> 
             if let Some(file) = build.get_mut("dockerfile").filter(|file| file.as_str().is_some_and(is_absolute)) {
                 place(file, luggage)?;
             }
+            let file = build.get("dockerfile").and_then(Value::as_str).map(|file| context.join(file));
+            if context.is_dir() {
+                luggage.contexts.insert(context.clone(), Carried::of(&context, file.as_deref())?);
+            }
             build["context"] = json!(carry(&context, luggage)?);
         }
         for folder in build.get_mut("additional_contexts").and_then(Value::as_object_mut).into_iter().flatten() {
             place(folder.1, luggage)?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts places for the files of seccomp profiles.
+fn profiles_of_seccomp(document: &mut Value, directory: &Path, luggage: &mut Luggage) -> Result<(), Failure> {
+    for service in children(document, "services") {
+        for option in service.get_mut("security_opt").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(file) = option.as_str().and_then(seccomp_file) {
+                *option = json!(format!("seccomp={}", carry(&directory.join(file), luggage)?));
+            }
         }
     }
     Ok(())
@@ -169,14 +188,17 @@ mod tests {
         let file = scratch.path().join("x");
         std::fs::write(&file, "5$\n").unwrap();
         let mut document = json!({
-            "services": {"a": {"build": {"context": scratch.path()}}, "b": {"image": "x"}},
+            "services": {"a": {"build": {"context": scratch.path()}}, "b": {"security_opt": ["seccomp=x", "label=disable"]}},
             "configs": {"c": {"file": file}},
             "secrets": {"s": {"file": file}, "e": {"environment": "TOKEN"}},
         });
         let mut luggage = Luggage::default();
         contexts(&mut document, &mut luggage).unwrap();
+        profiles_of_seccomp(&mut document, scratch.path(), &mut luggage).unwrap();
         contents(&mut document, &mut luggage).unwrap();
-        assert_eq!(luggage.carried, [scratch.path()]);
+        assert_eq!(luggage.carried, [scratch.path(), file.as_path()]);
+        let options = &document["services"]["b"]["security_opt"];
+        assert_eq!(*options, json!(["seccomp=lighter-carried:1:", "label=disable"]));
         assert_eq!(document["services"]["a"]["build"]["context"], "lighter-carried:0:");
         assert_eq!(document["configs"]["c"], json!({"content": "5$$\n"}));
         let variable = document["secrets"]["s"]["environment"].as_str().unwrap();

@@ -7,5 +7,5 @@ mod terminal;
 
 pub(crate) use attached::{Attachment, Ended, PROXIED, attach, check_terminal};
 pub(crate) use detach::DetachKeys;
-pub(crate) use executed::pump;
+pub(crate) use executed::{Joining, KEEPER_VERB, be_keeper, pump};
 pub(crate) use terminal::{raw, signals, size};

@@ -10,7 +10,7 @@ use lighter_engine::{ExecSpec, Status};
 use super::target;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::session;
+use crate::session::{self, DetachKeys, Joining};
 use crate::verbs::run::explain::{Explain, Explanation};
 
 /// Run a command in a running container
@@ -52,6 +52,9 @@ pub(crate) struct ExecOptions {
     /// Return as soon as it runs
     #[arg(short, long)]
     pub(crate) detach: bool,
+    /// Keys that leave a process with a terminal alone, as `ctrl-p,ctrl-q`
+    #[arg(long, value_name = "KEYS")]
+    pub(crate) detach_keys: Option<DetachKeys>,
     /// Show how the process came into the container, step by step; `json`: as objects
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub(crate) explain: Option<Explain>,
@@ -101,7 +104,11 @@ pub(crate) fn execute(
     if how.detach {
         return Ok(ExitCode::SUCCESS);
     }
-    let code = session::pump(exec, &[])?;
+    let keys = terminal.map(|_| how.detach_keys.clone().unwrap_or_default());
+    let Some(code) = session::pump(exec, Joining { detach_keys: keys, ..Joining::default() })? else {
+        ctx.ui.note("read escape sequence");
+        return Ok(ExitCode::SUCCESS);
+    };
     engine.tell_of(container, "exec_die");
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }

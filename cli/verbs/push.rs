@@ -1,5 +1,6 @@
 //! `lighter push`
 
+use lighter_engine::images::platform::Platform;
 use lighter_engine::images::push::{PushOptions, push};
 use lighter_engine::images::reference::Reference;
 
@@ -16,6 +17,9 @@ pub(crate) struct PushArgs {
     /// Every tag of the repository that is here
     #[arg(short, long)]
     all_tags: bool,
+    /// Refuse an image that is for another platform, as `linux/arm64`; an image here is for one
+    #[arg(long)]
+    platform: Option<Platform>,
     /// Layers that are sent at once [default: 5]
     #[arg(long, value_name = "N")]
     max_concurrent_uploads: Option<usize>,
@@ -32,6 +36,11 @@ pub(crate) fn run(ctx: &Context, args: &PushArgs) -> Result<(), Failure> {
     let style = args.progress.style(ctx)?;
     let progress = progress::of(style, ctx.ui.interactive);
     let engine = ctx.engine()?;
+    if let (Some(platform), Some(image)) = (&args.platform, engine.images().find(&args.name)?)
+        && !image.runs_on(platform)
+    {
+        return Err(Failure::text(format!("image `{}` is not for {platform}", args.name)));
+    }
     let pushed = push(engine.images(), &reference, &options, progress.as_ref())?;
     drop(progress);
     for one in &pushed {

@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn every_given_attribute_is_listed_with_what_becomes_of_it() {
-        let text = "services:\n  a:\n    image: x\n    ports: ['80']\n    deploy: {mode: global, replicas: 2}\n    gpus: all\n    uts: 'container:b'\n    volumes: ['./in:/in', '/etc:/etc']\nx-mine: 1\n";
+        let text = "services:\n  a:\n    image: x\n    ports: ['80']\n    deploy: {mode: global, replicas: 2}\n    use_api_socket: true\n    uts: 'container:b'\n    volumes: ['./in:/in', '/etc:/etc']\nx-mine: 1\n";
         assert_eq!(
             listed(text),
             [
@@ -197,7 +197,7 @@ mod tests {
                 "services.a.ports -:4:5 Honoured []",
                 "services.a.deploy.mode -:5:14 NoEffect(\"only a swarm of hosts does it\") []",
                 "services.a.deploy.replicas -:5:28 Honoured []",
-                "services.a.gpus -:6:5 Refused(\"lighter does not do it yet\") []",
+                "services.a.use_api_socket -:6:5 Refused(\"lighter does not do it yet\") []",
                 "services.a.uts -:7:5 Refused(\"`services.a.uts` `container:b` is not supported by lighter yet\") []",
                 "services.a.volumes -:8:5 Honoured [\"/etc\"]",
                 "x-mine -:9:1 NoEffect(\"an extension\") []",

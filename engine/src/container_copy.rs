@@ -19,6 +19,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, SFlag, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, unlinkat};
 
+use crate::as_root::{HostPlace, as_root_of};
 use crate::volume::copy_up;
 use crate::{Container, Engine, ViewError, durable, rootfs};
 
@@ -74,13 +75,12 @@ impl Engine {
         destination: &Path,
         options: CopyOptions,
     ) -> Result<(), ContainerCopyError> {
-        let host = File::open("/").map_err(failed(path, destination))?;
-        let root = match self.running_root(container)? {
-            Some(root) => root,
-            None => self.files_of(container)?,
-        };
-        let from = Place { root: root.as_fd(), path };
-        copy(&from, &Place { root: host.as_fd(), path: destination }, options).map_err(failed(path, destination))
+        let root = self.readable_root(container)?;
+        let copied = HostPlace::to_write(destination, &container.paths).and_then(|host| {
+            let from = Place { root: root.as_fd(), path };
+            as_root_of(container, || copy(&from, &host.place(), options))
+        });
+        copied.map_err(failed(path, destination))
     }
 
     /// Copies `source` on the host to `path` in a container, by the rules of docker-cp(1).
@@ -91,13 +91,10 @@ impl Engine {
         path: &Path,
         options: CopyOptions,
     ) -> Result<(), ContainerCopyError> {
-        let host = File::open("/").map_err(failed(source, path))?;
-        let act = |root: OwnedFd| {
-            let to = Place { root: root.as_fd(), path };
-            copy(&Place { root: host.as_fd(), path: source }, &to, options)
-        };
+        let host = HostPlace::to_read(source, &container.paths).map_err(failed(source, path))?;
+        let act = |root: OwnedFd| copy(&host.place(), &Place { root: root.as_fd(), path }, options);
         let copied = match self.running_root(container)? {
-            Some(root) => act(root),
+            Some(root) => as_root_of(container, || act(root)),
             None => self.with_writable_files_of(container, act)?,
         };
         copied.map_err(failed(source, path))
@@ -108,14 +105,12 @@ impl Engine {
         &self,
         container: &Container,
         path: &Path,
-        out: impl Write,
+        mut out: impl Write,
         options: CopyOptions,
     ) -> Result<(), ContainerCopyError> {
-        let root = match self.running_root(container)? {
-            Some(root) => root,
-            None => self.files_of(container)?,
-        };
-        let written = write_archive(&Place { root: root.as_fd(), path }, out, options);
+        let root = self.readable_root(container)?;
+        let from = Place { root: root.as_fd(), path };
+        let written = as_root_of(container, || write_archive(&from, &mut out, options).and_then(|()| out.flush()));
         written.map_err(failed(path, Path::new(STREAM)))?;
         self.tell_of(container, "archive-path");
         Ok(())
@@ -130,7 +125,7 @@ impl Engine {
     ) -> Result<(), ContainerCopyError> {
         let act = |root: OwnedFd| read_archive(input, &Place { root: root.as_fd(), path });
         let copied = match self.running_root(container)? {
-            Some(root) => act(root),
+            Some(root) => as_root_of(container, || act(root)),
             None => self.with_writable_files_of(container, act)?,
         };
         copied.map_err(failed(Path::new(STREAM), path))?;
@@ -141,23 +136,21 @@ impl Engine {
     /// Makes a folder in a running container, with its parents, unless it is there.
     pub fn make_folder_in(&self, container: &Container, path: &Path) -> Result<(), ContainerCopyError> {
         let Some(root) = self.running_root(container)? else { return Ok(()) };
-        let mut made = PathBuf::from("/");
-        for part in clean(path).iter().skip(1) {
-            let spot = folder(&Place { root: root.as_fd(), path: &made }).map_err(io::Error::from);
-            let created = spot.and_then(|parent| match mkdirat(&parent, part, Mode::from_bits_truncate(0o755)) {
-                Ok(()) | Err(Errno::EEXIST) => Ok(()),
-                Err(errno) => Err(errno.into()),
-            });
-            created.map_err(failed(path, path))?;
-            made.push(part);
-        }
-        Ok(())
+        as_root_of(container, || make_folders(root.as_fd(), path)).map_err(failed(path, path))
     }
 
     /// Removes a file, or a folder with all below it, in a running container; what is not there is removed.
     pub fn remove_in(&self, container: &Container, path: &Path) -> Result<(), ContainerCopyError> {
         let Some(root) = self.running_root(container)? else { return Ok(()) };
-        remove(&Place { root: root.as_fd(), path }).map_err(failed(path, path))
+        as_root_of(container, || remove(&Place { root: root.as_fd(), path })).map_err(failed(path, path))
+    }
+
+    /// Opens the root directory of a container to read from, with its volumes if it runs.
+    fn readable_root(&self, container: &Container) -> Result<OwnedFd, ContainerCopyError> {
+        match self.running_root(container)? {
+            Some(root) => Ok(root),
+            None => Ok(self.files_of(container)?),
+        }
     }
 
     /// Returns the root directory as the container's processes see it, with its volumes; `None` if it has no process.
@@ -202,6 +195,23 @@ impl Engine {
         durable::remove_tree(container.paths.run())?;
         Ok(done?)
     }
+}
+
+impl HostPlace {
+    fn place(&self) -> Place<'_> {
+        Place { root: self.root.as_fd(), path: &self.path }
+    }
+}
+
+fn make_folders(root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let mut made = PathBuf::from("/");
+    for part in clean(path).iter().skip(1) {
+        match mkdirat(&folder(&Place { root, path: &made })?, part, Mode::from_bits_truncate(0o755)) {
+            Ok(()) | Err(Errno::EEXIST) => made.push(part),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
 }
 
 fn failed(from: &Path, to: &Path) -> impl Fn(io::Error) -> ContainerCopyError {

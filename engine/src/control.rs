@@ -24,6 +24,15 @@ pub enum ControlError {
     /// It has ended or was never started.
     #[error("container `{0}` is not running")]
     NotRunning(String),
+    /// The runtime that has made it does not do it.
+    #[error("signal container `{name}`")]
+    Foreign {
+        /// The container.
+        name: String,
+        /// Why.
+        #[source]
+        source: crate::ForeignError,
+    },
     /// The stop signal of the container or of the image is none.
     #[error("stop container `{name}`")]
     Signal {
@@ -112,11 +121,11 @@ impl Engine {
         };
         let grace = grace.or(container.spec.stop_grace).unwrap_or(DEFAULT_STOP_GRACE);
         if let Some(init) = open(init, name)? {
-            send(&init, signal, name)?;
+            self.signal(container, &init, signal)?;
             self.thaw(container); // paused, it could not say goodbye
             if !wait_for(&init, Some(grace), name)? {
                 self.kill_all(container)?;
-                send(&init, libc::SIGKILL, name)?;
+                self.signal(container, &init, libc::SIGKILL)?;
             }
         }
         self.finish(container)
@@ -136,10 +145,21 @@ impl Engine {
             self.request_stop(container)?;
             self.thaw(container);
         }
-        send(&init, signal, name)?;
+        self.signal(container, &init, signal)?;
         let event = Event::of_container("kill", &container.id, &container.spec);
         self.tell(event.with("signal", signal.to_string()));
         Ok(())
+    }
+
+    /// Sends a signal to the container's init: by the runtime that has made it, as its first process on this host may be none
+    /// of the container's, but what runs them.
+    fn signal(&self, container: &Container, init: &OwnedFd, signal: i32) -> Result<(), ControlError> {
+        let name = &container.spec.name;
+        let Some(foreign) = self.foreign(&container.id)? else { return send(init, signal, name) };
+        match foreign.kill(signal) {
+            Err(_) if wait_for(init, Some(Duration::ZERO), name)? => Ok(()), // it has ended meanwhile
+            result => result.map_err(|source| ControlError::Foreign { name: name.clone(), source }),
+        }
     }
 
     /// Waits until the container has ended for good and returns its exit code.

@@ -11,10 +11,10 @@ use crate::events::Event;
 use crate::images::progress::Silent;
 use crate::images::store::{InstallError, StoreError};
 use crate::runtime::trace::{self, Effect};
-use crate::spec::{ContainerSpec, Mount, MountKind, VolumesFrom};
+use crate::spec::{ContainerSpec, Ipc, Mount, MountKind, Namespace, NetworkMode, VolumesFrom};
 use crate::state::State;
 use crate::volume::VolumeError;
-use crate::{Container, Engine, id, netns, volume};
+use crate::{Container, Engine, RuntimesError, id, netns, volume};
 
 /// Why a container could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,15 @@ pub enum CreateError {
     /// The source of a bind mount is missing.
     #[error("bind source path does not exist: `{0}`")]
     NoBindSource(String),
+    /// No runtime has that name.
+    #[error(transparent)]
+    Runtime(#[from] RuntimesError),
+    /// Users of its own are nobody in what is shared.
+    #[error("users of its own (`userns`) and {0} contradict each other")]
+    Users(&'static str),
+    /// Our init is a part of our runtime.
+    #[error("an init (`init`) with the OCI runtime `{0}`: it is a part of lighter's own")]
+    Init(String),
     /// A volume could not be made.
     #[error(transparent)]
     Volume(#[from] VolumeError),
@@ -65,6 +74,7 @@ impl Engine {
     /// Anonymous volumes without a name get one.
     pub fn create(&self, mut spec: ContainerSpec) -> Result<Container, CreateError> {
         check(&spec)?;
+        self.check_runtime(&spec)?;
         if spec.layers.is_none()
             && let Some(image) = self.images().find(&spec.image.id).map_err(InstallError::from)?
         {
@@ -91,6 +101,16 @@ impl Engine {
         self.tell(Event::of_container("create", &id, &spec));
         let container = self.load(&id)?;
         Ok(container.expect("the record was written above, and the lock keeps others from deleting it"))
+    }
+
+    /// Refuses a runtime that there is not, and what it would not know of.
+    pub fn check_runtime(&self, spec: &ContainerSpec) -> Result<(), CreateError> {
+        let Some(name) = &spec.runtime else { return Ok(()) };
+        match self.runtimes.find(name)? {
+            Some(_) if spec.init => Err(CreateError::Init(name.clone())),
+            Some(_) if spec.isolation.own_users => Err(CreateError::Users("another OCI runtime")),
+            _ => Ok(()),
+        }
     }
 
     /// Says of each image that is mounted which it is, and unpacks it if need be.
@@ -163,12 +183,14 @@ impl Engine {
             entries => entries.map_err(FileError::io("list", &names))?,
         };
         let entries: Vec<_> = entries.flatten().collect();
-        // a rename that was cut short has left one name too many
-        let has_stale = entries.len() > self.container_ids()?.len();
+        // every container has a name: only one too many leads nowhere, or to one whose rename was cut short
+        if entries.len() <= self.container_ids()?.len() {
+            return Ok(());
+        }
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
             let is_stale = match self.id_of_name(&name)? {
-                Some(id) => has_stale && self.is_stale_name(&name, &id)?,
+                Some(id) => self.is_stale_name(&name, &id)?,
                 None => true,
             };
             if is_stale {
@@ -188,6 +210,19 @@ pub(crate) const REMOVING: &str = ".removing-";
 /// be executed.
 pub(crate) const LEAST_MEMORY: u64 = 6 << 20;
 
+/// Returns what a container shares with others that users of its own have no rights in.
+fn shared(spec: &ContainerSpec) -> Option<&'static str> {
+    let isolation = &spec.isolation;
+    let shared = [
+        (isolation.privileged, "`privileged`"),
+        (isolation.pid != Namespace::Private, "processes of others (`pid`)"),
+        (matches!(isolation.ipc, Ipc::Host | Ipc::Container(_)), "memory of others (`ipc`)"),
+        (isolation.uts != Namespace::Private, "a host name of others (`uts`)"),
+        (matches!(spec.network, NetworkMode::Host | NetworkMode::Container(_)), "a network of others"),
+    ];
+    shared.into_iter().find(|(is_shared, _)| *is_shared).map(|(_, what)| what)
+}
+
 fn check(spec: &ContainerSpec) -> Result<(), CreateError> {
     if !id::is_name(&spec.name) {
         return Err(CreateError::Name(spec.name.clone()));
@@ -199,6 +234,9 @@ fn check(spec: &ContainerSpec) -> Result<(), CreateError> {
         && memory < LEAST_MEMORY
     {
         return Err(CreateError::Memory(memory));
+    }
+    if let Some(with) = spec.isolation.own_users.then(|| shared(spec)).flatten() {
+        return Err(CreateError::Users(with));
     }
     for mount in &spec.mounts {
         if !mount.target.starts_with('/') {

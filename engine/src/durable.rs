@@ -1,7 +1,7 @@
 //! Files that are whole or absent: temporary file, fsync, rename. Runs in the command and in the monitor.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -84,13 +84,26 @@ pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
 
 /// Reads JSON; `None` if the file is absent.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
-    match fs::read(path) {
+    match read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|source| FileError::Damaged { path: path.to_owned(), source }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(FileError::io("read", path)(source)),
     }
+}
+
+/// Reads a file whole: a small one with one call, as every command reads one for each container.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    const USUAL: usize = 8192;
+    let mut file = File::open(path)?;
+    let mut bytes = vec![0; USUAL];
+    let length = file.read(&mut bytes)?;
+    bytes.truncate(length);
+    if length == USUAL {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// Makes a directory and its parents, closed to everybody but root.

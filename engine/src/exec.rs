@@ -14,7 +14,7 @@ use crate::runtime::launch::{LaunchError, Stdio};
 use crate::spec::Isolation;
 use crate::state::Status;
 use crate::user::{self, UserError};
-use crate::{Container, Engine, exit_code, oci};
+use crate::{Container, Engine, ForeignError, exit_code, oci};
 
 /// What to execute, and how it differs from the container's own process.
 #[derive(Debug, Clone, Default)]
@@ -84,6 +84,15 @@ pub enum ExecError {
         #[source]
         source: LaunchError,
     },
+    /// The runtime that has made the container did not start it.
+    #[error("exec in `{name}`")]
+    Foreign {
+        /// The container.
+        name: String,
+        /// Why.
+        #[source]
+        source: ForeignError,
+    },
     /// A record could not be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -94,6 +103,7 @@ impl ExecError {
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Launch { source, .. } if source.exit_code() != exit_code::OURS => source.exit_code(),
+            Self::Foreign { source, .. } if source.exit_code() != exit_code::OURS => source.exit_code(),
             _ => 1,
         }
     }
@@ -114,9 +124,17 @@ impl Engine {
         let process = process(container, &config, spec)?;
         let cgroup = Cgroup::open(&state.cgroup.unwrap_or_default())?;
         let (ours, stdio) = stdio(spec).map_err(ExecError::Pipe)?;
-        let request =
-            ExecRequest { init: &init, cgroup: &cgroup, container: &config, process: &process, stdio, preserve_fds: 0 };
-        let started = exec(request).map_err(|source| ExecError::Launch { name: name.clone(), source })?;
+        let started = match self.foreign(&container.id)? {
+            Some(foreign) => {
+                let started = foreign.exec(&process, stdio);
+                started.map_err(|source| ExecError::Foreign { name: name.clone(), source })?
+            }
+            None => {
+                let (container, process) = (&config, &process);
+                let request = ExecRequest { init: &init, cgroup: &cgroup, container, process, stdio, preserve_fds: 0 };
+                exec(request).map_err(|source| ExecError::Launch { name: name.clone(), source })?
+            }
+        };
         let command = spec.args.join(" ");
         ["exec_create", "exec_start"].iter().for_each(|act| self.tell_of(container, &format!("{act}: {command}")));
         let [stdin, stdout, stderr] = ours;

@@ -2,10 +2,11 @@
 //!
 //! Runs in the command.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use lighter_images::derive::{self, DiffError};
+use lighter_images::derive;
 
+use crate::as_root::as_root_of;
 use crate::{Container, Engine, ViewError};
 
 /// Why a container could not be exported.
@@ -15,8 +16,14 @@ pub enum ExportError {
     #[error(transparent)]
     View(#[from] ViewError),
     /// Its files cannot be read, or the archive not written.
-    #[error(transparent)]
-    Diff(#[from] DiffError),
+    #[error("export container `{name}`")]
+    Archive {
+        /// The container.
+        name: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
 }
 
 impl Engine {
@@ -24,8 +31,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`ExportError`]; what was written then is the beginning of an archive.
-    pub fn export(&self, container: &Container, out: impl Write) -> Result<(), ExportError> {
-        derive::archive(self.files_of(container)?, out)?;
-        Ok(())
+    pub fn export(&self, container: &Container, mut out: impl Write) -> Result<(), ExportError> {
+        let files = self.files_of(container)?;
+        let written = as_root_of(container, || {
+            derive::archive(files, &mut out).map_err(io::Error::other)?;
+            out.flush()
+        });
+        written.map_err(|source| ExportError::Archive { name: container.spec.name.clone(), source })
     }
 }

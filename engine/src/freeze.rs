@@ -3,14 +3,15 @@
 //! Runs in the command. A file says who stopped them, and is there before they are stopped: if that command is killed,
 //! the next one lets them go on.
 
+use std::fs;
 use std::io;
+use std::path::PathBuf;
 
 use lighter_runtime::cgroup::Cgroup;
 
 use crate::durable::{self, FileError};
-use crate::layout::ContainerPaths;
 use crate::state::Process;
-use crate::{Container, Engine};
+use crate::{Container, Engine, id};
 
 /// Why processes could not be stopped.
 #[derive(Debug, thiserror::Error)]
@@ -32,14 +33,15 @@ pub enum FreezeError {
 /// Processes that are stopped until this is dropped.
 pub(crate) struct Frozen {
     cgroup: Cgroup,
-    paths: ContainerPaths,
+    /// Says that we have stopped them.
+    record: PathBuf,
 }
 
 impl Drop for Frozen {
     fn drop(&mut self) {
         // What fails here is done by the next command.
         if self.cgroup.thaw().is_ok() {
-            let _ = durable::remove_file(&self.paths.frozen_by());
+            let _ = durable::remove_file(&self.record);
         }
     }
 }
@@ -57,19 +59,25 @@ impl Engine {
         if cgroup.is_frozen().map_err(failed)? {
             return Ok(None);
         }
-        let path = container.paths.frozen_by();
-        let process = Process::current().map_err(FileError::io("look up ourselves for", &path))?;
-        durable::write_json(&path, &process, false)?;
-        let frozen = Frozen { cgroup, paths: container.paths.clone() };
+        durable::create_dir(&self.layout.frozen())?;
+        let record = self.layout.frozen().join(&container.id);
+        let process = Process::current().map_err(FileError::io("look up ourselves for", &record))?;
+        durable::write_json(&record, &process, false)?;
+        let frozen = Frozen { cgroup, record };
         // Dropped on failure, which also undoes half of it.
         frozen.cgroup.freeze().map_err(failed)?;
         Ok(Some(frozen))
     }
 
-    /// Lets the processes go on that a command stopped which has died since.
-    pub(crate) fn thaw_abandoned(&self, id: &str) -> Result<(), FileError> {
-        let paths = self.layout.container(id);
-        let path = paths.frozen_by();
+    /// Lets the processes go on that commands stopped which have died since.
+    pub(crate) fn thaw_abandoned(&self) -> Result<(), FileError> {
+        let entries = fs::read_dir(self.layout.frozen()).into_iter().flatten().flatten();
+        let ids = entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| id::is_id(name));
+        ids.into_iter().try_for_each(|id| self.thaw_abandoned_one(&id))
+    }
+
+    fn thaw_abandoned_one(&self, id: &str) -> Result<(), FileError> {
+        let path = self.layout.frozen().join(id);
         let Some(owner) = durable::read_json::<Process>(&path)?.filter(|owner| !owner.is_alive()) else {
             return Ok(());
         };

@@ -57,6 +57,11 @@ impl Layout {
         self.run.join("images")
     }
 
+    /// Returns the directory with a file for each container whose processes a command has stopped for a while.
+    pub(crate) fn frozen(&self) -> PathBuf {
+        self.run.join("frozen")
+    }
+
     /// Returns the journal of events; the one before it has the extension `1`.
     pub(crate) fn journal(&self) -> PathBuf {
         self.root.join("events").join("journal")
@@ -131,6 +136,26 @@ impl ContainerPaths {
     pub(crate) fn image_mounts(&self) -> PathBuf {
         self.run.join("images")
     }
+    /// Returns the file of the other runtime that makes the container, which is there before the runtime is called.
+    pub(crate) fn oci_runtime(&self) -> PathBuf {
+        self.run.join("runtime.json")
+    }
+    /// Returns the directory in which that runtime keeps what it knows.
+    pub(crate) fn oci_state(&self) -> PathBuf {
+        self.run.join("oci")
+    }
+    /// Returns where the user namespace is mounted of a container that has users of its own.
+    pub(crate) fn users(&self) -> PathBuf {
+        self.run.join("users")
+    }
+    /// Returns the file of the host's ids that such a container has.
+    pub(crate) fn id_range_file(&self) -> PathBuf {
+        self.run.join("ids.json")
+    }
+    /// Returns the directory in which its layers are mounted for a moment.
+    pub(crate) fn mapped(&self) -> PathBuf {
+        self.run.join("mapped")
+    }
     /// Returns where memory is mounted that other containers may share.
     pub(crate) fn shm(&self) -> PathBuf {
         self.run.join("shm")
@@ -146,10 +171,6 @@ impl ContainerPaths {
     /// Returns the file that exists while the user wants the container paused.
     pub fn pause_request(&self) -> PathBuf {
         self.run.join("paused")
-    }
-    /// Returns the file that names the command which has stopped the container's processes for a while.
-    pub(crate) fn frozen_by(&self) -> PathBuf {
-        self.run.join("frozen-by.json")
     }
     /// Returns the FIFO of stdout.
     pub fn stdout(&self) -> PathBuf {

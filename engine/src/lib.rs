@@ -22,6 +22,7 @@
 //!
 //! All of it runs in the command, except `monitor`, which runs in the process of that name.
 
+mod as_root;
 mod attach;
 mod boot;
 mod build;
@@ -39,6 +40,7 @@ mod events;
 mod exec;
 pub mod exit_code;
 mod export;
+mod foreign;
 mod freeze;
 mod hooks;
 mod id;
@@ -57,6 +59,7 @@ mod processes;
 mod remove;
 mod rename;
 mod rootfs;
+mod runtimes;
 pub mod signal;
 mod spawn;
 mod spawner;
@@ -67,6 +70,7 @@ mod sys;
 mod update;
 mod usage;
 mod user;
+mod users;
 mod view;
 mod volume;
 mod watch;
@@ -75,7 +79,7 @@ use std::path::PathBuf;
 
 pub use attach::{AttachClient, Frame, FrameReader, write_frame};
 pub use build::{BuildSession, BuildSessionError};
-pub use cdi::{CdiError, is_name as is_cdi_name};
+pub use cdi::{CdiError, DeviceRequest, DeviceRequestError, is_name as is_cdi_name};
 pub use check::{CheckError, Checked};
 pub use commit::{CommitError, CommitOptions};
 pub use container::Container;
@@ -87,6 +91,7 @@ pub use durable::FileError;
 pub use events::{Event, EventKind, EventStream, EventsError, EventsQuery};
 pub use exec::{Exec, ExecError, ExecSpec};
 pub use export::ExportError;
+pub use foreign::ForeignError;
 pub use freeze::FreezeError;
 pub use hooks::HookError;
 pub use image_copy::CopyError;
@@ -105,10 +110,12 @@ pub use pause::PauseError;
 pub use processes::{ProcessEntry, Traffic, Usage};
 pub use remove::{RemoveError, RemoveOptions};
 pub use rename::RenameError;
+pub use runtimes::{OciRuntime, Runtimes, RuntimesError};
 pub use spec::*;
 pub use start::{StartError, StartOptions, Started};
 pub use state::{EXIT_CODE_UNKNOWN, Health, HealthStatus, ProbeResult, Process, State, Status};
 pub use update::{ContainerUpdate, UpdateError};
+pub use users::UsersError;
 pub use view::ViewError;
 pub use volume::{
     Volume, VolumeError, VolumeOptionError, VolumeSpec, check_volume_options, is_anonymous as is_anonymous_volume,
@@ -164,6 +171,7 @@ pub struct Engine {
     layout: Layout,
     images: images::store::Store,
     net: netns::Host,
+    runtimes: Runtimes,
 }
 
 impl Engine {
@@ -175,13 +183,24 @@ impl Engine {
         }
         let images = images::store::Store::open(layout.root())?;
         let net = netns::Host::new(layout.root(), layout.run());
-        Ok(Self { layout, images, net })
+        Ok(Self { layout, images, net, runtimes: Runtimes::default() })
     }
 
     /// Applies what the host's owner has decided about its network.
     #[must_use]
     pub fn with_network(self, settings: netns::Settings) -> Self {
         Self { net: self.net.with_settings(settings), ..self }
+    }
+
+    /// Says which other OCI runtimes there are.
+    #[must_use]
+    pub fn with_runtimes(self, runtimes: Runtimes) -> Self {
+        Self { runtimes, ..self }
+    }
+
+    /// Returns the other OCI runtimes that there are.
+    pub fn runtimes(&self) -> &Runtimes {
+        &self.runtimes
     }
 
     /// Returns where this installation keeps its files.

@@ -68,13 +68,24 @@ pub(crate) struct Connection {
 }
 
 impl Engine {
-    /// Makes the container's namespace and plugs it in; all or nothing, [`Engine::tear_down`] undoes it.
-    pub(crate) fn connect(&self, id: &str, spec: &ContainerSpec) -> Result<Connection, NetworkError> {
+    /// Makes the container's namespace, or takes the one that is `made`, and plugs it in; all or nothing,
+    /// [`Engine::tear_down`] undoes it.
+    pub(crate) fn connect(
+        &self,
+        id: &str,
+        spec: &ContainerSpec,
+        made: Option<&Path>,
+    ) -> Result<Connection, NetworkError> {
         match self.network_mode(id, spec)? {
             NetworkMode::Host => Ok(Connection::default()),
-            NetworkMode::None => Ok(Connection { namespace: Some(self.make_namespace(id)?), ..Connection::default() }),
+            NetworkMode::None => {
+                Ok(Connection { namespace: Some(self.make_namespace(id, made)?), ..Connection::default() })
+            }
             NetworkMode::Container(other) => self.share(&other),
-            NetworkMode::Bridge(attachments) => self.plug_in(id, spec, &attachments),
+            NetworkMode::Bridge(attachments) => {
+                let namespace = self.make_namespace(id, made)?;
+                self.plug_in(id, spec, &attachments, namespace)
+            }
         }
     }
 
@@ -93,12 +104,12 @@ impl Engine {
         lender.map_or_else(|| etc::hostname(id, spec), |lender| self.hostname(&lender.id, &lender.spec))
     }
 
-    fn make_namespace(&self, id: &str) -> Result<PathBuf, NetworkError> {
+    fn make_namespace(&self, id: &str, made: Option<&Path>) -> Result<PathBuf, NetworkError> {
         let effect = |path: Option<&PathBuf>| {
             let commands = path.map(|path| netns::Host::namespace_commands(path)).unwrap_or_default();
             network("make a network namespace".to_owned(), commands)
         };
-        Ok(trace::step_as(effect, || self.net.create_namespace(id))?)
+        Ok(trace::step_as(effect, || self.net.create_namespace(id, made))?)
     }
 
     /// Makes a network with its bridge.
@@ -151,8 +162,13 @@ impl Engine {
         Ok(Connection { namespace, shared_with: Some(other.to_owned()), ..Connection::default() })
     }
 
-    fn plug_in(&self, id: &str, spec: &ContainerSpec, attachments: &[Attachment]) -> Result<Connection, NetworkError> {
-        let namespace = self.make_namespace(id)?;
+    fn plug_in(
+        &self,
+        id: &str,
+        spec: &ContainerSpec,
+        attachments: &[Attachment],
+        namespace: PathBuf,
+    ) -> Result<Connection, NetworkError> {
         let endpoints = self.endpoint_wishes(id, spec, attachments)?;
         let networks: Vec<_> = endpoints.iter().map(|endpoint| endpoint.network.clone()).collect();
         let ports = spec.ports.iter().map(wish::port).collect::<Result<_, _>>()?;

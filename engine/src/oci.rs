@@ -21,6 +21,7 @@ use crate::joined::Joined;
 use crate::runtime::defaults;
 use crate::spec::{ContainerSpec, Ipc, Isolation, Namespace};
 use crate::user::User;
+use crate::users::IdRange;
 
 use process::process;
 pub(crate) use process::{capabilities, capability_sets, identity};
@@ -77,16 +78,22 @@ pub(crate) struct Context<'a> {
     pub(crate) cgroup: &'a str,
     pub(crate) etc: &'a EtcFiles,
     pub(crate) user: &'a User,
+    /// Its users' ids on the host and the file of their namespace, if it has some of its own.
+    pub(crate) users: Option<(IdRange, PathBuf)>,
     /// Sources of the mounts in `spec.mounts`, in that order; `None` for tmpfs.
     pub(crate) sources: &'a [Option<PathBuf>],
 }
+
+/// Version of the specification that other runtimes are told: crun refuses those that are newer than it is, and whatever it
+/// says, a runtime does of a configuration what it knows.
+const FOREIGN_VERSION: &str = "1.0.2";
 
 /// Assembles the runtime configuration.
 pub(crate) fn config(context: &Context<'_>) -> Result<Spec, ConfigError> {
     let spec = context.spec;
     let capabilities = capabilities(&spec.isolation)?;
     let mut builder = SpecBuilder::default()
-        .version("1.2.0")
+        .version(if spec.runtime.is_some() { FOREIGN_VERSION } else { "1.2.0" })
         .root(RootBuilder::default().path(context.rootfs).readonly(spec.isolation.read_only).build()?)
         .process(process(spec, context.hostname, context.user, &capabilities)?)
         .mounts(mounts::mounts(context)?)
@@ -150,6 +157,9 @@ fn namespaces(context: &Context<'_>) -> Result<Vec<oci_spec::runtime::LinuxNames
     wanted.extend(not_the_hosts.into_iter().filter(|one| one.0).map(|(_, kind, path)| (kind, path.as_deref())));
     if let Some(path) = context.network {
         wanted.push((LinuxNamespaceType::Network, Some(path)));
+    }
+    if let Some((_, path)) = &context.users {
+        wanted.push((LinuxNamespaceType::User, Some(path)));
     }
     let build = |(kind, path): (LinuxNamespaceType, Option<&Path>)| {
         let builder = LinuxNamespaceBuilder::default().typ(kind);

@@ -1,5 +1,6 @@
 //! Deleting containers, and undoing what a container did to the host. Runs in the command and in the monitor.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::time::Duration;
@@ -137,10 +138,15 @@ impl Engine {
 
     /// Undoes everything a run of the container did to the host; idempotent, and the later steps run even if one fails.
     ///
-    /// 1 processes, as they hold everything else; 2 cgroup; 3 mounts, those of images too; 4 network; 5 the run directory;
-    /// 6 what is mounted at its volumes, last, as the run directory says who uses them.
-    pub(crate) fn tear_down(&self, id: &str) -> Result<(), RemoveError> {
+    /// 1 what another runtime knows of it; 2 processes, as they hold everything else; 3 cgroup; 4 mounts, those of images too;
+    /// 5 network; 6 the run directory; 7 what is mounted at its volumes, last, as the run directory says who uses them.
+    ///
+    /// What is returned is to be dropped when nobody waits.
+    pub(crate) fn tear_down(&self, id: &str) -> Result<netns::Spent, RemoveError> {
         let paths = self.layout.container(id);
+        if let Ok(Some(foreign)) = self.foreign(id) {
+            let _ = foreign.delete(); // a runtime that is gone must not keep its containers
+        }
         let unmount = |path: std::path::PathBuf| {
             rootfs::unmount(&path).map_err(|source| RemoveError::Unmount { path: path.display().to_string(), source })
         };
@@ -148,12 +154,17 @@ impl Engine {
             self.tear_down_cgroup(id),
             unmount(paths.rootfs()),
             unmount(paths.shm()),
+            unmount(paths.users()),
+            rootfs::unmap(&paths)
+                .map_err(|source| RemoveError::Unmount { path: paths.mapped().display().to_string(), source }),
             self.unmount_images_of(&paths).map_err(|source| RemoveError::Image { id: id.to_owned(), source }),
-            self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source }),
         ];
+        let detached = self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source });
         steps.into_iter().collect::<Result<(), _>>()?;
+        let spent = detached?;
         durable::remove_tree(paths.run())?;
-        Ok(self.release_volumes(id)?)
+        self.release_volumes(id)?;
+        Ok(spent)
     }
 
     fn tear_down_cgroup(&self, id: &str) -> Result<(), RemoveError> {
@@ -172,6 +183,13 @@ impl Engine {
 
     /// Returns whether a run of the container left something on the host.
     pub(crate) fn has_leftovers(&self, id: &str) -> bool {
-        self.layout.container(id).run().exists() || self.net.live_containers().iter().any(|live| live == id)
+        self.layout.container(id).run().exists() || self.net.is_live(id)
+    }
+
+    /// Returns the containers of which something is on the host: a run's directory, or a part of the network.
+    pub(crate) fn containers_on_host(&self) -> BTreeSet<String> {
+        let runs = fs::read_dir(self.layout.run().join("containers")).into_iter().flatten().flatten();
+        let runs = runs.filter_map(|entry| entry.file_name().into_string().ok());
+        runs.chain(self.net.live_containers()).collect()
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use nix::mount::{MntFlags, MsFlags, umount2};
 use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
 
 use crate::layout::ContainerPaths;
+use crate::runtime::launch::mount_mapped;
 use crate::runtime::trace::{self, Effect, Target};
 use crate::spec::LayerStack;
 
@@ -156,13 +157,75 @@ pub(crate) fn adopt_root(image_root: Option<&Path>, upper: &Path) -> io::Result<
 fn mount_overlay(paths: &ContainerPaths, lowers: &[PathBuf]) -> Result<PathBuf, RootfsError> {
     let target = paths.rootfs();
     crate::durable::create_dir(&target)?;
-    trace::step(|| effect(&target, lowers, paths), || mount_layers(&target, lowers, paths))?;
+    stack(&target, &Directories { lowers, upper: paths.upper(), work: paths.work() })?;
     Ok(target)
 }
 
-fn effect(target: &Path, lowers: &[PathBuf], paths: &ContainerPaths) -> Effect {
-    let lower: Vec<String> = lowers.iter().map(|lower| escape(lower)).collect();
-    let (lower, upper, work) = (lower.join(":"), escape(&paths.upper()), escape(&paths.work()));
+/// Mounts the root filesystem, which is mounted, anew: with the files of whom the user namespace `users` says.
+///
+/// overlayfs itself cannot have its ids mapped; what it is made of can (Linux 5.19). That is mounted below the run directory as
+/// long as it takes: overlayfs keeps what it needs.
+pub(crate) fn map_ids(paths: &ContainerPaths, lowers: &[PathBuf], users: BorrowedFd<'_>) -> Result<(), RootfsError> {
+    let target = paths.rootfs();
+    let failed = |act: &'static str, path: &Path| {
+        let path = path.to_owned();
+        move |source| RootfsError::Copy { act, path, source }
+    };
+    unmount(&target).map_err(failed("unmount", &target))?;
+    let map = |source: &Path, place: &Path| {
+        let effect = || mapped_bind(source, place);
+        trace::step(effect, || mount_mapped(source, place, users)).map_err(failed("map the ids of", source))
+    };
+    if paths.copy().exists() {
+        return map(&paths.copy(), &target);
+    }
+    let place = |name: String| {
+        let place = paths.mapped().join(name);
+        crate::durable::create_dir(&place).map(|()| place)
+    };
+    let own = place("own".to_owned())?;
+    map(paths.dir(), &own)?;
+    let mut mapped = Vec::with_capacity(lowers.len());
+    for (number, lower) in lowers.iter().enumerate() {
+        let place = place(number.to_string())?;
+        map(lower, &place)?;
+        mapped.push(place);
+    }
+    let directories = Directories { lowers: &mapped, upper: own.join("upper"), work: own.join("work") };
+    stack(&target, &directories)?;
+    unmap(paths).map_err(failed("unmount what is below", &paths.mapped()))
+}
+
+/// Unmounts what was mounted with its ids mapped; nothing there is success.
+pub(crate) fn unmap(paths: &ContainerPaths) -> io::Result<()> {
+    let mut places = fs::read_dir(paths.mapped()).into_iter().flatten().flatten();
+    places.try_for_each(|place| unmount(&place.path()))
+}
+
+fn mapped_bind(source: &Path, target: &Path) -> Effect {
+    Effect::Bind {
+        source: Target::path(source),
+        target: Target::path(target),
+        recursive: false,
+        options: vec!["X-mount.idmap".to_owned()],
+    }
+}
+
+/// What overlayfs is made of.
+struct Directories<'a> {
+    /// The layers', topmost first.
+    lowers: &'a [PathBuf],
+    upper: PathBuf,
+    work: PathBuf,
+}
+
+fn stack(target: &Path, directories: &Directories<'_>) -> Result<(), RootfsError> {
+    trace::step(|| effect(target, directories), || mount_layers(target, directories))
+}
+
+fn effect(target: &Path, directories: &Directories<'_>) -> Effect {
+    let lower: Vec<String> = directories.lowers.iter().map(|lower| escape(lower)).collect();
+    let (lower, upper, work) = (lower.join(":"), escape(&directories.upper), escape(&directories.work));
     Effect::Mount {
         fstype: "overlay".to_owned(),
         source: "overlay".to_owned(),
@@ -172,12 +235,13 @@ fn effect(target: &Path, lowers: &[PathBuf], paths: &ContainerPaths) -> Effect {
     }
 }
 
-fn mount_layers(target: &Path, lowers: &[PathBuf], paths: &ContainerPaths) -> Result<(), RootfsError> {
-    let result = crate::sys::overlay::mount(target, lowers, &paths.upper(), &paths.work());
+fn mount_layers(target: &Path, directories: &Directories<'_>) -> Result<(), RootfsError> {
+    let Directories { lowers, upper, work } = directories;
+    let result = crate::sys::overlay::mount(target, lowers, upper, work);
     result
         .or_else(|error| match error.raw_os_error() {
             // no new mount API, or no lowerdir+ (Linux < 6.5)
-            Some(libc::ENOSYS | libc::EINVAL) => classic(target, lowers, paths),
+            Some(libc::ENOSYS | libc::EINVAL) => classic(target, directories),
             _ => Err(error),
         })
         .map_err(|source| RootfsError::Mount {
@@ -223,10 +287,10 @@ pub(crate) fn is_mounted(target: &Path) -> bool {
 }
 
 /// mount(2), whose options must fit into one page: layers go by descriptor, `/proc/self/fd/N`, so 127 of them fit.
-fn classic(target: &Path, lowers: &[PathBuf], paths: &ContainerPaths) -> io::Result<()> {
-    let directories = lowers.iter().map(fs::File::open).collect::<io::Result<Vec<_>>>()?;
-    let (upper, work) = (escape(&paths.upper()), escape(&paths.work()));
-    let data = format!("lowerdir={},upperdir={upper},workdir={work}", by_descriptor(&directories));
+fn classic(target: &Path, directories: &Directories<'_>) -> io::Result<()> {
+    let lowers = directories.lowers.iter().map(fs::File::open).collect::<io::Result<Vec<_>>>()?;
+    let (upper, work) = (escape(&directories.upper), escape(&directories.work));
+    let data = format!("lowerdir={},upperdir={upper},workdir={work}", by_descriptor(&lowers));
     Ok(nix::mount::mount(Some("overlay"), target, Some("overlay"), MsFlags::empty(), Some(data.as_str()))?)
 }
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hooks::Turn;
 use crate::spec::Hook;
-use crate::{Lock, spawner};
+use crate::{Lock, Runtimes, spawner};
 
 /// First argument that makes this binary a monitor.
 pub const MONITOR_VERB: &str = "__monitor";
@@ -29,6 +29,7 @@ pub(crate) struct LaunchRecord {
     pub(crate) root: PathBuf,
     pub(crate) run: PathBuf,
     pub(crate) network: netns::Settings,
+    pub(crate) runtimes: Runtimes,
     pub(crate) id: String,
     pub(crate) task: Task,
     pub(crate) attached: bool,

@@ -1,5 +1,6 @@
 //! Starting a container: the command's side. The work is done by the monitor.
 
+use std::collections::BTreeSet;
 use std::os::unix::net::UnixStream;
 
 use crate::durable::FileError;
@@ -123,16 +124,17 @@ impl Engine {
     ///
     /// Containers that died with their monitor, or with the host, become exited ones and leave nothing behind.
     pub fn recover(&self) -> Result<(), StartError> {
+        self.thaw_abandoned()?;
+        // every command comes here: what is asked of each container costs all of them
+        let on_host = self.containers_on_host();
         for id in self.container_ids()? {
-            self.thaw_abandoned(&id)?;
             let path = self.layout.container(&id).state();
             let Some(state) = durable::read_json::<crate::State>(&path)? else { continue };
-            if state.has_monitor() || !(state.status.is_active() || self.has_leftovers(&id)) {
-                continue;
+            if (state.status.is_active() || on_host.contains(&id)) && !state.has_monitor() {
+                self.recover_one(&id)?;
             }
-            self.recover_one(&id)?;
         }
-        self.recover_strays();
+        self.recover_strays(&on_host);
         self.recover_builds();
         Ok(())
     }
@@ -179,6 +181,7 @@ impl Engine {
             root: self.layout.root().to_owned(),
             run: self.layout.run().to_owned(),
             network: self.net.settings().clone(),
+            runtimes: self.runtimes.clone(),
             id: id.to_owned(),
             task,
             attached,
@@ -190,14 +193,12 @@ impl Engine {
     }
 
     /// Removes what is plugged in or mounted for containers whose records are gone; failures wait for the next command.
-    fn recover_strays(&self) {
-        let on_run = std::fs::read_dir(self.layout.run().join("containers")).into_iter().flatten().flatten();
-        let names = on_run.filter_map(|entry| entry.file_name().into_string().ok());
-        for id in names.chain(self.net.live_containers()) {
-            if !self.layout.container(&id).dir().exists()
+    fn recover_strays(&self, on_host: &BTreeSet<String>) {
+        for id in on_host {
+            if !self.layout.container(id).dir().exists()
                 && let Ok(Some(_lock)) = crate::Lock::try_take(&self.layout.lock(&format!("container-{id}")))
             {
-                let _ = self.tear_down(&id);
+                let _ = self.tear_down(id);
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Measures what it costs to put containers on one network.
 //!
 //! ```text
-//! attach_cost CONTAINERS KERNEL    in a network and a mount namespace of its own, as root; prints a table
+//! attach_cost CONTAINERS FIRST LAST    in a network and a mount namespace of its own, as root; prints a table
 //! ```
-//! KERNEL is what the kernel alone takes for a namespace and a veth, in milliseconds: `benches/network/run.sh` measures it with
-//! `floor.c`, and runs this.
+//! FIRST and LAST are what the kernel alone takes for a namespace and a veth on a bridge, in milliseconds, the first and the last of
+//! as many: `benches/network/run.sh` measures them with `floor.c`, and runs this.
 #![expect(clippy::print_stdout, reason = "the table is what the program is for")]
 
 use std::time::{Duration, Instant};
@@ -17,7 +17,11 @@ const GROUP: usize = 10;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let count = arguments.next().map_or(Ok(200), |text| text.parse())?;
-    let kernel = Duration::from_secs_f64(arguments.next().map_or(Ok(0.0), |text| text.parse::<f64>())? / 1000.0);
+    let mut kernel = || -> Result<Duration, Box<dyn std::error::Error>> {
+        let milliseconds: f64 = arguments.next().map_or(Ok(0.0), |text| text.parse())?;
+        Ok(Duration::from_secs_f64(milliseconds / 1000.0))
+    };
+    let (kernel_first, kernel_last) = (kernel()?, kernel()?);
     let directory = tempfile::tempdir()?;
     let host = Host::new(&directory.path().join("root"), &directory.path().join("run"));
     let network = host.create_network(&NetworkSpec { name: "bench".into(), ..NetworkSpec::default() })?;
@@ -27,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let id = |number: usize| format!("{number:07x}{:057}", 0);
     for number in 0..count {
         let (container, started) = (id(number), Instant::now());
-        let netns = host.create_namespace(&container)?;
+        let netns = host.create_namespace(&container, None)?;
         let names = vec![format!("web-{number}"), "web".to_owned()];
         let endpoint = EndpointSpec { network: network.id.clone(), names, ..EndpointSpec::default() };
         let spec = SandboxSpec { container: container.clone(), netns, endpoints: vec![endpoint], ports: Vec::new() };
@@ -46,9 +50,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("| namespace and attach, the first {GROUP} containers of a network | {} |", shown(first));
     println!("| the last {GROUP} of {count} | {} |", shown(last));
     println!("| detach, all of them | {} |", shown(median(&detached)));
-    println!("| the kernel alone, for a namespace with a veth on a bridge | {} |", shown(kernel));
+    println!("| the kernel alone, for a namespace with a veth on a bridge, the first | {} |", shown(kernel_first));
+    println!("| the kernel alone, the last | {} |", shown(kernel_last));
     println!("| the last beside the first | {:.2} |", last.as_secs_f64() / first.as_secs_f64());
-    println!("| beyond the kernel's own | {} |", shown(last.saturating_sub(kernel)));
+    println!("| the last, beyond the kernel's own | {} |", shown(last.saturating_sub(kernel_last)));
     Ok(())
 }
 

@@ -27,6 +27,7 @@ pub(crate) use route::default_routes;
 use std::net::IpAddr;
 
 use crate::bridge;
+use crate::detach::Failures;
 use crate::firewall::Content;
 use crate::netlink::{Netlink, forget_udp};
 use crate::pools::same_family;
@@ -59,9 +60,13 @@ impl Host {
         {
             return Err(AttachError::AlreadyAttached { container: container() });
         }
-        self.connect(spec).map_err(|cause| match self.release(&spec.container).into_result() {
-            Ok(()) => cause,
-            Err(rest) => AttachError::Leftover { cause: Box::new(cause), rest },
+        self.connect(spec).map_err(|cause| {
+            let mut failures = Failures::of(&spec.container);
+            self.release(&spec.container, &mut failures);
+            match failures.into_result() {
+                Ok(()) => cause,
+                Err(rest) => AttachError::Leftover { cause: Box::new(cause), rest },
+            }
         })
     }
 
@@ -92,6 +97,7 @@ impl Host {
 
     fn connect(&self, spec: &SandboxSpec) -> Result<Sandbox, AttachError> {
         let lock = self.lock()?;
+        self.stay(&spec.container, &lock)?;
         let networks = self.networks_of(spec, &lock)?;
         let claim = self.claim(spec, &networks, &lock)?;
         let content = Content::of(&claim.leases, claim.record.as_slice());
@@ -103,7 +109,7 @@ impl Host {
             notes.extend(self.obstacles(&content)?);
         }
         prepare_bridges(&networks, claim.record.is_some())?;
-        drop(lock);
+        let _until_connected = lock.release();
         let interfaces = Interfaces { leases: &claim.leases, networks: &networks, publishes: claim.record.is_some() };
         interfaces.create(&spec.netns, &claim.leases)?;
         forget_udp(&udp_ports(claim.record.as_ref()))?;

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::attach::udp_ports;
 use crate::firewall::Content;
 use crate::netlink::{Netlink, NetlinkError, disable_port, forget_udp, unless_gone};
-use crate::state::{Lease, PortRecord};
+use crate::state::{Lease, PortRecord, Spent};
 use crate::{Host, HostError};
 
 /// What of a container's network could not be undone. The rest was.
@@ -36,7 +36,7 @@ impl std::error::Error for DetachError {}
 pub(crate) struct Failures(DetachError);
 
 impl Failures {
-    fn of(container: &str) -> Failures {
+    pub(crate) fn of(container: &str) -> Failures {
         Failures(DetachError { container: container.to_owned(), failures: Vec::new() })
     }
 
@@ -54,43 +54,64 @@ impl Host {
     /// Gives back all a container has here: interfaces, leases, published ports and its namespace.
     ///
     /// Goes on when a step fails and returns every failure; what is already gone is none. With the last container of the
-    /// host the firewall goes too.
-    pub fn detach(&self, container: &str) -> Result<(), DetachError> {
-        let mut failures = self.release(container);
+    /// host the firewall goes too. What is returned is to be dropped when nobody waits.
+    pub fn detach(&self, container: &str) -> Result<Spent, DetachError> {
+        let mut failures = Failures::of(container);
+        let spent = self.release(container, &mut failures);
         failures.note(self.delete_namespace(container));
-        failures.into_result()
+        failures.into_result().map(|()| spent)
     }
 
     /// Gives back everything but the namespace.
-    pub(crate) fn release(&self, container: &str) -> Failures {
-        let mut failures = Failures::of(container);
+    pub(crate) fn release(&self, container: &str, failures: &mut Failures) -> Spent {
         let leases = failures.note(self.leases_of_container(container)).unwrap_or_default();
         let ports = failures.note(self.ports_of_container(container)).flatten();
         if leases.is_empty() && ports.is_none() {
-            return failures;
+            return Spent::default();
         }
         // Interfaces first: an address must not be given to another while one still answers to it, and rules must not go
         // while there is something they keep in.
         failures.note(disable_ports(&leases));
-        self.forget(container, (&leases, ports.as_ref()), &mut failures);
+        let spent = self.forget(container, failures);
         failures.note(forget_udp(&udp_ports(ports.as_ref())));
-        failures
+        spent
     }
 
     /// Returns whether a network has a container; one that cannot be read is taken to have.
-    fn is_used(&self, network: &str) -> bool {
+    fn has_containers(&self, network: &str) -> bool {
         self.containers_of_network(network).map_or(true, |containers| !containers.is_empty())
     }
 
-    fn forget(&self, container: &str, (leases, ports): (&[Lease], Option<&PortRecord>), failures: &mut Failures) {
-        let Some(lock) = failures.note(self.lock()) else { return };
-        for lease in leases {
+    /// Removes leases and ports of a container, and of all others that have come to this by the time it has the lock.
+    fn forget(&self, container: &str, failures: &mut Failures) -> Spent {
+        // Unheard, it has its turn all the same.
+        let _ = self.ask_to_leave(container);
+        let Some(lock) = failures.note(self.lock()) else { return Spent::default() };
+        let leaving = failures.note(self.take_leaving(container, &lock));
+        let leaving = leaving.unwrap_or_else(|| vec![container.to_owned()]);
+        let (leases, ports) = self.belongings(&leaving, failures);
+        if leases.is_empty() && ports.is_empty() {
+            return lock.release(); // somebody else's turn it was
+        }
+        for lease in &leases {
             failures.note(self.remove_lease(lease, &lock));
         }
-        failures.note(self.remove_ports(container, &lock));
-        let old = Content::of(leases, ports.map(std::slice::from_ref).unwrap_or_default());
-        let used = leases.iter().filter(|lease| self.is_used(&lease.endpoint.network)).map(|lease| &*lease.bridge);
-        failures.note(self.dismiss(old, &used.collect::<Vec<_>>(), &lock));
+        for record in &ports {
+            failures.note(self.remove_ports(&record.container, &lock));
+        }
+        let used =
+            leases.iter().filter(|lease| self.has_containers(&lease.endpoint.network)).map(|lease| &*lease.bridge);
+        failures.note(self.dismiss(Content::of(&leases, &ports), &used.collect::<Vec<_>>(), &lock));
+        lock.release()
+    }
+
+    fn belongings(&self, containers: &[String], failures: &mut Failures) -> (Vec<Lease>, Vec<PortRecord>) {
+        let (mut leases, mut ports) = (Vec::new(), Vec::new());
+        for container in containers {
+            leases.extend(failures.note(self.leases_of_container(container)).into_iter().flatten());
+            ports.extend(failures.note(self.ports_of_container(container)).flatten());
+        }
+        (leases, ports)
     }
 }
 

@@ -56,5 +56,5 @@ pub use ports::{Holder, PortError};
 pub use relay::Relay;
 pub use sandbox::{Address, BoundPort, Endpoint, EndpointSpec, Protocol, PublishedPort, Sandbox, SandboxSpec};
 pub use settings::{Publish, Settings, SettingsError};
-pub use state::StateError;
+pub use state::{Spent, StateError};
 pub use sysctl::SysctlError;

@@ -88,7 +88,7 @@ impl Host {
         self.run().join("netns")
     }
 
-    fn namespace(&self, container: &str) -> PathBuf {
+    pub(crate) fn namespace(&self, container: &str) -> PathBuf {
         self.namespaces().join(container)
     }
 
@@ -96,10 +96,12 @@ impl Host {
     ///
     /// Devices that come into it have IPv6 switched off: no network of ours gives IPv6 addresses, and one that the kernel
     /// makes up by itself would be a way past the firewall's addresses.
-    pub fn create_namespace(&self, container: &str) -> Result<PathBuf, NamespaceError> {
+    ///
+    /// `made` is a namespace that is there already, and that nobody uses: one that belongs to a user namespace.
+    pub fn create_namespace(&self, container: &str, made: Option<&Path>) -> Result<PathBuf, NamespaceError> {
         let path = self.namespace(container);
         self.create_mount_point(&path)?;
-        mount_new(&path).inspect_err(|_| {
+        mount_new(&path, made).inspect_err(|_| {
             // The error that is returned says more than one that follows from it.
             let _ = self.delete_namespace(container);
         })?;
@@ -143,9 +145,13 @@ fn is_mounted(path: &Path) -> bool {
     statfs(path).is_ok_and(|found| found.filesystem_type() == NSFS_MAGIC)
 }
 
-fn mount_new(path: &Path) -> Result<(), NamespaceError> {
+fn mount_new(path: &Path, made: Option<&Path>) -> Result<(), NamespaceError> {
     let _way_back = WayBack::remember().map_err(failed("leave the current for", path))?;
-    unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| failed("create", path)(errno.into()))?;
+    match made {
+        Some(made) => setns(open(made)?, CloneFlags::CLONE_NEWNET),
+        None => unshare(CloneFlags::CLONE_NEWNET),
+    }
+    .map_err(|errno| failed("create", path)(errno.into()))?;
     sysctl::disable_ipv6("default")?;
     Netlink::route()?.send(&[set_up("lo")])?;
     mount(Some(OWN), path, None::<&str>, MsFlags::MS_BIND, None::<&str>)

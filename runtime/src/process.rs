@@ -4,7 +4,8 @@
 //! process has that number *now*; a pid with its start time, or a pidfd, names one process for ever.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -126,10 +127,19 @@ impl ProcessRef {
     /// Tells whether the process runs: not gone, not replaced, not a zombie.
     #[must_use]
     pub fn is_alive(&self) -> bool {
+        match stat(self.pid) {
+            // its first thread may have ended before others: the handle knows
+            Ok(Stat { is_zombie: true, .. }) => self.is_running(),
+            Ok(stat) => stat.start_time == self.start_time,
+            // Not being able to look is no proof of death.
+            Err(error) => !is_gone(&error),
+        }
+    }
+
+    fn is_running(&self) -> bool {
         match self.open() {
             Ok(Some(pidfd)) => sys::process::pidfd_is_running(pidfd.as_fd()),
             Ok(None) => false,
-            // Not being able to look is no proof of death.
             Err(_) => true,
         }
     }
@@ -144,15 +154,30 @@ fn is_gone(error: &io::Error) -> bool {
 /// # Errors
 /// What reading `/proc/PID/stat` says; `InvalidData` when the line has no field 22.
 pub fn start_time(pid: i32) -> io::Result<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    parse_start_time(&stat)
+    stat(pid).map(|stat| stat.start_time)
+}
+
+/// What `/proc/PID/stat` says of a process.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    is_zombie: bool,
+    start_time: u64,
+}
+
+fn stat(pid: i32) -> io::Result<Stat> {
+    // a line has 52 numbers and a name of at most 64 characters; commands read one for every container there is
+    let mut line = [0; 2048];
+    let length = File::open(format!("/proc/{pid}/stat"))?.read(&mut line)?;
+    parse_stat(&String::from_utf8_lossy(&line[..length]))
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("no start time in `/proc/{pid}/stat`")))
 }
 
-/// Finds field 22. The command name, field 2, may hold blanks and parentheses: count after its end.
-fn parse_start_time(stat: &str) -> Option<u64> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_ascii_whitespace().nth(19)?.parse().ok()
+/// Finds fields 3 and 22. The command name, field 2, may hold blanks and parentheses: count after its end.
+fn parse_stat(line: &str) -> Option<Stat> {
+    let (_, after_name) = line.rsplit_once(')')?;
+    let mut fields = after_name.split_ascii_whitespace();
+    let is_zombie = matches!(fields.next()?, "Z" | "X");
+    Some(Stat { is_zombie, start_time: fields.nth(18)?.parse().ok()? })
 }
 
 /// Returns the identity of this boot, a UUID that changes with every start of the kernel.
@@ -175,9 +200,10 @@ mod tests {
 
     #[test]
     fn the_start_time_is_found_behind_a_hostile_command_name() {
-        let fields: Vec<String> = (3..=52).map(|number| number.to_string()).collect();
-        let line = format!("42 (a) b (c) {}\n", fields.join(" "));
-        assert_eq!(parse_start_time(&line), Some(22));
+        let fields: Vec<String> = (4..=52).map(|number| number.to_string()).collect();
+        let line = |state: &str| format!("42 (a) b (c) {state} {}\n", fields.join(" "));
+        assert_eq!(parse_stat(&line("S")), Some(Stat { is_zombie: false, start_time: 22 }));
+        assert_eq!(parse_stat(&line("Z")), Some(Stat { is_zombie: true, start_time: 22 }));
     }
 
     #[test]

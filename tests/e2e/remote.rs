@@ -209,7 +209,8 @@ fn a_build_there_has_its_context_from_here() {
         "ctx/Dockerfile.other",
         "FROM busybox:1\nARG WHO\nCOPY . /all\nRUN --mount=type=secret,id=s cat /run/secrets/s > /s; echo $WHO >> /s\n",
     );
-    host.file("ctx/sub/file", "content").file("s3cret", "hidden\n");
+    host.file("ctx/sub/file", "content").file("s3cret", "hidden\n").file("ctx/.dockerignore", "*");
+    host.file("ctx/Dockerfile.other.dockerignore", "left-out\n").file("ctx/left-out", "x");
     let mut command = machine.known_to(host.command([
         "-H",
         &machine.address(),
@@ -232,6 +233,7 @@ fn a_build_there_has_its_context_from_here() {
     assert!(fs::read_to_string(host.folder().join("iid")).expect("it came back").starts_with("sha256:"));
     let shown = there(&host, &machine, &["run", "--rm", "made:1", "cat", "/all/sub/file", "/s"]).ok();
     assert_eq!(shown.stdout, "contenthidden\nme\n");
+    there(&host, &machine, &["run", "--rm", "made:1", "test", "-e", "/all/left-out"]).code(1);
     no_folder_is_left(&machine);
 }
 
@@ -265,6 +267,14 @@ fn machines_get_the_program_and_contexts_say_where_verbs_run() {
     lighter(&["context", "create", "other", "--docker", "host=ssh://x"]).code(1).says(["is there already"]);
     lighter(&["context", "create", "bad", "--docker", "host=ssh://-oProxyCommand=id"]).code(1);
     assert_eq!(lighter(&["context", "show"]).ok().text(), "default");
+    let file = host.directory().join("other.dockercontext").display().to_string();
+    lighter(&["context", "export", "other", &file]).ok();
+    lighter(&["context", "export", "other", &file]).code(1).says(["File exists"]);
+    lighter(&["context", "import", "again", &file]).ok();
+    lighter(&["context", "import", "again", &file]).code(1).says(["is there already"]);
+    let inspected = lighter(&["context", "inspect", "--format", "{{.Endpoints.docker.Host}}", "again"]).ok();
+    assert_eq!(inspected.text(), "ssh://root@192.0.2.9");
+    lighter(&["context", "rm", "again"]).ok();
     lighter(&["context", "use", "box"]).ok();
     assert_eq!(lighter(&["context", "show"]).ok().text(), "box");
     let listed = lighter(&["context", "ls"]).ok();

@@ -107,6 +107,23 @@ fn the_detach_keys_leave_the_container_running_and_attach_comes_back() {
 
 #[test]
 #[ignore = "needs root"]
+fn the_detach_keys_leave_a_process_of_exec_running_with_its_terminal() {
+    let host = Scenario::new("what was left alone is neither hung up nor stuck");
+    host.run(["run", "-d", "--name", "t", "--network", "none", "busybox:1", "sleep", "1000"]).ok();
+    let script = "echo here; while [ ! -e /end ]; do echo on; usleep 1000; done; test -t 1 && echo on > /still";
+    let exec = host.command(["exec", "-it", "--detach-keys", "ctrl-x,q", "t", "sh", "-c", script]);
+    Terminal::start(&exec, 24, 80).shows("here").types("\x18q").shows("read escape sequence").ends_with(0);
+    runs(&host, "usleep");
+    host.run(["exec", "t", "touch", "/end"]).ok();
+    eventually("it has gone on to its end", LIMIT, || match host.run(["exec", "t", "cat", "/still"]) {
+        shown if shown.stdout == "on\n" => Ok(()),
+        shown => Err(shown),
+    });
+    host.run(["rm", "-f", "t"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_pasted_mebibyte_arrives_whole() {
     let host = Scenario::new("a paste is faster than any program reads");
     let script = "stty raw -echo; printf ready; head -c 1048576 | sha256sum; stty sane";

@@ -213,6 +213,12 @@ fn cp_brings_files_into_containers_and_out_of_them_running_or_not() {
     project.run(["compose", "cp", "web:/data/file", "out"]).ok();
     let out = std::fs::read_to_string(project.folder().join("out")).expect("it was copied");
     assert_eq!(out, "from the host\n");
+    let one_off = project.run(["compose", "run", "-d", "web", "sleep", "1000"]).ok().text().to_owned();
+    project.run(["compose", "cp", "in/deep/file", "web:/one"]).ok();
+    project.run(["exec", &one_off, "test", "-e", "/one"]).code(1);
+    project.run(["compose", "cp", "--all", "in/deep/file", "web:/all"]).ok();
+    project.run(["exec", &one_off, "test", "-e", "/all"]).ok();
+    project.run(["rm", "-f", &one_off]).ok();
     project.run(["compose", "cp", "web:/absent", "x"]).code(1).says(["/absent"]);
 
     project.run(["create", "--name", "c", "busybox:1", "cat", "/etc/motd"]).ok();

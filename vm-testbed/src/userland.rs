@@ -94,6 +94,8 @@ fn finish(root: &Path, systemd: bool) -> Result<()> {
     fs::write(root.join("etc/hostname"), "guest\n")?;
     fs::write(root.join("etc/hosts"), "127.0.0.1 localhost guest\n")?;
     fs::write(root.join("etc/resolv.conf"), "")?;
+    // Scenarios mount their own over it.
+    fs::write(root.join("etc/shadow"), "")?;
     if systemd { finish_systemd(root) } else { finish_busybox(root) }
 }
 
@@ -103,6 +105,7 @@ fn finish_busybox(root: &Path) -> Result<()> {
         fs::create_dir_all(root.join(folder))?;
     }
     fs::write(root.join("etc/inittab"), INITTAB)?;
+    fs::write(root.join("etc/machine-id"), "0123456789abcdef0123456789abcdef\n")?;
     link("../bin/busybox", &root.join("usr/sbin/init"))
 }
 

@@ -4,13 +4,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use lighter_engine::Engine;
-use lighter_engine::images::build::{ContextInput, UnpackedContext, download_context, is_remote, read_context};
+use lighter_engine::images::build::{
+    ContextFilter, ContextInput, UnpackedContext, download_context, is_remote, read_context,
+};
 
 use crate::context::Context;
 use crate::error::Failure;
 
 /// What says which files of a folder are not part of the context.
-const GENERAL: &str = ".dockerignore";
+pub(crate) const GENERAL: &str = ".dockerignore";
 
 /// A build context with its Dockerfile.
 pub(crate) struct Source {
@@ -82,23 +84,45 @@ impl Source {
         if !folder.is_dir() {
             return Err(Failure::text(format!("context `{}` is no folder", folder.display())));
         }
-        let general = folder.join(GENERAL);
-        let (file_name, dockerfile, own) = match (inline, file) {
+        let (file_name, dockerfile, file) = match (inline, file) {
             (Some(text), _) => ("Dockerfile".to_owned(), text, None),
             (None, file) => {
                 let path = file.map_or_else(|| usual(folder), Path::to_owned);
                 let text = std::fs::read_to_string(&path)
                     .map_err(|error| Failure::text(format!("read the Dockerfile `{}`: {error}", path.display())))?;
                 let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-                (name, text, Some(PathBuf::from(format!("{}.dockerignore", path.display()))))
+                (name, text, Some(path))
             }
         };
-        let ignore = own.filter(|own| own.exists()).unwrap_or(general);
-        let ignore = match std::fs::read_to_string(&ignore) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            text => text.map_err(|error| Failure::text(format!("read `{}`: {error}", ignore.display())))?,
-        };
+        let ignore = ignore_text(folder, file.as_deref())?;
         Ok(Source { folder: Some(folder.to_owned()), file_name, dockerfile, ignore, _unpacked: None })
+    }
+}
+
+/// Reads what is left out of a folder: the file beside the Dockerfile `file`, or the folder's.
+fn ignore_text(folder: &Path, file: Option<&Path>) -> Result<String, Failure> {
+    let own = file.map(|file| PathBuf::from(format!("{}{GENERAL}", file.display()))).filter(|own| own.exists());
+    let path = own.unwrap_or_else(|| folder.join(GENERAL));
+    match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        text => text.map_err(|error| Failure::text(format!("read `{}`: {error}", path.display()))),
+    }
+}
+
+/// What of a folder goes to another host, to be built there.
+pub(crate) struct Carried {
+    pub(crate) filter: ContextFilter,
+    /// Text of the `.dockerignore` that counts there too.
+    pub(crate) ignore: String,
+}
+
+impl Carried {
+    /// Reads what is left out of a context with the Dockerfile `file`, or the usual one.
+    pub(crate) fn of(folder: &Path, file: Option<&Path>) -> Result<Self, Failure> {
+        let file = file.map_or_else(|| usual(folder), Path::to_owned);
+        let ignore = ignore_text(folder, Some(&file))?;
+        let within = file.strip_prefix(folder).ok().and_then(Path::to_str).map(str::to_owned);
+        Ok(Self { filter: ContextFilter::parse(&ignore, within.into_iter().collect())?, ignore })
     }
 }
 

@@ -1,7 +1,7 @@
 //! `lighter build`
 
 mod cache;
-mod context;
+pub(crate) mod context;
 mod flags;
 mod outcome;
 mod output;
@@ -9,6 +9,7 @@ mod platforms;
 mod request;
 mod shell;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lighter_engine::images::build::{self, Builder, Cache};
@@ -44,6 +45,13 @@ impl BuildArgs {
     pub(crate) fn files(&mut self, on: Visit<'_>) -> Result<(), Failure> {
         source_file(&mut self.context, on)?;
         self.flags.files(on)
+    }
+
+    /// Returns the folder that is the context, if it is one, and the Dockerfile that is named.
+    pub(crate) fn folder(&self, working_directory: &Path) -> Option<(PathBuf, Option<PathBuf>)> {
+        let folder = working_directory.join(&self.context);
+        let file = self.flags.file.as_ref().map(|file| working_directory.join(file));
+        folder.is_dir().then_some((folder, file))
     }
 }
 

@@ -62,6 +62,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &ExecArgs) -> Resu
         interactive: args.interactive,
         tty: args.tty || (!args.no_tty && exec::on_terminal()),
         detach: args.detach,
+        detach_keys: None,
         env: args.env.clone(),
         user: args.user.clone(),
         workdir: args.workdir.clone(),

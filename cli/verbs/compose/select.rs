@@ -29,6 +29,16 @@ pub(crate) fn containers(engine: &Engine, project: &str, services: &[String]) ->
     Ok(containers)
 }
 
+/// Returns the containers of a service, those made by `compose run` too; none is an error.
+pub(crate) fn all_containers(engine: &Engine, project: &str, service: &str) -> Result<Vec<Container>, Failure> {
+    let mut found = engine.containers()?;
+    found.retain(|one| one.label(PROJECT) == Some(project) && one.label(SERVICE) == Some(service));
+    match found.is_empty() {
+        true => Err(Failure::text(format!("no containers of service `{service}` in project {project}"))),
+        false => Ok(found),
+    }
+}
+
 /// Checks that each service has containers or is in the project's files, which are read only if one has none.
 pub(crate) fn check(
     ctx: &Context,

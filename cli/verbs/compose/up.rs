@@ -26,6 +26,7 @@ use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::{Failure, INTERRUPTED};
 use crate::verbs::run::explain::{Explain, Explanation};
+use crate::verbs::run::seccomp_profile;
 
 /// Make and start the project's containers; show their logs unless detached
 #[derive(clap::Args, Default)]
@@ -277,7 +278,7 @@ pub(super) fn fetch(
     Ok(services)
 }
 
-/// Returns what the containers of each service shall be; of those whose images are not here only if nothing is to be done.
+/// Returns what the containers of each service shall be, with the files read that it names, and refuses runtimes there are not; of those whose images are not here only if nothing is to be done.
 pub(super) fn templates(
     engine: &Engine,
     project: &Project,
@@ -294,7 +295,12 @@ pub(super) fn templates(
     let mut templates = specify::templates(project, services, &images, engine);
     for service in services.iter().filter_map(|name| project.services.get(name)) {
         let provisional = || specify::provisional(project, service, engine);
-        templates.entry(service.name.clone()).or_insert_with(provisional);
+        let template = templates.entry(service.name.clone()).or_insert_with(provisional);
+        if let Some(file) = &service.isolation.seccomp_profile {
+            let profile = seccomp_profile(&project.working_directory.join(file))?;
+            template.spec.isolation.seccomp_profile = Some(profile);
+        }
+        engine.check_runtime(&template.spec)?;
     }
     Ok(templates)
 }

@@ -1,6 +1,7 @@
 //! `lighter context`: hosts by name.
 
 mod list;
+mod transfer;
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -27,6 +28,10 @@ pub(crate) enum ContextVerb {
     Inspect(InspectArgs),
     /// Change a context
     Update(UpdateArgs),
+    /// Write a context to a file, in docker's form
+    Export(transfer::ExportArgs),
+    /// Remember a host from a file that export, or docker's, has written
+    Import(transfer::ImportArgs),
     /// Forget contexts
     #[command(visible_alias = "remove")]
     Rm(RemoveArgs),
@@ -96,15 +101,14 @@ pub(crate) fn run(ctx: &Context, verb: &ContextVerb) -> Result<(), Failure> {
         ContextVerb::Show => ctx.ui.line(contexts.current()?),
         ContextVerb::Inspect(args) => inspect(ctx, &contexts, args),
         ContextVerb::Update(args) => update(ctx, &contexts, args),
+        ContextVerb::Export(args) => transfer::export(ctx, &contexts, args),
+        ContextVerb::Import(args) => transfer::import(ctx, &contexts, args),
         ContextVerb::Rm(args) => remove(ctx, &contexts, args),
     }
 }
 
 fn create(ctx: &Context, contexts: &Contexts, args: &CreateArgs) -> Result<(), Failure> {
-    if contexts.find(&args.name)?.is_some() {
-        return Err(Failure::text(format!("the context `{}` is there already", args.name))
-            .hint(format!("change it with: lighter context update {}", args.name)));
-    }
+    check_unused(contexts, &args.name)?;
     let host = match (&args.docker, &args.from) {
         (Some(text), _) => address(text)?,
         (None, Some(other)) => contexts.get(other)?.host,
@@ -112,6 +116,14 @@ fn create(ctx: &Context, contexts: &Contexts, args: &CreateArgs) -> Result<(), F
     };
     contexts.put(&NamedHost { name: args.name.clone(), description: args.description.clone(), host })?;
     ctx.ui.line(&args.name)
+}
+
+fn check_unused(contexts: &Contexts, name: &str) -> Result<(), Failure> {
+    match contexts.find(name)? {
+        Some(_) => Err(Failure::text(format!("the context `{name}` is there already"))
+            .hint(format!("change it with: lighter context update {name}"))),
+        None => Ok(()),
+    }
 }
 
 /// Reads `host=ADDRESS`; an empty address is this host.

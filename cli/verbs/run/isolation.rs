@@ -9,20 +9,9 @@ use super::{RunFlags, parse};
 use crate::context::Context;
 use crate::error::Failure;
 
-/// Names under which `--runtime` means the only runtime there is.
-const OURS: [&str; 3] = ["", "lighter", "lighter-runc"];
-
 /// Returns the privileges and namespaces.
 pub(super) fn isolation(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Result<Isolation, Failure> {
     let wishes = &flags.isolation;
-    if let Some(other) = wishes.runtime.as_ref().filter(|name| !OURS.contains(&name.as_str())) {
-        return Err(Failure::text(format!(
-            "--runtime `{other}` is not supported: containers are made by lighter itself"
-        )));
-    }
-    if let Some(other) = wishes.userns.as_ref().filter(|whose| !matches!(whose.as_str(), "" | "host")) {
-        return Err(Failure::text(format!("--userns `{other}` is not supported: users are the host's")));
-    }
     let mut isolation = Isolation {
         privileged: wishes.privileged,
         cap_add: wishes.cap_add.clone(),
@@ -34,13 +23,14 @@ pub(super) fn isolation(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Res
         pid: namespace(engine, "--pid", wishes.pid.as_deref())?,
         ipc: ipc(engine, wishes.ipc.as_deref())?,
         uts: namespace(engine, "--uts", wishes.uts.as_deref())?,
+        own_users: wishes.userns.as_deref() == Some("private"),
         host_cgroup: wishes.cgroupns.as_deref() == Some("host"),
         oom_score_adj: flags.limits.oom_score_adj,
         ..Isolation::default()
     };
     for option in &wishes.security_opt {
         match seccomp_file(option) {
-            Some(path) => isolation.seccomp_profile = Some(seccomp(ctx, path)?),
+            Some(path) => isolation.seccomp_profile = Some(seccomp_profile(&ctx.invocation.path(path))?),
             None => isolation.apply_security_option(option)?,
         }
     }
@@ -48,14 +38,15 @@ pub(super) fn isolation(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Res
 }
 
 /// Returns the file that an option names.
-pub(super) fn seccomp_file(option: &str) -> Option<&Path> {
+pub(crate) fn seccomp_file(option: &str) -> Option<&Path> {
     let (name, value) = option.split_once(['=', ':'])?;
     (name == "seccomp" && !matches!(value, "unconfined" | "builtin")).then(|| Path::new(value))
 }
 
-fn seccomp(ctx: &Context, path: &Path) -> Result<String, Failure> {
+/// Reads and checks a seccomp profile.
+pub(crate) fn seccomp_profile(path: &Path) -> Result<String, Failure> {
     let wrong = |why: String| Failure::text(format!("read the seccomp profile `{}`: {why}", path.display()));
-    let text = std::fs::read_to_string(ctx.invocation.path(path)).map_err(|error| wrong(error.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     lighter_engine::check_seccomp_profile(&text).map_err(|error| wrong(error.to_string()))?;
     Ok(text)
 }

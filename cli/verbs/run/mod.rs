@@ -26,6 +26,7 @@ use crate::ui::progress;
 use explain::{Explain, Explanation};
 pub(crate) use flags::RunFlags;
 use flags::Stream;
+pub(crate) use isolation::{seccomp_file, seccomp_profile};
 pub(crate) use mount::volume;
 pub(in crate::verbs) use network::apply_options;
 pub(crate) use parse::publish;

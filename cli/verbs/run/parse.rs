@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lighter_engine::{Device, PublishedPort, Ulimit};
+use lighter_engine::{Device, DeviceRequest, PublishedPort, Ulimit};
 
 use crate::error::Failure;
 
@@ -48,27 +48,32 @@ pub(crate) fn device(text: &str) -> Device {
 
 /// Reads `--gpus`: `all`, a number, or `device=0,1`, with `driver=` and `capabilities=` beside it; returns CDI names.
 pub(crate) fn gpus(text: &str) -> Result<Vec<String>, Failure> {
-    let (mut vendor, mut names) = ("nvidia.com", Vec::new());
+    let wrong = |why: &str| Failure::text(format!("--gpus `{text}`: {why}"));
+    let mut request = DeviceRequest::default();
+    let mut is_all = false;
     let mut fields = text.trim_matches('"').split(',').peekable();
     while let Some(field) = fields.next() {
         match field.split_once('=').unwrap_or(("count", field)) {
-            ("count", "all" | "-1") => names.push("all".to_owned()),
-            ("count", number) if number.parse::<u16>().is_ok() => {
-                names.extend((0..number.parse::<u16>().unwrap_or(0)).map(|number| number.to_string()));
-            }
+            ("count", "all" | "-1") => is_all = true,
+            ("count", number) if number.parse::<u16>().is_ok() => request.count = number.parse().ok(),
             ("device", first) => {
-                names.push(first.to_owned());
+                request.ids.push(first.to_owned());
                 // the list goes on until the next key
-                while let Some(more) = fields.next_if(|field| !field.contains('=')) {
-                    names.push(more.to_owned());
-                }
+                request.ids.extend(std::iter::from_fn(|| {
+                    fields
+                        .next_if(|field| !field.contains('=') || lighter_engine::is_cdi_name(field))
+                        .map(str::to_owned)
+                }));
             }
-            ("driver", "amd") => vendor = "amd.com",
-            ("driver", "nvidia" | "cdi") | ("capabilities" | "options", _) => {}
-            _ => return Err(Failure::text(format!("--gpus `{text}`: use all, a number, or device=NAME,…"))),
+            ("driver", driver) => request.driver = driver.to_owned(),
+            ("capabilities" | "options", _) => {}
+            _ => return Err(wrong("use all, a number, or device=NAME,…")),
         }
     }
-    Ok(names.iter().map(|name| format!("{vendor}/gpu={name}")).collect())
+    if !is_all && request.count.is_none() && request.ids.is_empty() {
+        request.count = Some(0); // a driver alone asks for nothing
+    }
+    request.names().map_err(|error| wrong(&error.to_string()))
 }
 
 /// Reads `-p`: `[address:][host:]port[/protocol]`, ports or ranges of equal length, or a range of the host for one port, of
@@ -152,6 +157,7 @@ mod tests {
         let wish = "\"device=0,GPU-3f,capabilities=utility\"";
         assert_eq!(gpus(wish).unwrap(), ["nvidia.com/gpu=0", "nvidia.com/gpu=GPU-3f"]);
         assert_eq!(gpus("driver=amd,count=1").unwrap(), ["amd.com/gpu=0"]);
+        assert_eq!(gpus("driver=cdi,device=a.com/tpu=x,a.com/tpu=y").unwrap(), ["a.com/tpu=x", "a.com/tpu=y"]);
         assert!(gpus("some").is_err() && gpus("driver=x").is_err());
     }
 

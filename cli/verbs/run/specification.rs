@@ -48,6 +48,7 @@ pub(super) fn specification(
     spec.resources = limits::resources(&flags.limits)?;
     spec.cgroup_parent = flags.limits.cgroup_parent.clone().filter(|parent| !parent.is_empty());
     spec.isolation = isolation::isolation(ctx, engine, flags)?;
+    spec.runtime = flags.isolation.runtime.clone().filter(|name| !name.is_empty());
     life(flags, &mut spec)?;
     Ok(spec)
 }

@@ -10,7 +10,7 @@ use super::handed::HandedArgs;
 use super::process::ProcessArgs;
 use super::{NOT_STARTED, RuntimeContext, failed};
 use crate::error::Failure;
-use crate::session;
+use crate::session::{self, Joining};
 
 /// Run one more process in a container
 #[derive(clap::Args)]
@@ -44,8 +44,9 @@ pub(super) fn run(ctx: &RuntimeContext, args: &ExecArgs) -> Result<ExitCode, Fai
     if args.detach {
         return Ok(ExitCode::SUCCESS);
     }
-    let code = session::pump(executed, &session::PROXIED)?;
-    Ok(ExitCode::from(u8::try_from(code).unwrap_or(crate::error::FAILED)))
+    let joining = Joining { forwarded: &session::PROXIED, ..Joining::default() };
+    let code = session::pump(executed, joining)?.and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(crate::error::FAILED)))
 }
 
 fn start(ctx: &RuntimeContext, args: &ExecArgs) -> Result<Exec, Failure> {

@@ -9,7 +9,7 @@ use lighter_engine::runtime::oci::{Running, Stay};
 use super::bundle::BundleArgs;
 use super::{RuntimeContext, failed};
 use crate::error::Failure;
-use crate::session;
+use crate::session::{self, Joining};
 
 /// Create and start a container, and wait for its end
 #[derive(clap::Args)]
@@ -59,6 +59,7 @@ fn attend(running: Running) -> Result<ExitCode, Failure> {
     let pidfd = running.init.pidfd.as_fd().try_clone_to_owned()?;
     let exec =
         Exec { pidfd, terminal: running.terminal, stdin: None, stdout: None, stderr: None, warnings: Vec::new() };
-    let ended = session::pump(exec, &session::PROXIED)?;
-    Ok(ExitCode::from(u8::try_from(ended).unwrap_or(crate::error::FAILED)))
+    let joining = Joining { forwarded: &session::PROXIED, ..Joining::default() };
+    let code = session::pump(exec, joining)?.and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(crate::error::FAILED)))
 }

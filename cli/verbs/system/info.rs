@@ -86,12 +86,21 @@ fn info(engine: &Engine) -> Result<Value, Failure> {
         "Name": nix::unistd::gethostname().unwrap_or_default().to_string_lossy(),
         "DockerRootDir": engine.layout().root(),
         "DefaultRuntime": "lighter",
-        "Runtimes": {"lighter": {"path": "lighter"}},
+        "Runtimes": runtimes(engine),
         "Swarm": {"LocalNodeState": "inactive"},
         "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
         "LiveRestoreEnabled": true, // containers run on without us
         "Warnings": [],
     }))
+}
+
+/// Returns lighter's own runtime and those that are configured.
+fn runtimes(engine: &Engine) -> Value {
+    let mut all = json!({"lighter": {"path": "lighter"}});
+    for (name, path) in engine.runtimes().configured() {
+        all[name] = json!({"path": path});
+    }
+    all
 }
 
 /// Returns `6.1.0-13-amd64`: the release of proc(5), /proc/sys/kernel/osrelease.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::device_request;
 use super::reader::{Reader, flag, pairs, text, texts};
 use crate::model::{Device, Isolation, Namespace};
 use crate::yaml::Node;
@@ -9,20 +10,22 @@ use crate::yaml::Node;
 pub(super) fn read(service: &Node, path: &str, reader: &mut Reader) -> Isolation {
     let items = service.get("devices").map_or(&[][..], Node::items);
     let (cdi, nodes): (Vec<_>, Vec<_>) = items.iter().partition(|node| is_cdi(node));
-    only(service, "userns_mode", path, &["host"], reader);
-    only(service, "runtime", path, &["lighter", "lighter-runc"], reader);
+    only(service, "userns_mode", path, &["host", "private"], reader);
+    let requested = device_request::read(service, path, reader);
     let mut namespace = |key: &str| namespace(service, key, path, reader);
     let mut isolation = Isolation {
         pid: namespace("pid"),
         ipc: namespace("ipc"),
         uts: namespace("uts"),
         cgroup: namespace("cgroup"),
+        own_users: service.text("userns_mode") == Some("private"),
         privileged: flag(service, "privileged"),
         cap_add: texts(service, "cap_add"),
         cap_drop: texts(service, "cap_drop"),
         read_only: flag(service, "read_only"),
         devices: nodes.into_iter().filter_map(|node| device(node, path, reader)).collect(),
-        cdi_devices: cdi.into_iter().filter_map(|node| text(node, "source")).collect(),
+        cdi_devices: cdi.into_iter().filter_map(|node| text(node, "source")).chain(requested).collect(),
+        runtime: text(service, "runtime").filter(|name| !name.is_empty()),
         device_rules: texts(service, "device_cgroup_rules"),
         cgroup_parent: text(service, "cgroup_parent").filter(|parent| !parent.is_empty()),
         sysctls: pairs(service, "sysctls"),
@@ -46,19 +49,21 @@ fn security_option(node: &Node, path: &str, isolation: &mut Isolation, reader: &
         "writable-cgroups" | "writable-cgroups=true" => isolation.writable_cgroups = true,
         "writable-cgroups=false" => isolation.writable_cgroups = false,
         "seccomp=builtin" | "apparmor=unconfined" | "label=disable" => {}
-        option => match option.strip_prefix("apparmor=").filter(|profile| !profile.is_empty()) {
-            Some(profile) => isolation.apparmor = Some(profile.to_owned()),
-            None => reader.refuse(node, format!("`{path}.security_opt` `{text}` is not supported by lighter yet")),
+        option => match option.split_once('=').filter(|(_, value)| !value.is_empty()) {
+            Some(("apparmor", profile)) => isolation.apparmor = Some(profile.to_owned()),
+            Some(("seccomp", file)) => isolation.seccomp_profile = Some(PathBuf::from(file)),
+            _ => reader.refuse(node, format!("`{path}.security_opt` `{text}` is not supported by lighter yet")),
         },
     }
 }
 
-/// Refuses any other value of `key` than these, which are what lighter does anyway.
+/// Refuses any other value of `key` than these, which lighter has.
 fn only(service: &Node, key: &str, path: &str, known: &[&str], reader: &mut Reader) {
     let Some(node) = service.get(key) else { return };
     let value = node.as_text().unwrap_or_default();
     if !value.is_empty() && !known.contains(&value) {
-        reader.refuse(node, format!("`{path}.{key}` `{value}` is not supported by lighter: only `{}` is", known[0]));
+        let known = known.join("` and `");
+        reader.refuse(node, format!("`{path}.{key}` `{value}` is not supported by lighter: only `{known}` are"));
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod build;
 mod develop;
+mod device_request;
 mod endpoint;
 mod file_object;
 mod healthcheck;

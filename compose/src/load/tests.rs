@@ -178,11 +178,19 @@ fn what_is_wrong_is_named_with_its_place() {
 #[test]
 fn what_lighter_cannot_do_is_refused_by_name_and_place() {
     let cases = [
-        ("gpus: all", "-:1:26: `services.a.gpus` is not supported by lighter yet"),
-        ("security_opt: ['label:disable']", ""),
+        ("gpus: all", ""),
         (
-            "security_opt: ['seccomp=./mine.json']",
-            "-:1:41: `services.a.security_opt` `seccomp=./mine.json` is not supported by lighter yet",
+            "gpus: [{driver: intel}]",
+            "-:1:33: `services.a.gpus`: driver `intel` is not supported: use nvidia, amd or cdi",
+        ),
+        (
+            "deploy: {resources: {reservations: {devices: [{capabilities: [tpu]}]}}}",
+            "-:1:72: `services.a.deploy.resources.reservations.devices` without the capability `gpu` is not supported by lighter",
+        ),
+        ("security_opt: ['label:disable', 'seccomp=./mine.json']", ""),
+        (
+            "security_opt: ['label:type:x']",
+            "-:1:41: `services.a.security_opt` `label:type:x` is not supported by lighter yet",
         ),
         ("pid: 'container:x'", ""),
         ("uts: 'container:x'", "-:1:31: `services.a.uts` `container:x` is not supported by lighter yet"),
@@ -190,12 +198,11 @@ fn what_lighter_cannot_do_is_refused_by_name_and_place() {
         ("userns_mode: host", ""),
         (
             "userns_mode: keep-id",
-            "-:1:39: `services.a.userns_mode` `keep-id` is not supported by lighter: only `host` is",
+            "-:1:39: `services.a.userns_mode` `keep-id` is not supported by lighter: only `host` and `private` are",
         ),
-        ("runtime: runsc", "-:1:35: `services.a.runtime` `runsc` is not supported by lighter: only `lighter` is"),
+        ("runtime: runsc", ""),
         ("security_opt: ['apparmor=mine', writable-cgroups]", ""),
         ("devices: ['vendor.com/class=one']", ""),
-        ("gpus: all", "-:1:26: `services.a.gpus` is not supported by lighter yet"),
         ("device_cgroup_rules: ['c 1:3 mr']", ""),
         (
             "logging: {driver: gelf}",

@@ -56,6 +56,8 @@ pub struct Isolation {
     pub no_new_privileges: bool,
     /// `seccomp=unconfined`: every system call.
     pub seccomp_unconfined: bool,
+    /// `seccomp=FILE`: the file of a profile, relative to the project's directory.
+    pub seccomp_profile: Option<PathBuf>,
     /// `systempaths=unconfined`: nothing masked or read-only below /proc and /sys.
     pub paths_unconfined: bool,
     /// The root file system is read-only.
@@ -72,6 +74,8 @@ pub struct Isolation {
     pub device_rules: Vec<String>,
     /// `cgroup_parent`: the cgroup that the container's is made in, instead of the project's.
     pub cgroup_parent: Option<String>,
+    /// `runtime`: another OCI runtime, by name or path.
+    pub runtime: Option<String>,
     /// Kernel parameters of the container's namespaces.
     pub sysctls: BTreeMap<String, String>,
     /// `pid`.
@@ -82,4 +86,6 @@ pub struct Isolation {
     pub uts: Namespace,
     /// `cgroup`.
     pub cgroup: Namespace,
+    /// `userns_mode: private`: users of its own.
+    pub own_users: bool,
 }

@@ -43,7 +43,7 @@ static LIMITS: Object = Object::new(&[
 static RESERVATIONS: Object = Object::new(&[
     Field::new("cpus", Shape::Number).meaningless(SWARM),
     Field::new("memory", Shape::Size(Numbers::None)),
-    Field::new("devices", Shape::List(&Shape::DeviceRequest(&DEVICE_REQUEST), Repeats::Keep)).refused(),
+    Field::new("devices", Shape::List(&Shape::DeviceRequest(&DEVICE_REQUEST), Repeats::Keep)),
     Field::new("generic_resources", Shape::List(&Shape::Object(&GENERIC), Repeats::Keep)).meaningless(SWARM),
 ]);
 

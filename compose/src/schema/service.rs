@@ -50,7 +50,7 @@ pub(crate) static FIELDS: Object = Object::new(&[
     Field::new("external_links", TEXTS),
     Field::new("extra_hosts", Shape::ExtraHosts),
     Field::new("group_add", Shape::List(&Shape::TextOrNumber, Repeats::Refuse)),
-    Field::new("gpus", Shape::Gpus).refused(),
+    Field::new("gpus", Shape::Gpus),
     Field::new("hostname", Shape::Text),
     Field::kept("healthcheck", Shape::Object(&HEALTHCHECK)),
     Field::new("image", Shape::Text),

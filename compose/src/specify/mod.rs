@@ -196,6 +196,7 @@ fn fill(spec: &mut ContainerSpec, project: &Project, service: &Service) {
     spec.cdi_devices = service.isolation.cdi_devices.clone();
     spec.resources = limits::resources(service);
     spec.isolation = isolation(service);
+    spec.runtime = service.isolation.runtime.clone();
     spec.shm_size = service.resources.shm_size.unwrap_or(spec.shm_size);
     spec.hooks = hooks::hooks(service);
     spec.restart = restart(service.restart);
@@ -223,6 +224,7 @@ fn isolation(service: &Service) -> Isolation {
         pid: namespace(&isolation.pid),
         ipc: ipc(&isolation.ipc),
         uts: namespace(&isolation.uts),
+        own_users: isolation.own_users,
         host_cgroup: isolation.cgroup == model::Namespace::Host,
         oom_score_adj: service.resources.oom_score_adj,
         ..Isolation::default()

@@ -5,6 +5,7 @@
 
 mod document;
 mod edits;
+mod request;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use oci_spec::runtime::Spec;
 
 use crate::oci::ConfigError;
 use document::{Document, Edits};
+pub use request::{DeviceRequest, DeviceRequestError};
 
 /// Where the files are; those of a later directory take the place of an earlier one's (SPEC.md, "CDI JSON Definition").
 const DIRECTORIES: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];

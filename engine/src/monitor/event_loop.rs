@@ -161,21 +161,21 @@ impl Monitor {
             prober.postpone(); // what is started in a frozen cgroup freezes before it can say that it has started
             return;
         }
-        let config = &self.config;
+        let (config, foreign) = (&self.config, self.foreign.as_deref());
         let target = Process { pid: init.pid, start_time: init.start_time }.reference();
         prober.handle(|args, stdio: Stdio| {
             let mut process = config.process().clone().unwrap_or_default();
             process.set_args(Some(args)).set_terminal(Some(false));
-            let request = ExecRequest {
-                init: &target,
-                cgroup: &init.cgroup,
-                container: config,
-                process: &process,
-                stdio,
-                preserve_fds: 0,
-            };
             let cgroup = init.cgroup.clone();
-            let started = exec(request).map_err(|error| error.to_string())?;
+            let started = match foreign {
+                Some(foreign) => foreign.exec(&process, stdio).map_err(|error| super::chain(&error))?,
+                None => {
+                    let (container, process) = (config, &process);
+                    let request =
+                        ExecRequest { init: &target, cgroup: &cgroup, container, process, stdio, preserve_fds: 0 };
+                    exec(request).map_err(|error| error.to_string())?
+                }
+            };
             Ok(ProbeProcess { pid: started.pid, pidfd: started.pidfd, cgroup })
         });
         let status = prober.status();
@@ -298,9 +298,12 @@ impl Monitor {
         let recorded = self.write_state(true);
         launch::remove_if_asked(&self.engine, &self.id);
         self.attachments.finish(exit_code);
-        // after the clients are served: taking a bridge down is slow, and nobody waits for it
-        let unused = self.engine.net().teardown_if_unused();
-        unused.map_err(io::Error::other)?;
+        let net = self.engine.net();
+        if torn_down.as_ref().is_ok_and(|spent| !spent.is_empty()) || net.is_used().is_ok_and(|used| !used) {
+            // the rest is slow, and whoever waits for the monitor does not wait for it
+            sys::detach_from_parent()?;
+            net.teardown_later().map_err(io::Error::other)?;
+        }
         torn_down.map_err(io::Error::other)?;
         recorded.map_err(io::Error::other)
     }

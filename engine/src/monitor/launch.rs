@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -24,6 +24,8 @@ use super::restart::Backoff;
 use crate::cdi::{self, CdiError};
 use crate::durable::{self, FileError};
 use crate::etc::{self, EtcFiles};
+use crate::foreign::{Foreign, ForeignError};
+use crate::images::store::Image;
 use crate::joined::JoinError;
 use crate::layout::ContainerPaths;
 use crate::logs::LogWriter;
@@ -37,6 +39,7 @@ use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, MountKind};
 use crate::state::{Process, State, Status};
 use crate::user::{self, UserError};
+use crate::users::{OwnUsers, UsersError};
 use crate::volume::{self, VolumeError};
 use crate::{Engine, RemoveOptions, Stream, exit_code};
 
@@ -71,6 +74,8 @@ pub(crate) enum LaunchError {
     #[error(transparent)]
     User(#[from] UserError),
     #[error(transparent)]
+    Users(#[from] UsersError),
+    #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
     Join(#[from] JoinError),
@@ -78,10 +83,14 @@ pub(crate) enum LaunchError {
     Cdi(#[from] CdiError),
     #[error(transparent)]
     Runtime(#[from] runtime::LaunchError),
+    #[error(transparent)]
+    Runtimes(#[from] crate::RuntimesError),
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
 }
 
 impl LaunchError {
-    fn io(act: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn io(act: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let act = act.into();
         move |source| Self::Io { act, source }
     }
@@ -90,6 +99,7 @@ impl LaunchError {
     pub(crate) fn exit_code(&self) -> i32 {
         match self {
             Self::Runtime(error) => error.exit_code(),
+            Self::Foreign(error) => error.exit_code(),
             _ => exit_code::OURS,
         }
     }
@@ -102,6 +112,8 @@ pub(super) struct Monitor {
     pub(super) spec: ContainerSpec,
     pub(super) paths: ContainerPaths,
     pub(super) config: Spec,
+    /// The other runtime that makes its processes.
+    pub(super) foreign: Option<Box<Foreign>>,
     pub(super) state: State,
     pub(super) connection: Connection,
     pub(super) signals: SignalFd,
@@ -156,10 +168,16 @@ impl Monitor {
         let effect = || Effect::MakeDirectory { path: paths.run().display().to_string() };
         trace::step(effect, || durable::create_dir(paths.run()))?;
         durable::write_json(&paths.cgroup(), &cgroup, false)?;
-        let connection = engine.connect(id, &spec)?;
+        let users = if spec.isolation.own_users { Some(engine.make_users(&paths)?) } else { None };
+        let made = users.as_ref().map(OwnUsers::network);
+        let connection = engine.connect(id, &spec, made.as_deref())?;
         let Mounted { path: rootfs, warning } = mount_rootfs(&engine, &paths, &spec)?;
         let sources = mount_sources(&engine, &paths, &spec, &rootfs)?;
         let user = user::resolve(&rootfs, &spec.user, &spec.group_add)?;
+        if let Some(users) = &users {
+            // only now: until here the files have the owners that they have on disk
+            rootfs::map_ids(&paths, &lowers(&engine, &spec)?, users.range.of_mounts()?.as_fd())?;
+        }
         let etc = etc_files(&engine, id, &spec, &paths, &connection)?;
         let joined = engine.joined(&paths, &spec)?;
         let mut config = oci::config(&oci::Context {
@@ -170,11 +188,13 @@ impl Monitor {
             joined: &joined,
             cgroup: &cgroup,
             etc: &etc,
+            users: users.as_ref().map(|users| (users.range, paths.users())),
             user: &user,
             sources: &sources,
         })?;
         cdi::apply(&mut config, &spec.cdi_devices)?;
         durable::write_json(&paths.run().join("config.json"), &config, false)?;
+        let foreign = foreign(&engine, id, &paths, &spec)?;
         let state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
         let attachments =
             Attachments::new(&paths.attach(), attached).map_err(LaunchError::io("open the attach socket"))?;
@@ -185,6 +205,7 @@ impl Monitor {
             spec,
             paths,
             config,
+            foreign,
             state,
             connection,
             signals,
@@ -206,6 +227,22 @@ impl Monitor {
     /// Starts the container's process once; returns what could not be applied in full.
     pub(super) fn launch(&mut self) -> Result<Vec<String>, LaunchError> {
         let stdio = self.stdio().map_err(LaunchError::io("open the container's stdio"))?;
+        let (init, warnings) = match self.foreign.take() {
+            Some(foreign) => {
+                let init = self.launch_by(&foreign, stdio);
+                self.foreign = Some(foreign);
+                (init?, oci::warnings(&self.spec))
+            }
+            None => self.launch_ourselves(stdio)?,
+        };
+        self.tell("start", &[]);
+        self.started = Instant::now();
+        self.init = Some(init);
+        self.prober = self.spec.health.clone().map(|check| Prober::new(check, self.paths.health()));
+        Ok(warnings)
+    }
+
+    fn launch_ourselves(&mut self, stdio: Stdio) -> Result<(Init, Vec<String>), LaunchError> {
         let options = LaunchOptions { reaper: self.spec.init, ..LaunchOptions::default() };
         let launch = Launch { id: &self.id, spec: &self.config, bundle: self.paths.run(), stdio, options };
         let mut created = runtime::create(launch)?;
@@ -216,12 +253,7 @@ impl Monitor {
         self.record_running(init)?;
         let mut warnings = std::mem::take(&mut created.warnings);
         warnings.extend(oci::warnings(&self.spec));
-        let init = created.start()?;
-        self.tell("start", &[]);
-        self.started = Instant::now();
-        self.init = Some(init);
-        self.prober = self.spec.health.clone().map(|check| Prober::new(check, self.paths.health()));
-        Ok(warnings)
+        Ok((created.start()?, warnings))
     }
 
     fn stdio(&mut self) -> io::Result<Stdio> {
@@ -232,6 +264,7 @@ impl Monitor {
             return Ok(Stdio::Terminal { rows, cols }); // until a client says otherwise
         }
         let owner = self.config.process().as_ref().map_or(0, |process| process.user().uid());
+        let owner = self.paths.id_range().map_or(owner, |ids| ids.uid(owner));
         self.outputs.push(Output::fifo(Stream::Stdout, &self.paths.stdout())?);
         self.outputs.push(Output::fifo(Stream::Stderr, &self.paths.stderr())?);
         for path in [self.paths.stdout(), self.paths.stderr()] {
@@ -249,13 +282,13 @@ impl Monitor {
         Ok(Stdio::Fds { stdin, stdout, stderr })
     }
 
-    fn use_terminal(&mut self, master: OwnedFd) -> io::Result<()> {
+    pub(super) fn use_terminal(&mut self, master: OwnedFd) -> io::Result<()> {
         self.input = Input::terminal(master.try_clone()?)?;
         self.outputs = vec![Output::terminal(master)?];
         Ok(())
     }
 
-    fn record_running(&mut self, init: Process) -> Result<(), LaunchError> {
+    pub(super) fn record_running(&mut self, init: Process) -> Result<(), LaunchError> {
         let kernel = LaunchError::io("read the start time of the monitor");
         self.state = State {
             status: Status::Running,
@@ -287,6 +320,7 @@ impl Monitor {
         let mut state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
         let init = open_init(&state)?;
         let config = durable::read_json::<Spec>(&paths.run().join("config.json"))?.unwrap_or_default();
+        let foreign = engine.foreign(id)?.map(Box::new);
         let open = |act: &'static str| LaunchError::io(act);
         let connection = engine.reconnect(id, &spec, &state)?;
         let attachments = Attachments::new(&paths.attach(), None).map_err(open("open the attach socket"))?;
@@ -311,6 +345,7 @@ impl Monitor {
             spec,
             paths,
             config,
+            foreign,
             state,
             connection,
             signals,
@@ -329,6 +364,17 @@ impl Monitor {
         monitor.write_state(false)?;
         Ok(monitor)
     }
+}
+
+/// Finds the other runtime that shall make the container, and takes note of it; `None` = our own.
+fn foreign(
+    engine: &Engine,
+    id: &str,
+    paths: &ContainerPaths,
+    spec: &ContainerSpec,
+) -> Result<Option<Box<Foreign>>, LaunchError> {
+    let runtime = spec.runtime.as_deref().map(|name| engine.runtimes().find(name)).transpose()?.flatten();
+    Ok(runtime.map(|runtime| Foreign::begin(runtime, id, paths)).transpose()?.map(Box::new))
 }
 
 pub(super) fn read_spec(paths: &ContainerPaths) -> Result<ContainerSpec, LaunchError> {
@@ -356,12 +402,23 @@ fn cgroup_path(id: &str, spec: &ContainerSpec) -> String {
 }
 
 fn mount_rootfs(engine: &Engine, paths: &ContainerPaths, spec: &ContainerSpec) -> Result<Mounted, LaunchError> {
-    if let Some(layers) = &spec.layers {
-        return Ok(rootfs::mount_stack(paths, layers)?);
+    match &spec.layers {
+        Some(layers) => Ok(rootfs::mount_stack(paths, layers)?),
+        None => Ok(rootfs::mount(paths, engine.images(), &image(engine, spec)?)?),
     }
+}
+
+fn image(engine: &Engine, spec: &ContainerSpec) -> Result<Image, LaunchError> {
     let image = engine.images().find(&spec.image.id)?;
-    let image = image.ok_or_else(|| LaunchError::NoImage(spec.image.reference.clone()))?;
-    Ok(rootfs::mount(paths, engine.images(), &image)?)
+    image.ok_or_else(|| LaunchError::NoImage(spec.image.reference.clone()))
+}
+
+/// Returns the directories of the layers that a container stands on, topmost first.
+fn lowers(engine: &Engine, spec: &ContainerSpec) -> Result<Vec<PathBuf>, LaunchError> {
+    match &spec.layers {
+        Some(layers) => Ok(layers.lowers.clone()),
+        None => Ok(engine.images().layers(&image(engine, spec)?)?),
+    }
 }
 
 /// Returns where each mount's content is on the host; makes what is to be made, and fills empty volumes.

@@ -6,6 +6,7 @@
 mod attachments;
 mod changes;
 mod event_loop;
+mod foreign;
 mod health;
 mod input;
 mod launch;
@@ -38,7 +39,9 @@ pub use crate::spawn::MONITOR_VERB;
 pub fn main() -> u8 {
     let begun = spawner::serve().and_then(|request| request.map_or(Ok(None), begin));
     let ended = begun.and_then(|monitor| {
-        sys::release_stack(); // a launch goes deep, what comes now does not
+        // a launch goes deep and needs much, what comes now does not
+        sys::release_stack();
+        let _ = sys::heap::release(); // a monitor that keeps it is larger, and no worse
         monitor.map_or(Ok(()), Monitor::run)
     });
     match ended {
@@ -56,7 +59,7 @@ fn begin(request: Request) -> io::Result<Option<Monitor>> {
     }
     let signals = signals()?;
     let engine = Engine::open(record.root.clone(), record.run.clone()).map_err(io::Error::other)?;
-    let engine = engine.with_network(record.network.clone());
+    let engine = engine.with_network(record.network.clone()).with_runtimes(record.runtimes.clone());
     match record.task {
         Task::Start => {
             let beginning = Beginning { attached, terminal: record.terminal, restarts: 0 };
@@ -122,7 +125,7 @@ fn start(
             let answered = answer(reply, &Reply::Failed { exit_code, message: chain(&error) });
             // only now: the command holds the container's lock until it has the reply
             launch::remove_if_asked(&engine, id);
-            engine.net().teardown_if_unused().map_err(io::Error::other)?;
+            engine.net().teardown_later().map_err(io::Error::other)?;
             answered.map(|()| None)
         }
     }

@@ -33,15 +33,28 @@ pub(super) fn mounts(context: &Context<'_>) -> Result<Vec<OciMount>, ConfigError
     ];
     for (target, source) in files {
         if !asked.contains(&target) {
-            mounts.push(bind(target, source, &["rbind", "rprivate"])?);
+            mounts.push(mapped(bind(target, source, &["rbind", "rprivate"])?, context));
         }
     }
     let mut own = spec.mounts.iter().zip(context.sources).collect::<Vec<_>>();
     own.sort_by_key(|(mount, _)| Path::new(&mount.target).components().count());
     for (mount, source) in own {
-        mounts.push(asked_for(mount, source.as_ref())?);
+        let is_image = matches!(mount.kind, MountKind::Image { .. }); // overlayfs, whose ids cannot be mapped
+        let one = asked_for(mount, source.as_ref())?;
+        mounts.push(if is_image { one } else { mapped(one, context) });
     }
     Ok(mounts)
+}
+
+/// Shows the files of a bind mount with the ids that they have on disk, if the container has users of its own.
+fn mapped(mut mount: OciMount, context: &Context<'_>) -> OciMount {
+    if let Some((ids, _)) = &context.users
+        && mount.typ().as_deref() == Some("bind")
+    {
+        let [uids, gids] = ids.maps();
+        mount.set_uid_mappings(Some(uids)).set_gid_mappings(Some(gids));
+    }
+    mount
 }
 
 fn standard(mut mount: OciMount, context: &Context<'_>) -> OciMount {

@@ -74,6 +74,8 @@ pub struct Isolation {
     pub uts: Namespace,
     /// Share the host's cgroup namespace.
     pub host_cgroup: bool,
+    /// Users of its own: root inside is nobody outside.
+    pub own_users: bool,
     /// Adjustment of the kernel's OOM killer, -1000…1000.
     pub oom_score_adj: Option<i32>,
 }

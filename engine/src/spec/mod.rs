@@ -170,6 +170,9 @@ pub struct ContainerSpec {
     /// Parent cgroup: absolute, or below `/lighter`, as a project is.
     #[serde(default)]
     pub cgroup_parent: Option<String>,
+    /// Name or path of another OCI runtime that makes its processes; `None` = our own.
+    #[serde(default)]
+    pub runtime: Option<String>,
 }
 
 fn default_shm_size() -> u64 {
@@ -248,6 +251,7 @@ impl ContainerSpec {
             log: LogOptions::default(),
             auto_remove: false,
             cgroup_parent: None,
+            runtime: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The engine's system calls that nix does not wrap.
 #![expect(unsafe_code, reason = "system calls without a safe wrapper")]
 
+pub(crate) mod heap;
 pub(crate) mod overlay;
 pub(crate) mod xattr;
 
@@ -62,6 +63,12 @@ pub(crate) fn fork() -> nix::Result<Option<Pid>> {
         nix::unistd::ForkResult::Child => Ok(None),
         nix::unistd::ForkResult::Parent { child } => Ok(Some(child)),
     }
+}
+
+/// Ends the process at once, for a fork that has done what it was made for: nothing of its parent's is flushed or dropped.
+pub(crate) fn exit_now(status: u8) -> ! {
+    // SAFETY: _exit(2) does not return and runs no destructors; the kernel closes what is open.
+    unsafe { libc::_exit(i32::from(status)) }
 }
 
 /// Gives back what the stack has used and uses no more: madvise(2), MADV_DONTNEED. For the main thread.

@@ -80,6 +80,36 @@ impl Ignore {
     }
 }
 
+/// Which files of a folder are part of a build's context, for who carries it elsewhere before it is built.
+#[derive(Debug, Clone)]
+pub struct ContextFilter {
+    ignore: Ignore,
+    kept: Vec<String>,
+}
+
+impl ContextFilter {
+    /// Reads the text of a `.dockerignore`; `kept` are files, by their paths below the folder, that the builder itself reads.
+    ///
+    /// # Errors
+    /// A pattern that is malformed.
+    pub fn parse(text: &str, kept: Vec<String>) -> Result<Self, PatternError> {
+        Ok(Self { ignore: Ignore::parse(text)?, kept })
+    }
+
+    /// Returns whether a file or folder is part of the context, by its path below the folder.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        self.kept.iter().any(|kept| kept == path) || !self.ignore.is_ignored(path)
+    }
+
+    /// Returns whether anything below a folder may be part of the context.
+    #[must_use]
+    pub fn may_have_below(&self, folder: &str) -> bool {
+        let is_within = |kept: &String| kept.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        self.has(folder) || self.ignore.may_take_back() || self.kept.iter().any(is_within)
+    }
+}
+
 impl Pattern {
     /// Fits the path itself; with `and_parents` a folder that it is in, too.
     fn fits(&self, path: &str, and_parents: bool) -> bool {
@@ -101,6 +131,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_the_builder_reads_is_carried_whatever_is_left_out() {
+        let filter = ContextFilter::parse("*\n!src\ndocker\n", vec!["docker/Dockerfile".to_owned()]).unwrap();
+        assert!(
+            filter.has("src/a") && filter.has("docker/Dockerfile") && !filter.has("docker/x") && !filter.has("big")
+        );
+        assert!(filter.may_have_below("docker"));
+        let filter = ContextFilter::parse("big\n", Vec::new()).unwrap();
+        assert!(!filter.may_have_below("big") && filter.may_have_below("src"));
+    }
 
     #[test]
     fn patterns_start_at_the_root_and_the_last_that_fits_decides() {

@@ -61,6 +61,7 @@ pub use context::{ContextInput, UnpackedContext, download_context, is_remote, re
 pub use error::{BuildError, FailedRun, StepError};
 pub use expand::ExpandError;
 pub use fault::{Fault, Problem};
+pub use ignore::ContextFilter;
 pub use pattern::PatternError;
 pub use progress::{BuildEvent, BuildProgress, Silent};
 pub use provenance::Provenance;

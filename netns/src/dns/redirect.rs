@@ -13,14 +13,21 @@ const TABLE: &str = "lighter-dns";
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// Replaces the table of the namespace this thread is in; answers find their way back by connection tracking.
+/// Makes or replaces the table of the namespace this thread is in; answers find their way back by connection tracking.
+///
+/// It is replaced only where there is one, which a monitor that died has left: to remove a table, if only one that was made in the
+/// same transaction, takes the kernel a grace period of RCU, a third of a container's start.
 pub(super) fn load(udp_port: u16, tcp_port: u16) -> Result<(), NetlinkError> {
-    let hook = Hook { kind: "nat", point: libc::NF_INET_LOCAL_OUT, priority: -100 };
-    let rules = vec![rule(UDP, udp_port), rule(TCP, tcp_port)];
-    let mut batch = Batch::new(Family::Ip, TABLE);
-    batch.replace_table();
-    batch.add_chain(Chain { name: "output", hook: Some(hook), rules });
-    Netlink::netfilter()?.send(&batch.finish())
+    let mut netlink = Netlink::netfilter()?;
+    let mut load = |begin: fn(&mut Batch)| {
+        let hook = Hook { kind: "nat", point: libc::NF_INET_LOCAL_OUT, priority: -100 };
+        let rules = vec![rule(UDP, udp_port), rule(TCP, tcp_port)];
+        let mut batch = Batch::new(Family::Ip, TABLE);
+        begin(&mut batch);
+        batch.add_chain(Chain { name: "output", hook: Some(hook), rules });
+        netlink.send(&batch.finish())
+    };
+    load(Batch::create_table).or_else(|_| load(Batch::replace_table))
 }
 
 fn rule(protocol: u8, port: u16) -> Rule {

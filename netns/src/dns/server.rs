@@ -129,7 +129,7 @@ impl Server {
             errands: BTreeMap::new(),
             number: 0,
             turn: 0,
-            buffer: vec![0; LONGEST_MESSAGE],
+            buffer: Vec::new(),
         })
     }
 
@@ -153,7 +153,11 @@ impl Server {
 
     /// Does what can be done without waiting.
     pub fn handle(&mut self) {
-        for source in self.ready() {
+        let ready = self.ready();
+        if !ready.is_empty() {
+            self.buffer.resize(LONGEST_MESSAGE, 0); // most containers never ask
+        }
+        for source in ready {
             match source {
                 Source::Datagrams => self.read_datagrams(),
                 Source::Connections => self.accept(),

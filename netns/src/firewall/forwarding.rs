@@ -63,10 +63,10 @@ impl Forwarding {
     }
 
     /// Puts forwarding back where it was, unless somebody else has come to need it.
-    fn put_back(self, host: &Host) -> Result<(), HostError> {
+    fn put_back(self, host: &Host, lock: &Lock) -> Result<(), HostError> {
         let marker = self.marker(host);
         let Some(listeners) = read_run_file::<Vec<String>>(&marker)? else { return Ok(()) };
-        if !is_needed_by_others(&Table::of(host.run()))? {
+        if !is_needed_by_others(&Table::of(host.run()), lock)? {
             sysctl::set(self.switch(), false)?;
             listeners.iter().try_for_each(|device| set_listening(device, "2", "1"))?;
         }
@@ -110,9 +110,9 @@ pub(super) fn turn_on(host: &Host, content: &Content, _lock: &Lock) -> Result<Op
 }
 
 /// Puts forwarding back where it was.
-pub(super) fn put_back(host: &Host, _lock: &Lock) -> Result<(), HostError> {
-    Forwarding::Ipv4.put_back(host)?;
-    Forwarding::Ipv6.put_back(host)
+pub(super) fn put_back(host: &Host, lock: &Lock) -> Result<(), HostError> {
+    Forwarding::Ipv4.put_back(host, lock)?;
+    Forwarding::Ipv6.put_back(host, lock)
 }
 
 fn listening(device: &str) -> String {
@@ -138,8 +138,10 @@ fn set_listening(device: &str, from: &'static str, to: &'static str) -> Result<(
 
 /// Returns whether another table looks at forwarded packets, as those of every router, container engine and virtual
 /// machine host do, and of every firewall that would keep a forwarding host closed.
-fn is_needed_by_others(ours: &Table) -> Result<bool, NetlinkError> {
-    let chains = Netlink::netfilter()?.dump(list_chains(), ListedChain::read)?;
+fn is_needed_by_others(ours: &Table, lock: &Lock) -> Result<bool, NetlinkError> {
+    let mut netlink = Netlink::netfilter()?;
+    let chains = netlink.dump(list_chains(), ListedChain::read)?;
+    lock.outlive(netlink);
     let foreign = |chain: &ListedChain| chain.table != ours.name() && chain.point == Some(libc::NF_INET_FORWARD);
     Ok(chains.iter().any(foreign) || [Protocol::Ipv4, Protocol::Ipv6].into_iter().any(Protocol::has_tables))
 }

@@ -15,10 +15,33 @@ mod table;
 pub(crate) use content::Content;
 pub(crate) use table::Table;
 
-use crate::state::Lock;
+use std::path::PathBuf;
+
+use crate::state::{Lock, remove_file, write_run_file};
 use crate::{Host, HostError, StateError};
+use layout::Mode;
 
 impl Host {
+    /// Returns the file that is there as long as the table may be.
+    fn firewall_mark(&self) -> PathBuf {
+        self.run().join("firewall.json")
+    }
+
+    /// Loads the table with all that the files call for.
+    ///
+    /// What is not there need not be removed first: to have removed something takes the kernel longer than the rest.
+    fn load(&self, content: &Content, mode: Mode, lock: &Lock) -> Result<(), HostError> {
+        let table = Table::of(self.run());
+        let is_new = !self.firewall_mark().exists();
+        if is_new {
+            write_run_file(&self.firewall_mark(), &table.name())?;
+        }
+        match is_new && table.create(content, mode, lock).is_ok() {
+            true => Ok(()),
+            false => Ok(table.replace(content, mode, lock)?),
+        }
+    }
+
     fn content(&self) -> Result<Content, StateError> {
         Ok(Content::of(&self.all_leases()?, &self.all_ports()?))
     }
@@ -39,8 +62,8 @@ impl Host {
         let table = Table::of(self.run());
         let is_first = is_alone && self.leased_containers()?.iter().all(|leased| leased == container);
         // The first IPv6 address changes what the rules depend on.
-        if is_first || mode.closed6 != was_closed6 || table.add(new).is_err() {
-            table.replace(&self.content()?, mode)?;
+        if is_first || mode.closed6 != was_closed6 || table.add(new, lock).is_err() {
+            self.load(&self.content()?, mode, lock)?;
         }
         forwarding::turn_on(self, new, lock)
     }
@@ -53,10 +76,10 @@ impl Host {
     /// Lets the firewall forget `old`, which the files have no longer, but for the bridges that are `used` by others; with the
     /// last container the table goes.
     pub(crate) fn dismiss(&self, old: Content, used: &[&str], lock: &Lock) -> Result<(), HostError> {
-        if self.leased_containers()?.is_empty() && self.publishing_containers()?.is_empty() {
+        if !self.is_used()? {
             return self.close_firewall(lock);
         }
-        if Table::of(self.run()).remove(&old.without_bridges(used)).is_err() {
+        if Table::of(self.run()).remove(&old.without_bridges(used), lock).is_err() {
             self.restore_firewall(lock)?;
         }
         Ok(())
@@ -69,13 +92,17 @@ impl Host {
             return self.close_firewall(lock).map(|()| Vec::new());
         }
         let mode = forwarding::mode(self, &content, lock)?;
-        Table::of(self.run()).replace(&content, mode)?;
+        self.load(&content, mode, lock)?;
         Ok(forwarding::turn_on(self, &content, lock)?.into_iter().chain(self.obstacles(&content)?).collect())
     }
 
     /// Puts forwarding back first: with the table gone first, the host would be a router for a moment.
     fn close_firewall(&self, lock: &Lock) -> Result<(), HostError> {
         forwarding::put_back(self, lock)?;
-        Ok(Table::of(self.run()).delete()?)
+        if self.firewall_mark().exists() {
+            Table::of(self.run()).delete(lock)?;
+            remove_file(&self.firewall_mark())?;
+        }
+        Ok(())
     }
 }

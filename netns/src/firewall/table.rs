@@ -7,8 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::Content;
 use super::layout::{self, Mode};
-use crate::netlink::{Netlink, NetlinkError};
+use crate::netlink::{Message, Netlink, NetlinkError};
 use crate::nftables::{Batch, Family};
+use crate::state::Lock;
 
 /// Where lighter keeps what is gone at reboot, unless told otherwise.
 const USUAL_RUN: &str = "/run/lighter";
@@ -35,36 +36,55 @@ impl Table {
         Batch::new(Family::Inet, &self.0)
     }
 
+    /// Loads the table whole; fails if there is one.
+    pub(super) fn create(&self, all: &Content, mode: Mode, lock: &Lock) -> Result<(), NetlinkError> {
+        let mut batch = self.batch();
+        batch.create_table();
+        commit(&filled(batch, all, mode), lock)
+    }
+
     /// Adds elements; fails if the table is not there or has one of the keys with another value.
-    pub(super) fn add(&self, new: &Content) -> Result<(), NetlinkError> {
+    pub(super) fn add(&self, new: &Content, lock: &Lock) -> Result<(), NetlinkError> {
         let mut batch = self.batch();
         new.elements().into_iter().for_each(|(set, elements)| batch.add_elements(set, &elements));
-        Netlink::netfilter()?.send(&batch.finish())
+        commit(&batch.finish(), lock)
     }
 
     /// Removes elements; fails if one of them is not there.
-    pub(super) fn remove(&self, old: &Content) -> Result<(), NetlinkError> {
+    pub(super) fn remove(&self, old: &Content, lock: &Lock) -> Result<(), NetlinkError> {
         let mut batch = self.batch();
         old.elements().into_iter().for_each(|(set, elements)| batch.delete_elements(set, &elements));
-        Netlink::netfilter()?.send(&batch.finish())
+        commit(&batch.finish(), lock)
     }
 
     /// Loads the table whole, whatever was there.
-    pub(super) fn replace(&self, all: &Content, mode: Mode) -> Result<(), NetlinkError> {
+    pub(super) fn replace(&self, all: &Content, mode: Mode, lock: &Lock) -> Result<(), NetlinkError> {
         let mut batch = self.batch();
         batch.replace_table();
-        layout::SETS.iter().for_each(|set| batch.add_set(set));
-        layout::chains(mode).into_iter().for_each(|chain| batch.add_chain(chain));
-        all.elements().into_iter().for_each(|(set, elements)| batch.add_elements(set, &elements));
-        Netlink::netfilter()?.send(&batch.finish())
+        commit(&filled(batch, all, mode), lock)
     }
 
     /// Removes the table; succeeds when there is none.
-    pub(super) fn delete(&self) -> Result<(), NetlinkError> {
+    pub(super) fn delete(&self, lock: &Lock) -> Result<(), NetlinkError> {
         let mut batch = self.batch();
         batch.remove_table();
-        Netlink::netfilter()?.send(&batch.finish())
+        commit(&batch.finish(), lock)
     }
+}
+
+/// Ends the transaction that begins a table: its sets and rules, with all their elements.
+fn filled(mut batch: Batch, all: &Content, mode: Mode) -> Vec<Message> {
+    layout::SETS.iter().for_each(|set| batch.add_set(set));
+    layout::chains(mode).into_iter().for_each(|chain| batch.add_chain(chain));
+    all.elements().into_iter().for_each(|(set, elements)| batch.add_elements(set, &elements));
+    batch.finish()
+}
+
+fn commit(messages: &[Message], lock: &Lock) -> Result<(), NetlinkError> {
+    let mut netlink = Netlink::netfilter()?;
+    let sent = netlink.send(messages);
+    lock.outlive(netlink);
+    sent
 }
 
 #[cfg(test)]

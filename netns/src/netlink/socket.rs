@@ -17,7 +17,8 @@ use super::error::NetlinkError;
 use super::message::{Message, Reply, replies};
 use crate::sys::netlink::{Switch, turn_on};
 
-/// Room for one answer in bytes: the kernel fills a dump up to 32 KiB at a time.
+/// Room for one answer in bytes: the kernel fills a dump up to 32 KiB at a time. It is on the stack, of which a monitor gives back
+/// what its start has used.
 const ANSWER: usize = 64 * 1024;
 /// How often a list is asked for again when it changed while it was read.
 const DUMP_ATTEMPTS: usize = 5;
@@ -72,7 +73,7 @@ impl Netlink {
         }
         let first = self.write(messages)?;
         let mut refusals = Vec::new();
-        let mut answer = vec![0; ANSWER];
+        let mut answer = [0; ANSWER];
         while let Some(length) = self.read(&mut answer, MsgFlags::MSG_DONTWAIT)? {
             for reply in replies(&answer[..length]).filter(|reply| i32::from(reply.kind) == libc::NLMSG_ERROR) {
                 let index = usize::try_from(reply.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
@@ -109,7 +110,7 @@ impl Netlink {
     /// Reads one list to its end; returns whether it stayed the same meanwhile.
     fn read_dump(&mut self, request: &Message, mut each: impl FnMut(&[u8])) -> Result<bool, NetlinkError> {
         let sequence = self.write(std::slice::from_ref(request))?;
-        let mut answer = vec![0; ANSWER];
+        let mut answer = [0; ANSWER];
         let mut unbroken = true;
         while let Some(length) = self.read(&mut answer, MsgFlags::empty())? {
             for reply in replies(&answer[..length]).filter(|reply| reply.sequence == sequence) {
@@ -127,7 +128,7 @@ impl Netlink {
     /// Asks for one thing and returns the body of the answer.
     pub(crate) fn ask(&mut self, request: Message) -> Result<Vec<u8>, NetlinkError> {
         self.write(std::slice::from_ref(&request))?;
-        let mut answer = vec![0; ANSWER];
+        let mut answer = [0; ANSWER];
         let length = self.read(&mut answer, MsgFlags::MSG_DONTWAIT)?.unwrap_or_default();
         let missing = || NetlinkError::Missing { act: request.act().to_owned() };
         let reply = replies(&answer[..length]).next().ok_or_else(missing)?;

@@ -80,9 +80,14 @@ impl Batch {
         Attributes::new().text(1, &self.table)
     }
 
-    fn create_table(&mut self) {
+    /// Makes the table; one that is there is a failure.
+    pub(crate) fn create_table(&mut self) {
+        self.make_table(libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+    }
+
+    fn make_table(&mut self, flags: i32) {
         let act = format!("create nftables table `{}`", self.table);
-        self.push(act, libc::NFT_MSG_NEWTABLE, libc::NLM_F_CREATE, self.table_name());
+        self.push(act, libc::NFT_MSG_NEWTABLE, flags, self.table_name());
     }
 
     fn delete_table(&mut self) {
@@ -92,14 +97,14 @@ impl Batch {
 
     /// Removes the table whether or not it is there.
     pub(crate) fn remove_table(&mut self) {
-        self.create_table();
+        self.make_table(libc::NLM_F_CREATE);
         self.delete_table();
     }
 
     /// Replaces the table, or makes it, with nothing in it.
     pub(crate) fn replace_table(&mut self) {
         self.remove_table();
-        self.create_table();
+        self.make_table(libc::NLM_F_CREATE);
     }
 
     /// Adds an empty set or map.

@@ -54,7 +54,7 @@ impl Host {
         self.run().join("networks").join(network)
     }
 
-    fn lease(&self, network: &str, container: &str) -> PathBuf {
+    pub(crate) fn lease(&self, network: &str, container: &str) -> PathBuf {
         self.leases(network).join(format!("{container}.json"))
     }
 

@@ -1,5 +1,6 @@
 //! The one lock of a host's network. Whoever changes a lease, a published port or the firewall holds it.
 
+use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -9,11 +10,42 @@ use nix::fcntl::{Flock, FlockArg};
 use super::StateError;
 use super::file::ensure_directory;
 use crate::Host;
+use crate::netlink::Netlink;
 
 /// The lock, held until dropped; the kernel drops it with the process too.
 #[derive(Debug)]
 pub(crate) struct Lock {
+    // the first field is dropped first: nobody waits for the lock while sockets are closed
     _file: Flock<File>,
+    spent: RefCell<Spent>,
+}
+
+/// Sockets by which something was removed from the firewall.
+///
+/// To close one takes the kernel a grace period of RCU, 5–30 ms, and keeps others from changing the firewall meanwhile
+/// (`nft_rcv_nl_event` waits for what was removed to be freed). One that is closed later costs nothing: drop this when nobody
+/// waits.
+#[derive(Debug, Default)]
+pub struct Spent(Vec<Netlink>);
+
+impl Spent {
+    /// Returns whether there is nothing to wait for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Lock {
+    /// Keeps a socket open at least as long as the lock is held.
+    pub(crate) fn outlive(&self, socket: Netlink) {
+        self.spent.borrow_mut().0.push(socket);
+    }
+
+    /// Gives the lock up; returns what is to be closed when nobody waits.
+    pub(crate) fn release(self) -> Spent {
+        self.spent.take()
+    }
 }
 
 impl Host {
@@ -28,7 +60,7 @@ impl Host {
         let mut file = open.map_err(StateError::file("open", &path))?;
         loop {
             match Flock::lock(file, FlockArg::LockExclusive) {
-                Ok(file) => return Ok(Lock { _file: file }),
+                Ok(file) => return Ok(Lock { _file: file, spent: RefCell::default() }),
                 Err((unlocked, Errno::EINTR)) => file = unlocked,
                 Err((_, errno)) => return Err(StateError::file("lock", &path)(errno.into())),
             }

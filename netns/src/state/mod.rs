@@ -6,6 +6,8 @@
 //! RUN/networks/<id>/<container>.json   a lease: one container on one network; gone at reboot
 //! RUN/networks/<id>/.addresses/<addr>  a link to the container that has it
 //! RUN/ports/<container>.json           the published ports of a container; gone at reboot
+//! RUN/leaving/<container>              a container that is about to give back what it has
+//! RUN/firewall.json                    the table of the firewall, as long as it may be loaded
 //! RUN/network.lock                     held by whoever changes any of them, or the firewall
 //! ```
 //! Files appear and change by rename, so a reader needs no lock.
@@ -14,6 +16,7 @@ mod error;
 mod file;
 mod fixed;
 mod lease;
+mod leaving;
 mod lock;
 mod network;
 mod port;
@@ -25,4 +28,5 @@ pub(crate) use lease::Lease;
 #[cfg(test)]
 pub(crate) use lease::tests;
 pub(crate) use lock::Lock;
+pub use lock::Spent;
 pub(crate) use port::PortRecord;

@@ -27,7 +27,7 @@ impl Host {
         self.run().join("ports")
     }
 
-    fn port_record(&self, container: &str) -> PathBuf {
+    pub(crate) fn port_record(&self, container: &str) -> PathBuf {
         self.ports().join(format!("{container}.json"))
     }
 

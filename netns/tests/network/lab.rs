@@ -118,7 +118,7 @@ impl Lab {
         let number = self.containers.get() + 1;
         self.containers.set(number);
         let container = format!("{number:02x}").repeat(32);
-        let netns = self.host.create_namespace(&container).unwrap();
+        let netns = self.host.create_namespace(&container, None).unwrap();
         let endpoint = |network: &&Network| EndpointSpec {
             network: network.id.clone(),
             names: vec![name.to_owned()],

@@ -249,7 +249,7 @@ fn no_question_is_lost_or_answered_wrongly_while_containers_come_and_go() {
                     drop(host.attach(spec).unwrap());
                     // What `detach` takes down with the container is made again for the next round.
                     host.detach(&spec.container).unwrap();
-                    assert_eq!(host.create_namespace(&spec.container).unwrap(), spec.netns);
+                    assert_eq!(host.create_namespace(&spec.container, None).unwrap(), spec.netns);
                     rounds.fetch_add(1, Ordering::Relaxed);
                     if done.load(Ordering::Relaxed) {
                         break;

@@ -1,14 +1,23 @@
 //! What is kept, what is given back, and several at once.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 
 use lighter_netns::{AttachError, Host, NetworkError, NetworkSpec, RangeSpec};
+use nix::fcntl::{Flock, FlockArg};
+use nix::poll::{PollTimeout, poll};
 
 use crate::lab::{Lab, tcp, udp};
+
+#[track_caller]
+fn eventually(mut is_so: impl FnMut() -> bool) {
+    let mut so = || is_so() || poll(&mut [], PollTimeout::from(20u8)).is_err();
+    assert!((0..500).any(|_| so()), "not within ten seconds");
+}
 
 fn named(name: &str) -> NetworkSpec {
     NetworkSpec { name: name.into(), ..NetworkSpec::default() }
@@ -50,6 +59,88 @@ fn without_containers_bridges_go_and_come_back_with_the_next() {
     let again = lab.container("web", &[&network], &[]);
     assert_eq!(again.address(), web.address());
     assert_eq!(lab.host.network("web_default").unwrap(), Some(network));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_bridge_outlives_the_last_container_by_a_moment() {
+    let lab = Lab::new();
+    let network = lab.network("web_default");
+    let first = lab.container("first", &[&network], &[]);
+    let second = lab.spec("second", &[&network], &[]);
+    lab.host.detach(&first.id).unwrap();
+    assert_eq!(lab.ruleset(), "", "the firewall goes at once");
+    let number = || lab.run(&format!("ip -oneline link show {}", network.bridge)).split(':').next().map(str::to_owned);
+    let (host, before) = (&lab.host, number());
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| host.teardown_later().unwrap());
+        while !waiting.is_finished() {
+            drop(host.attach(&second).unwrap());
+            host.detach(&second.container).unwrap();
+            host.create_namespace(&second.container, None).unwrap();
+        }
+    });
+    assert_eq!(number(), before, "it is the business of those who came meanwhile");
+    lab.host.detach(&second.container).unwrap();
+    lab.host.teardown_later().unwrap();
+    lab.assert_clean();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn those_that_go_together_go_by_one_change_of_the_firewall() {
+    let lab = Lab::new();
+    let network = lab.network("web_default");
+    let port = |number: u16| tcp(None, Some(8000 + number), 80);
+    let all: Vec<_> = (0..9).map(|number| lab.container("web", &[&network], &[port(number)])).collect();
+    let (stays, go) = all.split_last().unwrap();
+    let seen = File::create(lab.directory.path().join("monitor")).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the tests look at the kernel with the tools of others")]
+    let mut monitor = Command::new("stdbuf").args(["-oL", "nft", "monitor"]).stdout(seen).spawn().unwrap();
+    let seen = || fs::read_to_string(lab.directory.path().join("monitor")).unwrap();
+    // What is not heard because nobody listens yet is said again.
+    eventually(|| {
+        lab.run("nft add table ip begin");
+        lab.run("nft delete table ip begin");
+        !seen().is_empty()
+    });
+    let lock = File::open(lab.directory.path().join("run/network.lock")).unwrap();
+    let held = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+    let mut before = 0;
+    thread::scope(|scope| {
+        for container in go {
+            let (host, id) = (&lab.host, &container.id);
+            scope.spawn(move || drop(host.detach(id).unwrap()));
+        }
+        let waiting = || fs::read_dir(lab.directory.path().join("run/leaving")).map_or(0, Iterator::count);
+        eventually(|| waiting() == go.len());
+        before = seen().matches("# new generation").count();
+        drop(held);
+    });
+    lab.run("nft add table ip end");
+    eventually(|| seen().contains("table ip end") && seen().ends_with(")\n"));
+    monitor.kill().unwrap();
+    monitor.wait().unwrap();
+    assert_eq!(seen().matches("# new generation").count(), before + 2, "theirs and the one after: {}", seen());
+    assert_eq!(lab.host.live_containers(), std::slice::from_ref(&stays.id));
+    assert!(lab.ruleset().contains(&stays.address().to_string()), "{}", lab.ruleset());
+    assert_eq!(lab.ruleset().matches(": 172.").count(), 1, "{}", lab.ruleset());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_old_wish_to_leave_takes_nothing_from_who_came_back() {
+    let lab = Lab::new();
+    let network = lab.network("web_default");
+    let other = lab.container("other", &[&network], &[]);
+    let spec = lab.spec("web", &[&network], &[]);
+    // As a `detach` leaves it that was killed after another had removed the lease.
+    fs::create_dir_all(lab.directory.path().join("run/leaving")).unwrap();
+    fs::write(lab.directory.path().join("run/leaving").join(&spec.container), "").unwrap();
+    let web = lab.start(&spec);
+    lab.host.detach(&other.id).unwrap();
+    assert_eq!(lab.host.live_containers(), std::slice::from_ref(&web.id));
+    assert!(lab.ruleset().contains(&web.address().to_string()), "{}", lab.ruleset());
 }
 
 #[test]
@@ -96,7 +187,7 @@ fn many_at_once_get_addresses_of_their_own() {
         let detach = |spec: &lighter_netns::SandboxSpec| {
             let container = spec.container.clone();
             let host = &lab.host;
-            scope.spawn(move || host.detach(&container).unwrap())
+            scope.spawn(move || drop(host.detach(&container).unwrap()))
         };
         specs.iter().map(detach).collect::<Vec<_>>().into_iter().for_each(|thread| thread.join().unwrap());
     });

@@ -36,6 +36,7 @@ use crate::sys::process::Child;
 pub use created::{Created, Init};
 pub use error::LaunchError;
 pub use stdio::Stdio;
+pub use users::{HeldUsers, mapped_tree, mount_mapped};
 
 pub use crate::plan::PlanError;
 pub use crate::seccomp::SeccompError;

@@ -4,11 +4,14 @@
 //! one road, on which no process has to wait for its maps.
 
 use std::fs::File;
-use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::io::{self, PipeWriter, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
-use nix::sys::stat::{SFlag, fstat};
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::{Uid, fchown};
+use oci_spec::runtime::LinuxIdMapping;
 
 use super::{LaunchError, Stdio, end};
 use crate::init::MountMaps;
@@ -17,28 +20,94 @@ use crate::sys;
 use crate::sys::process::Child;
 use crate::trace::{self, Effect};
 
-/// Makes a user namespace with these maps. It lives as long as somebody holds it.
-pub(super) fn make(mappings: &IdMappings, at: &str) -> Result<OwnedFd, LaunchError> {
-    // The first process of the namespace, which waits until nobody holds the other end: also if we are killed.
-    let (mut reader, writer) = std::io::pipe().map_err(LaunchError::clone)?;
-    let mut writer = Some(writer);
-    let flag = libc::CLONE_NEWUSER as u64;
-    let spawn = || {
-        sys::process::spawn(flag, None, || {
-            writer.take();
-            let _end = reader.read(&mut [0]);
-            sys::process::exit_now(0)
-        })
-    };
-    let child = trace::step(|| Effect::clone_process(flag, None), spawn);
-    let child = child.map_err(LaunchError::from_clone)?;
-    let namespace = write_maps(&child, mappings, at);
-    drop(writer);
-    end(&child);
-    namespace
+/// A process that does nothing but hold a user namespace. It ends when this is dropped, or its owner killed; the namespaces
+/// live on as long as somebody else holds them.
+#[derive(Debug)]
+pub struct HeldUsers {
+    child: Child,
+    _writer: PipeWriter,
 }
 
-fn write_maps(child: &Child, mappings: &IdMappings, at: &str) -> Result<OwnedFd, LaunchError> {
+impl HeldUsers {
+    /// Makes a user namespace with these maps, and with `network` a network namespace that belongs to it: its root is
+    /// the root of that network.
+    ///
+    /// # Errors
+    /// [`LaunchError`]: a map that is none, or that the kernel refuses; a caller with threads.
+    pub fn make(uids: &Vec<LinuxIdMapping>, gids: &Vec<LinuxIdMapping>, network: bool) -> Result<Self, LaunchError> {
+        let network = if network { libc::CLONE_NEWNET as u64 } else { 0 };
+        Self::hold(&IdMappings::read("linux", Some(uids), Some(gids))?, "linux", network)
+    }
+
+    /// Makes it, with other namespaces that belong to it.
+    fn hold(mappings: &IdMappings, at: &str, others: u64) -> Result<Self, LaunchError> {
+        // The first process of the namespace waits until nobody holds the other end: also if we are killed.
+        let (mut reader, writer) = std::io::pipe().map_err(LaunchError::clone)?;
+        let mut writer = Some(writer);
+        let flags = libc::CLONE_NEWUSER as u64 | others;
+        let spawn = || {
+            sys::process::spawn(flags, None, || {
+                writer.take();
+                let _end = reader.read(&mut [0]);
+                sys::process::exit_now(0)
+            })
+        };
+        let child = trace::step(|| Effect::clone_process(flags, None), spawn);
+        let child = child.map_err(LaunchError::from_clone)?;
+        let _writer = writer.expect("only the child, on its copy of our memory, takes our end away");
+        let held = Self { child, _writer };
+        write_maps(&held.child, mappings, at)?;
+        Ok(held)
+    }
+
+    /// Returns the file of its namespace of a kind: `user`, `net`.
+    #[must_use]
+    pub fn namespace(&self, kind: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/ns/{kind}", self.child.pid))
+    }
+
+    /// Opens the user namespace.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn open(&self) -> Result<OwnedFd, LaunchError> {
+        File::open(self.namespace("user")).map(OwnedFd::from).map_err(LaunchError::clone)
+    }
+}
+
+impl Drop for HeldUsers {
+    fn drop(&mut self) {
+        end(&self.child);
+    }
+}
+
+/// Makes a copy, attached nowhere, of the mount that `path` lies on, from there on, on which files belong to whom the user
+/// namespace `users` says. What is mounted below comes along as it is.
+///
+/// # Errors
+/// EINVAL: the file system cannot have its ids mapped (mount_setattr(2)).
+pub fn mapped_tree(path: &Path, users: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let opened = openat(AT_FDCWD, path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+    let tree = sys::mount::clone_tree(opened.as_fd(), c"", true)?;
+    sys::mount::map_ids(tree.as_fd(), false, users)?;
+    Ok(tree)
+}
+
+/// Mounts `path` on `target` as [`mapped_tree`] shows it.
+///
+/// # Errors
+/// As [`mapped_tree`].
+pub fn mount_mapped(path: &Path, target: &Path, users: BorrowedFd<'_>) -> io::Result<()> {
+    let place = openat(AT_FDCWD, target, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+    Ok(sys::mount::move_mount(mapped_tree(path, users)?.as_fd(), place.as_fd())?)
+}
+
+/// Makes a user namespace with these maps. It lives as long as somebody holds it.
+pub(super) fn make(mappings: &IdMappings, at: &str) -> Result<OwnedFd, LaunchError> {
+    HeldUsers::hold(mappings, at, 0)?.open()
+}
+
+fn write_maps(child: &Child, mappings: &IdMappings, at: &str) -> Result<(), LaunchError> {
     let directory = format!("/proc/{}", child.pid);
     for (file, name, map) in
         [("uid_map", "uidMappings", mappings.uid_map()), ("gid_map", "gidMappings", mappings.gid_map())]
@@ -48,7 +117,7 @@ fn write_maps(child: &Child, mappings: &IdMappings, at: &str) -> Result<OwnedFd,
         trace::step(|| Effect::write(path.as_ref(), &map), || std::fs::write(&path, &map))
             .map_err(|source| LaunchError::prepare(format!("set `{at}.{name}` to `{}`", shown(&map)), source))?;
     }
-    File::open(format!("{directory}/ns/user")).map(OwnedFd::from).map_err(LaunchError::clone)
+    Ok(())
 }
 
 fn shown(map: &str) -> String {

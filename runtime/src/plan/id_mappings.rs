@@ -27,7 +27,7 @@ struct Line {
 
 impl IdMappings {
     /// Reads two maps, of which neither may be empty; `at` is where they stand: `linux`, `mounts[3]`.
-    pub(super) fn read(
+    pub(crate) fn read(
         at: &str,
         uids: Option<&Vec<LinuxIdMapping>>,
         gids: Option<&Vec<LinuxIdMapping>>,

@@ -97,6 +97,11 @@ impl Scenario {
         &self.directory
     }
 
+    /// The run directory, `LIGHTER_RUN`.
+    pub(crate) fn run_directory(&self) -> &Path {
+        &self.run_directory
+    }
+
     pub(crate) fn project(&self) -> &str {
         &self.project
     }

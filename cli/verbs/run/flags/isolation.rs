@@ -33,10 +33,10 @@ pub(in crate::verbs::run) struct IsolationFlags {
     /// Whose cgroups it sees as its own: `private` or `host`
     #[arg(long, value_name = "WHOSE", value_parser = ["private", "host", ""], help_heading = "Isolation")]
     pub(in crate::verbs::run) cgroupns: Option<String>,
-    /// Whose users it has: only `host`
-    #[arg(long, value_name = "WHOSE", help_heading = "Isolation")]
+    /// Whose users it has: `host`, or `private`, of whom root too is nobody on the host
+    #[arg(long, value_name = "WHOSE", value_parser = ["host", "private", ""], help_heading = "Isolation")]
     pub(in crate::verbs::run) userns: Option<String>,
-    /// OCI runtime: only lighter's own
-    #[arg(long, value_name = "NAME", help_heading = "Isolation")]
+    /// Another OCI runtime: one of the configuration, or a program, by name or path
+    #[arg(long, value_name = "NAME|PATH", help_heading = "Isolation")]
     pub(in crate::verbs::run) runtime: Option<String>,
 }

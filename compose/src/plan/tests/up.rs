@@ -304,8 +304,8 @@ fn wait_waits_for_all() {
 fn what_cannot_be_had_is_refused_before_anything_happens() {
     let cases = [
         (
-            "services: {a: {image: 'a:1', gpus: all}}",
-            "error: -:1:30: `services.a.gpus` is not supported by lighter yet\n",
+            "services: {a: {image: 'a:1', use_api_socket: true}}",
+            "error: -:1:30: `services.a.use_api_socket` is not supported by lighter yet\n",
         ),
         (
             "services: {a: {image: 'a:1', networks: [n]}}\nnetworks: {n: {external: true, name: out}}",
