@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         return verbs::runtime::main(argv);
     }
     if argv.get(1).is_some_and(|verb| verb == "exec") && nix::unistd::geteuid().is_root() {
-        // it begins anew, from a sealed copy: before it has read the command line, which is a tenth of what `exec` takes
+        // it begins anew, from a sealed copy: now, so that the command line is read only once
         let _ = lighter_engine::runtime::sealed::ensure(); // said by the verb, if it comes to that
     }
     if verbs::completion::answered() {
