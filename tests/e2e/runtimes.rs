@@ -67,9 +67,9 @@ fn it_has_a_terminal_and_its_size() {
     host.run(["pull", "-q", "busybox:1"]).ok();
     let words = ["run", "-it", "--rm", "--name", "t", "--runtime", "runc", "busybox:1", "sh"];
     let mut terminal = Terminal::start(&host.command(words), 33, 99);
-    terminal.types("stty size\r").shows("33 99").resize(20, 70).types("stty size\r").shows("20 70");
+    terminal.shows("# ").types("stty size\r").shows("33 99").resize(20, 70).types("stty size\r").shows("20 70");
     let mut second = Terminal::start(&host.command(["exec", "-it", "t", "sh"]), 31, 91);
-    second.types("stty size\r").shows("31 91").types("exit 4\r").ends_with(4);
+    second.shows("# ").types("stty size\r").shows("31 91").types("exit 4\r").ends_with(4);
     terminal.types("exit 5\r").ends_with(5);
 }
 
