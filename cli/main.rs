@@ -37,6 +37,10 @@ fn main() -> ExitCode {
     if let Some(argv) = verbs::runtime::arguments(&argv) {
         return verbs::runtime::main(argv);
     }
+    if argv.get(1).is_some_and(|verb| verb == "exec") && nix::unistd::geteuid().is_root() {
+        // it begins anew, from a sealed copy: before it has read the command line, which is a tenth of what `exec` takes
+        let _ = lighter_engine::runtime::sealed::ensure(); // said by the verb, if it comes to that
+    }
     if verbs::completion::answered() {
         return ExitCode::SUCCESS;
     }

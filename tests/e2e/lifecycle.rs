@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Scenario, eventually};
+use crate::harness::{Scenario, eventually, run as command, tool};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -166,11 +166,78 @@ fn monitors_of_one_command_share_the_pages_of_their_program() {
     for number in 1..=3 {
         let monitor = monitor_of(&project, &format!("{}-s{number}-1", project.project()));
         let usage = std::fs::read_to_string(format!("/proc/{monitor}/smaps_rollup")).expect("it runs");
-        let shared = usage.lines().find_map(|line| line.strip_prefix("Shared_Dirty:")).expect("proc(5)");
-        let kilobytes: u64 = shared.trim().trim_end_matches(" kB").parse().expect("a number");
-        assert!(kilobytes >= 100, "{usage}");
+        let kilobytes = |field| -> u64 {
+            let value = usage.lines().find_map(|line| line.strip_prefix(field)).expect("proc(5)");
+            value.trim().trim_end_matches(" kB").parse().expect("a number")
+        };
+        assert!(kilobytes("Shared_Dirty:") >= 100, "{usage}");
+        assert!(kilobytes("Private_Dirty:") <= 330, "it keeps what its start has used\n{usage}");
     }
     project.run(["down"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn containers_that_all_end_at_once_leave_nothing_of_their_network() {
+    let project = Scenario::new("whoever has the lock does it for all");
+    let services: String = (1..=12)
+        .map(|n| format!("  s{n}: {{image: busybox:1, command: sleep 1000, init: true, ports: ['{}:80']}}\n", 8300 + n))
+        .collect();
+    project.file("compose.yaml", &format!("services:\n{services}"));
+    project.run(["up", "-d"]).ok();
+    let pids: Vec<i32> = (1..=12).map(|n| project.pid(&format!("{}-s{n}-1", project.project()))).collect();
+    pids.into_iter().for_each(kill_now);
+    // The containers and their network are there yet, but not on the host.
+    project.leaves_nothing();
+    for files in ["ports", "leaving"] {
+        let left = std::fs::read_dir(project.run_directory().join(files)).expect("it was made").count();
+        assert_eq!(left, 0, "{files}");
+    }
+    project.run(["up", "-d"]).ok();
+    project.run(["down"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_monitor_killed_while_its_container_ends_leaves_nothing_after_the_next_command() {
+    let project = Scenario::new("at whatever instruction");
+    let services: String =
+        (1..=6).map(|n| format!("  s{n}: {{image: busybox:1, command: sleep 1000, init: true}}\n")).collect();
+    project.file("compose.yaml", &format!("services:\n{services}"));
+    for pause in (0..40).step_by(2) {
+        project.run(["up", "-d"]).ok();
+        let containers: Vec<String> = (1..=6).map(|n| format!("{}-s{n}-1", project.project())).collect();
+        let pids: Vec<_> = containers.iter().map(|name| (project.pid(name), monitor_of(&project, name))).collect();
+        pids.iter().for_each(|(init, _)| kill_now(*init));
+        let _ = nix::poll::poll(&mut [], nix::poll::PollTimeout::from(u8::try_from(pause).expect("it is small")));
+        for (_, monitor) in pids {
+            let _ = kill(Pid::from_raw(monitor), Signal::SIGKILL); // or it was done
+        }
+        project.run(["down"]).ok();
+        project.leaves_nothing();
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_default_bridge_stays_for_the_next_container_and_goes_after_the_last() {
+    let host = Scenario::new("one container after the other");
+    let run = || drop(host.run(["run", "--rm", "busybox:1", "true"]).ok());
+    run();
+    let id = host.run(["network", "inspect", "--format", "{{.Id}}", "bridge"]).ok().text().to_owned();
+    let device = format!("lt-{}", &id[..10]);
+    // Its number in the kernel, which another one would not have.
+    let number = || {
+        let shown = command(tool("ip", ["-oneline", "link", "show", &device]), LIMIT);
+        if shown.succeeded() { shown.stdout.split(':').next().map(str::to_owned) } else { None }
+    };
+    eventually("a run finds the bridge of the one before", LIMIT, || {
+        run();
+        let before = number();
+        run();
+        if before.is_some() && number() == before { Ok(()) } else { Err("it was another one") }
+    });
+    eventually("the bridge is gone", LIMIT, || number().map_or(Ok(()), Err));
 }
 
 #[test]

@@ -39,7 +39,9 @@ pub use crate::spawn::MONITOR_VERB;
 pub fn main() -> u8 {
     let begun = spawner::serve().and_then(|request| request.map_or(Ok(None), begin));
     let ended = begun.and_then(|monitor| {
-        sys::release_stack(); // a launch goes deep, what comes now does not
+        // a launch goes deep and needs much, what comes now does not
+        sys::release_stack();
+        let _ = sys::heap::release(); // a monitor that keeps it is larger, and no worse
         monitor.map_or(Ok(()), Monitor::run)
     });
     match ended {

@@ -1,6 +1,7 @@
 //! The engine's system calls that nix does not wrap.
 #![expect(unsafe_code, reason = "system calls without a safe wrapper")]
 
+pub(crate) mod heap;
 pub(crate) mod overlay;
 pub(crate) mod xattr;
 

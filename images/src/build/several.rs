@@ -14,7 +14,7 @@ use crate::layer::Compression;
 use crate::manifest;
 use crate::platform::Platform;
 use crate::reference::Reference;
-use crate::store::{Assembled, Image, Needs, Store};
+use crate::store::{Assembled, Image, Lease, Needs, Store};
 
 /// What an index says besides which images it has.
 #[derive(Debug, Clone, Default)]
@@ -73,7 +73,7 @@ fn attestations(
 }
 
 /// Writes documents, which the lease keeps.
-fn write(store: &Store, documents: &[&[u8]]) -> Result<crate::store::Lease, StepError> {
+fn write(store: &Store, documents: &[&[u8]]) -> Result<Lease, StepError> {
     let digests: Vec<Digest> = documents.iter().map(|document| Digest::of(document)).collect();
     let lease = store.begin_push()?;
     store.renew(&lease, &Needs { blobs: digests.iter().cloned().collect(), ..Needs::default() })?;

@@ -21,7 +21,7 @@ use super::path;
 use super::pattern::{Glob, is_pattern};
 use super::workers::each;
 use crate::digest::Digest;
-use crate::layer::{kind, restorable_of_file, restorable_xattrs, status};
+use crate::layer::{Xattrs, kind, restorable_of_file, restorable_xattrs, status};
 use crate::sys::xattr;
 
 /// Size of the pieces a file is hashed in, in bytes.
@@ -272,7 +272,7 @@ impl Tree {
     }
 
     /// Reads the extended attributes that a layer may have.
-    pub(crate) fn xattrs(&self, path: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    pub(crate) fn xattrs(&self, path: &[u8]) -> io::Result<Xattrs> {
         let (parent, name) = split(path);
         let parent = self.resolve(parent, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
         restorable_xattrs(parent.as_fd(), name)
@@ -354,7 +354,7 @@ impl Walk<'_> {
 }
 
 /// Reads the extended attributes of an open file that a layer may have.
-pub(crate) fn file_xattrs(file: &File) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+pub(crate) fn file_xattrs(file: &File) -> io::Result<Xattrs> {
     restorable_of_file(file.as_fd(), xattr::list(file.as_fd())?)
 }
 

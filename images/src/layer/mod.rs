@@ -17,6 +17,6 @@ pub(crate) use pipeline::{Expected, Job, Outcome, PipelineError, Source, run, ve
 pub(crate) use tar::{Entry, Kind, Reader, Timestamp, Writer};
 pub use unpack::Copied;
 pub(crate) use unpack::{
-    Attributes, Below, Unpacked, clean, flatten, is_opaque, kind, open_directory, restorable_of_file,
+    Attributes, Below, Unpacked, Xattrs, clean, flatten, is_opaque, kind, open_directory, restorable_of_file,
     restorable_xattrs, status, unpack,
 };

@@ -77,7 +77,7 @@ fn a_bridge_outlives_the_last_container_by_a_moment() {
         while !waiting.is_finished() {
             drop(host.attach(&second).unwrap());
             host.detach(&second.container).unwrap();
-            host.create_namespace(&second.container).unwrap();
+            host.create_namespace(&second.container, None).unwrap();
         }
     });
     assert_eq!(number(), before, "it is the business of those who came meanwhile");

@@ -14,7 +14,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, major, minor};
 
 use super::super::tar::{Device, Entry, Kind, Timestamp, Writer};
 use super::super::unpack::{
-    is_opaque, is_whiteout, kind, open_directory, restorable_of_file, restorable_xattrs, status,
+    Xattrs, is_opaque, is_whiteout, kind, open_directory, restorable_of_file, restorable_xattrs, status,
 };
 use super::file::Content;
 use super::{DiffError, Form, Selection};
@@ -139,7 +139,7 @@ impl<'a, W: Write> Walk<'a, W> {
     }
 
     /// Reads the attributes of an open file or directory, with one call where there are none.
-    fn xattrs(&self, name: &Name<'_>, file: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, DiffError> {
+    fn xattrs(&self, name: &Name<'_>, file: BorrowedFd<'_>) -> Result<Xattrs, DiffError> {
         let read = |source| name.failed("read the attributes of", source);
         let names = xattr::list(file).map_err(read)?;
         if self.selection.form == Form::Layer && names.iter().any(|name| ELSEWHERE.contains(&name.as_slice())) {

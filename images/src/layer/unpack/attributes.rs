@@ -14,6 +14,9 @@ use nix::unistd::{Gid, Uid, fchown, fchownat};
 use super::super::tar::{Entry, Timestamp};
 use crate::sys::xattr;
 
+/// Extended attributes with their values.
+pub(crate) type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// What a layer says about an entry besides its kind and content.
 pub(crate) struct Attributes<'a> {
     pub(crate) uid: u32,
@@ -82,19 +85,16 @@ pub(super) fn set_times(directory: impl AsFd, mtime: Timestamp) -> io::Result<()
 }
 
 /// Reads those extended attributes of `name` in `parent` that a layer may carry.
-pub(crate) fn restorable_xattrs(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+pub(crate) fn restorable_xattrs(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Xattrs> {
     restorable(xattr::list_at(parent, name)?, |xattr| xattr::get_at(parent, name, xattr))
 }
 
 /// Reads those of an open file's extended attributes, whose `names` are given, that a layer may carry.
-pub(crate) fn restorable_of_file(file: BorrowedFd<'_>, names: Vec<Vec<u8>>) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+pub(crate) fn restorable_of_file(file: BorrowedFd<'_>, names: Vec<Vec<u8>>) -> io::Result<Xattrs> {
     restorable(names, |xattr| xattr::get(file, xattr))
 }
 
-fn restorable(
-    names: Vec<Vec<u8>>,
-    get: impl Fn(&[u8]) -> io::Result<Option<Vec<u8>>>,
-) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+fn restorable(names: Vec<Vec<u8>>, get: impl Fn(&[u8]) -> io::Result<Option<Vec<u8>>>) -> io::Result<Xattrs> {
     let mut xattrs = Vec::new();
     for xattr in names.into_iter().filter(|xattr| is_restored(xattr)) {
         if let Some(value) = get(&xattr)? {

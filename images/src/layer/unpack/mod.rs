@@ -17,7 +17,7 @@ mod times;
 mod tree;
 mod walk;
 
-pub(crate) use attributes::{Attributes, restorable_of_file, restorable_xattrs};
+pub(crate) use attributes::{Attributes, Xattrs, restorable_of_file, restorable_xattrs};
 pub(crate) use below::{Below, BelowError, Found};
 pub use flatten::Copied;
 pub(crate) use flatten::flatten;
