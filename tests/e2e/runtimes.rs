@@ -123,6 +123,10 @@ fn a_runtime_is_found_by_configuration_name_or_path_and_refused_when_it_is_none(
     run("runsc").code(125).says(["no OCI runtime `runsc`", "lighter, boxed"]);
     run("/etc/passwd").code(125).says(["no OCI runtime `/etc/passwd`"]);
     host.run(["run", "--rm", "--init", "--runtime", "runc", "busybox:1", "true"]).code(125).says(["init", "runc"]);
+    host.run(["run", "-d", "--name", "t", "--runtime", "boxed", "busybox:1", "sleep", "1000"]).ok();
+    fs::remove_file(&wrapper).expect("it is ours");
+    host.run(["stop", "t"]).code(1).says(["boxed"]);
+    host.run(["rm", "-f", "t"]).ok();
     assert_eq!(host.run(["ps", "-aq"]).ok().text(), "");
 }
 
