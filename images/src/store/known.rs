@@ -119,14 +119,14 @@ impl Store {
     /// with everything it names.
     fn index_of_entry(&self, entry: &Entry) -> Option<Digest> {
         let served = || entry.repo_digest()?.digest().cloned();
-        let is_whole = |served: &Digest| *served != entry.digest && self.is_whole(served);
+        let is_whole = |served: &Digest| *served != entry.digest && self.has_all_of(served);
         entry.index().or_else(|| served().filter(is_whole))
     }
 
-    fn is_whole(&self, digest: &Digest) -> bool {
+    fn has_all_of(&self, digest: &Digest) -> bool {
         self.document(digest).is_some_and(|node| {
             let has_blobs = node.blobs().iter().all(|(blob, size)| self.blobs.has(blob, *size));
-            has_blobs && node.children().iter().all(|child| self.is_whole(child))
+            has_blobs && node.children().iter().all(|child| self.has_all_of(child))
         })
     }
 }
