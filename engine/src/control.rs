@@ -158,6 +158,7 @@ impl Engine {
         let Some(foreign) = self.foreign(&container.id)? else { return send(init, signal, name) };
         match foreign.kill(signal) {
             Err(_) if wait_for(init, Some(Duration::ZERO), name)? => Ok(()), // it has ended meanwhile
+            Err(_) if signal == libc::SIGKILL => send(init, signal, name), // also when the runtime is gone from this host
             result => result.map_err(|source| ControlError::Foreign { name: name.clone(), source }),
         }
     }

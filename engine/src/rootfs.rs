@@ -17,6 +17,7 @@ use crate::layout::ContainerPaths;
 use crate::runtime::launch::mount_mapped;
 use crate::runtime::trace::{self, Effect, Target};
 use crate::spec::LayerStack;
+use crate::sys::overlay::Writable;
 
 /// Why there is no root filesystem.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +72,7 @@ pub(crate) fn mount(paths: &ContainerPaths, store: &Store, image: &Image) -> Res
     };
     let is_new = fs::read_dir(paths.upper()).is_ok_and(|mut entries| entries.next().is_none());
     adopt(&paths.upper())?;
-    match mount_overlay(paths, &store.layers(image)?) {
+    match mount_overlay(paths, &store.layers(image)?, false) {
         Ok(path) => Ok(Mounted { path, warning: None }),
         // What it has written so far is nowhere else.
         Err(error) if !is_new => Err(error),
@@ -85,11 +86,12 @@ pub(crate) fn mount(paths: &ContainerPaths, store: &Store, image: &Image) -> Res
     }
 }
 
-/// Mounts the root filesystem of a step of a build, which needs overlayfs: its changes are what the step is run for.
+/// Mounts the root filesystem of a step of a build, which needs overlayfs: its changes are what the step is run for. They are
+/// flushed once, when the build lists its image.
 pub(crate) fn mount_stack(paths: &ContainerPaths, layers: &LayerStack) -> Result<Mounted, RootfsError> {
     let failed = |source| RootfsError::Copy { act: "set owner and mode of", path: paths.upper(), source };
     adopt_root(layers.root.as_deref(), &paths.upper()).map_err(failed)?;
-    Ok(Mounted { path: mount_overlay(paths, &layers.lowers)?, warning: None })
+    Ok(Mounted { path: mount_overlay(paths, &layers.lowers, true)?, warning: None })
 }
 
 fn cost(copied: Copied, source: &io::Error) -> String {
@@ -154,10 +156,10 @@ pub(crate) fn adopt_root(image_root: Option<&Path>, upper: &Path) -> io::Result<
 }
 
 /// Mounts the container's root filesystem; `lowers` are the layers' directories, topmost first.
-fn mount_overlay(paths: &ContainerPaths, lowers: &[PathBuf]) -> Result<PathBuf, RootfsError> {
+fn mount_overlay(paths: &ContainerPaths, lowers: &[PathBuf], is_volatile: bool) -> Result<PathBuf, RootfsError> {
     let target = paths.rootfs();
     crate::durable::create_dir(&target)?;
-    stack(&target, &Directories { lowers, upper: paths.upper(), work: paths.work() })?;
+    stack(&target, &Directories { lowers, upper: paths.upper(), work: paths.work(), is_volatile })?;
     Ok(target)
 }
 
@@ -191,7 +193,8 @@ pub(crate) fn map_ids(paths: &ContainerPaths, lowers: &[PathBuf], users: Borrowe
         map(lower, &place)?;
         mapped.push(place);
     }
-    let directories = Directories { lowers: &mapped, upper: own.join("upper"), work: own.join("work") };
+    let (upper, work) = (own.join("upper"), own.join("work"));
+    let directories = Directories { lowers: &mapped, upper, work, is_volatile: false };
     stack(&target, &directories)?;
     unmap(paths).map_err(failed("unmount what is below", &paths.mapped()))
 }
@@ -217,6 +220,8 @@ struct Directories<'a> {
     lowers: &'a [PathBuf],
     upper: PathBuf,
     work: PathBuf,
+    /// Whether nothing of it need be on the disk before somebody else flushes that.
+    is_volatile: bool,
 }
 
 fn stack(target: &Path, directories: &Directories<'_>) -> Result<(), RootfsError> {
@@ -226,18 +231,23 @@ fn stack(target: &Path, directories: &Directories<'_>) -> Result<(), RootfsError
 fn effect(target: &Path, directories: &Directories<'_>) -> Effect {
     let lower: Vec<String> = directories.lowers.iter().map(|lower| escape(lower)).collect();
     let (lower, upper, work) = (lower.join(":"), escape(&directories.upper), escape(&directories.work));
+    let mut options = vec![format!("lowerdir={lower}"), format!("upperdir={upper}"), format!("workdir={work}")];
+    if directories.is_volatile {
+        options.push("volatile".to_owned());
+    }
     Effect::Mount {
         fstype: "overlay".to_owned(),
         source: "overlay".to_owned(),
         target: Target::path(target),
-        options: vec![format!("lowerdir={lower}"), format!("upperdir={upper}"), format!("workdir={work}")],
+        options,
         copy_up: false,
     }
 }
 
 fn mount_layers(target: &Path, directories: &Directories<'_>) -> Result<(), RootfsError> {
-    let Directories { lowers, upper, work } = directories;
-    let result = crate::sys::overlay::mount(target, lowers, upper, work);
+    let Directories { lowers, upper, work, is_volatile } = directories;
+    let writable = Writable { upper, work, is_volatile: *is_volatile };
+    let result = crate::sys::overlay::mount(target, lowers, &writable);
     result
         .or_else(|error| match error.raw_os_error() {
             // no new mount API, or no lowerdir+ (Linux < 6.5)
@@ -290,7 +300,8 @@ pub(crate) fn is_mounted(target: &Path) -> bool {
 fn classic(target: &Path, directories: &Directories<'_>) -> io::Result<()> {
     let lowers = directories.lowers.iter().map(fs::File::open).collect::<io::Result<Vec<_>>>()?;
     let (upper, work) = (escape(&directories.upper), escape(&directories.work));
-    let data = format!("lowerdir={},upperdir={upper},workdir={work}", by_descriptor(&lowers));
+    let volatile = if directories.is_volatile { "volatile," } else { "" };
+    let data = format!("{volatile}lowerdir={},upperdir={upper},workdir={work}", by_descriptor(&lowers));
     Ok(nix::mount::mount(Some("overlay"), target, Some("overlay"), MsFlags::empty(), Some(data.as_str()))?)
 }
 

@@ -106,7 +106,11 @@ fn bring(errand: &Errand<'_>, resolved: &Resolved, downloads: &Slots) -> Result<
     }
     store.blobs().write(&resolved.config_digest, &resolved.config_bytes)?;
     store.blobs().write(&resolved.manifest_digest, &resolved.manifest_bytes)?;
-    let entry = entry(resolved, reference).pulled(Timestamp::now());
+    let mut entry = entry(resolved, reference).pulled(Timestamp::now());
+    // The other platforms that are here stay, as long as the registry means the same.
+    if store.known(reference)?.and_then(|known| known.index).as_ref() == Some(&resolved.served) {
+        entry = entry.in_index(&resolved.served);
+    }
     let (image, changed) = store.publish(reference, &resolved.config_digest, entry)?;
     progress.report(Event::Done { reference, digest: &resolved.served, changed });
     Ok(image)

@@ -67,9 +67,9 @@ fn it_has_a_terminal_and_its_size() {
     host.run(["pull", "-q", "busybox:1"]).ok();
     let words = ["run", "-it", "--rm", "--name", "t", "--runtime", "runc", "busybox:1", "sh"];
     let mut terminal = Terminal::start(&host.command(words), 33, 99);
-    terminal.types("stty size\r").shows("33 99").resize(20, 70).types("stty size\r").shows("20 70");
+    terminal.shows("# ").types("stty size\r").shows("33 99").resize(20, 70).types("stty size\r").shows("20 70");
     let mut second = Terminal::start(&host.command(["exec", "-it", "t", "sh"]), 31, 91);
-    second.types("stty size\r").shows("31 91").types("exit 4\r").ends_with(4);
+    second.shows("# ").types("stty size\r").shows("31 91").types("exit 4\r").ends_with(4);
     terminal.types("exit 5\r").ends_with(5);
 }
 
@@ -123,6 +123,10 @@ fn a_runtime_is_found_by_configuration_name_or_path_and_refused_when_it_is_none(
     run("runsc").code(125).says(["no OCI runtime `runsc`", "lighter, boxed"]);
     run("/etc/passwd").code(125).says(["no OCI runtime `/etc/passwd`"]);
     host.run(["run", "--rm", "--init", "--runtime", "runc", "busybox:1", "true"]).code(125).says(["init", "runc"]);
+    host.run(["run", "-d", "--name", "t", "--runtime", "boxed", "busybox:1", "sleep", "1000"]).ok();
+    fs::remove_file(&wrapper).expect("it is ours");
+    host.run(["stop", "t"]).code(1).says(["boxed"]);
+    host.run(["rm", "-f", "t"]).ok();
     assert_eq!(host.run(["ps", "-aq"]).ok().text(), "");
 }
 

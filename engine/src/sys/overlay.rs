@@ -7,6 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 
+/// `FSCONFIG_SET_FLAG` of linux/mount.h.
+const SET_FLAG: u32 = 0;
 /// `FSCONFIG_SET_STRING` of linux/mount.h.
 const SET_STRING: u32 = 1;
 /// `FSCONFIG_CMD_CREATE` of linux/mount.h.
@@ -16,17 +18,28 @@ const CLOEXEC: u32 = 1;
 /// `MOVE_MOUNT_F_EMPTY_PATH` of linux/mount.h.
 const FROM_EMPTY_PATH: u32 = 4;
 
+/// Where changes go.
+pub(crate) struct Writable<'a> {
+    pub(crate) upper: &'a Path,
+    pub(crate) work: &'a Path,
+    /// Nothing is flushed, neither when a program asks for it nor at the end (kernel overlayfs.rst, "Volatile mount").
+    pub(crate) is_volatile: bool,
+}
+
 /// Mounts overlayfs on `target`, one `lowerdir+` for each layer (topmost first), so that no option list is too long.
 ///
 /// EINVAL on kernels before 6.5, which do not know `lowerdir+`.
-pub(crate) fn mount(target: &Path, lowers: &[PathBuf], upper: &Path, work: &Path) -> io::Result<()> {
+pub(crate) fn mount(target: &Path, lowers: &[PathBuf], writable: &Writable<'_>) -> io::Result<()> {
     let context = fsopen(c"overlay")?;
     configure(&context, SET_STRING, Some(c"source"), Some(c"overlay"))?;
     for lower in lowers {
         configure(&context, SET_STRING, Some(c"lowerdir+"), Some(&c_path(lower)?))?;
     }
-    configure(&context, SET_STRING, Some(c"upperdir"), Some(&c_path(upper)?))?;
-    configure(&context, SET_STRING, Some(c"workdir"), Some(&c_path(work)?))?;
+    configure(&context, SET_STRING, Some(c"upperdir"), Some(&c_path(writable.upper)?))?;
+    configure(&context, SET_STRING, Some(c"workdir"), Some(&c_path(writable.work)?))?;
+    if writable.is_volatile {
+        configure(&context, SET_FLAG, Some(c"volatile"), None)?;
+    }
     configure(&context, CMD_CREATE, None, None)?;
     move_mount(&fsmount(&context)?, &c_path(target)?)
 }

@@ -313,7 +313,7 @@ impl Source<'_> {
 fn copy_content(from: &mut File, to: &mut File, size: i64) -> io::Result<()> {
     match usize::try_from(size) {
         Ok(size) if size < LARGEST_AT_ONCE => {
-            // One byte more than is expected, so that the end shows.
+            // Room for one byte more than is expected, so that the end shows without growing.
             let mut content = Vec::with_capacity(size + 1);
             from.take(LARGEST_AT_ONCE as u64).read_to_end(&mut content)?;
             to.write_all(&content)?;

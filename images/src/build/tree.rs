@@ -249,12 +249,15 @@ impl Tree {
             _ => {}
         }
         let Some(mut file) = file else { return Ok(()) };
-        hasher.update((item.stat.st_size as u64).to_le_bytes());
+        let size = item.stat.st_size as u64;
+        hasher.update(size.to_le_bytes());
+        let mut hashed = 0;
         loop {
             let length = file.read(buffer)?;
             hasher.update(&buffer[..length]);
-            // Of a regular file, less than there is room for is all of it: read(2).
-            if length < buffer.len() {
+            hashed += length as u64;
+            // Less than there is room for, and all that was expected: the end need not be asked for.
+            if length == 0 || (length < buffer.len() && hashed >= size) {
                 return Ok(());
             }
         }

@@ -46,16 +46,18 @@ pub(crate) fn open(lowers: &[PathBuf], writable: Option<&Writable<'_>>, at: &Pat
 
 fn open_detached(lowers: &[PathBuf], writable: Option<&Writable<'_>>) -> io::Result<OwnedFd> {
     let c_path = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other);
-    let mut options = vec![(c"source", c"overlay".to_owned())];
+    let (mut options, mut flags) = (vec![(c"source", c"overlay".to_owned())], Vec::new());
     for lower in lowers {
         options.push((c"lowerdir+", c_path(lower)?));
     }
     if let Some(own) = writable {
         options.extend([(c"upperdir", c_path(own.upper)?), (c"workdir", c_path(own.work)?)]);
+        // Flushed once, when the build lists its image, and not with each step: else unmounting flushes the file system.
+        flags.push(c"volatile");
     }
     // What a layer says about the layers below must be said in full: a layer is used without them, too.
     options.extend([(c"redirect_dir", c"nofollow".to_owned()), (c"metacopy", c"off".to_owned())]);
-    let mount = overlay::create(&options)?;
+    let mount = overlay::create(&options, &flags)?;
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     Ok(openat(&mount, ".", flags, Mode::empty())?)
 }
@@ -74,7 +76,7 @@ fn mount_and_open(lowers: &[PathBuf], writable: Option<&Writable<'_>>, at: &Path
     let layers = lowers.iter().map(|path| name(path)).collect::<io::Result<Vec<_>>>()?;
     let mut options = format!("lowerdir={}", layers.join(":"));
     if let Some(own) = writable {
-        options += &format!(",upperdir={},workdir={}", name(own.upper)?, name(own.work)?);
+        options += &format!(",volatile,upperdir={},workdir={}", name(own.upper)?, name(own.work)?);
     }
     // What a layer says about the layers below must be said in full: a layer is used without them, too.
     let full = format!("{options},redirect_dir=nofollow,metacopy=off");
@@ -99,7 +101,7 @@ mod tests {
     fn changes_arrive_in_the_writable_layer_and_no_mount_is_left() {
         let directory = tempfile::tempdir_in("/var/tmp").unwrap();
         let path = |name: &str| directory.path().join(name);
-        for name in ["low", "high", "upper", "work", "at"] {
+        for name in ["low", "high", "upper", "work", "at", "old-upper", "old-work"] {
             fs::create_dir(path(name)).unwrap();
         }
         fs::write(path("low").join("a"), "low").unwrap();
@@ -108,7 +110,8 @@ mod tests {
         let lowers = [path("high"), path("low")];
         // The way of older kernels, which must go on working on new ones.
         let at = path("at");
-        let old = || mount_and_open(&lowers, Some(&Writable { upper: &upper, work: &work }), &at).unwrap();
+        let (old_upper, old_work) = (path("old-upper"), path("old-work"));
+        let old = || mount_and_open(&lowers, Some(&Writable { upper: &old_upper, work: &old_work }), &at).unwrap();
         let old = thread::scope(|scope| scope.spawn(old).join()).unwrap();
         assert_eq!(fs::read_to_string(format!("/proc/self/fd/{}/a", old.as_raw_fd())).unwrap(), "high");
         drop(old);

@@ -42,13 +42,17 @@ impl Store {
     /// Returns what a name means here, and meant at its registry when it was last looked up.
     pub(crate) fn known(&self, reference: &Reference) -> Result<Option<Known>, StoreError> {
         let index = Index::read(&self.images)?;
-        Ok(index.manifests.into_iter().filter(|entry| has_name(entry, reference)).find_map(known))
+        Ok(index
+            .manifests
+            .into_iter()
+            .filter(|entry| has_name(entry, reference))
+            .find_map(|entry| self.known_of(entry)))
     }
 
     /// Returns the documents of the index that an image's name stands for, the index first; `None` if it is an image alone.
     pub(crate) fn index_of(&self, image: &Image) -> Result<Option<Vec<Node>>, StoreError> {
         let index = Index::read(&self.images)?;
-        let is_it = |entry: &&Entry| entry.id().as_ref() == Some(&image.id) && entry.index().is_some();
+        let is_it = |entry: &&Entry| entry.id().as_ref() == Some(&image.id) && self.index_of_entry(entry).is_some();
         index.manifests.iter().find(is_it).map(|entry| self.documents(entry)).transpose()
     }
 
@@ -99,15 +103,30 @@ impl Store {
         let pulled = index.manifests.iter().filter(is_meant).find_map(Entry::last_pull).map(SystemTime::from);
         Ok((Presence::Present { pulled }, Some(image)))
     }
-}
 
-fn known(entry: Entry) -> Option<Known> {
-    Some(Known {
-        id: entry.id()?,
-        served: entry.repo_digest().and_then(|served| served.digest().cloned()),
-        index: entry.index(),
-        manifest: entry.digest,
-        media_type: entry.media_type,
-        platform: entry.platform,
-    })
+    fn known_of(&self, entry: Entry) -> Option<Known> {
+        Some(Known {
+            id: entry.id()?,
+            served: entry.repo_digest().and_then(|served| served.digest().cloned()),
+            index: self.index_of_entry(&entry),
+            manifest: entry.digest,
+            media_type: entry.media_type,
+            platform: entry.platform,
+        })
+    }
+
+    /// Returns the index that an entry's name stands for: one that was made here, or that a registry serves and that is here
+    /// with everything it names.
+    fn index_of_entry(&self, entry: &Entry) -> Option<Digest> {
+        let served = || entry.repo_digest()?.digest().cloned();
+        let is_whole = |served: &Digest| *served != entry.digest && self.has_all_of(served);
+        entry.index().or_else(|| served().filter(is_whole))
+    }
+
+    fn has_all_of(&self, digest: &Digest) -> bool {
+        self.document(digest).is_some_and(|node| {
+            let has_blobs = node.blobs().iter().all(|(blob, size)| self.blobs.has(blob, *size));
+            has_blobs && node.children().iter().all(|child| self.has_all_of(child))
+        })
+    }
 }

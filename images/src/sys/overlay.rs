@@ -7,6 +7,8 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
+/// `FSCONFIG_SET_FLAG` of linux/mount.h.
+const SET_FLAG: u32 = 0;
 /// `FSCONFIG_SET_STRING` of linux/mount.h.
 const SET_STRING: u32 = 1;
 /// `FSCONFIG_CMD_CREATE` of linux/mount.h.
@@ -14,15 +16,18 @@ const CMD_CREATE: u32 = 6;
 /// `FSOPEN_CLOEXEC` and `FSMOUNT_CLOEXEC` of linux/mount.h.
 const CLOEXEC: u32 = 1;
 
-/// Makes an overlay with these options, in their order; returns its mount, which goes with the descriptor.
+/// Makes an overlay with these options, in their order, and flags; returns its mount, which goes with the descriptor.
 ///
 /// # Errors
 /// EINVAL on kernels before 6.5 if a key is `lowerdir+`.
-pub(crate) fn create(options: &[(&CStr, CString)]) -> io::Result<OwnedFd> {
+pub(crate) fn create(options: &[(&CStr, CString)], flags: &[&CStr]) -> io::Result<OwnedFd> {
     // SAFETY: the name is a NUL-terminated constant.
     let context = owned(unsafe { libc::syscall(libc::SYS_fsopen, c"overlay".as_ptr(), CLOEXEC) })?;
     for (key, value) in options {
         configure(&context, SET_STRING, Some(key), Some(value))?;
+    }
+    for flag in flags {
+        configure(&context, SET_FLAG, Some(flag), None)?;
     }
     configure(&context, CMD_CREATE, None, None)?;
     // SAFETY: all arguments are integers; `context` is open as it is borrowed.
