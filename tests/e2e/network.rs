@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::harness::{ANSWER, HOST, Lan, Resolver, Scenario, get, run, tool};
+use crate::harness::{ANSWER, HOST, Lan, Resolver, Scenario, get, run, seconds, tool};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -29,7 +29,7 @@ fn page(purpose: &'static str, ports: &str) -> Scenario {
 /// A shell script that prints the page at `host`:`port`, or fails within a few seconds.
 fn fetch(host: &str, port: u16) -> [String; 5] {
     let script = format!("exec 3<>/dev/tcp/{host}/{port} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n 1 <&3");
-    ["timeout", "3", "bash", "-c", &script].map(str::to_owned)
+    ["timeout", &seconds(3), "bash", "-c", &script].map(str::to_owned)
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_port_published_on_loopback_is_open_here_and_closed_to_the_lan() {
     lan.run(["ip", "route", "add", "127.0.0.1/32", "via", "192.0.2.1", "table", "128"]).ok();
     lan.run(["ip", "rule", "add", "to", "127.0.0.1/32", "table", "128", "priority", "0"]).ok();
     for url in [format!("http://{HOST}:8080"), "http://127.0.0.1:8080".to_owned()] {
-        let asked = lan.run(["curl", "-s", "--max-time", "2", &url]);
+        let asked = lan.run(["curl", "-s", "--max-time", &seconds(2), &url]);
         assert!(!asked.succeeded(), "{url} answers the LAN\n{asked}");
     }
 }
@@ -55,10 +55,10 @@ fn an_unpublished_port_is_closed_to_a_neighbour_who_routes_to_the_container() {
     let lan = Lan::plug();
     project.run(["up", "-d"]).ok();
     assert_eq!(get("http://127.0.0.1:8081", LIMIT), "page\n");
-    assert_eq!(lan.run(["curl", "-s", "--max-time", "5", &format!("http://{HOST}:8081")]).ok().text(), "page");
+    assert_eq!(lan.run(["curl", "-s", "--max-time", &seconds(5), &format!("http://{HOST}:8081")]).ok().text(), "page");
     let web = project.containers()["web"].name.clone();
     let direct = format!("http://{}", project.address(&web));
-    assert!(!lan.run(["curl", "-s", "--max-time", "2", &direct]).succeeded(), "{direct} answers the LAN");
+    assert!(!lan.run(["curl", "-s", "--max-time", &seconds(2), &direct]).succeeded(), "{direct} answers the LAN");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{HOST, Lan, Scenario, eventually, get, run, tool};
+use crate::harness::{HOST, Lan, Scenario, eventually, get, run, seconds, tool};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -27,7 +27,7 @@ fn resolves(host: &Scenario, from: &str, name: &str) -> bool {
 }
 
 fn curl(url: &str) -> bool {
-    run(tool("curl", ["--silent", "--globoff", "--fail", "--max-time", "2", url]), LIMIT).succeeded()
+    run(tool("curl", ["--silent", "--globoff", "--fail", "--max-time", &seconds(2), url]), LIMIT).succeeded()
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn ports_are_open_on_both_loopbacks_and_stay_held_when_the_monitor_is_replaced()
         let served = curl("http://[::1]:8092/");
         if taken && served { Ok(()) } else { Err(format!("held: {taken}, served: {served}")) }
     });
-    assert_eq!(lan.run(["curl", "-s", "--max-time", "5", &format!("http://{HOST}:8092/")]).ok().text(), "page");
+    assert_eq!(lan.run(["curl", "-s", "--max-time", &seconds(5), &format!("http://{HOST}:8092/")]).ok().text(), "page");
 }
 
 #[test]
@@ -191,7 +191,8 @@ fn with_respect_host_firewall_the_hosts_rules_for_itself_decide() {
     host.file("own.nft", rules);
     run(tool("nft", ["-f".as_ref(), host.folder().join("own.nft").as_os_str()]), LIMIT).ok();
     start(&host, "c", &["-p", "8093:80", "-p", "8094:80"], &SERVER);
-    let ask = |port: u16| lan.run(["curl", "-s", "--max-time", "2", &format!("http://{HOST}:{port}/")]).succeeded();
+    let ask =
+        |port: u16| lan.run(["curl", "-s", "--max-time", &seconds(2), &format!("http://{HOST}:{port}/")]).succeeded();
     assert_eq!(get("http://127.0.0.1:8093/", LIMIT), "page\n");
     assert!(ask(8094), "what the host's firewall allows is open");
     assert!(!ask(8093), "what it does not is closed");

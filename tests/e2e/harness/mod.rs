@@ -26,7 +26,7 @@ pub(crate) use containers::Container;
 pub(crate) use dns::{ANSWER, Resolver};
 pub(crate) use eventually::eventually;
 pub(crate) use fault_proxy::{Fault, FaultProxy};
-pub(crate) use http::get;
+pub(crate) use http::{get, seconds};
 pub(crate) use lan::{HOST, Lan};
 pub(crate) use machine::Machine;
 pub(crate) use pty::Terminal;
