@@ -28,6 +28,8 @@ use crate::sys;
 const SOCKET_FD: i32 = 3;
 /// How long the spawner waits for the next request, in milliseconds.
 const PATIENCE: u16 = 1000;
+/// How many spawners are tried for one request.
+const TRIES: usize = 5;
 
 /// Our end of the socket to the spawner of this process, if it has one.
 static SPAWNER: Mutex<Option<OwnedFd>> = Mutex::new(None);
@@ -35,14 +37,21 @@ static SPAWNER: Mutex<Option<OwnedFd>> = Mutex::new(None);
 /// Has a monitor forked that gets `message` and copies of `descriptors`.
 pub(crate) fn ask(message: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), SpawnError> {
     let mut spawner = SPAWNER.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(ours) = &*spawner {
+    for _ in 0..TRIES {
+        let ours = match spawner.take() {
+            Some(ours) => ours,
+            None => start()?,
+        };
         match socket::send_all(ours.as_fd(), message, descriptors) {
-            Err(Errno::EPIPE | Errno::ECONNRESET) => {} // it has waited in vain, or was killed
-            sent => return sent.map_err(refused),
+            // it has waited in vain, as even a new one does where nothing runs for a second, or was killed
+            Err(Errno::EPIPE | Errno::ECONNRESET) => {}
+            sent => {
+                *spawner = Some(ours);
+                return sent.map_err(refused);
+            }
         }
     }
-    let ours = spawner.insert(start()?);
-    socket::send_all(ours.as_fd(), message, descriptors).map_err(refused)
+    Err(refused(Errno::EPIPE))
 }
 
 fn start() -> Result<OwnedFd, SpawnError> {
