@@ -120,7 +120,8 @@ impl BuildSession {
         let name = format!("{NAME}{}", &crate::random_name()[..12]);
         let image = ImageSource { reference: process.title.clone(), id: String::new() };
         let mut spec = ContainerSpec::new(name, image, process.args.clone());
-        spec.layers = Some(LayerStack { lowers: process.lowers.clone(), root: process.root.clone() });
+        spec.layers =
+            Some(LayerStack { lowers: process.lowers.clone(), root: process.root.clone(), is_volatile: true });
         spec.env = process.env.clone();
         spec.working_dir = process.working_dir.clone();
         spec.user = process.user.clone();

@@ -86,12 +86,12 @@ pub(crate) fn mount(paths: &ContainerPaths, store: &Store, image: &Image) -> Res
     }
 }
 
-/// Mounts the root filesystem of a step of a build, which needs overlayfs: its changes are what the step is run for. They are
-/// flushed once, when the build lists its image.
+/// Mounts the root filesystem of a container that stands on layers of its own, which needs overlayfs: what a step of a build changes
+/// is what it is run for.
 pub(crate) fn mount_stack(paths: &ContainerPaths, layers: &LayerStack) -> Result<Mounted, RootfsError> {
     let failed = |source| RootfsError::Copy { act: "set owner and mode of", path: paths.upper(), source };
     adopt_root(layers.root.as_deref(), &paths.upper()).map_err(failed)?;
-    Ok(Mounted { path: mount_overlay(paths, &layers.lowers, true)?, warning: None })
+    Ok(Mounted { path: mount_overlay(paths, &layers.lowers, layers.is_volatile)?, warning: None })
 }
 
 fn cost(copied: Copied, source: &io::Error) -> String {

@@ -70,7 +70,11 @@ impl Engine {
         }
         let source = &container.spec.image;
         let image = self.images.find(&source.id)?.ok_or_else(|| ViewError::NoImage(source.reference.clone()))?;
-        Ok(LayerStack { lowers: self.images.layers(&image)?, root: self.images.root_directory(&image) })
+        Ok(LayerStack {
+            lowers: self.images.layers(&image)?,
+            root: self.images.root_directory(&image),
+            is_volatile: false,
+        })
     }
 
     /// Opens the root directory of an image.

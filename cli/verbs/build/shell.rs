@@ -15,7 +15,7 @@ pub(super) fn open(ctx: &Context, engine: &Engine, process: &StepProcess) -> Res
     let name = format!("lighter-debug-{}", &lighter_engine::random_name()[..12]);
     let image = ImageSource { reference: process.title.clone(), id: String::new() };
     let mut spec = ContainerSpec::new(name, image, vec!["/bin/sh".to_owned()]);
-    spec.layers = Some(LayerStack { lowers: process.lowers.clone(), root: process.root.clone() });
+    spec.layers = Some(LayerStack { lowers: process.lowers.clone(), root: process.root.clone(), is_volatile: true });
     spec.env = process.env.clone();
     spec.working_dir = process.working_dir.clone();
     spec.user = process.user.clone();

@@ -69,7 +69,7 @@ fn in_folder(
     let args = entrypoint.into_iter().chain(choice.command.unwrap_or_default()).collect();
     let mut spec = ContainerSpec::new(name, source, args);
     spec.entrypoint_len = entrypoint_len;
-    spec.layers = Some(LayerStack { lowers: vec![folder.clone()], root: Some(folder) });
+    spec.layers = Some(LayerStack { lowers: vec![folder.clone()], root: Some(folder), is_volatile: false });
     spec.set_env(choice.env);
     spec.user = choice.user.unwrap_or_default();
     spec.working_dir = choice.working_dir.unwrap_or(spec.working_dir);

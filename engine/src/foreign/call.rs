@@ -106,7 +106,7 @@ impl<'a> Call<'a> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        for extension in ["log", "pid", "json", "sock"] {
+        for extension in ["log", "pid", "json", "s"] {
             let _ = fs::remove_file(self.file(extension)); // most calls have few of them; what stays goes with the directory
         }
     }

@@ -25,7 +25,7 @@ impl Console {
     /// Listens for the terminal of a call whose process is to have one.
     pub(super) fn for_streams(stdio: &Stdio, call: &Call<'_>) -> Result<Option<Self>, FileError> {
         let Stdio::Terminal { rows, cols } = *stdio else { return Ok(None) };
-        let path = call.file("sock");
+        let path = call.file("s");
         let listener = UnixListener::bind(&path).map_err(FileError::io("listen at", &path))?;
         Ok(Some(Self { listener, path, size: (rows, cols) }))
     }

@@ -8,6 +8,7 @@ mod entry;
 mod files;
 mod read;
 mod send;
+mod spool;
 mod write;
 
 pub use entry::{LogEntry, Stream};

@@ -1,8 +1,9 @@
 //! Writing the log. Runs in the monitor.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use super::Stream;
 use super::entry::encode;
 use super::files;
 use super::send::Sender;
+use super::spool::{Rest, Spool};
 use crate::layout::ContainerPaths;
 use crate::spec::{ContainerSpec, LogOptions};
 
@@ -27,29 +29,65 @@ pub(crate) struct LogWriter {
     unfinished: [Unfinished; 2],
 }
 
-/// The line of a stream that has not ended yet. A copy in a file lets the next monitor end it if this one is killed.
+/// The line of a stream that has not ended yet, and where the next monitor finds it if this one is killed.
+#[derive(Default)]
 struct Unfinished {
     line: Vec<u8>,
-    copy: Option<File>,
-    /// The copy holds something.
-    is_kept: bool,
+    spool: Option<Spool>,
 }
 
 impl LogWriter {
     /// Opens the log for appending, and the way to whoever else takes the output.
     pub(crate) fn open(id: &str, spec: &ContainerSpec, paths: &ContainerPaths) -> io::Result<Self> {
-        let copies = [paths.stdout(), paths.stderr()].map(|fifo| fifo.with_extension("line"));
-        let mut log = Self::new(&paths.log(), &spec.log, copies.each_ref().map(PathBuf::as_path));
-        log.sender = Sender::open(id, spec)?;
-        if log.options.is_kept() {
-            log.reopen()?;
+        let spools = [paths.stdout(), paths.stderr()].map(|fifo| fifo.with_extension("spool"));
+        let sender = Sender::open(id, spec)?;
+        Self::new(&paths.log(), &spec.log, (spools.each_ref().map(PathBuf::as_path), sender))
+    }
+
+    fn new(path: &Path, options: &LogOptions, (spools, sender): ([&Path; 2], Option<Sender>)) -> io::Result<Self> {
+        let unfinished = Default::default();
+        let mut log = Self { path: path.to_owned(), options: options.clone(), file: None, size: 0, sender, unfinished };
+        if !log.options.is_kept() {
+            return Ok(log);
+        }
+        log.reopen()?;
+        // without a spool only a killed monitor loses what it was about to write
+        let opened = spools.map(|path| Spool::open(path).ok());
+        let rests = opened.each_ref().map(|one| one.as_ref().map(|(_, rest)| rest));
+        log.cut(&rests)?;
+        for ((stream, opened), unfinished) in [Stream::Stdout, Stream::Stderr].into_iter().zip(opened).zip(0..) {
+            let Some((spool, Rest { bytes, .. })) = opened else { continue };
+            log.unfinished[unfinished].spool = Some(spool);
+            log.append(stream, &bytes);
         }
         Ok(log)
     }
 
-    fn new(path: &Path, options: &LogOptions, copies: [&Path; 2]) -> Self {
-        let unfinished = copies.map(Unfinished::open);
-        Self { path: path.to_owned(), options: options.clone(), file: None, size: 0, sender: None, unfinished }
+    /// Takes back what a monitor was writing when it was killed.
+    fn cut(&mut self, rests: &[Option<&Rest>]) -> io::Result<()> {
+        if let Some(length) = rests.iter().flatten().find_map(|rest| rest.cut).filter(|length| *length < self.size)
+            && let Some(file) = &self.file
+        {
+            file.set_len(length)?;
+            self.size = length;
+        }
+        Ok(())
+    }
+
+    /// Takes what is in the FIFO of a stream, at most as much as `buffer` has room for, as read(2) does; it is to be
+    /// [appended](Self::append) next.
+    pub(crate) fn take(&mut self, stream: Stream, fifo: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+        let unfinished = &mut self.unfinished[stream as usize];
+        if let Some(spool) = &mut unfinished.spool {
+            match spool.take(fifo.as_fd(), buffer) {
+                Err(error) if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                    spool.give_up(); // its disk is full: better without than not at all
+                    unfinished.spool = None;
+                }
+                taken => return taken,
+            }
+        }
+        fifo.read(buffer)
     }
 
     /// Takes what a stream delivered; complete lines are in the file when this returns.
@@ -90,8 +128,7 @@ impl LogWriter {
                 line.clear();
             }
         }
-        self.write(&text);
-        self.unfinished[stream as usize].keep();
+        self.write(stream, &text);
     }
 
     /// Writes lines that were never ended.
@@ -102,8 +139,7 @@ impl LogWriter {
             if !line.is_empty() && self.options.is_kept() {
                 let mut text = Vec::new();
                 encode(&mut text, stream, &time.to_string(), &line);
-                self.write(&text);
-                self.unfinished[stream as usize].keep();
+                self.write(stream, &text);
                 if let Some(sender) = &mut self.sender {
                     sender.send(stream, time, &line);
                 }
@@ -111,7 +147,8 @@ impl LogWriter {
         }
     }
 
-    fn write(&mut self, text: &[u8]) {
+    /// Writes whole entries of a stream.
+    fn write(&mut self, stream: Stream, text: &[u8]) {
         if text.is_empty() {
             return;
         }
@@ -121,13 +158,18 @@ impl LogWriter {
         if self.file.is_none() {
             let _ = self.reopen();
         }
+        self.unfinished[stream as usize].spooled(|spool, _| spool.begin(self.size));
         if let Some(file) = &mut self.file {
             match file.write_all(text) {
                 Ok(()) => self.size += text.len() as u64,
                 // part of a line may be in the file: end it, so that the next one can be read
-                Err(_) => _ = file.write_all(b"\n"),
+                Err(_) => {
+                    let _ = file.write_all(b"\n");
+                    self.size = file.metadata().map_or(self.size, |found| found.len());
+                }
             }
         }
+        self.unfinished[stream as usize].spooled(Spool::done);
     }
 
     fn rotate(&mut self) -> io::Result<()> {
@@ -145,20 +187,14 @@ impl LogWriter {
 }
 
 impl Unfinished {
-    /// Goes on with the line that a monitor before us has left at `path`.
-    fn open(path: &Path) -> Self {
-        let line = std::fs::read(path).unwrap_or_default();
-        // without a copy only a killed monitor loses the line
-        let copy = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).ok();
-        Self { is_kept: !line.is_empty(), line, copy }
-    }
-
-    /// Makes the copy what the line is.
-    fn keep(&mut self) {
-        let Some(copy) = self.copy.as_ref().filter(|_| self.is_kept || !self.line.is_empty()) else { return };
-        let length = self.line.len() as u64;
-        let _ = copy.write_all_at(&self.line, 0).and_then(|()| copy.set_len(length));
-        self.is_kept = !self.line.is_empty();
+    /// Says something to the spool, if there is one; who does not hear it is done without.
+    fn spooled(&mut self, say: impl FnOnce(&mut Spool, usize) -> io::Result<()>) {
+        if let Some(spool) = &mut self.spool
+            && say(spool, self.line.len()).is_err()
+        {
+            spool.give_up();
+            self.spool = None;
+        }
     }
 }
 
@@ -179,8 +215,21 @@ mod tests {
     use crate::LogEntry;
 
     fn open(dir: &Path, options: &LogOptions) -> LogWriter {
-        let copies = [dir.join("stdout.line"), dir.join("stderr.line")];
-        LogWriter::new(&dir.join("container.log"), options, copies.each_ref().map(PathBuf::as_path))
+        let spools = [dir.join("stdout.spool"), dir.join("stderr.spool")];
+        LogWriter::new(&dir.join("container.log"), options, (spools.each_ref().map(PathBuf::as_path), None)).unwrap()
+    }
+
+    /// Takes bytes as from a FIFO; they go to the log if `is_lucky`.
+    fn take(log: &mut LogWriter, bytes: &[u8], is_lucky: bool) {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut fifo = File::from(std::os::fd::OwnedFd::from(reader));
+        writer.write_all(bytes).unwrap();
+        let mut buffer = [0; 100];
+        let count = log.take(Stream::Stdout, &mut fifo, &mut buffer).unwrap();
+        assert_eq!(&buffer[..count], bytes);
+        if is_lucky {
+            log.append(Stream::Stdout, bytes);
+        }
     }
 
     fn lines(dir: &Path) -> Vec<String> {
@@ -204,16 +253,33 @@ mod tests {
     #[test]
     fn a_monitor_that_is_killed_leaves_its_unfinished_line_to_the_next() {
         let dir = tempfile::tempdir().unwrap();
-        let mut first = open(dir.path(), &LogOptions::default());
-        first.append(Stream::Stdout, b"done\nhalf a ");
-        drop(first);
-        let mut second = open(dir.path(), &LogOptions::default());
-        second.append(Stream::Stdout, b"line\n");
+        take(&mut open(dir.path(), &LogOptions::default()), b"done\nhalf a ", true);
+        take(&mut open(dir.path(), &LogOptions::default()), b"line\n", true);
         assert_eq!(lines(dir.path()), ["done\n", "half a line\n"]);
-        drop(second);
-        let mut third = open(dir.path(), &LogOptions::default());
-        third.append(Stream::Stdout, b"next\n");
+        take(&mut open(dir.path(), &LogOptions::default()), b"next\n", true);
         assert_eq!(lines(dir.path()), ["done\n", "half a line\n", "next\n"]);
+    }
+
+    #[test]
+    fn what_a_killed_monitor_has_taken_is_in_the_log_once() {
+        let dir = tempfile::tempdir().unwrap();
+        take(&mut open(dir.path(), &LogOptions::default()), b"one\ntwo\nthr", false);
+        let mut next = open(dir.path(), &LogOptions::default());
+        assert_eq!(lines(dir.path()), ["one\n", "two\n"]);
+        // killed in the middle of the write, and right after it
+        for written in
+            ["{\"log\":\"thr", "{\"log\":\"three\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-02T03:04:05Z\"}\n"]
+        {
+            take(&mut next, b"ee\n", false);
+            let size = next.size;
+            next.unfinished[0].spooled(|spool, _| spool.begin(size));
+            next.file.as_mut().unwrap().write_all(written.as_bytes()).unwrap();
+            next = open(dir.path(), &LogOptions::default());
+            assert_eq!(lines(dir.path()).concat().matches("ee\n").count(), lines(dir.path()).len() - 2);
+            take(&mut next, b"thr", true);
+        }
+        next.finish();
+        assert_eq!(lines(dir.path()), ["one\n", "two\n", "three\n", "three\n", "thr"]);
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl Monitor {
         let mut buffer = [0; PIECE];
         let output = &mut self.outputs[index];
         let stream = output.stream;
-        match output.read(&mut buffer) {
+        match output.read(&mut self.log, &mut buffer) {
             Piece::Bytes(bytes) => {
                 self.log.append(stream, bytes);
                 self.attachments.output(stream, bytes);

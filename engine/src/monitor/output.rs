@@ -9,12 +9,14 @@ use std::path::Path;
 use nix::sys::stat::Mode;
 
 use crate::Stream;
+use crate::logs::LogWriter;
 use crate::runtime::trace::{self, Effect, Target};
 
 /// One output of the container.
 pub(super) struct Output {
     pub(super) stream: Stream,
     file: Option<File>,
+    is_terminal: bool,
 }
 
 /// What a read found.
@@ -31,13 +33,13 @@ impl Output {
     /// Opens our end of the FIFO at `path`; makes it if it is not there.
     pub(super) fn fifo(stream: Stream, path: &Path) -> io::Result<Self> {
         make_fifo(path)?;
-        Ok(Self { stream, file: Some(open(path, true, false)?) })
+        Ok(Self { stream, file: Some(open(path, true, false)?), is_terminal: false })
     }
 
     /// Takes the controlling end of the container's terminal.
     pub(super) fn terminal(master: OwnedFd) -> io::Result<Self> {
         set_nonblocking(&master)?;
-        Ok(Self { stream: Stream::Stdout, file: Some(File::from(master)) })
+        Ok(Self { stream: Stream::Stdout, file: Some(File::from(master)), is_terminal: true })
     }
 
     /// Returns the descriptor to poll; `None` once the output has ended.
@@ -45,10 +47,12 @@ impl Output {
         self.file.as_ref().map(AsFd::as_fd)
     }
 
-    /// Reads what is there, at most as much as `buffer` takes.
-    pub(super) fn read<'a>(&mut self, buffer: &'a mut [u8]) -> Piece<'a> {
+    /// Reads what is there, at most as much as `buffer` takes; it is to be appended to `log` next.
+    pub(super) fn read<'a>(&mut self, log: &mut LogWriter, buffer: &'a mut [u8]) -> Piece<'a> {
         let Some(file) = &mut self.file else { return Piece::End };
-        match file.read(buffer) {
+        // a terminal goes with its monitor, so there is nobody to leave anything to
+        let read = if self.is_terminal { file.read(buffer) } else { log.take(self.stream, file, buffer) };
+        match read {
             Ok(count) if count > 0 => Piece::Bytes(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Piece::Nothing,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Piece::Nothing,

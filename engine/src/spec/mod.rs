@@ -52,6 +52,9 @@ pub struct LayerStack {
     pub lowers: Vec<PathBuf>,
     /// The directory whose owner and mode the root has; `None` = root's, 0755.
     pub root: Option<PathBuf>,
+    /// Whether nothing that is written need be on the disk before somebody else flushes that. It can be mounted once only.
+    #[serde(default)]
+    pub is_volatile: bool,
 }
 
 /// Everything that defines a container.

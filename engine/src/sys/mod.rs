@@ -7,7 +7,7 @@ pub(crate) mod xattr;
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -34,6 +34,17 @@ pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     }
     // SAFETY: the descriptor is open (checked above), was placed there for us alone, and the caller takes it only once.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Moves at most `limit` bytes from a pipe to `offset` of a file, without waiting: splice(2). Returns how many; 0 when nobody has the
+/// other end of the pipe, and it is empty.
+pub(crate) fn splice(pipe: BorrowedFd<'_>, file: BorrowedFd<'_>, offset: u64, limit: usize) -> io::Result<usize> {
+    let mut offset = i64::try_from(offset).map_err(io::Error::other)?;
+    let (from, to) = (pipe.as_raw_fd(), file.as_raw_fd());
+    // SAFETY: `offset` outlives the call, the null pointer stands for "no offset", and both descriptors are open.
+    let count =
+        unsafe { libc::splice(from, std::ptr::null_mut(), to, &raw mut offset, limit, libc::SPLICE_F_NONBLOCK) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
 /// Renames `from` unless something has the name `to`: renameat2(2), RENAME_NOREPLACE. nix has it for glibc only.
@@ -106,7 +117,6 @@ pub(crate) fn terminal_size(fd: RawFd) -> Option<(u16, u16)> {
 ///
 /// Returns the raw wait status; `None` if the kernel cannot tell.
 pub(crate) fn exit_status_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
-    use std::os::fd::AsRawFd;
     /// `struct pidfd_info` of linux/pidfd.h, first published size (64 bytes).
     #[repr(C)]
     #[derive(Default)]
