@@ -4,6 +4,7 @@
 #
 #   run     `run --rm busybox:1 true`, with each tool's default network and without a network; for runc and crun a bundle
 #           that is already unpacked: no image, no network, no log, so a floor rather than an equal
+#   exec    `exec CONTAINER true` in a container that runs
 #   up      `up -d` of examples/hits with all images present, until the command returns
 #   pull    an image of two layers (43 MB of gzip) from a registry on loopback, until it is unpacked
 #
@@ -52,17 +53,21 @@ fi
 { head_of "" "$rounds"; versions; } >"$BENCH_RESULT"
 
 run=(--contestant lighter '' "$LIGHTER run --rm busybox:1 true" '')
+exec=(--contestant lighter '' "$LIGHTER exec bench-exec true" '')
 alone=(--contestant lighter '' "$LIGHTER run --rm --network none busybox:1 true" '')
 pull=(--contestant lighter "$LIGHTER rmi --force python:3-slim || true" "$LIGHTER pull --quiet python:3-slim" '')
 # What is up has to work; some tools say so too early.
 works="timeout 15 sh -c 'until curl -sf --max-time 2 http://127.0.0.1:8000; do sleep 0.1; done'; worked=\$?"
 up=(--contestant lighter '' "$LIGHTER up -d" "$works; $LIGHTER down -v -t 0 && exit \$worked")
 "$LIGHTER" pull --quiet busybox:1 >/dev/null
+"$LIGHTER" run --detach --name bench-exec busybox:1 sleep 100000 >/dev/null
 if [ $docker_up = yes ]; then
     run+=(--contestant docker '' 'docker run --rm busybox:1 true' '')
     alone+=(--contestant docker '' 'docker run --rm --network none busybox:1 true' '')
     pull+=(--contestant docker 'docker rmi --force python:3-slim' 'docker pull --quiet python:3-slim' '')
+    exec+=(--contestant docker '' 'docker exec bench-exec true' '')
     docker pull --quiet busybox:1 >/dev/null
+    docker run --detach --name bench-exec busybox:1 sleep 100000 >/dev/null
     if docker compose version >/dev/null 2>&1; then
         up+=(--contestant 'docker compose' '' 'docker compose up -d' "$works; docker compose down -v -t 0 && exit \$worked")
     elif has docker-compose; then
@@ -71,6 +76,8 @@ if [ $docker_up = yes ]; then
 fi
 if has podman; then
     podman pull --quiet busybox:1 >/dev/null
+    podman run --detach --name bench-exec busybox:1 sleep 100000 >/dev/null
+    exec+=(--contestant podman '' 'podman exec bench-exec true' '')
     run+=(--contestant podman '' 'podman run --rm busybox:1 true' '')
     alone+=(--contestant podman '' 'podman run --rm --network none busybox:1 true' '')
     pull+=(--contestant podman 'podman rmi --force python:3-slim' 'podman pull --quiet python:3-slim' '')
@@ -90,6 +97,10 @@ if has skopeo && has umoci; then
         "sh -c '$copy && umoci --log error unpack --image $scratch/copy:python $scratch/unpacked'" '')
 fi
 
+measure --rounds "$rounds" --title 'exec bench-exec true' "${exec[@]}"
+"$LIGHTER" rm --force bench-exec >/dev/null
+[ $docker_up = no ] || docker rm --force bench-exec >/dev/null
+! has podman || podman rm --force bench-exec >/dev/null
 measure --rounds "$rounds" --title 'run --rm busybox:1 true, default network' "${run[@]}"
 measure --rounds "$rounds" --title 'run --rm --network none busybox:1 true' "${alone[@]}"
 measure --rounds "$(((rounds + 1) / 2))" --title 'pull and unpack python:3-slim' "${pull[@]}"
