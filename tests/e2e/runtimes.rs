@@ -28,7 +28,8 @@ fn what_another_runtime_runs_looks_like_any_container() {
     };
     let script = "cat; echo to-err >&2; hostname; id -u; exit 7";
     let shown = run(&["--hostname", "box", "-u", "5", "busybox:1", "sh", "-c", script]).code(7);
-    assert_eq!((shown.stdout.as_str(), shown.stderr.trim()), ("box\n5\n", "to-err"));
+    // the first container of a host may have been told that it forwards now
+    assert_eq!((shown.stdout.as_str(), shown.stderr.lines().last()), ("box\n5\n", Some("to-err")));
     run(&["busybox:1", "no-such-program"]).code(127).says(["no-such-program"]);
     run(&["busybox:1", "/etc"]).code(126).says(["/etc"]);
 
