@@ -25,7 +25,12 @@ def shell(script):
 
 def once(command):
     """Milliseconds that `command` took; an error with its last words if it failed."""
-    steps = [shlex.split(step) for step in command.split(" && ")]
+    steps = [[]]
+    for word in shlex.split(command):
+        if word == "&&":
+            steps.append([])
+        else:
+            steps[-1].append(word)
     # A file: whoever holds a pipe open, as a container that was only created does, would have to be waited for.
     with tempfile.TemporaryFile() as said:
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": said}

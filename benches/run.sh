@@ -100,7 +100,7 @@ fi
 measure --rounds "$rounds" --title 'exec bench-exec true' "${exec[@]}"
 "$LIGHTER" rm --force bench-exec >/dev/null
 [ $docker_up = no ] || docker rm --force bench-exec >/dev/null
-! has podman || podman rm --force bench-exec >/dev/null
+! has podman || podman rm --force --time 0 bench-exec >/dev/null
 measure --rounds "$rounds" --title 'run --rm busybox:1 true, default network' "${run[@]}"
 measure --rounds "$rounds" --title 'run --rm --network none busybox:1 true' "${alone[@]}"
 measure --rounds "$(((rounds + 1) / 2))" --title 'pull and unpack python:3-slim' "${pull[@]}"
