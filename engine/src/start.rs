@@ -126,11 +126,12 @@ impl Engine {
     pub fn recover(&self) -> Result<(), StartError> {
         self.thaw_abandoned()?;
         // every command comes here: what is asked of each container costs all of them
-        let on_host = self.containers_on_host();
+        let mut on_host = self.containers_on_host();
         for id in self.container_ids()? {
+            let is_on_host = on_host.remove(&id);
             let path = self.layout.container(&id).state();
             let Some(state) = durable::read_json::<crate::State>(&path)? else { continue };
-            if (state.status.is_active() || on_host.contains(&id)) && !state.has_monitor() {
+            if (state.status.is_active() || is_on_host) && !state.has_monitor() {
                 self.recover_one(&id)?;
             }
         }
