@@ -59,7 +59,7 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(cli: &Cli, invocation: Invocation) -> Self {
         let inner = match &cli.verb {
-            Verb::Compose(args) => Some(&args.manner),
+            Verb::Compose(args) => Some(&args.options.manner),
             _ => None,
         };
         let manner = cli.manner.clone().joined(inner);

@@ -5,6 +5,7 @@
 mod args;
 mod context;
 mod error;
+mod grammar;
 mod remote;
 mod session;
 mod template;
@@ -15,7 +16,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use lighter_engine::monitor;
 
 use crate::args::Cli;
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
     if let Some(argv) = verbs::runtime::arguments(&argv) {
         return verbs::runtime::main(argv);
     }
-    if argv.get(1).is_some_and(|verb| verb == "exec") && nix::unistd::geteuid().is_root() {
+    if is_exec(&argv) && nix::unistd::geteuid().is_root() {
         // it begins anew, from a sealed copy: now, so that the command line is read only once
         let _ = lighter_engine::runtime::sealed::ensure(); // said by the verb, if it comes to that
     }
@@ -61,6 +62,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// Tells `exec`, `compose … exec` and `container exec`; another word `exec` after the last two costs a moment and nothing else.
+fn is_exec(argv: &[OsString]) -> bool {
+    match argv.get(1).and_then(|verb| verb.to_str()) {
+        Some("exec") => true,
+        Some("compose" | "container") => argv.iter().skip(2).any(|word| word == "exec"),
+        _ => false,
+    }
+}
+
 /// Reads the command line: our own, or one that another host has sent.
 fn parsed(argv: Vec<OsString>) -> Result<(Cli, Invocation, Vec<OsString>), Failure> {
     if let [_, verb, folder] = argv.as_slice()
@@ -70,7 +80,7 @@ fn parsed(argv: Vec<OsString>) -> Result<(Cli, Invocation, Vec<OsString>), Failu
         cli.place = remote::Where { host: None, context: Some(remote::DEFAULT.to_owned()) };
         return Ok((cli, invocation, argv));
     }
-    let cli = Cli::try_parse_from(context::argv_of(argv.clone())).map_err(|error| {
+    let cli = grammar::read(context::argv_of(argv.clone())).map_err(|error| {
         match argv.get(1..) {
             Some([]) => ui::help::print(Cli::command(), &mut std::io::stderr()),
             Some([word]) if word == "--help" || word == "-h" || word == "help" => {

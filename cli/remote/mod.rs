@@ -22,7 +22,6 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
 
 pub(crate) use carry::{Visit, Way, source_file, word_file};
 pub(crate) use contexts::{Contexts, DEFAULT, NamedHost};
@@ -135,7 +134,7 @@ fn refuse(verb: &Verb) -> Result<(), Failure> {
 /// Packs the project if the verb needs its files; for all others its name is enough, and may be lacking.
 fn pack_project(cli: &Cli, invocation: &Invocation, luggage: &mut Luggage) -> Result<(), Failure> {
     let args = match &cli.verb {
-        Verb::Compose(args) => crate::verbs::compose::joined(&cli.project, args.project.clone()),
+        Verb::Compose(args) => crate::verbs::compose::joined(&cli.project, args.options.project.clone()),
         _ => cli.project.clone(),
     };
     if carry::needs_project(&cli.verb) {
@@ -150,7 +149,7 @@ fn pack_project(cli: &Cli, invocation: &Invocation, luggage: &mut Luggage) -> Re
 /// Is the command on the other host: returns its command line, parsed, and what it is invoked with.
 pub(crate) fn carried(folder: &Path) -> Result<(Cli, Invocation), Failure> {
     let told = far::told(folder)?;
-    let mut cli = Cli::try_parse_from(crate::context::argv_of(told.arguments)).map_err(|error| {
+    let mut cli = crate::grammar::read(crate::context::argv_of(told.arguments)).map_err(|error| {
         let text = error.to_string();
         let text = text.trim_start_matches("error: ").trim_end();
         Failure::text(format!("the other host has another version of lighter: {text}"))
@@ -158,7 +157,7 @@ pub(crate) fn carried(folder: &Path) -> Result<(Cli, Invocation), Failure> {
     carry::replace(&mut cli.verb, &told.working_directory, &told.places)?;
     if let Some(project) = told.project {
         if let Verb::Compose(args) = &mut cli.verb {
-            args.project = crate::args::ProjectArgs::default();
+            args.options.project = crate::args::ProjectArgs::default();
         }
         cli.project = project;
     }

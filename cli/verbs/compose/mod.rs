@@ -56,6 +56,15 @@ use crate::error::Failure;
 #[derive(clap::Args)]
 #[command(version, disable_version_flag = true)]
 pub(crate) struct ComposeArgs {
+    #[command(flatten)]
+    pub(crate) options: ComposeOptions,
+    #[command(subcommand)]
+    pub(crate) verb: ComposeVerb,
+}
+
+/// What may stand before the verb
+#[derive(clap::Args)]
+pub(crate) struct ComposeOptions {
     /// Show our version
     #[arg(short = 'v', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
@@ -63,8 +72,6 @@ pub(crate) struct ComposeArgs {
     pub(crate) project: ProjectArgs,
     #[command(flatten)]
     pub(crate) manner: Manner,
-    #[command(subcommand)]
-    pub(crate) verb: ComposeVerb,
 }
 
 /// What is to be done with the project
@@ -117,7 +124,7 @@ impl ComposeVerb {
 }
 
 pub(crate) fn run(ctx: &Context, args: ComposeArgs) -> Result<ExitCode, Failure> {
-    let project = joined(&ctx.project, args.project);
+    let project = joined(&ctx.project, args.options.project);
     if ctx.manner.dry_run && !args.verb.has_dry_run() {
         return Err(Failure::text("--dry-run is not supported by this verb: it would do its work"));
     }

@@ -29,12 +29,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Command, FromArgMatches, Parser, Subcommand};
+use clap::{Args, Command, Parser, Subcommand};
 use lighter_engine::runtime::cgroup::Driver;
 use lighter_engine::runtime::oci::{DEFAULT_ROOT, OciError, Root};
 use lighter_engine::runtime::{sealed, trace};
 
 use crate::error::{self, Failure};
+use crate::grammar;
 use log::{Log, LogFormat};
 
 /// Verbs that make a process of a container, which must run from a sealed copy.
@@ -172,24 +173,18 @@ pub(crate) fn main(argv: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// Reads the command line by the grammar of its verb alone: that of all verbs takes longer to build than most of them to run.
-///
-/// What does not fit is read again by the whole grammar, which knows what to say about it.
+/// Reads the command line by the grammar of its verb alone, see [`grammar`](mod@crate::grammar).
 fn parse(argv: Vec<OsString>) -> Result<RuntimeArgs, clap::Error> {
-    let verb = argv.iter().filter_map(|word| word.to_str()).find_map(grammar);
-    let fitting = verb.and_then(|verb| {
-        let command = Command::new("lighter-runc").subcommand_required(true).subcommand(verb);
-        let matches = RuntimeOptions::augment_args(command).try_get_matches_from(&argv).ok()?;
-        RuntimeArgs::from_arg_matches(&matches).ok()
-    });
-    match fitting {
+    let verb = argv.iter().filter_map(|word| word.to_str()).find_map(of_verb);
+    let options = || RuntimeOptions::augment_args(Command::new("lighter-runc"));
+    match verb.and_then(|verb| grammar::fitting(options().subcommand(verb), &argv)) {
         Some(args) => Ok(args),
         None => RuntimeCli::try_parse_from(argv).map(|cli| cli.args),
     }
 }
 
 /// Returns the grammar of a verb that engines call for every container.
-fn grammar(verb: &str) -> Option<Command> {
+fn of_verb(verb: &str) -> Option<Command> {
     let command = Command::new(verb.to_owned());
     match verb {
         "create" => Some(create::CreateArgs::augment_args(command)),
