@@ -136,7 +136,13 @@ mod tests {
 
     #[test]
     fn words_that_do_not_fit_are_left_to_the_whole_grammar() {
-        for line in ["lighter", "lighter --root /x ps", "lighter ps --no-such", "lighter compose -p up down up", "lighter run -h"] {
+        for line in [
+            "lighter",
+            "lighter --root /x ps",
+            "lighter ps --no-such",
+            "lighter compose -p up down up",
+            "lighter run -h",
+        ] {
             assert!(by_verb(&words(line)).is_none(), "{line}");
         }
         for line in ["lighter ps -a --root /x", "lighter compose -f a.yaml up -d", "lighter run --rm i up --no-such"] {

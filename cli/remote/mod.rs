@@ -22,7 +22,6 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-
 pub(crate) use carry::{Visit, Way, source_file, word_file};
 pub(crate) use contexts::{Contexts, DEFAULT, NamedHost};
 pub(crate) use far::{COMMAND_VERB, VERB, main as serve};

@@ -102,7 +102,7 @@ impl Drop for BuildSession {
 
 impl StepRunner for BuildSession {
     fn run(&self, step: &RunStep<'_>, output: &mut dyn FnMut(&[u8])) -> Result<i32, Box<dyn Error + Send + Sync>> {
-        let container = self.engine.create(self.specification(step)?)?;
+        let container = self.engine.create_ephemeral(self.specification(step)?)?;
         let result = self.run_in(&container, step, output);
         let removed = self.engine.remove(&container, RemoveOptions { force: true, volumes: true });
         if result.is_err() {

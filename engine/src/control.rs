@@ -218,7 +218,7 @@ impl Engine {
             state.finished_at = Some(jiff::Timestamp::now());
         }
         state.end();
-        Ok(durable::write_json(&path, &state, true)?)
+        Ok(durable::write_json(&path, &state, !self.layout.container(id).is_ephemeral())?)
     }
 
     fn request_stop(&self, container: &Container) -> Result<(), FileError> {
@@ -226,7 +226,7 @@ impl Engine {
         if path.exists() {
             return Ok(());
         }
-        match durable::write(&path, b"", 0o600, true) {
+        match durable::write(&path, b"", 0o600, !container.paths.is_ephemeral()) {
             // deleted meanwhile by its auto-remove
             Err(_) if !container.paths.dir().exists() => Ok(()),
             result => result,

@@ -57,6 +57,16 @@ impl Layout {
         self.run.join("images")
     }
 
+    /// Returns the directory of what is known of containers that nobody wants back after a reboot.
+    pub(crate) fn ephemerals(&self) -> PathBuf {
+        self.run.join("ephemeral")
+    }
+
+    /// Returns the file of such a container, whose `spec.json` is a link to it.
+    pub(crate) fn ephemeral(&self, id: &str) -> PathBuf {
+        self.ephemerals().join(id)
+    }
+
     /// Returns the directory with a file for each container whose processes a command has stopped for a while.
     pub(crate) fn frozen(&self) -> PathBuf {
         self.run.join("frozen")
@@ -91,6 +101,10 @@ impl ContainerPaths {
     /// Returns the file of [`crate::ContainerSpec`].
     pub fn spec(&self) -> PathBuf {
         self.dir.join("spec.json")
+    }
+    /// Returns whether nobody wants the container back after a reboot.
+    pub(crate) fn is_ephemeral(&self) -> bool {
+        self.spec().is_symlink()
     }
     /// Returns the file of [`crate::State`].
     pub fn state(&self) -> PathBuf {

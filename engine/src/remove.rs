@@ -117,6 +117,7 @@ impl Engine {
             }
             _ => {}
         }
+        durable::remove_file(&self.layout.ephemeral(&container.id))?;
         if fs::read_link(self.layout.name(&container.spec.name)).is_ok_and(|id| id.as_os_str() == container.id.as_str())
         {
             durable::remove_file(&self.layout.name(&container.spec.name))?;

@@ -310,7 +310,7 @@ impl Monitor {
     }
 
     pub(super) fn write_state(&self, durable: bool) -> Result<(), FileError> {
-        durable::write_json(&self.paths.state(), &self.state, durable)
+        durable::write_json(&self.paths.state(), &self.state, durable && !self.paths.is_ephemeral())
     }
 
     /// Takes over a container whose monitor has died.
@@ -486,7 +486,8 @@ pub(super) fn record_failure(engine: &Engine, id: &str, mut before: State, exit_
     before.exit_code = Some(exit_code);
     before.error = Some(message.to_owned());
     // failing to say so leaves the record as it was, which is no lie
-    let _ = durable::write_json(&engine.layout().container(id).state(), &before, true);
+    let paths = engine.layout().container(id);
+    let _ = durable::write_json(&paths.state(), &before, !paths.is_ephemeral());
 }
 
 /// Deletes a container that was to be deleted at its end, with its anonymous volumes.
