@@ -22,6 +22,7 @@ use super::input::Input;
 use super::output::{Output, container_end};
 use super::restart::Backoff;
 use crate::cdi::{self, CdiError};
+use crate::control;
 use crate::durable::{self, FileError};
 use crate::etc::{self, EtcFiles};
 use crate::foreign::{Foreign, ForeignError};
@@ -314,7 +315,7 @@ impl Monitor {
     }
 
     pub(super) fn write_state(&self, durable: bool) -> Result<(), FileError> {
-        durable::write_json(&self.paths.state(), &self.state, durable && !self.paths.is_ephemeral())
+        durable::write_json(&self.paths.state(), &self.state, durable && !control::is_passing(&self.paths))
     }
 
     /// Takes over a container whose monitor has died.
