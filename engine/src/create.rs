@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use jiff::Timestamp;
 
 use crate::durable::{self, FileError};
+use crate::ephemeral::can_be as can_be_ephemeral;
 use crate::events::Event;
 use crate::images::progress::Silent;
 use crate::images::store::{InstallError, StoreError};
@@ -72,7 +73,19 @@ impl Engine {
     /// used is unpacked first.
     ///
     /// Anonymous volumes without a name get one.
-    pub fn create(&self, mut spec: ContainerSpec) -> Result<Container, CreateError> {
+    pub fn create(&self, spec: ContainerSpec) -> Result<Container, CreateError> {
+        self.record(spec, false)
+    }
+
+    /// As [`Engine::create`], for a container that nobody wants back after a reboot: nothing waits for the disk.
+    ///
+    /// One that has anonymous volumes is recorded as any other, so that they are found.
+    pub fn create_ephemeral(&self, spec: ContainerSpec) -> Result<Container, CreateError> {
+        self.forget_lost()?;
+        self.record(spec, true)
+    }
+
+    fn record(&self, mut spec: ContainerSpec, ephemeral: bool) -> Result<Container, CreateError> {
         check(&spec)?;
         self.check_runtime(&spec)?;
         if spec.layers.is_none()
@@ -96,7 +109,7 @@ impl Engine {
         // before the record: a name without a container is free, a container without a name would be found by no name
         self.claim_name(&spec.name, &id)?;
         let effect = || Effect::MakeDirectory { path: self.layout.container(&id).dir().display().to_string() };
-        trace::step(effect, || self.write_record(&id, &spec))?;
+        trace::step(effect, || self.write_record(&id, &spec, ephemeral && can_be_ephemeral(&spec)))?;
         self.keep_addresses(&id, &spec)?;
         self.tell(Event::of_container("create", &id, &spec));
         let container = self.load(&id)?;
@@ -146,17 +159,23 @@ impl Engine {
         Ok(())
     }
 
-    fn write_record(&self, id: &str, spec: &ContainerSpec) -> Result<(), FileError> {
+    fn write_record(&self, id: &str, spec: &ContainerSpec, ephemeral: bool) -> Result<(), FileError> {
         let building = self.layout.containers().join(format!("{CREATING}{id}"));
         durable::create_dir(&building)?;
         for directory in ["upper", "work", "logs", "etc"] {
             durable::create_dir(&building.join(directory))?;
         }
-        durable::write_json(&building.join("spec.json"), spec, true)?;
-        durable::write_json(&building.join("state.json"), &State::created(Timestamp::now()), true)?;
+        match ephemeral {
+            true => self.write_ephemeral(id, spec, &building)?,
+            false => durable::write_json(&building.join("spec.json"), spec, true)?,
+        }
+        durable::write_json(&building.join("state.json"), &State::created(Timestamp::now()), !ephemeral)?;
         let path = self.layout.container(id).dir().to_owned();
         fs::rename(&building, &path).map_err(FileError::io("create", &path))?;
-        durable::sync_parent(&path).map_err(FileError::io("sync", &path))
+        match ephemeral {
+            true => Ok(()),
+            false => durable::sync_parent(&path).map_err(FileError::io("sync", &path)),
+        }
     }
 
     pub(crate) fn claim_name(&self, name: &str, id: &str) -> Result<(), FileError> {
@@ -177,6 +196,7 @@ impl Engine {
                 durable::remove_tree(&entry.path())?;
             }
         }
+        self.sweep_ephemerals()?;
         let names = self.layout.names();
         let entries = match fs::read_dir(&names) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -57,6 +57,16 @@ impl Layout {
         self.run.join("images")
     }
 
+    /// Returns the directory of what is known of containers that nobody wants back after a reboot.
+    pub(crate) fn ephemerals(&self) -> PathBuf {
+        self.run.join("ephemeral")
+    }
+
+    /// Returns the file of such a container, whose `spec.json` is a link to it.
+    pub(crate) fn ephemeral(&self, id: &str) -> PathBuf {
+        self.ephemerals().join(id)
+    }
+
     /// Returns the directory with a file for each container whose processes a command has stopped for a while.
     pub(crate) fn frozen(&self) -> PathBuf {
         self.run.join("frozen")
@@ -91,6 +101,10 @@ impl ContainerPaths {
     /// Returns the file of [`crate::ContainerSpec`].
     pub fn spec(&self) -> PathBuf {
         self.dir.join("spec.json")
+    }
+    /// Returns whether nobody wants the container back after a reboot.
+    pub(crate) fn is_ephemeral(&self) -> bool {
+        self.spec().is_symlink()
     }
     /// Returns the file of [`crate::State`].
     pub fn state(&self) -> PathBuf {
@@ -131,6 +145,10 @@ impl ContainerPaths {
     /// Returns where the root filesystem is mounted while the container runs.
     pub fn rootfs(&self) -> PathBuf {
         self.run.join("rootfs")
+    }
+    /// Returns the file on which the container's monitor has a lock as long as it lives.
+    pub(crate) fn monitor_lock(&self) -> PathBuf {
+        self.run.join("monitor")
     }
     /// Returns the directory of the images that are mounted in the container, by number of the mount.
     pub(crate) fn image_mounts(&self) -> PathBuf {

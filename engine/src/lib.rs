@@ -35,6 +35,7 @@ mod control;
 mod create;
 mod diff;
 mod durable;
+mod ephemeral;
 mod etc;
 mod events;
 mod exec;

@@ -87,7 +87,7 @@ impl Engine {
             if !options.force {
                 return Err(RemoveError::Running(container.spec.name.clone()));
             }
-            self.stop(container, Some(libc::SIGKILL), Some(Duration::from_secs(10)))
+            self.stop_to_remove(container, Some(libc::SIGKILL), Some(Duration::from_secs(10)))
                 .map_err(|source| RemoveError::Stop { name: container.spec.name.clone(), source: Box::new(source) })?;
         }
         let lock = self.lock_container(&container.id)?;
@@ -117,6 +117,7 @@ impl Engine {
             }
             _ => {}
         }
+        durable::remove_file(&self.layout.ephemeral(&container.id))?;
         if fs::read_link(self.layout.name(&container.spec.name)).is_ok_and(|id| id.as_os_str() == container.id.as_str())
         {
             durable::remove_file(&self.layout.name(&container.spec.name))?;

@@ -6,7 +6,7 @@
 use crate::durable::{self, FileError};
 use crate::events::Event;
 use crate::spec::ContainerSpec;
-use crate::{Container, Engine, id, netns};
+use crate::{Container, Engine, ephemeral, id, netns};
 
 /// Why a container keeps its name.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ impl Engine {
         }
         self.claim_name(name, &container.id)?;
         let old = std::mem::replace(&mut spec.name, name.to_owned());
-        durable::write_json(&path, &spec, true)?;
+        ephemeral::rewrite(&container.paths, &spec)?;
         durable::remove_file(&self.layout.name(&old))?;
         drop(names);
         self.net.rename(&container.id, &old, name)?;

@@ -31,22 +31,42 @@ const PATIENCE: u16 = 1000;
 /// How many spawners are tried for one request.
 const TRIES: usize = 5;
 
-/// Our end of the socket to the spawner of this process, if it has one.
-static SPAWNER: Mutex<Option<OwnedFd>> = Mutex::new(None);
+/// The spawner of this process, if it has one.
+static SPAWNER: Mutex<Option<Spawner>> = Mutex::new(None);
+
+/// A spawner, seen from its command.
+struct Spawner {
+    /// Our end of the socket.
+    socket: OwnedFd,
+    /// Its first process, which ends as soon as it has forked the one that stays.
+    first: Option<Pid>,
+}
+
+/// Starts the spawner before it is needed: it comes up while the command makes what is to be started.
+///
+/// A failure is told by who asks for a monitor.
+pub(crate) fn prepare() {
+    let mut spawner = SPAWNER.lock().unwrap_or_else(PoisonError::into_inner);
+    if spawner.is_none() {
+        *spawner = start().ok();
+    }
+}
 
 /// Has a monitor forked that gets `message` and copies of `descriptors`.
 pub(crate) fn ask(message: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), SpawnError> {
     let mut spawner = SPAWNER.lock().unwrap_or_else(PoisonError::into_inner);
     for _ in 0..TRIES {
-        let ours = match spawner.take() {
-            Some(ours) => ours,
+        let mut asked = match spawner.take() {
+            Some(started) => started,
             None => start()?,
         };
-        match socket::send_all(ours.as_fd(), message, descriptors) {
+        let sent = socket::send_all(asked.socket.as_fd(), message, descriptors);
+        asked.first.take().map(reap).transpose().map_err(refused)?;
+        match sent {
             // it has waited in vain, as even a new one does where nothing runs for a second, or was killed
             Err(Errno::EPIPE | Errno::ECONNRESET) => {}
             sent => {
-                *spawner = Some(ours);
+                *spawner = Some(asked);
                 return sent.map_err(refused);
             }
         }
@@ -54,8 +74,8 @@ pub(crate) fn ask(message: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), 
     Err(refused(Errno::EPIPE))
 }
 
-fn start() -> Result<OwnedFd, SpawnError> {
-    let (ours, theirs) = socket::pair().map_err(refused)?;
+fn start() -> Result<Spawner, SpawnError> {
+    let (socket, theirs) = socket::pair().map_err(refused)?;
     // high numbers, so that none below overwrites one that is still to be copied
     let lift = |fd: OwnedFd| sys::duplicate_above(fd.as_raw_fd(), 64).map_err(SpawnError::Spawn);
     let (program, theirs) = (lift(sealed::open()?)?, lift(theirs)?);
@@ -70,8 +90,7 @@ fn start() -> Result<OwnedFd, SpawnError> {
     let environment: [CString; 0] = [];
     let pid = posix_spawn(path.as_c_str(), &actions, &attributes, &argv, &environment).map_err(refused)?;
     // it forks at once and its first process ends, so that the spawner is init's child, never our zombie
-    reap(pid).map_err(refused)?;
-    Ok(ours)
+    Ok(Spawner { socket, first: Some(pid) })
 }
 
 /// What a monitor begins with.
@@ -97,15 +116,14 @@ pub(crate) fn serve() -> io::Result<Option<Request>> {
     nix::sys::stat::umask(Mode::from_bits_truncate(0o022));
     // a container's memory limit is not ours, and we are the last to be killed; the launch resets it for the child
     let _ = std::fs::write("/proc/self/oom_score_adj", "-999");
+    sys::let_kernel_reap(true)?; // a monitor that ends before its command is nobody's business
     while let Some(request) = next(&socket)? {
-        match sys::fork() {
-            Ok(None) => {
-                drop(socket);
-                sys::detach_from_parent()?;
-                return Ok(Some(request));
-            }
-            Ok(Some(child)) => reap(child)?,
-            Err(_) => {} // no reply: the command says that the monitor is gone
+        // no fork, no reply: the command says that the monitor is gone
+        if let Ok(None) = sys::fork() {
+            drop(socket);
+            sys::let_kernel_reap(false)?;
+            nix::unistd::setsid()?;
+            return Ok(Some(request));
         }
     }
     Ok(None)

@@ -10,7 +10,7 @@ use crate::durable::{self, FileError};
 use crate::events::Event;
 use crate::oci::{self, ConfigError};
 use crate::spec::{ContainerSpec, Resources, RestartPolicy};
-use crate::{Container, Engine};
+use crate::{Container, Engine, ephemeral};
 
 /// What is to be changed; the rest stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Engine {
             let failed = |source| UpdateError::Cgroup { name: name.clone(), source: Box::new(source) };
             warnings = cgroup.update(&oci::limits(&spec.resources)?).map_err(failed)?;
         }
-        durable::write_json(&path, &spec, true)?;
+        ephemeral::rewrite(&container.paths, &spec)?;
         self.tell(Event::of_container("update", &container.id, &spec));
         Ok(warnings)
     }

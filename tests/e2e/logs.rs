@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::harness::{Running, Scenario, eventually, run, tool};
+use crate::harness::{Running, Scenario, eventually, patient, run, tool};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -116,7 +116,7 @@ fn syslog_gets_each_line_with_its_tag_and_logs_reads_them_too() {
     let project = Scenario::new("who collects logs elsewhere still sees them here");
     let path = project.directory().join("syslog.sock");
     let server = UnixDatagram::bind(&path).expect("the directory is ours");
-    server.set_read_timeout(Some(LIMIT)).expect("it is a socket");
+    server.set_read_timeout(Some(patient(LIMIT))).expect("it is a socket");
     let address = format!("syslog-address=unix://{}", path.display());
     let all =
         ["run", "-d", "--name", "c", "--log-driver", "syslog", "--log-opt", &address, "--log-opt", "tag={{.Name}}"];

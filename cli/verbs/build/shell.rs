@@ -22,7 +22,7 @@ pub(super) fn open(ctx: &Context, engine: &Engine, process: &StepProcess) -> Res
     spec.tty = is_terminal;
     spec.open_stdin = true;
     ctx.ui.note(format!("a shell before `{}`; the command was: {}", process.title, process.args.join(" ")));
-    let container = engine.create(spec)?;
+    let container = engine.create_ephemeral(spec)?;
     let ended = attend(engine, &container, is_terminal);
     engine.remove(&container, RemoveOptions { force: true, volumes: true })?;
     ended

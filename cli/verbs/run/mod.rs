@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use lighter_engine::images::pull::{Presence, PullOptions};
 use lighter_engine::images::reference::Reference;
 use lighter_engine::images::store::Image;
-use lighter_engine::{Container, Engine, RemoveOptions, StartOptions, images};
+use lighter_engine::{Container, ContainerSpec, CreateError, Engine, RemoveOptions, StartOptions, images};
 
 use crate::context::Context;
 use crate::error::{Failure, ours};
@@ -61,7 +61,10 @@ pub(crate) fn run(ctx: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
     let engine = ctx.recovered_engine().map_err(ours)?;
     let image = ensure_image(ctx, &engine, &args.flags).map_err(ours)?;
     let explanation = args.explain.map(Explanation::begin).transpose().map_err(ours)?;
-    let container = create_from(ctx, &engine, &args.flags, image.as_ref()).map_err(ours)?;
+    engine.prepare_start();
+    // who asks for its removal at its end does not want it back after a reboot
+    let record = if args.flags.rm { Engine::create_ephemeral } else { Engine::create };
+    let container = create_from(ctx, &engine, &args.flags, image.as_ref(), record).map_err(ours)?;
     let terminal = args.flags.tty.then(session::size).flatten();
     let started = engine.start(&container, StartOptions { attach: !args.detach, terminal });
     if let Some(explanation) = explanation {
@@ -127,17 +130,23 @@ fn abandon(engine: &Engine, container: &Container, failure: Failure) -> Failure 
 /// Makes a container from flags; pulls its image if need be.
 pub(crate) fn create(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Result<Container, Failure> {
     let image = ensure_image(ctx, engine, flags)?;
-    create_from(ctx, engine, flags, image.as_ref())
+    create_from(ctx, engine, flags, image.as_ref(), Engine::create)
 }
 
-fn create_from(ctx: &Context, engine: &Engine, flags: &RunFlags, image: Option<&Image>) -> Result<Container, Failure> {
+fn create_from(
+    ctx: &Context,
+    engine: &Engine,
+    flags: &RunFlags,
+    image: Option<&Image>,
+    record: fn(&Engine, ContainerSpec) -> Result<Container, CreateError>,
+) -> Result<Container, Failure> {
     let cidfile = flags.cidfile.as_ref().map(|path| ctx.invocation.path(path));
     if let Some(path) = cidfile.as_ref().filter(|path| path.exists()) {
         let text = format!("the file for the container id, `{}`, exists", path.display());
         return Err(Failure::text(text).hint("it is left by another run: remove it when that container is gone"));
     }
     let spec = specification::specification(ctx, engine, flags, image)?;
-    let container = engine.create(spec)?;
+    let container = record(engine, spec)?;
     if let Some(path) = cidfile {
         std::fs::write(&path, &container.id).map_err(|error| {
             let _ = engine.remove(&container, RemoveOptions { force: true, volumes: true });

@@ -96,6 +96,14 @@ pub(crate) fn release_stack() {
     unsafe { libc::madvise((end - REACH) as *mut libc::c_void, REACH, libc::MADV_DONTNEED) };
 }
 
+/// Has the kernel reap the children of this process, or leaves it to the process: signal(2), SIGCHLD.
+pub(crate) fn let_kernel_reap(it_shall: bool) -> nix::Result<()> {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    let handler = if it_shall { SigHandler::SigIgn } else { SigHandler::SigDfl };
+    // SAFETY: neither disposition runs code of ours.
+    unsafe { signal(Signal::SIGCHLD, handler) }.map(drop)
+}
+
 /// Continues in a child whose parent is init, in a session of its own; the calling process ends with status 0.
 pub(crate) fn detach_from_parent() -> io::Result<()> {
     match fork()? {

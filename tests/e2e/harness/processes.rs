@@ -1,5 +1,6 @@
 //! Which processes belong to a scenario.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -18,21 +19,34 @@ pub(crate) struct Process {
 pub(crate) fn of_scenario(directory: &Path, run_directory: &Path, except: Option<u32>) -> Vec<Process> {
     let marks = [directory.to_string_lossy().into_owned(), run_directory.to_string_lossy().into_owned()];
     let ours = fs::read_link("/proc/thread-self/ns/mnt").ok();
+    let belongs = |pid: i32| {
+        let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let mentions = |bytes: Vec<u8>| {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            marks.iter().any(|mark| text.contains(mark))
+        };
+        let elsewhere = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok() != ours;
+        mentions(read("environ")) || mentions(read("cmdline")) || (elsewhere && mentions(read("mountinfo")))
+    };
+    // One that forks and ends after the list was made is gone when it is looked at, and its child is not on the list.
+    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+    loop {
+        let new: Vec<_> = pids().filter(|pid| seen.insert(*pid)).collect();
+        if new.is_empty() {
+            return found;
+        }
+        let others = new
+            .into_iter()
+            .filter(|pid| pid.unsigned_abs() != std::process::id() && Some(pid.unsigned_abs()) != except);
+        let ours = others.filter(|pid| belongs(*pid) && !is_test_tool(*pid));
+        found.extend(ours.map(|pid| Process { pid, command: command_of(pid) }));
+    }
+}
+
+/// Lists the processes there are.
+fn pids() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok());
-    pids.filter(|&pid| pid.unsigned_abs() != std::process::id() && Some(pid.unsigned_abs()) != except)
-        .filter(|pid| {
-            let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-            let mentions = |bytes: Vec<u8>| {
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                marks.iter().any(|mark| text.contains(mark))
-            };
-            let elsewhere = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok() != ours;
-            mentions(read("environ")) || mentions(read("cmdline")) || (elsewhere && mentions(read("mountinfo")))
-        })
-        .filter(|pid| !is_test_tool(*pid))
-        .map(|pid| Process { pid, command: command_of(pid) })
-        .collect()
+    entries.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok())
 }
 
 /// Whether this is a child of ours that has not yet become the tool it was started as.

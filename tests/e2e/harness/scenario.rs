@@ -254,7 +254,10 @@ impl Drop for Scenario {
         }
         self.leaves_nothing();
         for path in [&self.run_directory, &self.directory] {
-            fs::remove_dir_all(path).unwrap_or_else(|error| panic!("remove `{}`: {error}", path.display()));
+            fs::remove_dir_all(path).unwrap_or_else(|error| {
+                let left = run(tool("find", [path]), SETTLE_LIMIT);
+                panic!("remove `{}`: {error}\n{left}", path.display())
+            });
         }
     }
 }
