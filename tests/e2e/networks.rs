@@ -256,7 +256,8 @@ fn links_are_given_and_taken_away_while_the_container_runs() {
     assert_eq!(links(), r#"["one:one"]"#);
     host.run(["rm", "--link", "two/database"]).code(1).says(["`two` has no link `database`"]);
     host.run(["rm", "--link", "two"]).code(1).says(["use CONTAINER/NAME"]);
-    host.run(["rm", "--force", "two"]).ok();
+    host.run(["rm", "--force", "one", "two"]).ok();
+    host.run(["network", "rm", "lan"]).ok();
 }
 
 #[test]
