@@ -141,7 +141,8 @@ fn two_builds_at_once_do_a_step_once() {
 #[ignore = "needs root"]
 fn caches_of_a_namespace_are_its_own() {
     let world = scenario("two projects must not share what they both call `/cache`");
-    world.file("Dockerfile", "FROM busybox:1\nRUN --mount=type=cache,target=/c echo x >> /c/n; wc -l < /c/n > /count\n");
+    world
+        .file("Dockerfile", "FROM busybox:1\nRUN --mount=type=cache,target=/c echo x >> /c/n; wc -l < /c/n > /count\n");
     for (namespace, count) in [("a", "1\n"), ("a", "2\n"), ("b", "1\n")] {
         let argument = format!("BUILDKIT_CACHE_MOUNT_NS={namespace}");
         world.run(["build", "-q", "--no-cache", "-t", "mine", "--build-arg", &argument, "."]).ok();
