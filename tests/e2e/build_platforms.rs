@@ -85,6 +85,21 @@ fn one_name_stands_for_all_platforms_wherever_it_goes() {
 
 #[test]
 #[ignore = "needs root"]
+fn platforms_are_built_beside_one_another_and_one_failure_ends_all() {
+    let world = scenario("a release for two boards must not take twice the time");
+    world.run(["pull", "--quiet", "busybox:1"]).ok();
+    // Ends well only while the other platform's is at work, too.
+    let meeting = "FROM --platform=$BUILDPLATFORM busybox:1\nARG TARGETARCH\n\
+        RUN --mount=type=cache,target=/c touch /c/$TARGETARCH; \
+        for n in $(seq 200); do test -e /c/amd64 && test -e /c/arm64 && exit 0; sleep 0.1; done; exit 1\n";
+    world.file("Dockerfile", meeting).run(["build", "--platform", BOTH, "-t", "mine", "."]).ok();
+    world.file("Dockerfile", &meeting.replace("exit 0", "if test $TARGETARCH = arm64; then exit 3; else sleep 60; fi"));
+    world.run(["build", "--platform", BOTH, "."]).code(1).says(["exit code: 3"]);
+    assert!(world.run(["ps", "-aq"]).ok().stdout.is_empty());
+}
+
+#[test]
+#[ignore = "needs root"]
 fn files_and_archives_for_several_platforms_are_kept_apart() {
     let world = scenario("a release has a folder for each platform");
     world.run(["build", "-q", "--platform", BOTH, "-o", "out", "."]).ok();
@@ -114,6 +129,11 @@ fn a_base_for_another_platform_does_not_take_its_name() {
     world.run(["build", "-q", "-t", "mine", "--platform", BOTH, "."]).ok();
     assert_eq!(id(), before);
     world.run(["run", "--rm", "busybox:1", "true"]).ok();
+    // Nor where neither was there: whoever comes last.
+    world.run(["rmi", "--force", "mine", "busybox:1"]).ok();
+    world.run(["builder", "prune", "--force"]).ok();
+    world.run(["build", "-q", "-t", "mine", "--platform", BOTH, "."]).ok();
+    assert_eq!(id(), before);
     // The second time it is here.
     let again = world.run(["build", "--no-cache", "-t", "mine", "--platform", BOTH, "."]).ok();
     assert!(!again.stderr.contains("] FROM docker.io") && !again.stderr.contains("already there"), "{again}");
