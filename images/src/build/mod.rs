@@ -32,6 +32,7 @@ mod mode;
 mod mount;
 mod output;
 mod owner;
+mod packing;
 mod parse;
 mod path;
 mod pattern;
