@@ -85,6 +85,71 @@ fn one_name_stands_for_all_platforms_wherever_it_goes() {
 
 #[test]
 #[ignore = "needs root"]
+fn each_platform_of_a_name_is_seen_carried_and_taken_away_by_itself() {
+    let world = scenario("who keeps images for boards here must see them, and get rid of one");
+    let _registry = Registry::writable(5001, world.directory(), "");
+    let name = "127.0.0.1:5001/team/app:1";
+    world.run(["build", "-q", "--platform", BOTH, "-t", name, "."]).ok();
+    let architecture = |platform: &str| {
+        let flags = ["image", "inspect", "--format", "{{.Architecture}}", "--platform", platform, name];
+        world.run(flags).ok().text().to_owned()
+    };
+    assert_eq!((architecture("linux/amd64"), architecture("linux/arm64")), ("amd64".to_owned(), "arm64".to_owned()));
+    world.run(["image", "inspect", "--platform", "linux/s390x", name]).code(1).says(["not linux/s390x"]);
+    let history = |platform: &str| world.run(["history", "--no-trunc", "--platform", platform, name]).ok().stdout;
+    assert!(history("linux/arm64").contains("COPY a /arm64") || history("linux/arm64").contains("TARGETARCH=arm64"));
+    assert_ne!(history("linux/arm64"), history("linux/amd64"));
+    let tree = world.run(["images", "--tree", name]).ok().stdout;
+    let lines: Vec<_> = tree.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
+    assert_eq!(
+        (lines[0][0], &lines[1][..2], &lines[2][..2]),
+        (name, &["├─", "linux/amd64"][..], &["└─", "linux/arm64"][..])
+    );
+
+    // An archive of one, pushed alone, and all of them through an archive to another store.
+    let archive = |file: &str| format!("oci-archive:{}", world.folder().join(file).display());
+    world.run(["save", "-o", "one.tar", "--platform", "linux/arm64", name]).ok();
+    assert_eq!(raw(&archive("one.tar"))["config"]["digest"], json!(id(&world, "linux/arm64", name)));
+    world.run(["push", "--quiet", "--platform", "linux/arm64", name]).ok();
+    assert_eq!(raw(&format!("docker://{name}"))["config"]["digest"], json!(id(&world, "linux/arm64", name)));
+    world.run(["save", "-o", "all.tar", name]).ok();
+    let index = raw(&archive("all.tar"));
+    let other = Scenario::new("the other store");
+    let all = world.folder().join("all.tar").display().to_string();
+    other.run(["load", "--quiet", "-i", &all]).ok();
+    other.run(["system", "check"]).ok();
+    other.run(["save", "-o", "again.tar", name]).ok();
+    assert_eq!(raw(&format!("oci-archive:{}", other.folder().join("again.tar").display())), index);
+    other.run(["rmi", name]).ok();
+    other.run(["load", "--quiet", "--platform", "linux/arm64", "-i", &all]).ok();
+    assert_eq!(other.run(["image", "inspect", "--format", "{{.Architecture}}", name]).ok().text(), "arm64");
+    other.run(["image", "inspect", "--platform", "linux/amd64", name]).code(1);
+    other.run(["rmi", name]).ok();
+
+    // What runs here goes, and the name means what is left.
+    world.run(["tag", name, "second"]).ok();
+    let gone = id(&world, "linux/amd64", name);
+    world.run(["rmi", "--platform", "linux/s390x", name]).code(1).says(["no such image", "for linux/s390x"]);
+    let removed = world.run(["rmi", "--platform", "linux/amd64", name]).ok();
+    assert!(removed.stdout.contains(&format!("Deleted: {gone}")), "{removed}");
+    assert!(!world.root().join("images/blobs/sha256").join(gone.trim_start_matches("sha256:")).exists());
+    for name in [name, "second"] {
+        assert_eq!(world.run(["image", "inspect", "--format", "{{.Architecture}}", name]).ok().text(), "arm64");
+        world.run(["save", "-o", "left.tar", name]).ok();
+        assert_eq!(platforms(&raw(&archive("left.tar"))), ["linux/arm64"]);
+    }
+    world.run(["system", "check"]).ok();
+    world.run(["rmi", "--platform", "linux/arm64", "second"]).ok();
+    world.run(["rmi", "--platform", "linux/arm64", name]).ok();
+    assert_eq!(world.run(["images", "--quiet", name]).ok().text(), "");
+}
+
+fn id(world: &Scenario, platform: &str, name: &str) -> String {
+    world.run(["image", "inspect", "--format", "{{.Id}}", "--platform", platform, name]).ok().text().to_owned()
+}
+
+#[test]
+#[ignore = "needs root"]
 fn platforms_are_built_beside_one_another_and_one_failure_ends_all() {
     let world = scenario("a release for two boards must not take twice the time");
     world.run(["pull", "--quiet", "busybox:1"]).ok();
