@@ -240,3 +240,24 @@ fn what_a_container_writes_does_not_steer_the_terminal() {
     assert!(shown.contains("\u{1b}[31mred\u{1b}[0m"), "{shown:?}");
     assert!(project.run(["logs", "c"]).ok().stdout.contains("\u{1b}[2J"), "a pipe gets the bytes as they are");
 }
+
+#[test]
+#[ignore = "needs root"]
+fn a_service_has_its_color_whatever_is_shown_beside_it() {
+    let project = Scenario::new("one finds a service by its color");
+    let services: String =
+        ["a", "b", "c"].map(|name| format!("  {name}: {{image: busybox:1, command: echo hello}}\n")).concat();
+    project.file("compose.yaml", &format!("services:\n{services}"));
+    let foreground = project.run(["--ansi", "always", "up"]).ok();
+    let color_of = |output: &str, service: &str| {
+        let line = output.lines().find(|line| line.contains(&format!("{service}-1  | "))).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{service} is shown: {output}")).split('m').next().map(str::to_owned)
+    };
+    for shown in [&["b"][..], &["c", "a"], &["a", "b", "c"]] {
+        let logs = project.run([&["--ansi", "always", "compose", "logs"], shown].concat()).ok();
+        for service in shown {
+            assert_eq!(color_of(&logs.stdout, service), color_of(&foreground.stdout, service), "{logs}");
+        }
+    }
+    assert_ne!(color_of(&foreground.stdout, "a"), color_of(&foreground.stdout, "b"), "{foreground}");
+}
