@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Scenario, eventually, run as command, tool};
+use crate::harness::{Scenario, eventually, patient, run as command, seconds, tool};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -113,8 +113,11 @@ fn a_recreation_killed_after_any_step_ends_with_one_new_container_each() {
 fn two_ups_of_one_project_make_one_project_and_the_second_says_for_whom_it_waits() {
     let project = Scenario::new("neither doubled nor failed");
     let slow = "    image: busybox:1\n    command: [sh, -c, 'trap \"\" TERM; while :; do sleep 1; done']\n";
-    project
-        .file("compose.yaml", &format!("services:\n  web:\n{slow}    stop_grace_period: 3s\n    labels: {{a: b}}\n"));
+    let grace = seconds(3); // in which the second one comes
+    project.file(
+        "compose.yaml",
+        &format!("services:\n  web:\n{slow}    stop_grace_period: {grace}s\n    labels: {{a: b}}\n"),
+    );
     project.run(["up", "-d"]).ok();
     project.edit("compose.yaml", "a: b", "a: c");
     let first = project.start(["up", "-d"]);
@@ -246,7 +249,8 @@ fn a_monitor_killed_while_its_container_ends_leaves_nothing_after_the_next_comma
         let containers: Vec<String> = (1..=6).map(|n| format!("{}-s{n}-1", project.project())).collect();
         let pids: Vec<_> = containers.iter().map(|name| (project.pid(name), monitor_of(&project, name))).collect();
         pids.iter().for_each(|(init, _)| kill_now(*init));
-        let _ = nix::poll::poll(&mut [], nix::poll::PollTimeout::from(u8::try_from(pause).expect("it is small")));
+        let pause = patient(Duration::from_millis(pause));
+        let _ = nix::poll::poll(&mut [], nix::poll::PollTimeout::try_from(pause).expect("it is short"));
         for (_, monitor) in pids {
             let _ = kill(Pid::from_raw(monitor), Signal::SIGKILL); // or it was done
         }
@@ -338,7 +342,9 @@ fn restarts_back_off_and_a_stop_by_the_user_ends_them() {
 fn a_probe_that_times_out_ends_with_all_that_it_has_started() {
     let project = Scenario::new("a hanging probe must not fill the container with processes");
     let probe = "sleep 777 & setsid sleep 777 & sleep 777";
-    let run = ["run", "-d", "--name", "c", "--health-interval", "100ms", "--health-timeout", "300ms"];
+    // long enough for the probe to start what is to be ended
+    let limit = format!("{}ms", patient(Duration::from_millis(300)).as_millis());
+    let run = ["run", "-d", "--name", "c", "--health-interval", "100ms", "--health-timeout", &limit];
     let rest = ["--health-retries", "2", "--health-cmd", probe, "busybox:1", "sleep", "1000"];
     project.run(run.into_iter().chain(rest)).ok();
     eventually("it is unhealthy", LIMIT, || {

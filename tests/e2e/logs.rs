@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::harness::{Running, Scenario, eventually, run, tool};
+use crate::harness::{Running, Scenario, eventually, patient, run, tool};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -116,7 +116,7 @@ fn syslog_gets_each_line_with_its_tag_and_logs_reads_them_too() {
     let project = Scenario::new("who collects logs elsewhere still sees them here");
     let path = project.directory().join("syslog.sock");
     let server = UnixDatagram::bind(&path).expect("the directory is ours");
-    server.set_read_timeout(Some(LIMIT)).expect("it is a socket");
+    server.set_read_timeout(Some(patient(LIMIT))).expect("it is a socket");
     let address = format!("syslog-address=unix://{}", path.display());
     let all =
         ["run", "-d", "--name", "c", "--log-driver", "syslog", "--log-opt", &address, "--log-opt", "tag={{.Name}}"];
@@ -260,4 +260,23 @@ fn a_service_has_its_color_whatever_is_shown_beside_it() {
         }
     }
     assert_ne!(color_of(&foreground.stdout, "a"), color_of(&foreground.stdout, "b"), "{foreground}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn details_are_the_labels_and_variables_that_were_asked_for() {
+    let host = Scenario::new("logs of many deployments are told apart by what their containers are labelled with");
+    let flags =
+        ["--label", "tier=web one", "-e", "LEVEL=low", "--log-opt", "labels=tier,absent", "--log-opt", "env=LEVEL"];
+    let run = |name: &str, flags: &[&str]| {
+        host.run(["run", "--name", name].iter().chain(flags).chain(&["busybox:1", "echo", "hi"])).ok();
+    };
+    run("labelled", &flags);
+    run("plain", &[]);
+    assert_eq!(host.run(["logs", "--details", "labelled"]).ok().stdout, "LEVEL=low,tier=web+one hi\n");
+    assert_eq!(host.run(["logs", "labelled"]).ok().stdout, "hi\n");
+    assert_eq!(host.run(["logs", "--details", "plain"]).ok().stdout, " hi\n");
+    host.run(["logs", "--details", "plain", "labelled"]).code(1).says(["one container"]);
+    let config = host.run(["inspect", "--format", "{{.HostConfig.LogConfig.Config.labels}}", "labelled"]).ok();
+    assert_eq!(config.text(), "tier,absent");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{HOST, Lan, Output, Scenario, eventually};
+use crate::harness::{HOST, Lan, Output, Scenario, eventually, seconds};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -58,7 +58,7 @@ volumes:
     project.run(["up", "-d"]).ok();
     assert_eq!(project.containers()["db"].health, "healthy");
 
-    let url = |password: &str| format!("postgresql://app:{password}@{HOST}:15432/app?connect_timeout=5");
+    let url = |password: &str| format!("postgresql://app:{password}@{HOST}:15432/app?connect_timeout={}", seconds(5));
     assert_eq!(ask(&lan, ["psql", "-tAc", "select 6 * 7", &url("s3cret%20word")]), "42");
     lan.run(["psql", "-tAc", "select 1", &url("wrong")]).code(2).says(["password authentication failed"]);
 

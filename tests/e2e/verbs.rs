@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::Scenario;
+use crate::harness::{Scenario, seconds};
 
 const WEB: &str = r#"
 services:
@@ -55,12 +55,14 @@ fn paused_containers_stand_still_and_can_be_stopped() {
 #[ignore = "needs root"]
 fn a_health_check_rests_while_its_container_is_paused() {
     let project = Scenario::new("a frozen container is not ill");
+    let second = seconds(1);
+    let limit = format!("{second}s");
     let run =
-        ["run", "-d", "--name", "c", "--health-interval", "100ms", "--health-timeout", "1s", "--health-retries", "1"];
+        ["run", "-d", "--name", "c", "--health-interval", "100ms", "--health-timeout", &limit, "--health-retries", "1"];
     project.run(run.into_iter().chain(["--health-cmd", "true", "busybox:1", "sleep", "1000"])).ok();
     project.run(["pause", "c"]).ok();
     let log = || project.inspect("c")["State"]["Health"]["Log"].clone();
-    let a_second = || drop(project.run(["run", "--rm", "busybox:1", "sleep", "1"]).ok());
+    let a_second = || drop(project.run(["run", "--rm", "busybox:1", "sleep", &second]).ok());
     a_second(); // a probe that was running when the container was stopped has been written down
     let before = log();
     a_second();
@@ -289,6 +291,8 @@ fn events_tell_what_happens_to_the_projects_containers() {
     let events: Vec<Value> =
         listener.stdout().lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
     assert!(events.iter().all(|event| event["service"] == "a" && event["type"] == "container"));
+    let past = project.run(["compose", "events", "--since", "1h", "--until", "0s", "a"]).ok();
+    assert!(past.stdout.contains("container start "), "{past}");
 }
 
 #[test]

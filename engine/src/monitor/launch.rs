@@ -42,7 +42,7 @@ use crate::state::{Process, State, Status};
 use crate::user::{self, UserError};
 use crate::users::{OwnUsers, UsersError};
 use crate::volume::{self, VolumeError};
-use crate::{Engine, RemoveOptions, Stream, exit_code};
+use crate::{Engine, Lock, RemoveOptions, Stream, exit_code};
 
 /// Rows and columns of a terminal that nobody has looked at yet: those of a VT100.
 const TERMINAL: (u16, u16) = (24, 80);
@@ -132,6 +132,8 @@ pub(super) struct Monitor {
     pub(super) restart_at: Option<Instant>,
     /// Where post_start hooks that nobody waits for are heard of.
     pub(super) hooks: Option<OwnedFd>,
+    /// Says that this process lives, to every command that looks for containers without a monitor.
+    _lives: Lock,
 }
 
 impl Monitor {
@@ -168,6 +170,7 @@ impl Monitor {
         let cgroup = cgroup_path(id, &spec);
         let effect = || Effect::MakeDirectory { path: paths.run().display().to_string() };
         trace::step(effect, || durable::create_dir(paths.run()))?;
+        let lives = Lock::take(&paths.monitor_lock())?;
         durable::write_json(&paths.cgroup(), &cgroup, false)?;
         let users = if spec.isolation.own_users { Some(engine.make_users(&paths)?) } else { None };
         let made = users.as_ref().map(OwnUsers::network);
@@ -221,6 +224,7 @@ impl Monitor {
             backoff: Backoff::default(),
             restart_at: None,
             hooks: None,
+            _lives: lives,
         };
         Ok((monitor, warning.into_iter().collect()))
     }
@@ -317,6 +321,7 @@ impl Monitor {
     /// Takes over a container whose monitor has died.
     pub(super) fn adopt(engine: Engine, id: &str, signals: SignalFd) -> Result<Self, LaunchError> {
         let paths = engine.layout().container(id);
+        let lives = Lock::take(&paths.monitor_lock())?;
         let spec = read_spec(&paths)?;
         let mut state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
         let init = open_init(&state)?;
@@ -361,6 +366,7 @@ impl Monitor {
             backoff: Backoff::default(),
             restart_at: None,
             hooks: None,
+            _lives: lives,
         };
         monitor.write_state(false)?;
         Ok(monitor)

@@ -24,7 +24,7 @@ mod uplink;
 pub(crate) use command::{Output, Running, run, tool};
 pub(crate) use containers::Container;
 pub(crate) use dns::{ANSWER, Resolver};
-pub(crate) use eventually::eventually;
+pub(crate) use eventually::{eventually, patient};
 pub(crate) use fault_proxy::{Fault, FaultProxy};
 pub(crate) use http::{get, seconds};
 pub(crate) use lan::{HOST, Lan};
