@@ -123,11 +123,15 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 }
 
 fn hints_for(text: &str) -> Vec<String> {
-    const HINTS: [(&str, &str); 7] = [
+    const HINTS: [(&str, &str); 8] = [
         ("mount overlay", "overlayfs needs its module, and a file system for --root that it can write to"),
         (
             "map the ids of",
             "users of a container's own need Linux 5.19, and file systems whose ids can be mapped: ext4, xfs, btrfs, tmpfs",
+        ),
+        (
+            "it is a part of lighter's own",
+            "use an init of the image's as its entrypoint, tini say, or leave the runtime out",
         ),
         ("is in use by container", "remove that container, or choose another name"),
         ("none is free in the pools", "remove networks that no container is on: lighter network prune"),

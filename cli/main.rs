@@ -2,6 +2,7 @@
 //!
 //! This crate is the only one that prints, exits, and reads the command line and the process environment.
 
+mod absent;
 mod args;
 mod context;
 mod error;
@@ -81,6 +82,9 @@ fn parsed(argv: Vec<OsString>) -> Result<(Cli, Invocation, Vec<OsString>), Failu
         return Ok((cli, invocation, argv));
     }
     let cli = grammar::read(context::argv_of(argv.clone())).map_err(|error| {
+        if let Some(failure) = absent::explain(&error, &argv) {
+            return failure;
+        }
         match argv.get(1..) {
             Some([]) => ui::help::print(Cli::command(), &mut std::io::stderr()),
             Some([word]) if word == "--help" || word == "-h" || word == "help" => {

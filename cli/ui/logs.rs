@@ -1,5 +1,6 @@
 //! Logs of one container or of many: prefixes in colors, streams kept apart, and no line that steers the terminal.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Color, Style};
@@ -15,6 +16,8 @@ const COLORS: [AnsiColor; 6] =
 #[derive(Debug, Clone)]
 pub(crate) struct LinePrefix {
     text: String,
+    /// What stands between the time and the line.
+    details: String,
     /// Whether our output is a terminal, which the lines must not steer.
     on_terminal: bool,
 }
@@ -22,7 +25,13 @@ pub(crate) struct LinePrefix {
 impl LinePrefix {
     /// No prefix: the container's own bytes on its own streams.
     pub(crate) fn none() -> Self {
-        Self { text: String::new(), on_terminal: io::stdout().is_terminal() }
+        Self { text: String::new(), details: String::new(), on_terminal: io::stdout().is_terminal() }
+    }
+
+    /// No prefix, but what `logs --details` shows: `a=1,b=2` and a blank, encoded as docker does, as in a query of a URL.
+    pub(crate) fn details(details: &BTreeMap<String, String>) -> Self {
+        let pairs = details.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
+        Self { details: format!("{} ", pairs.collect::<Vec<_>>().join(",")), ..Self::none() }
     }
 
     /// `web-1  | `, as wide as the widest name, in the color of `index`.
@@ -54,6 +63,7 @@ impl LinePrefix {
         if timestamps {
             begin.push_str(&format!("{} ", entry.time));
         }
+        begin.push_str(&self.details);
         let mut line = begin.clone().into_bytes();
         if self.on_terminal {
             tame(&entry.text(), &begin, &mut line);
@@ -65,6 +75,17 @@ impl LinePrefix {
         }
         line
     }
+}
+
+/// Encodes a word for the query of a URL, where a blank is a plus.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let one = |byte: u8| match byte {
+        b' ' => "+".to_owned(),
+        byte if plain(byte) => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(one).collect()
 }
 
 /// Appends a line so that it stays a line: colors and tabs pass, a carriage return goes back behind `begin`, and every other
@@ -132,8 +153,17 @@ mod tests {
     }
 
     #[test]
+    fn details_are_encoded_and_stand_before_the_line() {
+        let details = [("a b", "ü"), ("level", "low")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let entry = LogEntry { bytes: b"x".to_vec(), stream: Stream::Stdout, time: jiff::Timestamp::UNIX_EPOCH };
+        let prefix = |details| LinePrefix { on_terminal: false, ..LinePrefix::details(&details) };
+        assert_eq!(prefix(details.into()).line(&entry, true), b"1970-01-01T00:00:00Z a+b=%C3%BC,level=low x");
+        assert_eq!(prefix(BTreeMap::new()).line(&entry, false), b" x");
+    }
+
+    #[test]
     fn a_pipe_gets_the_bytes_as_they_are() {
-        let prefix = LinePrefix { text: String::new(), on_terminal: false };
+        let prefix = LinePrefix { on_terminal: false, ..LinePrefix::none() };
         let entry =
             LogEntry { bytes: b"\xff\x1b[2J".to_vec(), stream: Stream::Stdout, time: jiff::Timestamp::UNIX_EPOCH };
         assert_eq!(prefix.line(&entry, false), b"\xff\x1b[2J");

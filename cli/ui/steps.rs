@@ -24,9 +24,9 @@ pub(crate) fn of(style: Style, interactive: bool, color: bool, project: &str) ->
     match (style, interactive) {
         (Style::Quiet, _) => Box::new(Silent),
         (Style::Json, _) => Box::new(Json),
-        (Style::Tty, _) | (Style::Auto, true) => Box::new(Tree::new(project)),
+        (Style::Tty | Style::Auto, true) => Box::new(Tree::new(project)),
         (Style::Github, _) => Box::new(Group::new(project)),
-        (Style::Plain, _) | (Style::Auto, false) => Box::new(Lines { color, project }),
+        (Style::Plain, _) | (Style::Tty | Style::Auto, false) => Box::new(Lines { color, project }),
     }
 }
 
@@ -81,9 +81,11 @@ impl Tree {
         lines.entry(name.to_owned()).or_insert_with(new).clone()
     }
 
-    fn show(&self, op: &Op, mark: &str, state: &str) {
+    /// Shows what a thing is; its seconds go on as long as something is done about it.
+    fn show(&self, op: &Op, mark: &str, state: &str, is_over: bool) {
         let line = self.line(&described(op).0);
-        let template = format!(" {mark} {{prefix:<40}} {{msg:<10}} {{elapsed}}");
+        let elapsed = if is_over { format!("{:.1}s", line.elapsed().as_secs_f32()) } else { "{elapsed}".to_owned() };
+        let template = format!(" {mark} {{prefix:<40}} {{msg:<10}} {elapsed}");
         line.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner()));
         line.set_message(state.to_owned());
     }
@@ -92,9 +94,9 @@ impl Tree {
 impl Progress for Tree {
     fn report(&self, event: Event<'_>) {
         match event {
-            Event::Began { step, .. } => self.show(&step.op, "{spinner}", described(&step.op).1),
-            Event::Done { step, .. } => self.show(&step.op, "{spinner:.green}", described(&step.op).2),
-            Event::Failed { step, .. } => self.show(&step.op, "✘", "failed"),
+            Event::Began { step, .. } => self.show(&step.op, "{spinner}", described(&step.op).1, false),
+            Event::Done { step, .. } => self.show(&step.op, "✔", described(&step.op).2, true),
+            Event::Failed { step, .. } => self.show(&step.op, "✘", "failed", true),
             Event::Warning(text) => _ = self.all.println(format!("warning: {}", printable(text))),
             Event::Queued(holder) => _ = self.all.println(printable(&queued(&self.project, holder))),
         }

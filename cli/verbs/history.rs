@@ -1,10 +1,10 @@
 //! `lighter history`
 
 use jiff::Timestamp;
+use lighter_engine::images::platform::Platform;
 use lighter_engine::images::store::Image;
 use serde_json::{Value, json};
 
-use super::image::no_such;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::format::{self, Format};
@@ -24,6 +24,9 @@ pub(crate) struct HistoryArgs {
     /// Only ids
     #[arg(short, long)]
     quiet: bool,
+    /// That of the image for this platform, where the name stands for several: `linux/arm64`
+    #[arg(long)]
+    platform: Option<Platform>,
     /// `table`, `json`, or a template: '{{.ID}} {{.CreatedBy}}'
     #[arg(long, default_value = "table", hide_default_value = true)]
     format: Format,
@@ -33,7 +36,7 @@ pub(crate) struct HistoryArgs {
 const LONGEST_COMMAND: usize = 45;
 
 pub(crate) fn run(ctx: &Context, args: &HistoryArgs) -> Result<(), Failure> {
-    let image = ctx.engine()?.images().find(&args.image)?.ok_or_else(|| no_such(&args.image))?;
+    let image = super::image::find(&ctx.engine()?, &args.image, args.platform.as_ref())?;
     let rows = rows(&image, args);
     if args.quiet {
         return rows.iter().filter_map(|row| row["ID"].as_str()).try_for_each(|id| ctx.ui.line(id));

@@ -30,6 +30,9 @@ pub(crate) struct ImagesArgs {
     /// Only those that fit: dangling=, label=, label!=, before=, since=, reference=, until=
     #[arg(short, long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
+    /// Show below each image those for other platforms that its name stands for
+    #[arg(long, conflicts_with_all = ["quiet", "no_trunc", "digests", "format"])]
+    tree: bool,
     /// `table`, `json`, or a template: '{{.Repository}}:{{.Tag}}'
     #[arg(long, default_value = "table", hide_default_value = true)]
     format: Format,
@@ -53,6 +56,9 @@ pub(crate) fn run(ctx: &Context, args: &ImagesArgs) -> Result<(), Failure> {
     let mut images = engine.images().list()?;
     images.retain(|image| filter.fits(image));
     images.sort_by_key(|image| std::cmp::Reverse(made(image)));
+    if args.tree {
+        return super::image::tree::show(ctx, &engine, &images);
+    }
     let rows: Vec<_> = images.iter().flat_map(|image| rows(image, &filter, args.no_trunc)).collect();
     if args.quiet {
         return rows.iter().filter_map(|row| row["ID"].as_str()).try_for_each(|id| ctx.ui.line(id));

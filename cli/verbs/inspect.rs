@@ -323,7 +323,13 @@ fn log_config(log: &lighter_engine::LogOptions) -> Value {
         LogDriver::JsonFile | LogDriver::Local => {
             let size = if log.max_size == u64::MAX { "-1".to_owned() } else { log.max_size.to_string() };
             let compress = log.compress.to_string();
-            json!({"max-size": size, "max-file": log.max_files.to_string(), "compress": compress})
+            let mut config = json!({"max-size": size, "max-file": log.max_files.to_string(), "compress": compress});
+            for (option, names) in
+                [("labels", &log.labels), ("env", &log.env)].into_iter().filter(|(_, names)| !names.is_empty())
+            {
+                config[option] = json!(names.join(","));
+            }
+            config
         }
         _ => log.tag.as_ref().map_or(json!({}), |tag| json!({"tag": tag})),
     };

@@ -17,7 +17,7 @@ pub(crate) struct LoadArgs {
     /// File to read instead of stdin
     #[arg(short, long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
-    /// The platform to choose where an archive has several, and to demand: `linux/arm64`
+    /// Only the images for this platform, where names stand for several: `linux/arm64`
     #[arg(long)]
     platform: Option<String>,
     #[command(flatten)]

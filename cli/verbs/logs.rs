@@ -14,6 +14,9 @@ pub(crate) struct LogsArgs {
     /// Container, or service of the project in this folder
     #[arg(required = true)]
     containers: Vec<String>,
+    /// Show before each line the labels and variables that --log-opt labels=, env= names
+    #[arg(long)]
+    details: bool,
     #[command(flatten)]
     pub(crate) which: LogFlags,
 }
@@ -63,11 +66,17 @@ pub(crate) fn run(ctx: &Context, args: &LogsArgs) -> Result<(), Failure> {
         return Err(Failure::text(format!("log driver `none` of `{}` keeps nothing to read", silent.spec.name)));
     }
     if let [container] = containers.as_slice() {
-        let plain = LinePrefix::none();
+        let prefix = match args.details {
+            true => LinePrefix::details(&container.spec.log.details(&container.spec)),
+            false => LinePrefix::none(),
+        };
         for entry in engine.logs(container, query)? {
-            plain.write(&entry?, args.which.timestamps)?;
+            prefix.write(&entry?, args.which.timestamps)?;
         }
         return Ok(());
+    }
+    if args.details {
+        return Err(Failure::text("--details is for the logs of one container"));
     }
     super::compose::logs::show(ctx, &engine, &containers, &query, args.which.timestamps, true)
 }

@@ -17,7 +17,7 @@ pub(crate) struct PushArgs {
     /// Every tag of the repository that is here
     #[arg(short, long)]
     all_tags: bool,
-    /// Refuse an image that is for another platform, as `linux/arm64`; an image here is for one
+    /// Only the image for this platform, where the name stands for several: `linux/arm64`
     #[arg(long)]
     platform: Option<Platform>,
     /// Layers that are sent at once [default: 5]
@@ -32,15 +32,14 @@ pub(crate) fn run(ctx: &Context, args: &PushArgs) -> Result<(), Failure> {
     if args.all_tags && args.name.ends_with(&format!(":{}", reference.tag().unwrap_or_default())) {
         return Err(Failure::text("a tag cannot be given together with --all-tags"));
     }
-    let options = PushOptions { all_tags: args.all_tags, ..ctx.push_options(args.max_concurrent_uploads)? };
+    let options = PushOptions {
+        all_tags: args.all_tags,
+        platform: args.platform.clone(),
+        ..ctx.push_options(args.max_concurrent_uploads)?
+    };
     let style = args.progress.style(ctx)?;
     let progress = progress::of(style, ctx.ui.interactive);
     let engine = ctx.engine()?;
-    if let (Some(platform), Some(image)) = (&args.platform, engine.images().find(&args.name)?)
-        && !image.runs_on(platform)
-    {
-        return Err(Failure::text(format!("image `{}` is not for {platform}", args.name)));
-    }
     let pushed = push(engine.images(), &reference, &options, progress.as_ref())?;
     drop(progress);
     for one in &pushed {

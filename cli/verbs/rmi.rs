@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use lighter_engine::Engine;
 use lighter_engine::images::digest::Digest;
+use lighter_engine::images::platform::Platform;
 use lighter_engine::images::store::{Removed, StoreError};
 
 use super::target::last_of;
@@ -22,6 +23,9 @@ pub(crate) struct RmiArgs {
     /// Do not remove parents without a name; there are none, an image is whole by itself
     #[arg(long)]
     no_prune: bool,
+    /// Only the image for this platform, where the name stands for several: `linux/arm64`; repeat for more
+    #[arg(long, value_delimiter = ',')]
+    platform: Vec<Platform>,
 }
 
 pub(crate) fn run(ctx: &Context, args: &RmiArgs) -> Result<(), Failure> {
@@ -34,7 +38,7 @@ pub(crate) fn run(ctx: &Context, args: &RmiArgs) -> Result<(), Failure> {
             Ok(users) => users.of(id),
             Err(error) => Some(format!("what cannot be read ({})", crate::error::chain(error))),
         };
-        match engine.images().remove(name, args.force, &in_use) {
+        match remove(&engine, name, args, &in_use) {
             Ok(removed) => {
                 removed.iter().for_each(|one| tell(&engine, one));
                 removed.iter().try_for_each(|one| ctx.ui.line(describe(one)))?;
@@ -44,6 +48,19 @@ pub(crate) fn run(ctx: &Context, args: &RmiArgs) -> Result<(), Failure> {
         }
     }
     last_of(failures, &ctx.ui)
+}
+
+fn remove(
+    engine: &Engine,
+    name: &str,
+    args: &RmiArgs,
+    in_use: &dyn Fn(&Digest) -> Option<String>,
+) -> Result<Vec<Removed>, StoreError> {
+    if args.platform.is_empty() {
+        return engine.images().remove(name, args.force, in_use);
+    }
+    let one = |platform| engine.images().remove_for((name, platform), args.force, in_use);
+    Ok(args.platform.iter().map(one).collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// Notes what was done.

@@ -20,7 +20,7 @@ pub(crate) struct SaveArgs {
     /// `docker-archive`, which other engines load and which is an image layout too, or `oci-archive`, an image layout alone
     #[arg(long, default_value = "docker-archive", value_parser = ["docker-archive", "oci-archive"], hide_possible_values = true)]
     format: String,
-    /// Refuse images of another platform than this: `linux/amd64`
+    /// Only the images for this platform, where names stand for several: `linux/amd64`
     #[arg(long)]
     platform: Option<String>,
 }

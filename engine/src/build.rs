@@ -29,6 +29,9 @@ const SESSION: &str = "io.lighter.build";
 /// Beginning of the names of steps' containers.
 const NAME: &str = "lighter-build-";
 
+/// Host name of steps, as BuildKit's: one that is another each time would come to be in files.
+const HOSTNAME: &str = "buildkitsandbox";
+
 /// How often it is looked whether a build is given up.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -132,6 +135,7 @@ impl BuildSession {
         spec.isolation.privileged = step.is_privileged;
         let ulimit = |(name, soft, hard): &(String, u64, u64)| Ulimit { name: name.clone(), soft: *soft, hard: *hard };
         spec.isolation.ulimits = step.options.ulimits.iter().map(ulimit).collect();
+        spec.hostname = Some(step.options.hostname.clone().unwrap_or_else(|| HOSTNAME.to_owned()));
         spec.extra_hosts = step.options.extra_hosts.clone();
         spec.shm_size = step.options.shm_size.unwrap_or(spec.shm_size);
         spec.resources.memory = step.options.memory;

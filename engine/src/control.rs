@@ -11,12 +11,23 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::durable::{self, FileError};
 use crate::events::Event;
+use crate::layout::ContainerPaths;
 use crate::spec::DEFAULT_STOP_GRACE;
 use crate::state::{Process, Status};
 use crate::{Container, Engine, signal};
 
 /// Time the monitor has for tearing a container down after its last process has ended.
 const TEARDOWN_LIMIT: Duration = Duration::from_secs(30);
+
+/// What the file that asks for a stop says when the container is removed next.
+const REMOVED_NEXT: &[u8] = b"removed\n";
+
+/// What becomes of a container once it has been stopped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Afterwards {
+    Stays,
+    IsRemoved,
+}
 
 /// Why a running container could not be controlled.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +90,27 @@ impl Engine {
         signal: Option<i32>,
         grace: Option<Duration>,
     ) -> Result<(), ControlError> {
+        self.stop_and(container, signal, grace, Afterwards::Stays)
+    }
+
+    /// As [`Engine::stop`], of a container that is removed next: nothing is made durable of what is deleted at once. Should the
+    /// host lose power in between, the container is as it was before.
+    pub fn stop_to_remove(
+        &self,
+        container: &Container,
+        signal: Option<i32>,
+        grace: Option<Duration>,
+    ) -> Result<(), ControlError> {
+        self.stop_and(container, signal, grace, Afterwards::IsRemoved)
+    }
+
+    fn stop_and(
+        &self,
+        container: &Container,
+        signal: Option<i32>,
+        grace: Option<Duration>,
+        afterwards: Afterwards,
+    ) -> Result<(), ControlError> {
         let state = self.load_state(&container.id)?;
         if !state.status.is_active() {
             return self.finish(container);
@@ -86,7 +118,7 @@ impl Engine {
         if signal != Some(libc::SIGKILL) {
             self.before_stop(container)?;
         }
-        self.request_stop(container)?;
+        self.request_stop(container, afterwards)?;
         self.end(container, state.init, signal, grace)?;
         self.tell_of(container, "stop");
         Ok(())
@@ -142,7 +174,7 @@ impl Engine {
             _ => return Err(ControlError::NotRunning(name.clone())),
         };
         if signal == libc::SIGKILL {
-            self.request_stop(container)?;
+            self.request_stop(container, Afterwards::Stays)?;
             self.thaw(container);
         }
         self.signal(container, &init, signal)?;
@@ -218,15 +250,19 @@ impl Engine {
             state.finished_at = Some(jiff::Timestamp::now());
         }
         state.end();
-        Ok(durable::write_json(&path, &state, !self.layout.container(id).is_ephemeral())?)
+        Ok(durable::write_json(&path, &state, !is_passing(&self.layout.container(id)))?)
     }
 
-    fn request_stop(&self, container: &Container) -> Result<(), FileError> {
+    fn request_stop(&self, container: &Container, afterwards: Afterwards) -> Result<(), FileError> {
         let path = container.paths.stop_request();
         if path.exists() {
             return Ok(());
         }
-        match durable::write(&path, b"", 0o600, !container.paths.is_ephemeral()) {
+        let written = match afterwards {
+            Afterwards::Stays => durable::write(&path, b"", 0o600, !container.paths.is_ephemeral()),
+            Afterwards::IsRemoved => durable::write(&path, REMOVED_NEXT, 0o600, false),
+        };
+        match written {
             // deleted meanwhile by its auto-remove
             Err(_) if !container.paths.dir().exists() => Ok(()),
             result => result,
@@ -248,6 +284,11 @@ impl Engine {
             let _ = cgroup.thaw(); // not frozen, or gone: both fine
         }
     }
+}
+
+/// Returns whether nothing of the container need outlive a power loss: nobody wants it back, or it is removed next.
+pub(crate) fn is_passing(paths: &ContainerPaths) -> bool {
+    paths.is_ephemeral() || std::fs::read(paths.stop_request()).is_ok_and(|text| text == REMOVED_NEXT)
 }
 
 fn open(process: Option<Process>, name: &str) -> Result<Option<OwnedFd>, ControlError> {

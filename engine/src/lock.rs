@@ -84,6 +84,12 @@ impl Lock {
     }
 }
 
+/// Tells whether somebody holds the lock; one that cannot be looked at is nobody's.
+pub(crate) fn is_held(path: &Path) -> bool {
+    let Ok(file) = OpenOptions::new().read(true).custom_flags(libc::O_CLOEXEC).open(path) else { return false };
+    matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, nix::Error::EWOULDBLOCK)))
+}
+
 fn holder(path: &Path) -> Option<Holder> {
     let pid: i32 = fs::read_to_string(path).ok()?.trim().parse().ok()?;
     let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -115,7 +121,9 @@ mod tests {
         let holder = Lock::take_or_holder(&path).unwrap().unwrap_err().unwrap();
         assert_eq!(holder.pid.unsigned_abs(), std::process::id());
         assert!(holder.to_string().contains("`"), "{holder}");
+        assert!(is_held(&path));
         drop(first);
+        assert!(!is_held(&path) && !is_held(&dir.path().join("none")));
         assert!(Lock::take_or_holder(&path).unwrap().is_ok());
     }
 }

@@ -3,6 +3,7 @@
 //! Runs in the monitor; making networks, and connecting what runs, in the command.
 
 mod change;
+mod links;
 mod wish;
 
 use std::net::{IpAddr, SocketAddr};
@@ -222,7 +223,7 @@ impl Engine {
         } else {
             Upstream::Servers(spec.dns.iter().map(|address| SocketAddr::new(*address, 53)).collect())
         };
-        let links = spec.links.iter().map(|link| (link.alias.clone(), link.target.clone())).collect();
+        let links = links::pairs(&spec.links);
         let effect = || network("answer for names at 127.0.0.11, inside".to_owned(), Vec::new());
         let names = Names { networks, links, upstream };
         Ok(trace::step(effect, || Server::start(&self.net, id, namespace, names))?)

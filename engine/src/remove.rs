@@ -87,7 +87,7 @@ impl Engine {
             if !options.force {
                 return Err(RemoveError::Running(container.spec.name.clone()));
             }
-            self.stop(container, Some(libc::SIGKILL), Some(Duration::from_secs(10)))
+            self.stop_to_remove(container, Some(libc::SIGKILL), Some(Duration::from_secs(10)))
                 .map_err(|source| RemoveError::Stop { name: container.spec.name.clone(), source: Box::new(source) })?;
         }
         let lock = self.lock_container(&container.id)?;

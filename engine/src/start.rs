@@ -8,7 +8,7 @@ use crate::monitor::restart;
 use crate::runtime::trace;
 use crate::spawn::{self, LaunchRecord, Reply, SpawnError, Task};
 use crate::state::Status;
-use crate::{AttachClient, Container, Engine, RemoveOptions, durable, spawner};
+use crate::{AttachClient, Container, Engine, RemoveOptions, durable, lock, spawner};
 
 /// How a start shall go.
 #[derive(Debug, Clone, Copy, Default)]
@@ -135,8 +135,11 @@ impl Engine {
         let mut on_host = self.containers_on_host();
         for id in self.container_ids()? {
             let is_on_host = on_host.remove(&id);
-            let path = self.layout.container(&id).state();
-            let Some(state) = durable::read_json::<crate::State>(&path)? else { continue };
+            let paths = self.layout.container(&id);
+            if is_on_host && lock::is_held(&paths.monitor_lock()) {
+                continue;
+            }
+            let Some(state) = durable::read_json::<crate::State>(&paths.state())? else { continue };
             if (state.status.is_active() || is_on_host) && !state.has_monitor() {
                 self.recover_one(&id)?;
             }

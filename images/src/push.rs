@@ -24,6 +24,7 @@ use oci_spec::image::Descriptor;
 
 use crate::digest::Digest;
 use crate::manifest::{Document, LARGEST_MANIFEST, descriptor_digest};
+use crate::platform::Platform;
 use crate::progress::{Event, Progress};
 use crate::reference::Reference;
 use crate::registry::{self, Access, Outgoing, Purpose, Session, Subject, converse};
@@ -41,6 +42,8 @@ const MOST_SOURCES: usize = 8;
 pub struct PushOptions {
     /// Whether to push every tag of the repository that the store has.
     pub all_tags: bool,
+    /// The platform to push alone, where names stand for several.
+    pub platform: Option<Platform>,
     /// How registries are reached, and as whom.
     pub access: Access,
     /// How many layers are sent at once.
@@ -54,6 +57,7 @@ impl Default for PushOptions {
     fn default() -> Self {
         PushOptions {
             all_tags: false,
+            platform: None,
             access: Access::default(),
             uploads: Slots::new(DEFAULT_UPLOADS),
             piece: registry::PIECE,
@@ -108,8 +112,11 @@ pub fn push(
         return Err(PushError::ByDigest(reference.familiar()));
     }
     let references = if options.all_tags { store.tags(reference)? } else { vec![reference.clone()] };
-    let images: Vec<Outbound> =
-        references.into_iter().map(|reference| outbound(store, reference)).collect::<Result<_, _>>()?;
+    let outbound = |reference: Reference| match &options.platform {
+        Some(platform) => alone(store, reference, platform),
+        None => outbound(store, reference),
+    };
+    let images: Vec<Outbound> = references.into_iter().map(outbound).collect::<Result<_, _>>()?;
     if images.is_empty() {
         return Err(PushError::NoTags(reference.familiar_name()));
     }
@@ -158,6 +165,20 @@ fn outbound(store: &Store, reference: Reference) -> Result<Outbound, PushError> 
         compress::compress(store, &reference, &known, bytes)?;
         return outbound(store, reference);
     }
+    Ok(Outbound { reference, known, documents })
+}
+
+/// Of the images that the name stands for, takes the one for a platform alone.
+fn alone(store: &Store, reference: Reference, platform: &Platform) -> Result<Outbound, PushError> {
+    let name = reference.to_string();
+    let none = || PushError::NotStored(format!("{} for {platform}", reference.familiar()));
+    let image = store.find_for(&name, platform)?.ok_or_else(none)?;
+    let known = store.known(&reference)?.ok_or_else(none)?;
+    if known.index.is_none() && image.manifest == known.manifest {
+        return outbound(store, reference);
+    }
+    let mut documents = Vec::new();
+    gather(store, &reference, &image.manifest, &mut documents)?;
     Ok(Outbound { reference, known, documents })
 }
 
@@ -284,7 +305,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Puts the documents under their digests, the last under its tag, and notes what the registry serves for the name now.
+    /// Puts the documents under their digests, the last under its tag.
     fn finish(&self, image: &Outbound) -> Result<Pushed, PushError> {
         let Outbound { reference, known, documents } = image;
         let (last, others) = documents.split_last().expect("an image has a manifest");
@@ -293,12 +314,22 @@ impl Work<'_> {
         others.iter().try_for_each(|sent| put(sent.digest.as_str(), sent))?;
         put(reference.tag().unwrap_or_default(), last)?;
         let (digest, size) = (last.digest.clone(), last.bytes.len() as u64);
-        let own = documents.iter().find(|sent| sent.digest == known.manifest).map_or(0, |sent| sent.bytes.len());
-        let entry = Entry::new(known.media_type.clone(), known.manifest.clone(), own as u64, known.platform.clone());
-        let entry = entry.named(&known.id, reference, &digest).pulled(Timestamp::now());
-        let entry = if known.index.is_some() { entry.in_index(&digest) } else { entry };
-        self.store.publish(reference, &known.id, entry)?;
+        // One of several platforms is less than what the name stands for here.
+        if digest == *known.index.as_ref().unwrap_or(&known.manifest) {
+            self.note(image, &digest)?;
+        }
         self.progress.report(Event::Pushed { reference, digest: &digest, size });
         Ok(Pushed { reference: reference.clone(), digest, size })
+    }
+
+    /// Notes what the registry serves for the name now.
+    fn note(&self, image: &Outbound, digest: &Digest) -> Result<(), PushError> {
+        let Outbound { reference, known, documents } = image;
+        let own = documents.iter().find(|sent| sent.digest == known.manifest).map_or(0, |sent| sent.bytes.len());
+        let entry = Entry::new(known.media_type.clone(), known.manifest.clone(), own as u64, known.platform.clone());
+        let entry = entry.named(&known.id, reference, digest).pulled(Timestamp::now());
+        let entry = if known.index.is_some() { entry.in_index(digest) } else { entry };
+        self.store.publish(reference, &known.id, entry)?;
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@
 //! === NAME [docker] FLAGS        `[docker]`: Docker's classic builder can build it too, and the results are compared;
 //!                                `[buildkit]`: the BuildKit that Debian's dockerd has built in can
 //! PATH [MODE]: CONTENT           a file of the context; `\n` is a newline, `PATH -> TARGET` a link, `PATH/` a folder,
-//! PATH tar|tgz: NAME=CONTENT …   an archive
+//! PATH tar|tgz|txz|tbz: NAME=CONTENT …   an archive
 //! ---
 //! the Dockerfile
 //! ---
@@ -125,13 +125,15 @@ fn file(folder: &Path, line: &str) {
         return mode(&folder.join(line), "755");
     };
     let (path, how) = match head.rsplit_once(' ') {
-        Some((path, how)) if ["tar", "tgz"].contains(&how) || how.parse::<u32>().is_ok() => (folder.join(path), how),
+        Some((path, how)) if ["tar", "tgz", "txz", "tbz"].contains(&how) || how.parse::<u32>().is_ok() => (folder.join(path), how),
         _ => (folder.join(head), "644"),
     };
     parent(&path);
     match how {
         "tar" => fs::write(&path, archive(content)).expect("files of a test are its own"),
-        "tgz" => gzip(&path, &archive(content)),
+        "tgz" => pack("gzip", &path, &archive(content)),
+        "txz" => pack("xz", &path, &archive(content)),
+        "tbz" => pack("bzip2", &path, &archive(content)),
         _ => fs::write(&path, format!("{}\n", content.replace("\\n", "\n"))).expect("files of a test are its own"),
     }
     mode(&path, if how.parse::<u32>().is_ok() { how } else { "644" });
@@ -148,9 +150,9 @@ fn archive(content: &str) -> Vec<u8> {
     builder.into_inner().expect("files of a test are its own")
 }
 
-fn gzip(path: &Path, content: &[u8]) {
+fn pack(tool: &str, path: &Path, content: &[u8]) {
     let file = fs::File::create(path).expect("files of a test are its own");
-    let mut child = super::harness::tool("gzip", ["-c"])
+    let mut child = super::harness::tool(tool, ["-c"])
         .stdin(std::process::Stdio::piped())
         .stdout(file)
         .spawn()

@@ -139,6 +139,18 @@ fn two_builds_at_once_do_a_step_once() {
 
 #[test]
 #[ignore = "needs root"]
+fn caches_of_a_namespace_are_its_own() {
+    let world = scenario("two projects must not share what they both call `/cache`");
+    world.file("Dockerfile", "FROM busybox:1\nRUN --mount=type=cache,target=/c echo x >> /c/n; wc -l < /c/n > /count\n");
+    for (namespace, count) in [("a", "1\n"), ("a", "2\n"), ("b", "1\n")] {
+        let argument = format!("BUILDKIT_CACHE_MOUNT_NS={namespace}");
+        world.run(["build", "-q", "--no-cache", "-t", "mine", "--build-arg", &argument, "."]).ok();
+        assert_eq!(world.run(["run", "--rm", "mine", "cat", "/count"]).ok().stdout, count, "{namespace}");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
 fn with_a_latest_time_the_same_file_gives_the_same_image_whenever_it_is_built() {
     let world = scenario("a build must be reproducible when it is asked to be");
     world

@@ -128,7 +128,7 @@ fn the_cache_is_carried_by_a_registry_alone_or_within_the_image() {
     assert!(again.stderr.matches("CACHED").count() >= 2, "{again}");
 
     world.file("Dockerfile", "FROM busybox:1\nRUN date +%N > /when\n");
-    world.run(["build", "-q", "--push", "-t", image, "--cache-to", "type=inline", "."]).ok();
+    world.run(["build", "-q", "--push", "-t", image, "--build-arg", "BUILDKIT_INLINE_CACHE=1", "."]).ok();
     world.run(["tag", image, "mine"]).ok();
     let first = when();
     forget(&world, &["mine", image]);
@@ -185,6 +185,7 @@ fn what_is_not_supported_is_refused_by_name() {
         (&["--annotation", "index:a=b"], "an image for one platform has no index"),
         (&["--annotation", "index-descriptor:a=b"], "descriptors are not annotated"),
         (&["--build-context", "a=oci-layout://b@c"], "digest `c` names no algorithm"),
+        (&["--build-arg", "BUILDKIT_MULTI_PLATFORM=1"], "`BUILDKIT_MULTI_PLATFORM` is not supported"),
         (&["--build-context", "a=target:b"], "it means a target of a bake file"),
     ] {
         world.run(["build"].iter().chain(flags).chain(&["."])).code(1).says([why]);
@@ -193,4 +194,7 @@ fn what_is_not_supported_is_refused_by_name() {
         world.run(["build", "-q"].iter().chain(flags).chain(&["."])).ok();
     }
     world.run(["build", "--call", "check", "."]).ok();
+    world.file("Dockerfile", "# check=error=true\nFROM scratch\nMAINTAINER me\n");
+    world.run(["build", "."]).code(1).says(["line 3: MaintainerDeprecated"]);
+    world.edit("Dockerfile", "error=true", "error=true;skip=MaintainerDeprecated").run(["build", "-q", "."]).ok();
 }

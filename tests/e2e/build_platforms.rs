@@ -85,6 +85,86 @@ fn one_name_stands_for_all_platforms_wherever_it_goes() {
 
 #[test]
 #[ignore = "needs root"]
+fn each_platform_of_a_name_is_seen_carried_and_taken_away_by_itself() {
+    let world = scenario("who keeps images for boards here must see them, and get rid of one");
+    let _registry = Registry::writable(5001, world.directory(), "");
+    let name = "127.0.0.1:5001/team/app:1";
+    world.run(["build", "-q", "--platform", BOTH, "-t", name, "."]).ok();
+    let architecture = |platform: &str| {
+        let flags = ["image", "inspect", "--format", "{{.Architecture}}", "--platform", platform, name];
+        world.run(flags).ok().text().to_owned()
+    };
+    assert_eq!((architecture("linux/amd64"), architecture("linux/arm64")), ("amd64".to_owned(), "arm64".to_owned()));
+    world.run(["image", "inspect", "--platform", "linux/s390x", name]).code(1).says(["not linux/s390x"]);
+    let history = |platform: &str| world.run(["history", "--no-trunc", "--platform", platform, name]).ok().stdout;
+    assert!(history("linux/arm64").contains("COPY a /arm64") || history("linux/arm64").contains("TARGETARCH=arm64"));
+    assert_ne!(history("linux/arm64"), history("linux/amd64"));
+    let tree = world.run(["images", "--tree", name]).ok().stdout;
+    let lines: Vec<_> = tree.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
+    assert_eq!(
+        (lines[0][0], &lines[1][..2], &lines[2][..2]),
+        (name, &["├─", "linux/amd64"][..], &["└─", "linux/arm64"][..])
+    );
+
+    // An archive of one, pushed alone, and all of them through an archive to another store.
+    let archive = |file: &str| format!("oci-archive:{}", world.folder().join(file).display());
+    world.run(["save", "-o", "one.tar", "--platform", "linux/arm64", name]).ok();
+    assert_eq!(raw(&archive("one.tar"))["config"]["digest"], json!(id(&world, "linux/arm64", name)));
+    world.run(["push", "--quiet", "--platform", "linux/arm64", name]).ok();
+    assert_eq!(raw(&format!("docker://{name}"))["config"]["digest"], json!(id(&world, "linux/arm64", name)));
+    world.run(["save", "-o", "all.tar", name]).ok();
+    let index = raw(&archive("all.tar"));
+    let other = Scenario::new("the other store");
+    let all = world.folder().join("all.tar").display().to_string();
+    other.run(["load", "--quiet", "-i", &all]).ok();
+    other.run(["system", "check"]).ok();
+    other.run(["save", "-o", "again.tar", name]).ok();
+    assert_eq!(raw(&format!("oci-archive:{}", other.folder().join("again.tar").display())), index);
+    other.run(["rmi", name]).ok();
+    other.run(["load", "--quiet", "--platform", "linux/arm64", "-i", &all]).ok();
+    assert_eq!(other.run(["image", "inspect", "--format", "{{.Architecture}}", name]).ok().text(), "arm64");
+    other.run(["image", "inspect", "--platform", "linux/amd64", name]).code(1);
+    other.run(["rmi", name]).ok();
+
+    // What runs here goes, and the name means what is left.
+    world.run(["tag", name, "second"]).ok();
+    let gone = id(&world, "linux/amd64", name);
+    world.run(["rmi", "--platform", "linux/s390x", name]).code(1).says(["no such image", "for linux/s390x"]);
+    let removed = world.run(["rmi", "--platform", "linux/amd64", name]).ok();
+    assert!(removed.stdout.contains(&format!("Deleted: {gone}")), "{removed}");
+    assert!(!world.root().join("images/blobs/sha256").join(gone.trim_start_matches("sha256:")).exists());
+    for name in [name, "second"] {
+        assert_eq!(world.run(["image", "inspect", "--format", "{{.Architecture}}", name]).ok().text(), "arm64");
+        world.run(["save", "-o", "left.tar", name]).ok();
+        assert_eq!(platforms(&raw(&archive("left.tar"))), ["linux/arm64"]);
+    }
+    world.run(["system", "check"]).ok();
+    world.run(["rmi", "--platform", "linux/arm64", "second"]).ok();
+    world.run(["rmi", "--platform", "linux/arm64", name]).ok();
+    assert_eq!(world.run(["images", "--quiet", name]).ok().text(), "");
+}
+
+fn id(world: &Scenario, platform: &str, name: &str) -> String {
+    world.run(["image", "inspect", "--format", "{{.Id}}", "--platform", platform, name]).ok().text().to_owned()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn platforms_are_built_beside_one_another_and_one_failure_ends_all() {
+    let world = scenario("a release for two boards must not take twice the time");
+    world.run(["pull", "--quiet", "busybox:1"]).ok();
+    // Ends well only while the other platform's is at work, too.
+    let meeting = "FROM --platform=$BUILDPLATFORM busybox:1\nARG TARGETARCH\n\
+        RUN --mount=type=cache,target=/c touch /c/$TARGETARCH; \
+        for n in $(seq 200); do test -e /c/amd64 && test -e /c/arm64 && exit 0; sleep 0.1; done; exit 1\n";
+    world.file("Dockerfile", meeting).run(["build", "--platform", BOTH, "-t", "mine", "."]).ok();
+    world.file("Dockerfile", &meeting.replace("exit 0", "if test $TARGETARCH = arm64; then exit 3; else sleep 60; fi"));
+    world.run(["build", "--platform", BOTH, "."]).code(1).says(["exit code: 3"]);
+    assert!(world.run(["ps", "-aq"]).ok().stdout.is_empty());
+}
+
+#[test]
+#[ignore = "needs root"]
 fn files_and_archives_for_several_platforms_are_kept_apart() {
     let world = scenario("a release has a folder for each platform");
     world.run(["build", "-q", "--platform", BOTH, "-o", "out", "."]).ok();
@@ -114,6 +194,11 @@ fn a_base_for_another_platform_does_not_take_its_name() {
     world.run(["build", "-q", "-t", "mine", "--platform", BOTH, "."]).ok();
     assert_eq!(id(), before);
     world.run(["run", "--rm", "busybox:1", "true"]).ok();
+    // Nor where neither was there: whoever comes last.
+    world.run(["rmi", "--force", "mine", "busybox:1"]).ok();
+    world.run(["builder", "prune", "--force"]).ok();
+    world.run(["build", "-q", "-t", "mine", "--platform", BOTH, "."]).ok();
+    assert_eq!(id(), before);
     // The second time it is here.
     let again = world.run(["build", "--no-cache", "-t", "mine", "--platform", BOTH, "."]).ok();
     assert!(!again.stderr.contains("] FROM docker.io") && !again.stderr.contains("already there"), "{again}");

@@ -240,3 +240,22 @@ fn what_a_container_writes_does_not_steer_the_terminal() {
     assert!(shown.contains("\u{1b}[31mred\u{1b}[0m"), "{shown:?}");
     assert!(project.run(["logs", "c"]).ok().stdout.contains("\u{1b}[2J"), "a pipe gets the bytes as they are");
 }
+
+#[test]
+#[ignore = "needs root"]
+fn details_are_the_labels_and_variables_that_were_asked_for() {
+    let host = Scenario::new("logs of many deployments are told apart by what their containers are labelled with");
+    let flags =
+        ["--label", "tier=web one", "-e", "LEVEL=low", "--log-opt", "labels=tier,absent", "--log-opt", "env=LEVEL"];
+    let run = |name: &str, flags: &[&str]| {
+        host.run(["run", "--name", name].iter().chain(flags).chain(&["busybox:1", "echo", "hi"])).ok();
+    };
+    run("labelled", &flags);
+    run("plain", &[]);
+    assert_eq!(host.run(["logs", "--details", "labelled"]).ok().stdout, "LEVEL=low,tier=web+one hi\n");
+    assert_eq!(host.run(["logs", "labelled"]).ok().stdout, "hi\n");
+    assert_eq!(host.run(["logs", "--details", "plain"]).ok().stdout, " hi\n");
+    host.run(["logs", "--details", "plain", "labelled"]).code(1).says(["one container"]);
+    let config = host.run(["inspect", "--format", "{{.HostConfig.LogConfig.Config.labels}}", "labelled"]).ok();
+    assert_eq!(config.text(), "tier,absent");
+}

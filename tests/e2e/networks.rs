@@ -236,6 +236,31 @@ fn links_hosts_and_ranges_of_ports_are_what_was_asked_for() {
 
 #[test]
 #[ignore = "needs root"]
+fn links_are_given_and_taken_away_while_the_container_runs() {
+    let host = Scenario::new("network connect --link, rm --link: the name server learns of both");
+    host.run(["network", "create", "lan"]).ok();
+    start(&host, "one", &["--network", "lan"], &["sleep", "1000"]);
+    start(&host, "two", &[], &["sleep", "1000"]);
+    host.run(["network", "connect", "--link", "one:database", "--link", "one", "lan", "two"]).ok();
+    assert!(resolves(&host, "two", "database") && resolves(&host, "two", "one"));
+    assert!(!resolves(&host, "one", "database"), "a link is for one container alone");
+    let links = || host.run(["inspect", "--format", "{{json .HostConfig.Links}}", "two"]).ok().text().to_owned();
+    assert_eq!(links(), r#"["one:database","one:one"]"#);
+    host.run(["restart", "--time", "0", "two"]).ok();
+    assert!(resolves(&host, "two", "database"), "not after a restart");
+
+    assert_eq!(host.run(["rm", "--link", "/two/database"]).ok().text(), "/two/database");
+    let is_forgotten = || if resolves(&host, "two", "database") { Err("it answers") } else { Ok(()) };
+    eventually("the name server forgets the link", LIMIT, is_forgotten);
+    assert!(resolves(&host, "two", "one"));
+    assert_eq!(links(), r#"["one:one"]"#);
+    host.run(["rm", "--link", "two/database"]).code(1).says(["`two` has no link `database`"]);
+    host.run(["rm", "--link", "two"]).code(1).says(["use CONTAINER/NAME"]);
+    host.run(["rm", "--force", "two"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
 fn services_have_fixed_addresses_and_leave_by_the_network_with_the_priority() {
     let host = Scenario::new("a service that starts first must not take another's fixed address");
     host.file(

@@ -97,3 +97,24 @@ fn a_bind_source_that_is_missing_is_refused_or_made_as_docker_does() {
     project.run(["up", "-d"]).ok();
     assert!(project.folder().join("absent").is_dir());
 }
+
+#[test]
+#[ignore = "needs root"]
+fn a_flag_of_docker_that_is_not_there_is_answered_with_the_reason_and_what_to_do() {
+    let host = Scenario::new("who finds a flag missing must learn why, and what else there is");
+    for (line, reason, hint) in [
+        ("network create --ingress lan", "a swarm", "lighter run -p"),
+        ("network create --ipam-opt a=b lan", "has no options", "--subnet"),
+        ("start --checkpoint one web", "not started from checkpoints", "lighter runtime restore"),
+        ("container start --checkpoint one web", "not started from checkpoints", "lighter runtime restore"),
+        ("update --cpu-rt-runtime 1 web", "when a container is made", "lighter run --cpu-rt-runtime"),
+        ("volume create --type block", "a swarm", "type=nfs"),
+        ("volume ls --cluster", "a swarm", "lighter volume ls"),
+        ("build --resource memory=1g .", "a limit of memory", "systemd-run"),
+        ("--tlsverify ps", "no daemon", "ssh://"),
+    ] {
+        let flag = line.split(' ').find(|word| word.starts_with("--")).expect("there is a flag");
+        host.run(line.split(' ')).code(2).says([flag, "is not supported", reason, hint]);
+    }
+    host.leaves_nothing();
+}

@@ -280,6 +280,8 @@ fn events_tell_what_happens_to_the_projects_containers() {
     let events: Vec<Value> =
         listener.stdout().lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
     assert!(events.iter().all(|event| event["service"] == "a" && event["type"] == "container"));
+    let past = project.run(["compose", "events", "--since", "1h", "--until", "0s", "a"]).ok();
+    assert!(past.stdout.contains("container start "), "{past}");
 }
 
 #[test]

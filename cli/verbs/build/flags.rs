@@ -116,6 +116,9 @@ pub(crate) struct BuildFlags {
     /// Docker's; there is one builder, `default`
     #[arg(long, hide = true, value_name = "NAME")]
     pub(super) builder: Option<String>,
+    /// Docker's, for more in the log of its client: there is no log
+    #[arg(short = 'D', long, hide = true)]
+    debug: bool,
     /// Docker's; refused with what does the same
     #[arg(long, hide = true)]
     pub(super) squash: bool,

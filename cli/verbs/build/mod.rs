@@ -9,8 +9,10 @@ mod platforms;
 mod request;
 mod shell;
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 
 use lighter_engine::images::build::{self, Builder, Cache};
 use lighter_engine::{Engine, images};
@@ -166,8 +168,8 @@ fn name_of(request: &build::BuildRequest) -> String {
     request.platform.as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
-/// Builds for one platform after the other, so that what they share is there for the second; where there are several, each
-/// step says whose it is.
+/// Builds for all platforms at once; what they share is done by whoever comes first. Where there are several, each step says
+/// whose it is.
 fn build_all<'a>(
     with: Builder<'a>,
     requests: &'a [build::BuildRequest],
@@ -176,6 +178,15 @@ fn build_all<'a>(
     if let [request] = requests {
         return Ok(vec![build::build(with, request)?]);
     }
-    let pairs = requests.iter().zip(parts);
-    pairs.map(|(request, part)| build::build(Builder { progress: part, ..with }, request)).collect()
+    let results: Vec<_> = thread::scope(|scope| {
+        let begin = |(request, part): (&'a build::BuildRequest, &'a Part<'a>)| {
+            scope.spawn(move || build::build(Builder { progress: part, ..with }, request))
+        };
+        let threads: Vec<_> = requests.iter().zip(parts).map(begin).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    // What was given up because of another failure says nothing.
+    let (given_up, said): (Vec<_>, Vec<_>) =
+        results.into_iter().partition(|result| matches!(result, Err(build::BuildError::Cancelled)));
+    said.into_iter().chain(given_up).collect()
 }

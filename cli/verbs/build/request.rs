@@ -28,6 +28,12 @@ pub(super) fn request(ctx: &Context, flags: &BuildFlags, source: &Source) -> Res
         let (name, place) = pair("--build-context", text)?;
         Ok((name, place_of(&place, here)?))
     });
+    if is_on(&arguments, "BUILDKIT_MULTI_PLATFORM") {
+        let how = "an index is made where --platform names several platforms";
+        return Err(Failure::text(format!("--build-arg `BUILDKIT_MULTI_PLATFORM` is not supported: {how}")));
+    }
+    let has_inline_cache = cache::is_inline(&flags.cache_to) || is_on(&arguments, "BUILDKIT_INLINE_CACHE");
+    let run = RunOptions { hostname: arguments.get("BUILDKIT_SANDBOX_HOSTNAME").cloned(), ..run_options(flags)? };
     let mut request = BuildRequest {
         file_name: source.file_name.clone(),
         dockerfile: source.dockerfile.clone(),
@@ -41,11 +47,11 @@ pub(super) fn request(ctx: &Context, flags: &BuildFlags, source: &Source) -> Res
         no_cache_filter: flags.no_cache_filter.clone(),
         pull: flags.pull,
         pull_options: ctx.pull_options(None)?,
-        run: run_options(flags)?,
+        run,
         allowed: allowed(&flags.allow)?,
         latest_time: epoch.transpose()?,
         cache_sources: cache::sources(&flags.cache_from, here)?,
-        has_inline_cache: cache::is_inline(&flags.cache_to),
+        has_inline_cache,
         ..BuildRequest::default()
     };
     for text in &flags.secret {
@@ -98,6 +104,11 @@ fn refuse(flags: &BuildFlags) -> Result<(), Failure> {
 /// built-in build args").
 pub(crate) fn keeps_git(pair: &str) -> bool {
     matches!(pair.strip_prefix("BUILDKIT_CONTEXT_KEEP_GIT_DIR="), Some("1" | "true"))
+}
+
+/// Tells whether another of those arguments is set and says yes.
+fn is_on(arguments: &BTreeMap<String, String>, name: &str) -> bool {
+    arguments.get(name).is_some_and(|value| matches!(value.as_str(), "1" | "true"))
 }
 
 pub(super) fn pair(flag: &str, text: &str) -> Result<(String, String), Failure> {
@@ -156,6 +167,7 @@ fn run_options(flags: &BuildFlags) -> Result<RunOptions, Failure> {
         ulimits: flags.ulimit.iter().map(ulimit).collect::<Result<_, _>>()?,
         cgroup_parent: flags.cgroup_parent.clone(),
         memory: bytes(&flags.memory)?,
+        hostname: None,
     })
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::verbs::logs::moment;
 use crate::verbs::target::{PROJECT, SERVICE};
 
 /// Show what happens to the project's containers, as it happens
@@ -17,12 +18,20 @@ pub(crate) struct EventsArgs {
     /// A JSON object a line
     #[arg(long)]
     json: bool,
+    /// Those since then, too: a time (2026-01-02T15:04:05Z) or an age (10m)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// End then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
 }
 
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &EventsArgs) -> Result<(), Failure> {
+    let time = |text: &Option<String>| text.as_deref().map(moment).transpose();
+    let query = EventsQuery { since: time(&args.since)?, until: time(&args.until)? };
     let engine = ctx.recovered_engine()?;
     let name = super::project_name(ctx, project)?;
-    for event in engine.events(EventsQuery::default())? {
+    for event in engine.events(query)? {
         let event = event?;
         let service = event.attribute(SERVICE).unwrap_or_default();
         let is_meant = args.services.is_empty() || args.services.iter().any(|wanted| wanted == service);

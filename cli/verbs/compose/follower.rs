@@ -59,7 +59,7 @@ impl Follower {
         if !self.names.iter().any(|known| known == name) {
             self.names.push(name.to_owned());
         }
-        self.open.insert(container.id.clone(), self.prefixes.of(name, &self.names));
+        self.open.insert(container.id.clone(), self.prefixes.of(container, &self.names));
         let (engine, sender, container) = (self.engine.clone(), self.sender.clone(), container.clone());
         thread::spawn(move || {
             match reader {

@@ -53,7 +53,7 @@ pub(super) struct Foreground<'a> {
 
 impl Foreground<'_> {
     pub(super) fn run(&self, ctx: &Context, engine: &Engine, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
-        let mut follower = Follower::new(engine, self.prefixes, &self.containers);
+        let mut follower = Follower::new(engine, self.prefixes.clone(), &self.containers);
         for container in &self.containers {
             follower.add(container, self.query(container, Some(self.since)))?;
         }

@@ -31,6 +31,7 @@ pub(crate) struct LogsArgs {
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &LogsArgs) -> Result<(), Failure> {
     let engine = ctx.recovered_engine()?;
     let name = super::project_name(ctx, project)?;
+    let services = select::services(&select::containers(&engine, &name, &[])?);
     let mut containers = select::containers(&engine, &name, &args.services)?;
     if let Some(index) = args.index {
         containers.retain(|container| select::number_of(container) == index);
@@ -38,7 +39,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &LogsArgs) -> Resu
     let how = Shown {
         query: args.which.query()?,
         timestamps: args.which.timestamps,
-        prefixes: Prefixes { names: !args.no_log_prefix, color: ctx.ui.color && !args.no_color },
+        prefixes: Prefixes { names: !args.no_log_prefix, color: ctx.ui.color && !args.no_color, services },
     };
     if !how.query.follow {
         return all(&engine, &containers, &how);
@@ -48,17 +49,21 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &LogsArgs) -> Resu
 }
 
 /// How lines are told apart.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Prefixes {
     pub(crate) names: bool,
     pub(crate) color: bool,
+    /// The services of the project, shown or not: the place among them gives the color, so that it is the same in every command.
+    pub(crate) services: Vec<String>,
 }
 
 impl Prefixes {
-    /// Returns the prefix of `name`, which is one of `names`: its place gives the color, the longest the width.
-    pub(crate) fn of(self, name: &str, names: &[String]) -> LinePrefix {
+    /// Returns the prefix of a container, whose name is one of `names`: the longest gives the width.
+    pub(crate) fn of(&self, container: &Container, names: &[String]) -> LinePrefix {
+        let name = select::display_name(container);
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        let place = names.iter().position(|other| other == name).unwrap_or_default();
+        let own = self.services.iter().position(|service| service == select::service_of(container));
+        let place = own.or_else(|| names.iter().position(|other| other == name)).unwrap_or_default();
         if self.names { LinePrefix::name(name, width, place, self.color) } else { LinePrefix::none() }
     }
 }
@@ -95,7 +100,8 @@ pub(crate) fn show(
     timestamps: bool,
     names: bool,
 ) -> Result<(), Failure> {
-    let how = Shown { query: query.clone(), timestamps, prefixes: Prefixes { names, color: ctx.ui.color } };
+    let prefixes = Prefixes { names, color: ctx.ui.color, services: Vec::new() };
+    let how = Shown { query: query.clone(), timestamps, prefixes };
     if query.follow { follow(engine, containers, &how, None) } else { all(engine, containers, &how) }
 }
 
@@ -104,7 +110,7 @@ fn all(engine: &Engine, containers: &[Container], how: &Shown) -> Result<(), Fai
     let names: Vec<_> = containers.iter().map(|container| select::display_name(container).to_owned()).collect();
     let mut lines = Vec::new();
     for container in containers.iter().filter(|container| container.spec.log.is_kept()) {
-        let prefix = how.prefixes.of(select::display_name(container), &names);
+        let prefix = how.prefixes.of(container, &names);
         let query = LogQuery { whole_lines: true, ..how.query.clone() };
         for entry in engine.logs(container, query)? {
             lines.push((prefix.clone(), entry?));
@@ -116,7 +122,7 @@ fn all(engine: &Engine, containers: &[Container], how: &Shown) -> Result<(), Fai
 
 /// Shows what comes until all containers have ended, those of `others` that have started meanwhile too.
 fn follow(engine: &Engine, containers: &[Container], how: &Shown, others: Option<&Others<'_>>) -> Result<(), Failure> {
-    let mut follower = Follower::new(engine, how.prefixes, containers);
+    let mut follower = Follower::new(engine, how.prefixes.clone(), containers);
     for container in containers {
         follower.add(container, Some(how.query.clone()))?;
     }

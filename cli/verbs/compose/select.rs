@@ -70,6 +70,13 @@ pub(crate) fn replica(engine: &Engine, project: &str, service: &str, index: u32)
     found.into_iter().find(|container| number_of(container) == index).ok_or_else(missing)
 }
 
+/// Returns the services that the containers, sorted by them, are of.
+pub(crate) fn services(containers: &[Container]) -> Vec<String> {
+    let mut services: Vec<_> = containers.iter().map(|container| service_of(container).to_owned()).collect();
+    services.dedup();
+    services
+}
+
 pub(crate) fn service_of(container: &Container) -> &str {
     container.label(SERVICE).unwrap_or_default()
 }

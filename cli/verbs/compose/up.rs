@@ -18,6 +18,7 @@ use nix::fcntl::OFlag;
 
 use super::config::load_services;
 use super::foreground::{self, Ending, Foreground};
+use super::logs::Prefixes;
 use super::outcome::Until;
 use super::pull::Pulling;
 use super::watch::Watcher;
@@ -176,17 +177,21 @@ pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<
     }
     applied?;
     let containers = select::containers(&engine, &project.name, &[])?;
-    let mine = containers.into_iter().filter(|c| services.iter().any(|service| service == select::service_of(c)));
+    let mine = containers.iter().filter(|c| services.iter().any(|service| service == select::service_of(c)));
     let is_one_shot = |name: &&String| project.services.values().any(|service| service.awaits_end_of(name));
     let foreground = Foreground {
         project: &project.name,
         services: &services,
-        containers: mine.collect(),
+        containers: mine.cloned().collect(),
         attached,
         one_shots: services.iter().filter(is_one_shot).cloned().collect(),
         since: begun,
         timestamps: args.timestamps,
-        prefixes: super::logs::Prefixes { names: !args.no_log_prefix, color: ctx.ui.color && !args.no_color },
+        prefixes: Prefixes {
+            names: !args.no_log_prefix,
+            color: ctx.ui.color && !args.no_color,
+            services: select::services(&containers),
+        },
         ending: ending(args),
         exit_code_from: args.exit_code_from.as_deref(),
         grace,

@@ -1,6 +1,7 @@
 //! `lighter image inspect`, and the object that docker shows for an image.
 
 use lighter_engine::Engine;
+use lighter_engine::images::platform::Platform;
 use lighter_engine::images::store::Image;
 use serde_json::{Value, json};
 
@@ -17,29 +18,16 @@ pub(crate) struct ImageInspectArgs {
     /// A template instead of JSON: '{{.Config.Cmd}}'
     #[arg(short, long)]
     format: Option<Inspection>,
-    /// Refuse an image of another platform than this: `linux/amd64`
+    /// The image for this platform, where the name stands for several: `linux/amd64`
     #[arg(long)]
-    platform: Option<String>,
+    platform: Option<Platform>,
 }
 
 pub(crate) fn run(ctx: &Context, args: &ImageInspectArgs) -> Result<(), Failure> {
     let engine = ctx.engine()?;
-    let platform = args.platform.as_deref().map(str::parse).transpose()?;
     super::super::inspect::each(ctx, &args.images, args.format.as_ref(), |name| {
-        Ok(vec![object(&engine, &find(&engine, name, platform.as_ref())?)?])
+        Ok(vec![object(&engine, &super::find(&engine, name, args.platform.as_ref())?)?])
     })
-}
-
-fn find(
-    engine: &Engine,
-    name: &str,
-    platform: Option<&lighter_engine::images::platform::Platform>,
-) -> Result<Image, Failure> {
-    let image = engine.images().find(name)?.ok_or_else(|| super::no_such(name))?;
-    match platform.filter(|wanted| **wanted != image.platform()) {
-        Some(wanted) => Err(Failure::text(format!("image `{name}` is of platform {}, not {wanted}", image.platform()))),
-        None => Ok(image),
-    }
 }
 
 /// Returns an image as docker shows it.

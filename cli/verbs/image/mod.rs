@@ -6,7 +6,10 @@ pub(crate) mod glob;
 pub(crate) mod inspect;
 mod mount;
 pub(crate) mod prune;
+pub(super) mod tree;
 
+use lighter_engine::images::platform::Platform;
+use lighter_engine::images::store::Image;
 use lighter_engine::{Engine, Event, EventKind};
 
 use super::{history, images, import, load, pull, push, rmi, save, tag};
@@ -57,6 +60,16 @@ pub(crate) fn run(ctx: &Context, verb: &ImageVerb) -> Result<(), Failure> {
 /// Notes what has happened to an image: `id` is its id, or where it is not known the name.
 pub(crate) fn tell(engine: &Engine, action: &str, (id, name): (&str, &str)) {
     engine.tell(Event::now(EventKind::Image, action, id).with("name", name));
+}
+
+/// Finds an image by name, of those that the name stands for the one for a platform.
+pub(crate) fn find(engine: &Engine, name: &str, platform: Option<&Platform>) -> Result<Image, Failure> {
+    let image = engine.images().find(name)?.ok_or_else(|| no_such(name))?;
+    let Some(wanted) = platform else { return Ok(image) };
+    engine
+        .images()
+        .for_platform(&image, wanted)?
+        .ok_or_else(|| Failure::text(format!("image `{name}` is of platform {}, not {wanted}", image.platform())))
 }
 
 /// There is no image of that name.

@@ -7,7 +7,7 @@ use lighter_engine::{Attachment, Engine};
 use super::find;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::verbs::run::apply_options;
+use crate::verbs::run::{apply_options, link};
 use crate::verbs::target;
 
 #[derive(clap::Args)]
@@ -28,6 +28,9 @@ pub(crate) struct ConnectArgs {
     /// Further name on the network
     #[arg(long, value_name = "NAME")]
     alias: Vec<String>,
+    /// Further name for another container, for this one alone: `CONTAINER[:NAME]`
+    #[arg(long, value_name = "CONTAINER[:NAME]")]
+    link: Vec<String>,
     /// The network with the highest gives the default route
     #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
     gw_priority: i64,
@@ -60,6 +63,8 @@ pub(super) fn connect(ctx: &Context, engine: &Engine, args: &ConnectArgs) -> Res
     };
     let options: Vec<_> = args.driver_opt.iter().map(String::as_str).collect();
     apply_options("--driver-opt", &options, &mut wish)?;
+    let links: Vec<_> = args.link.iter().map(|text| link(text)).collect();
+    engine.link(&container, &links)?;
     engine.connect_network(&container, wish)?.iter().for_each(|note| ctx.ui.warn(note));
     Ok(())
 }

@@ -33,6 +33,9 @@ pub(crate) enum NetworkVerb {
         /// A template instead of JSON
         #[arg(short, long)]
         format: Option<Inspection>,
+        /// Docker's, for what the nodes of a swarm know of it: there is no more to show
+        #[arg(short, long, hide = true)]
+        verbose: bool,
     },
     /// Remove networks
     #[command(visible_alias = "remove")]
@@ -59,7 +62,7 @@ pub(crate) fn run(ctx: &Context, verb: &NetworkVerb) -> Result<(), Failure> {
     match verb {
         NetworkVerb::Create(args) => create::run(ctx, &engine, args),
         NetworkVerb::Ls(args) => list::run(ctx, &engine, args),
-        NetworkVerb::Inspect { names, format } => {
+        NetworkVerb::Inspect { names, format, .. } => {
             let found = |name: &str| Ok(vec![object(&engine, &find(&engine, name)?)?]);
             inspect::each(ctx, names, format.as_ref(), found)
         }

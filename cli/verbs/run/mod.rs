@@ -28,7 +28,7 @@ pub(crate) use flags::RunFlags;
 use flags::Stream;
 pub(crate) use isolation::{seccomp_file, seccomp_profile};
 pub(crate) use mount::volume;
-pub(in crate::verbs) use network::apply_options;
+pub(in crate::verbs) use network::{apply_options, link};
 pub(crate) use parse::publish;
 pub(crate) use specification::env_file;
 

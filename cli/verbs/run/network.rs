@@ -121,7 +121,7 @@ fn mac(flag: &str, text: &str) -> Result<[u8; 6], Failure> {
 }
 
 /// Reads `--link`: `container[:alias]`.
-pub(super) fn link(text: &str) -> Link {
+pub(in crate::verbs) fn link(text: &str) -> Link {
     let (target, alias) = text.split_once(':').unwrap_or((text, text));
     Link { alias: alias.to_owned(), target: target.to_owned() }
 }

@@ -12,7 +12,7 @@ use lighter_engine::{
 
 use super::{WaitError, content, wait};
 use crate::names;
-use crate::plan::{ContainerRef, Op, Step};
+use crate::plan::{ContainerRef, Op, Plan, Step};
 
 /// Why a step failed.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +55,13 @@ pub enum StepError {
     Cancelled,
 }
 
-/// Does one step; returns what could not be had in full.
-pub(super) fn execute(step: &Step, engine: &Engine, cancelled: &AtomicBool) -> Result<Vec<String>, StepError> {
+/// Does one step of `plan`; returns what could not be had in full.
+pub(super) fn execute(
+    step: &Step,
+    plan: &Plan,
+    engine: &Engine,
+    cancelled: &AtomicBool,
+) -> Result<Vec<String>, StepError> {
     let done = |()| Vec::new();
     match &step.op {
         Op::CreateNetwork(spec) => match engine.net().create_network(spec) {
@@ -88,7 +93,8 @@ pub(super) fn execute(step: &Step, engine: &Engine, cancelled: &AtomicBool) -> R
             }
         }
         Op::Stop { container, grace } => match find(container, engine)? {
-            Some(container) => Ok(engine.stop(&container, None, *grace).map(done)?),
+            Some(there) if plan.deletes(container) => Ok(engine.stop_to_remove(&there, None, *grace).map(done)?),
+            Some(there) => Ok(engine.stop(&there, None, *grace).map(done)?),
             None => Ok(Vec::new()),
         },
         Op::Kill { container, signal } => match find(container, engine)? {

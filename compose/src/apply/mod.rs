@@ -129,7 +129,7 @@ pub fn apply(
     progress: &dyn Progress,
 ) -> Result<Outcome, ApplyError> {
     plan.warnings.iter().for_each(|warning| progress.report(Event::Warning(warning)));
-    let execute = |step: &Step, cancelled: &AtomicBool| execute::execute(step, engine, cancelled);
+    let execute = |step: &Step, cancelled: &AtomicBool| execute::execute(step, plan, engine, cancelled);
     let mut outcome = schedule::run(plan, options, progress, &execute)?;
     outcome.warnings.splice(0..0, plan.warnings.iter().cloned());
     Ok(outcome)

@@ -133,6 +133,11 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// Returns whether a container is deleted by the end.
+    pub(crate) fn deletes(&self, container: &ContainerRef) -> bool {
+        self.steps.iter().any(|step| matches!(&step.op, Op::Delete { container: deleted, .. } if deleted == container))
+    }
+
     /// Adds a step and returns its place.
     pub(super) fn push(&mut self, op: Op, why: Why, mut after: Vec<StepId>) -> StepId {
         after.sort_unstable();

@@ -22,6 +22,7 @@ use super::input::Input;
 use super::output::{Output, container_end};
 use super::restart::Backoff;
 use crate::cdi::{self, CdiError};
+use crate::control;
 use crate::durable::{self, FileError};
 use crate::etc::{self, EtcFiles};
 use crate::foreign::{Foreign, ForeignError};
@@ -41,7 +42,7 @@ use crate::state::{Process, State, Status};
 use crate::user::{self, UserError};
 use crate::users::{OwnUsers, UsersError};
 use crate::volume::{self, VolumeError};
-use crate::{Engine, RemoveOptions, Stream, exit_code};
+use crate::{Engine, Lock, RemoveOptions, Stream, exit_code};
 
 /// Rows and columns of a terminal that nobody has looked at yet: those of a VT100.
 const TERMINAL: (u16, u16) = (24, 80);
@@ -131,6 +132,8 @@ pub(super) struct Monitor {
     pub(super) restart_at: Option<Instant>,
     /// Where post_start hooks that nobody waits for are heard of.
     pub(super) hooks: Option<OwnedFd>,
+    /// Says that this process lives, to every command that looks for containers without a monitor.
+    _lives: Lock,
 }
 
 impl Monitor {
@@ -167,6 +170,7 @@ impl Monitor {
         let cgroup = cgroup_path(id, &spec);
         let effect = || Effect::MakeDirectory { path: paths.run().display().to_string() };
         trace::step(effect, || durable::create_dir(paths.run()))?;
+        let lives = Lock::take(&paths.monitor_lock())?;
         durable::write_json(&paths.cgroup(), &cgroup, false)?;
         let users = if spec.isolation.own_users { Some(engine.make_users(&paths)?) } else { None };
         let made = users.as_ref().map(OwnUsers::network);
@@ -220,6 +224,7 @@ impl Monitor {
             backoff: Backoff::default(),
             restart_at: None,
             hooks: None,
+            _lives: lives,
         };
         Ok((monitor, warning.into_iter().collect()))
     }
@@ -310,12 +315,13 @@ impl Monitor {
     }
 
     pub(super) fn write_state(&self, durable: bool) -> Result<(), FileError> {
-        durable::write_json(&self.paths.state(), &self.state, durable && !self.paths.is_ephemeral())
+        durable::write_json(&self.paths.state(), &self.state, durable && !control::is_passing(&self.paths))
     }
 
     /// Takes over a container whose monitor has died.
     pub(super) fn adopt(engine: Engine, id: &str, signals: SignalFd) -> Result<Self, LaunchError> {
         let paths = engine.layout().container(id);
+        let lives = Lock::take(&paths.monitor_lock())?;
         let spec = read_spec(&paths)?;
         let mut state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
         let init = open_init(&state)?;
@@ -360,6 +366,7 @@ impl Monitor {
             backoff: Backoff::default(),
             restart_at: None,
             hooks: None,
+            _lives: lives,
         };
         monitor.write_state(false)?;
         Ok(monitor)

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::Connection;
+use super::links::pairs;
 use crate::durable::{self, FileError};
 use crate::events::{Event, EventKind};
 use crate::runtime::process;
@@ -149,7 +150,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes note, in the monitor, of networks that were connected or disconnected; returns whether there are any.
+    /// Takes note, in the monitor, of networks that were connected or disconnected, and of other links; returns whether there
+    /// are any.
     pub(crate) fn follow(
         &self,
         id: &str,
@@ -157,13 +159,14 @@ impl Engine {
         connection: &mut Connection,
     ) -> Result<bool, super::NetworkError> {
         let (endpoints, targets) = self.net.plugs(id)?;
-        if connection.server.is_none() || endpoints == connection.endpoints {
+        let Some(server) = &mut connection.server else { return Ok(false) };
+        let known = durable::read_json::<ContainerSpec>(&self.layout.container(id).spec())?;
+        let links = pairs(known.as_ref().map_or(&spec.links, |spec| &spec.links));
+        if endpoints == connection.endpoints && server.links() == links {
             return Ok(false);
         }
         let networks: Vec<_> = endpoints.iter().map(|endpoint| endpoint.network.clone()).collect();
-        if let Some(server) = &mut connection.server {
-            server.turn_to(&networks)?;
-        }
+        server.turn_to(&networks, links)?;
         connection.relay.lead_to(&targets);
         let (hosts, names) = (self.layout.container(id).etc().join("hosts"), etc::hostname(id, spec));
         etc::replace_addresses(&hosts, &etc::own_names(spec, &names), (&connection.endpoints, &endpoints))?;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::ContainerSpec;
+
 /// Who takes the output. Whatever takes it, `logs` reads a file of ours, but for [`LogDriver::None`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -93,6 +95,12 @@ pub struct LogOptions {
     /// The name that other programs see, a template of `{{.Name}}`, `{{.ID}}` …; `None` = the short id.
     #[serde(default)]
     pub tag: Option<String>,
+    /// Labels whose values `logs --details` shows.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Variables whose values `logs --details` shows.
+    #[serde(default)]
+    pub env: Vec<String>,
     /// For [`LogDriver::Syslog`].
     #[serde(default)]
     pub syslog: SyslogOptions,
@@ -107,6 +115,8 @@ impl Default for LogOptions {
             max_files: 3,
             compress: false,
             tag: None,
+            labels: Vec::new(),
+            env: Vec::new(),
             syslog: SyslogOptions::default(),
         }
     }
@@ -175,6 +185,8 @@ impl LogOptions {
                 self.max_files = files.ok_or_else(|| wrong("a number from 1"))?;
             }
             "compress" if is_file => self.compress = value.parse().map_err(|_| wrong("true or false"))?,
+            "labels" if self.driver == LogDriver::JsonFile => self.labels = names(value),
+            "env" if self.driver == LogDriver::JsonFile => self.env = names(value),
             "tag" if is_sent => self.tag = Some(template(value).ok_or_else(|| wrong(TAG_FIELDS))?),
             "syslog-address" if self.driver == LogDriver::Syslog => {
                 self.syslog.address =
@@ -194,6 +206,14 @@ impl LogOptions {
             _ => return Err(LogOptionError::Option { driver: self.driver.word(), option: option.to_owned() }),
         }
         Ok(())
+    }
+
+    /// Returns what a container says about its lines, sorted: the labels and variables that it has of those that were named.
+    pub fn details(&self, spec: &ContainerSpec) -> BTreeMap<String, String> {
+        let labels = self.labels.iter().filter_map(|name| Some((name.clone(), spec.labels.get(name)?.clone())));
+        let variables = spec.env.iter().filter_map(|variable| variable.split_once('='));
+        let variables = variables.filter(|(name, _)| self.env.iter().any(|wanted| wanted == name));
+        labels.chain(variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
     }
 
     /// Returns the name that other programs see for a container.
@@ -220,6 +240,10 @@ fn template(text: &str) -> Option<String> {
     let text = text.replace("{{ ", "{{").replace(" }}", "}}");
     let rest = FIELDS.iter().fold(text.clone(), |rest, field| rest.replace(field, ""));
     (!rest.contains("{{")).then_some(text)
+}
+
+fn names(text: &str) -> Vec<String> {
+    text.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// Reads `10m`, `512k`, `-1` (no limit), in units of 1024.
@@ -263,6 +287,7 @@ fn facility(text: &str) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::ImageSource;
 
     fn parse(driver: &str, options: &[(&str, &str)]) -> Result<LogOptions, LogOptionError> {
         let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -281,10 +306,22 @@ mod tests {
     }
 
     #[test]
+    fn details_are_the_named_labels_and_variables_that_there_are() {
+        let log = parse("json-file", &[("labels", "a,absent"), ("env", "LEVEL,,ABSENT")]).unwrap();
+        let image = ImageSource { reference: "busybox:1".to_owned(), id: "sha256:0".to_owned() };
+        let mut spec = ContainerSpec::new("x".to_owned(), image, Vec::new());
+        spec.labels = [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())].into();
+        spec.env = vec!["LEVEL=low=er".to_owned(), "PATH=/".to_owned()];
+        let details: Vec<_> = log.details(&spec).into_iter().collect();
+        assert_eq!(details, [("LEVEL".to_owned(), "low=er".to_owned()), ("a".to_owned(), "1".to_owned())]);
+    }
+
+    #[test]
     fn what_is_not_supported_is_refused_by_name() {
         assert_eq!(parse("fluentd", &[]), Err(LogOptionError::Driver("fluentd".to_owned())));
         for (driver, option, value) in [
-            ("json-file", "labels", "a"),
+            ("json-file", "labels-regex", "a"),
+            ("local", "labels", "a"),
             ("json-file", "max-size", "big"),
             ("json-file", "max-file", "0"),
             ("none", "max-size", "1m"),

@@ -13,7 +13,7 @@ use nix::mount::{MsFlags, mount};
 use crate::runtime::trace::{self, Effect, Target};
 
 /// Options of mount(8) that are flags of mount(2); `true` sets them.
-const FLAGS: [(&str, MsFlags, bool); 17] = [
+const FLAGS: [(&str, MsFlags, bool); 22] = [
     ("ro", MsFlags::MS_RDONLY, true),
     ("rw", MsFlags::MS_RDONLY, false),
     ("nosuid", MsFlags::MS_NOSUID, true),
@@ -23,10 +23,15 @@ const FLAGS: [(&str, MsFlags, bool); 17] = [
     ("noexec", MsFlags::MS_NOEXEC, true),
     ("exec", MsFlags::MS_NOEXEC, false),
     ("noatime", MsFlags::MS_NOATIME, true),
+    ("atime", MsFlags::MS_NOATIME, false),
     ("nodiratime", MsFlags::MS_NODIRATIME, true),
+    ("diratime", MsFlags::MS_NODIRATIME, false),
     ("relatime", MsFlags::MS_RELATIME, true),
+    ("norelatime", MsFlags::MS_RELATIME, false),
     ("strictatime", MsFlags::MS_STRICTATIME, true),
+    ("nostrictatime", MsFlags::MS_STRICTATIME, false),
     ("sync", MsFlags::MS_SYNCHRONOUS, true),
+    ("async", MsFlags::MS_SYNCHRONOUS, false),
     ("dirsync", MsFlags::MS_DIRSYNC, true),
     ("bind", MsFlags::MS_BIND, true),
     ("rbind", MsFlags::MS_BIND, true),
@@ -65,7 +70,7 @@ pub(super) fn ensure_mounted(options: &BTreeMap<String, String>, target: &Path) 
     let (fstype, device) = (option("type"), option("device"));
     let (flags, mut rest) = split(option("o"));
     if fstype.starts_with("nfs") {
-        rest = with_address(&rest)?;
+        rest = with_address(&rest, device)?;
     }
     let recursive = option("o").split(',').any(|word| word == "rbind");
     let flags = if recursive { flags | MsFlags::MS_REC } else { flags };
@@ -85,8 +90,12 @@ pub(super) fn ensure_mounted(options: &BTreeMap<String, String>, target: &Path) 
             mount(none, target, none, flags | MsFlags::MS_REMOUNT, none)?;
         }
         Ok(())
-    })?;
-    Ok(())
+    })
+    .map_err(|errno| match errno {
+        // the kernel has looked for a module, too (mount(2))
+        nix::Error::ENODEV => io::Error::other(format!("the kernel has no file system `{fstype}`")),
+        errno => errno.into(),
+    })
 }
 
 /// Returns whether `path` is a mount point, as proc_pid_mountinfo(5) has it, where a blank is `\\040`.
@@ -109,17 +118,27 @@ fn split(options: &str) -> (MsFlags, String) {
     (flags, rest.join(","))
 }
 
-/// The kernel's NFS client takes addresses, not names (nfs(5)).
-fn with_address(options: &str) -> io::Result<String> {
-    let resolved = |word: &str| match word.strip_prefix("addr=") {
-        Some(host) if host.parse::<IpAddr>().is_err() => {
-            let mut addresses = (host, 0).to_socket_addrs()?;
-            let address = addresses.next().ok_or_else(|| io::Error::other(format!("`{host}` has no address")))?;
-            Ok(format!("addr={}", address.ip()))
-        }
-        _ => Ok(word.to_owned()),
-    };
-    Ok(options.split(',').map(resolved).collect::<io::Result<Vec<_>>>()?.join(","))
+/// The kernel's NFS client takes addresses, not names; what has none gets that of the host before the device's colon, as by
+/// mount.nfs (nfs(5)).
+fn with_address(options: &str, device: &str) -> io::Result<String> {
+    let mut words: Vec<String> = options.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    match (words.iter_mut().find(|word| word.starts_with("addr=")), device.rsplit_once(":/")) {
+        (Some(word), _) => *word = format!("addr={}", address_of(&word["addr=".len()..])?),
+        (None, Some((host, _))) if !host.is_empty() => words.push(format!("addr={}", address_of(host)?)),
+        (None, _) => return Err(io::Error::other("`o` has no `addr=` and `device` no host: where is the server?")),
+    }
+    Ok(words.join(","))
+}
+
+/// Returns the address of a host by name; an address, in brackets or not, is its own.
+fn address_of(host: &str) -> io::Result<IpAddr> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = bare.parse() {
+        return Ok(address);
+    }
+    let no_address = |why: &dyn std::fmt::Display| io::Error::other(format!("find the address of `{host}`: {why}"));
+    let mut addresses = (host, 0).to_socket_addrs().map_err(|error| no_address(&error))?;
+    addresses.next().map(|address| address.ip()).ok_or_else(|| no_address(&"it has none"))
 }
 
 #[cfg(test)]
@@ -131,6 +150,10 @@ mod tests {
         let (flags, rest) = split("ro,size=10m,noexec,rw,uid=5");
         assert_eq!(flags, MsFlags::MS_NOEXEC);
         assert_eq!(rest, "size=10m,uid=5");
+        assert_eq!(
+            split("sync,async,noatime,atime,addr=1.2.3.4,nolock"),
+            (MsFlags::empty(), "addr=1.2.3.4,nolock".into())
+        );
     }
 
     #[test]
@@ -145,7 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn an_address_stays_as_it_is() {
-        assert_eq!(with_address("addr=10.0.0.1,vers=4").unwrap(), "addr=10.0.0.1,vers=4");
+    fn the_server_is_an_address_from_the_options_or_from_the_device() {
+        assert_eq!(with_address("addr=10.0.0.1,vers=4", ":/export").unwrap(), "addr=10.0.0.1,vers=4");
+        assert_eq!(with_address("vers=4,addr=10.0.0.1", "other:/export").unwrap(), "vers=4,addr=10.0.0.1");
+        assert_eq!(with_address("vers=4", "10.0.0.1:/export").unwrap(), "vers=4,addr=10.0.0.1");
+        assert_eq!(with_address("", "[fd00::1]:/export").unwrap(), "addr=fd00::1");
+        for device in [":/export", "/export"] {
+            assert!(with_address("vers=4", device).unwrap_err().to_string().contains("where is the server?"));
+        }
     }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::error::{ArchiveError, read};
 use super::layout::LayoutImage;
 use super::members::Members;
+use super::whole::Whole;
 use super::{DOCKER_MANIFEST, IMAGE_NAME, INDEX, LAYOUT, REF_NAME};
 use crate::content::Content;
 use crate::digest::Digest;
@@ -28,6 +29,8 @@ pub(super) struct Found {
     pub(super) image: Assembled,
     pub(super) names: Vec<Reference>,
     pub(super) layers: Vec<LocalLayer>,
+    /// The index that its names stand for.
+    pub(super) whole: Option<Whole>,
 }
 
 /// One image of Docker's `manifest.json`.
@@ -39,11 +42,11 @@ struct DockerImage {
     layers: Vec<String>,
 }
 
-/// Lists the images of an archive. Where there are several for one name, this host's is chosen, or `platform`'s; with
-/// `platform`, an image of another one is refused.
+/// Lists the images of an archive. Where there are several for one name, `platform`'s is chosen, and an image of another one is
+/// refused; without it all are taken, or this host's if they are not all there.
 pub(super) fn find(members: &Members, platform: Option<&Platform>) -> Result<Vec<Found>, ArchiveError> {
     let found = if members.find(LAYOUT).is_some() && members.find(INDEX).is_some() {
-        layout(members, &platform.cloned().unwrap_or_else(Platform::host))?
+        layout(members, platform)?
     } else if members.find(DOCKER_MANIFEST).is_some() {
         docker(members)?
     } else {
@@ -67,7 +70,7 @@ fn check_platform(found: &Found, wanted: &Platform) -> Result<(), ArchiveError> 
     Err(ArchiveError::Platform { image, has: has.to_string(), wanted: wanted.to_string() })
 }
 
-fn layout(members: &Members, wanted: &Platform) -> Result<Vec<Found>, ArchiveError> {
+fn layout(members: &Members, platform: Option<&Platform>) -> Result<Vec<Found>, ArchiveError> {
     let index: ImageIndex = parse(INDEX, &members.document(INDEX, LARGEST_MANIFEST)?)?;
     let mut found: BTreeMap<usize, Found> = BTreeMap::new();
     let mut places: BTreeMap<Digest, usize> = BTreeMap::new();
@@ -76,13 +79,22 @@ fn layout(members: &Members, wanted: &Platform) -> Result<Vec<Found>, ArchiveErr
         // One image has an entry for each of its names.
         let first = *places.entry(digest).or_insert(place);
         if first == place {
-            found.insert(place, of_layout(members, descriptor, wanted)?);
+            found.insert(place, of_entry(members, descriptor, platform)?);
         }
         if let Some(image) = found.get_mut(&first) {
             image.names.extend(name_of(descriptor)?);
         }
     }
     Ok(found.into_values().collect())
+}
+
+fn of_entry(members: &Members, descriptor: &Descriptor, platform: Option<&Platform>) -> Result<Found, ArchiveError> {
+    if let Some(wanted) = platform {
+        return of_layout(members, descriptor, wanted);
+    }
+    let whole = Whole::find(members, &manifest::descriptor_digest(descriptor)?)?;
+    let wanted = whole.as_ref().map_or_else(Platform::host, |whole| whole.foremost().clone());
+    Ok(Found { whole, ..of_layout(members, descriptor, &wanted)? })
 }
 
 /// Finds one image of an image layout.
@@ -123,7 +135,7 @@ fn of_layout(members: &Members, descriptor: &Descriptor, wanted: &Platform) -> R
         Ok(LocalLayer { position, blob, compression, content, is_stored: false })
     });
     let layers = layers.collect::<Result<_, ArchiveError>>()?;
-    Ok(Found { image, names: Vec::new(), layers })
+    Ok(Found { image, names: Vec::new(), layers, whole: None })
 }
 
 /// Goes down from a descriptor to the manifest for the platform.
@@ -186,7 +198,7 @@ fn of_docker(
     }
     let names = image.repo_tags.iter().flatten().map(|name| name.parse()).collect::<Result<_, _>>()?;
     let image = Assembled::new(config_bytes.clone(), manifest_of(&config_bytes, &layers))?;
-    Ok(Found { image, names, layers })
+    Ok(Found { image, names, layers, whole: None })
 }
 
 /// A plain layer's digest is its diff ID, which is checked when it is unpacked.
@@ -207,7 +219,7 @@ fn manifest_of(config: &[u8], layers: &[LocalLayer]) -> Vec<u8> {
 }
 
 /// Reads a document by its digest, and checks that.
-fn blob_document(members: &Members, digest: &Digest, limit: u64) -> Result<Vec<u8>, ArchiveError> {
+pub(super) fn blob_document(members: &Members, digest: &Digest, limit: u64) -> Result<Vec<u8>, ArchiveError> {
     let name = blob_path(digest);
     let bytes = members.document(&name, limit)?;
     match Digest::of(&bytes) {

@@ -16,7 +16,8 @@ use crate::store::{Image, Needs, Store};
 /// How to load.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
-    /// The platform to choose where there are several, and that every image must be of; `None` means this host's, and any.
+    /// The platform to choose where there are several, and that every image must be of; `None` means all of an index that is
+    /// whole, else this host's, and any.
     pub platform: Option<Platform>,
 }
 
@@ -48,11 +49,17 @@ pub(super) fn enter(store: &Store, found: Vec<Found>, progress: &dyn Progress) -
     let mut needs = Needs::default();
     for image in &found {
         needs.extend(image.image.needs()?);
+        image.whole.iter().for_each(|whole| needs.extend(whole.needs()));
     }
     let (lease, listed) = store.begin(&needs)?;
     let installation = Installation::new(store, &lease, &listed, progress);
     found.iter().try_for_each(|image| installation.install(&image.image.chain, &image.layers))?;
-    let images: Vec<_> = found.into_iter().map(|Found { image, names, .. }| (image, names)).collect();
+    found.iter().filter_map(|image| image.whole.as_ref()).try_for_each(|whole| whole.keep(store))?;
+    let listed = |found: Found| match found.whole {
+        Some(whole) => (found.image.in_index(whole.digest), found.names),
+        None => (found.image, found.names),
+    };
+    let images: Vec<_> = found.into_iter().map(listed).collect();
     let entered = store.enter(&images)?;
     Ok(entered.into_iter().zip(images).map(|(image, (_, names))| Loaded { image, names }).collect())
 }

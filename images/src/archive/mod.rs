@@ -16,6 +16,7 @@ mod layout;
 mod load;
 mod members;
 mod save;
+mod whole;
 
 pub use crate::install::InstallError;
 pub use error::ArchiveError;

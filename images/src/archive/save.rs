@@ -34,7 +34,8 @@ pub enum ArchiveFormat {
 pub struct SaveOptions {
     /// The form.
     pub format: ArchiveFormat,
-    /// The platform that every image must be of; `None` means any.
+    /// The platform whose images are meant where a name stands for several, and that every image must be of; `None` means
+    /// all of them.
     pub platform: Option<Platform>,
 }
 
@@ -122,11 +123,13 @@ fn meant(store: &Store, name: &str) -> Result<Vec<(Image, Option<Reference>)>, S
 }
 
 fn saved(store: &Store, image: Image, options: &SaveOptions) -> Result<Saved, ArchiveError> {
-    let has = image.platform();
-    if let Some(wanted) = options.platform.as_ref().filter(|wanted| wanted.accepts(&has).is_none()) {
-        let (image, has, wanted) = (image.name(), has.to_string(), wanted.to_string());
-        return Err(ArchiveError::Platform { image, has, wanted });
-    }
+    let image = match &options.platform {
+        Some(wanted) => store.for_platform(&image, wanted)?.ok_or_else(|| {
+            let (image, has, wanted) = (image.name(), image.platform().to_string(), wanted.to_string());
+            ArchiveError::Platform { image, has, wanted }
+        })?,
+        None => image,
+    };
     let (manifest, bytes) = store.manifest(&image.manifest)?;
     let mut layers = Vec::new();
     for descriptor in manifest.layers() {

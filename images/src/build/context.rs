@@ -7,11 +7,11 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use super::checkout::folder_of;
-use super::copying::archive_compression;
 use super::error::{BuildError, StepError};
 use super::fetch;
 use super::git::{GitSource, is_git};
 use super::ignore::Ignore;
+use super::packing::Packing;
 use crate::layer::{Below, Reader, unpack};
 use crate::registry::Access;
 use crate::store::{Lease, Needs, Staging, Store};
@@ -100,7 +100,7 @@ fn of_repository(store: &Store, source: &GitSource, keeps_git: bool) -> Result<U
 
 fn of_file(store: &Store, mut file: File) -> Result<ContextInput, StepError> {
     let failed = || StepError::io("unpack the context");
-    let Some(compression) = archive_compression(&mut file).map_err(failed())? else {
+    let Some(packing) = Packing::of(&mut file).map_err(failed())? else {
         let mut text = Vec::new();
         file.take(LARGEST_TEXT).read_to_end(&mut text).map_err(failed())?;
         let text =
@@ -109,7 +109,7 @@ fn of_file(store: &Store, mut file: File) -> Result<ContextInput, StepError> {
     };
     let (lease, _) = store.begin(&Needs::default())?;
     let staging = store.layer_directories().stage(lease.name())?;
-    let plain = compression.reader(BufReader::new(file)).map_err(failed())?;
+    let plain = packing.reader(BufReader::new(file)).map_err(failed())?;
     let mut archive = Reader::new(BufReader::with_capacity(128 * 1024, plain));
     unpack(&mut archive, staging.root()?, &|| Ok(Below::Nothing))
         .map_err(|error| failed()(io::Error::other(error.to_string())))?;

@@ -4,7 +4,7 @@
 //! owners; never times) and where it goes.
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use super::instruction::Copy;
 use super::key::Key;
 use super::layer::tidy;
 use super::mode::Chmod;
+use super::packing::Packing;
 use super::place::{Changes, Destination, Target};
 use super::session::Report;
 use super::stage::Stage;
@@ -28,11 +29,8 @@ use super::state::State;
 use super::tree::{Found, Tree, open_root};
 use super::{owner, path};
 use crate::digest::Digest;
-use crate::layer::{Attributes, Below, Compression, Reader, Timestamp, kind, unpack};
+use crate::layer::{Attributes, Below, Reader, Timestamp, kind, unpack};
 use crate::store::Staging;
-
-/// Bytes of a file that say whether it is an archive.
-const LONGEST_START: u64 = 1024;
 
 /// Something that is put into the image.
 enum Piece {
@@ -216,9 +214,9 @@ impl Stage<'_, '_> {
     /// Unpacks an archive beside the store's layers; `None` if the file is none.
     fn unpacked(&self, mut file: File, name: &str) -> Result<Option<Piece>, StepError> {
         let read = |source| StepError::Io { act: format!("unpack `{name}`"), source };
-        let Some(compression) = archive_compression(&mut file).map_err(read)? else { return Ok(None) };
+        let Some(packing) = Packing::of(&mut file).map_err(read)? else { return Ok(None) };
         let staging = self.build.with.store.layer_directories().stage(self.build.lease.name())?;
-        let plain = compression.reader(BufReader::new(file)).map_err(read)?;
+        let plain = packing.reader(BufReader::new(file)).map_err(read)?;
         let mut archive = Reader::new(BufReader::with_capacity(128 * 1024, plain));
         unpack(&mut archive, staging.root()?, &|| Ok(Below::Nothing))
             .map_err(|error| read(std::io::Error::other(error.to_string())))?;
@@ -243,49 +241,6 @@ fn subfolder(source: &str, found: &Found) -> String {
     let parts: Vec<&str> = found.name.split('/').skip(skipped).collect();
     let kept = if found.is_directory() { &parts[..] } else { &parts[..parts.len().saturating_sub(1)] };
     kept.join("/")
-}
-
-/// Returns how an archive is compressed; `None` if the file is no archive. The file is read from its beginning afterwards.
-pub(crate) fn archive_compression(file: &mut File) -> std::io::Result<Option<Compression>> {
-    let mut start = Vec::new();
-    file.take(LONGEST_START).read_to_end(&mut start)?;
-    file.seek(SeekFrom::Start(0))?;
-    let compression = match Compression::sniff(&start[..start.len().min(Compression::LONGEST_MAGIC)]) {
-        // zip and lz4 are no archives to ADD; they are copied.
-        Err(_) if start.starts_with(b"PK") || start.starts_with(b"\x04\x22") => return Ok(None),
-        Err(error) => {
-            let text = format!("{error}; `--unpack=false` copies it as it is");
-            return Err(std::io::Error::new(error.kind(), text));
-        }
-        Ok(compression) => compression,
-    };
-    let mut block = Vec::new();
-    let plain = compression.reader(BufReader::new(Cursor::new(start)))?;
-    // What was cut off gives an error after the block that is wanted, and what is no gzip at all one before.
-    let _ = plain.take(LONGEST_START / 2).read_to_end(&mut block);
-    if block.len() < 512 && compression != Compression::None {
-        // The beginning of a compressed file may hold less than a block: look at more of it.
-        block.clear();
-        let plain = compression.reader(BufReader::new(&*file))?;
-        let _ = plain.take(LONGEST_START / 2).read_to_end(&mut block);
-        file.seek(SeekFrom::Start(0))?;
-    }
-    Ok(is_tar_header(&block).then_some(compression))
-}
-
-/// Tells a tar header by its checksum (POSIX.1-2017 pax, "ustar Interchange Format": the field itself counts as blanks).
-fn is_tar_header(block: &[u8]) -> bool {
-    if block.len() < 512 || block[..512].iter().all(|byte| *byte == 0) {
-        return false;
-    }
-    let text = String::from_utf8_lossy(&block[148..156]);
-    let field = text.trim_matches(['\0', ' ']);
-    let sum: u32 = block[..512]
-        .iter()
-        .enumerate()
-        .map(|(at, byte)| u32::from(if (148..156).contains(&at) { b' ' } else { *byte }))
-        .sum();
-    u32::from_str_radix(field, 8).is_ok_and(|own| own == sum)
 }
 
 impl Plan<'_> {
@@ -376,39 +331,4 @@ pub(crate) fn copy_aside(tree: &Tree, found: &Found, staging: &Staging) -> Resul
     let copied = Target::new(root).copy(tree, found, Destination::At("mounted"), &Changes::default());
     copied.map_err(StepError::io(format!("copy `{}` for a mount", found.name)))?;
     Ok(staging.path().join("fs").join("mounted"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_archive_is_told_by_its_header_whatever_it_is_called() {
-        let mut builder = tar::Builder::new(Vec::new());
-        let mut header = tar::Header::new_gnu();
-        header.set_size(1);
-        header.set_cksum();
-        builder.append_data(&mut header, "a", &b"x"[..]).unwrap();
-        let plain = builder.into_inner().unwrap();
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        std::io::Write::write_all(&mut gzip, &plain).unwrap();
-        let table = [
-            (plain.clone(), Some(Compression::None)),
-            (gzip.finish().unwrap(), Some(Compression::Gzip)),
-            (b"#!/bin/sh\n".to_vec(), None),
-            (vec![0; 1024], None),
-            (Vec::new(), None),
-            (b"PK\x03\x04".to_vec(), None),
-        ];
-        for (content, expected) in table {
-            let mut file = tempfile::tempfile().unwrap();
-            std::io::Write::write_all(&mut file, &content).unwrap();
-            file.seek(SeekFrom::Start(0)).unwrap();
-            assert_eq!(archive_compression(&mut file).unwrap(), expected);
-        }
-        let mut file = tempfile::tempfile().unwrap();
-        std::io::Write::write_all(&mut file, b"\xfd7zXZ\0....").unwrap();
-        file.seek(SeekFrom::Start(0)).unwrap();
-        assert!(archive_compression(&mut file).unwrap_err().to_string().contains("xz"));
-    }
 }

@@ -71,6 +71,14 @@ pub enum Problem {
         /// Why it is refused.
         why: &'static str,
     },
+    /// What a check has found is an error, as the file says.
+    #[error("{rule}: {text}: `# check=error=true` makes it an error")]
+    Finding {
+        /// The rule's name.
+        rule: &'static str,
+        /// What is wrong.
+        text: String,
+    },
 }
 
 impl Problem {

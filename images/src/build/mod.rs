@@ -32,6 +32,7 @@ mod mode;
 mod mount;
 mod output;
 mod owner;
+mod packing;
 mod parse;
 mod path;
 mod pattern;
@@ -97,6 +98,9 @@ pub struct Built<'a> {
 pub fn build<'a>(with: Builder<'a>, request: &'a BuildRequest) -> Result<Built<'a>, BuildError> {
     let fault = |fault: Fault| BuildError::Fault { file: request.file_name.clone(), fault: Box::new(fault) };
     let file = parse::parse(&request.dockerfile).map_err(fault)?;
+    if file.check.is_some() {
+        refuse_findings(request).map_err(fault)?;
+    }
     let host = Platform::host();
     let target = request.platform.clone().unwrap_or_else(Platform::host);
     let globals = Globals::new(&request.arguments, (&host, &target), &file.globals, file.escape)
@@ -106,6 +110,15 @@ pub fn build<'a>(with: Builder<'a>, request: &'a BuildRequest) -> Result<Built<'
     let build = Build::new(with, request, file, globals, graph)?;
     let state = build.run()?;
     Ok(Built { build, state })
+}
+
+/// Refuses a file that says that findings are errors (`# check=error=true`), and has one.
+fn refuse_findings(request: &BuildRequest) -> Result<(), Fault> {
+    let (findings, are_errors) = check(request)?;
+    match findings.into_iter().next().filter(|_| are_errors) {
+        Some(Warning { line, rule, text }) => Err(Problem::Finding { rule, text }.at(line)),
+        None => Ok(()),
+    }
 }
 
 /// Lists what was built, for several platforms perhaps, as an index under these names; layers are compressed.

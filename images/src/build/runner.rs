@@ -125,4 +125,6 @@ pub struct RunOptions {
     pub cgroup_parent: Option<String>,
     /// Limit of memory in bytes.
     pub memory: Option<u64>,
+    /// Host name; `None` is the same for every step, too.
+    pub hostname: Option<String>,
 }

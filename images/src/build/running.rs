@@ -37,6 +37,9 @@ const LONGEST_TAIL: usize = 4096;
 /// Paths that every container has mounted, whether the image has them or not.
 const USUAL_MOUNTS: [&str; 6] = ["proc", "sys", "dev", "etc/hosts", "etc/hostname", "etc/resolv.conf"];
 
+/// Argument by which a build has caches of its own (Dockerfile reference, "BuildKit built-in build args").
+const CACHE_NAMESPACE: &str = "BUILDKIT_CACHE_MOUNT_NS";
+
 /// Permissions of a cache's directory, of a secret, and of a script, unless something else is said.
 const CACHE_MODE: u32 = 0o755;
 const SECRET_MODE: u32 = 0o400;
@@ -104,6 +107,7 @@ impl Stage<'_, '_> {
         let key = key.texts(environment.iter().map(String::as_str));
         let (working_dir, user) = (self.state.config.working_dir(), self.state.config.user());
         let key = key.texts([working_dir.as_str(), &user, &format!("{network:?}"), &is_privileged.to_string()]);
+        let key = key.texts(self.build.request.run.hostname.iter().map(String::as_str));
         let key = key.texts(prepared.key.iter().map(String::as_str)).finish();
 
         let mut env = self.state.scope.undeclared(&self.build.globals);
@@ -292,6 +296,8 @@ impl Stage<'_, '_> {
     fn cache(&self, prepared: &mut Prepared, spec: &MountSpec, text: &str) -> Result<(), StepError> {
         prepared.key.push(format!("cache {text}"));
         let id = spec.id.clone().unwrap_or_else(|| spec.target.clone());
+        let own = self.build.request.arguments.get(CACHE_NAMESPACE);
+        let id = own.map_or(id.clone(), |namespace| format!("{namespace}/{id}"));
         let (directory, lock) = self.claim_mount(&id, spec.sharing)?;
         prepared.held.push(Held::Lock { _lock: lock });
         let files = directory.join("fs");

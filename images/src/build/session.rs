@@ -316,12 +316,13 @@ impl<'a> Build<'a> {
             Err(_) => report.failed(),
         }
         let pulled = pulled?;
-        // The name goes on meaning what runs here.
+        // The name goes on meaning what runs here: what another platform's build has pulled meanwhile, or what was there.
         let host = Platform::host();
-        if let Some(own) = own.filter(|own| own.runs_on(&host) && !pulled.runs_on(&host))
-            && reference.digest().is_none()
+        if reference.digest().is_none()
+            && !pulled.runs_on(&host)
+            && let Some(here) = store.find_for(name, &host)?.or(own.filter(|own| own.runs_on(&host)))
         {
-            store.tag(&own.id.to_string(), &reference)?;
+            store.tag(&here.id.to_string(), &reference)?;
         }
         Ok(pulled)
     }

@@ -17,6 +17,17 @@ impl Store {
     pub(super) fn load(&self, index: &Index, id: &Digest) -> Result<Image, StoreError> {
         let entries: Vec<&Entry> = index.manifests.iter().filter(|entry| entry.id().as_ref() == Some(id)).collect();
         let Some(first) = entries.first() else { return Err(StoreError::NoSuchImage(id.to_string())) };
+        let mut references: Vec<_> = entries.iter().filter_map(|entry| entry.reference()).collect();
+        references.sort();
+        let digests = entries.iter().filter_map(|entry| entry.repo_digest());
+        let mut repo_digests: Vec<String> = digests.map(|reference| reference.familiar()).collect();
+        repo_digests.sort();
+        repo_digests.dedup();
+        Ok(Image { references, repo_digests, ..self.nameless(id, &first.digest)? })
+    }
+
+    /// Loads the image that these documents are of, without its names.
+    pub(super) fn nameless(&self, id: &Digest, manifest: &Digest) -> Result<Image, StoreError> {
         let (config, healthcheck) = self.read_config(id)?;
         let ids = self.layer_ids(&config, id)?;
         let found: Vec<_> = ids.iter().map(|ids| self.layers.find_listed(ids)).collect();
@@ -26,13 +37,7 @@ impl Store {
         let root_layer = found.iter().rposition(describes_root);
         let keys = found.into_iter().zip(ids).map(|(found, ids)| found.map_or(ids.diff_id, |found| found.key));
         let layers = keys.map(LayerKey).collect();
-        let mut references: Vec<_> = entries.iter().filter_map(|entry| entry.reference()).collect();
-        references.sort();
-        let digests = entries.iter().filter_map(|entry| entry.repo_digest());
-        let mut repo_digests: Vec<String> = digests.map(|reference| reference.familiar()).collect();
-        repo_digests.sort();
-        repo_digests.dedup();
-        let (id, manifest) = (id.clone(), first.digest.clone());
+        let (id, manifest, references, repo_digests) = (id.clone(), manifest.clone(), Vec::new(), Vec::new());
         Ok(Image { id, manifest, references, repo_digests, config, healthcheck, size, layers, layer_sizes, root_layer })
     }
 

@@ -56,24 +56,6 @@ impl Store {
         index.manifests.iter().find(is_it).map(|entry| self.documents(entry)).transpose()
     }
 
-    /// Finds an image by name that is for a platform: the name's own, or one that came from the same index of a registry.
-    ///
-    /// # Errors
-    /// As [`Store::find`].
-    pub(crate) fn find_for(&self, name: &str, platform: &Platform) -> Result<Option<Image>, StoreError> {
-        let Some(own) = self.find(name)? else { return Ok(None) };
-        if platform.accepts(&own.platform()).is_some() {
-            return Ok(Some(own));
-        }
-        let index = Index::read(&self.images)?;
-        let served = index.manifests.iter().filter(|entry| entry.id().as_ref() == Some(&own.id));
-        let served: Vec<Reference> = served.filter_map(Entry::repo_digest).collect();
-        let is_sibling = |entry: &&Entry| entry.repo_digest().is_some_and(|digest| served.contains(&digest));
-        let siblings = index.manifests.iter().filter(is_sibling).filter_map(Entry::id);
-        let images = siblings.filter_map(|id| self.load(&index, &id).ok());
-        Ok(images.into_iter().find(|image| platform.accepts(&image.platform()).is_some()))
-    }
-
     /// Lists the tags of the repository of `reference` that the store has.
     pub(crate) fn tags(&self, reference: &Reference) -> Result<Vec<Reference>, StoreError> {
         let references = Index::read(&self.images)?.manifests.into_iter().filter_map(|entry| entry.reference());
@@ -117,7 +99,7 @@ impl Store {
 
     /// Returns the index that an entry's name stands for: one that was made here, or that a registry serves and that is here
     /// with everything it names.
-    fn index_of_entry(&self, entry: &Entry) -> Option<Digest> {
+    pub(super) fn index_of_entry(&self, entry: &Entry) -> Option<Digest> {
         let served = || entry.repo_digest()?.digest().cloned();
         let is_whole = |served: &Digest| *served != entry.digest && self.has_all_of(served);
         entry.index().or_else(|| served().filter(is_whole))

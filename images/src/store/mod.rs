@@ -31,6 +31,7 @@ mod sweep;
 mod tag;
 mod upload;
 mod usage;
+mod variants;
 mod write;
 
 pub use crate::install::InstallError;

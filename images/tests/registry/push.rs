@@ -43,7 +43,7 @@ impl Quay {
 
     fn push(&self, rest: &str, all_tags: bool, progress: &dyn Progress) -> Result<Vec<Pushed>, PushError> {
         let (access, uploads) = (self.scene.options.access.clone(), Slots::new(2));
-        let options = PushOptions { all_tags, access, uploads, piece: PIECE as u64 };
+        let options = PushOptions { all_tags, platform: None, access, uploads, piece: PIECE as u64 };
         push(&self.scene.store, &self.name(rest), &options, progress)
     }
 

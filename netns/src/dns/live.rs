@@ -91,9 +91,9 @@ impl LiveZone {
         LiveZone { host: host.clone(), links, networks: networks.into_iter().map(LiveNetwork::new).collect(), zone }
     }
 
-    /// Follows other networks from now on.
-    pub(super) fn turn_to(&mut self, networks: Vec<Network>) {
-        *self = LiveZone::new(&self.host, networks, std::mem::take(&mut self.links));
+    /// Returns the further names that it was made with.
+    pub(super) fn links(&self) -> &[(String, String)] {
+        &self.links
     }
 
     /// Returns the zone as it is now. While the files cannot be read, as it was.

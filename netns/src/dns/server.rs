@@ -133,9 +133,14 @@ impl Server {
         })
     }
 
-    /// Serves the names of other networks from now on: the container is on these.
-    pub fn turn_to(&mut self, networks: &[String]) -> Result<(), DnsError> {
-        self.zone.turn_to(records(&self.host, &self.container, networks)?);
+    /// Returns the further names that it serves, as in [`Names`].
+    pub fn links(&self) -> &[(String, String)] {
+        self.zone.links()
+    }
+
+    /// Serves the names of other networks from now on, the container is on these, and other further names.
+    pub fn turn_to(&mut self, networks: &[String], links: Vec<(String, String)>) -> Result<(), DnsError> {
+        self.zone = LiveZone::new(&self.host, records(&self.host, &self.container, networks)?, links);
         Ok(())
     }
 

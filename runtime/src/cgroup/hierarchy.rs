@@ -2,6 +2,8 @@
 //!
 //! Parsing is *pure*; [`host`] reads `/proc/self/mountinfo` once a process.
 
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -53,7 +55,12 @@ impl Hierarchy {
 /// Returns the hierarchies of the host, as the calling process first saw them.
 pub(crate) fn host() -> &'static [Hierarchy] {
     static HOST: OnceLock<Vec<Hierarchy>> = OnceLock::new();
-    HOST.get_or_init(|| parse(&std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()))
+    HOST.get_or_init(|| {
+        // One line each. They are mounted at boot: what containers have mounted since then is not read for them.
+        let all = fs::read_to_string("/proc/self/cgroup").map_or(usize::MAX, |text| text.lines().count());
+        let lines = File::open("/proc/self/mountinfo").map(|file| BufReader::new(file).lines());
+        parse(lines.into_iter().flatten().map_while(Result::ok), all)
+    })
 }
 
 /// Controllers of version 1; whatever else stands among the options of a mount is no controller.
@@ -75,14 +82,19 @@ const V1_CONTROLLERS: [&str; 15] = [
     "rdma",
 ];
 
-/// Finds the hierarchies in the text of a mountinfo file (proc_pid_mountinfo(5)).
+/// Finds the hierarchies in the lines of a mountinfo file (proc_pid_mountinfo(5)); there are `all`, after which no line is read.
 ///
 /// A hierarchy mounted twice counts once, where it was mounted first.
-fn parse(mountinfo: &str) -> Vec<Hierarchy> {
+fn parse(lines: impl IntoIterator<Item = impl AsRef<str>>, all: usize) -> Vec<Hierarchy> {
     let mut hierarchies: Vec<Hierarchy> = Vec::new();
-    for hierarchy in mountinfo.lines().filter_map(parse_line) {
-        if hierarchies.iter().all(|known| known.kind != hierarchy.kind) {
+    for line in lines {
+        if let Some(hierarchy) = parse_line(line.as_ref())
+            && hierarchies.iter().all(|known| known.kind != hierarchy.kind)
+        {
             hierarchies.push(hierarchy);
+            if hierarchies.len() == all {
+                break;
+            }
         }
     }
     hierarchies
@@ -125,6 +137,10 @@ fn unescape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(text: &str) -> Vec<Hierarchy> {
+        super::parse(text.lines(), usize::MAX)
+    }
 
     fn v1(controllers: &[&str], mount: &str) -> Hierarchy {
         let controllers = controllers.iter().map(|controller| (*controller).to_owned()).collect();
@@ -170,6 +186,13 @@ mod tests {
              32 23 0:26 / /mnt rw - cgroup2 cgroup2 rw\n",
         );
         assert_eq!(found, [Hierarchy { kind: Kind::V2, mount: "/sys/fs/cg roup".into() }]);
+    }
+
+    #[test]
+    fn nothing_is_read_after_the_last_hierarchy() {
+        let lines = ["30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw"].into_iter();
+        let endless = lines.chain(std::iter::repeat("31 23 0:40 / /run/c rw - overlay overlay rw"));
+        assert_eq!(super::parse(endless, 1), [Hierarchy { kind: Kind::V2, mount: "/sys/fs/cgroup".into() }]);
     }
 
     #[test]

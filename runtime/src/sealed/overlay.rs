@@ -76,6 +76,9 @@ pub(super) fn is_sealed(program: &File) -> bool {
 
 /// An overlay somebody mounted read-only could be mounted again otherwise.
 fn is_detached(program: &File) -> bool {
+    if let Some(is_mounted) = sys::mount::is_mounted(program.as_fd()) {
+        return !is_mounted;
+    }
     let Ok(id) = sys::descriptor::mount_id(program.as_fd()) else { return false };
     let id = id.to_string();
     std::fs::read_to_string("/proc/self/mountinfo")
@@ -85,6 +88,15 @@ fn is_detached(program: &File) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_is_mounted_is_told_from_one_that_is_not() {
+        let program = File::open(SELF).unwrap();
+        assert!(!is_detached(&program));
+        if sys::descriptor::unique_mount_id(program.as_fd()).is_ok() {
+            assert_eq!(sys::mount::is_mounted(program.as_fd()), Some(true), "it is asked of the kernel alone");
+        }
+    }
 
     #[test]
     fn separators_in_the_path_of_the_program_do_not_separate() {

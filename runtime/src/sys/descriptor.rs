@@ -43,12 +43,21 @@ pub(crate) fn set_nonblocking(file: BorrowedFd<'_>) -> nix::Result<()> {
 
 /// Returns the ID of the mount `file` lies on: field 1 of its line in mountinfo (statx(2)).
 pub(crate) fn mount_id(file: BorrowedFd<'_>) -> nix::Result<u64> {
+    mount_number(file, libc::STATX_MNT_ID)
+}
+
+/// Returns the number of the mount `file` lies on that no other mount ever has; Linux 6.8.
+pub(crate) fn unique_mount_id(file: BorrowedFd<'_>) -> nix::Result<u64> {
+    mount_number(file, libc::STATX_MNT_ID_UNIQUE)
+}
+
+fn mount_number(file: BorrowedFd<'_>, mask: libc::c_uint) -> nix::Result<u64> {
     // SAFETY: `statx` is plain numbers, for which all zeroes is a valid value.
     let mut stat: libc::statx = unsafe { std::mem::zeroed() };
-    let (path, flags, mask) = (c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_MNT_ID);
+    let (path, flags) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
     // SAFETY: `path` is a string that ends in NUL and lives for ever; `stat` is ours to write and as
     // large as the kernel expects; `file` is borrowed, so it stays open across the call.
     let rc = unsafe { libc::statx(file.as_raw_fd(), path, flags, mask, &raw mut stat) };
     Errno::result(rc)?;
-    if stat.stx_mask & libc::STATX_MNT_ID == 0 { Err(Errno::ENOSYS) } else { Ok(stat.stx_mnt_id) }
+    if stat.stx_mask & mask == 0 { Err(Errno::ENOSYS) } else { Ok(stat.stx_mnt_id) }
 }

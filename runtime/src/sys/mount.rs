@@ -1,7 +1,7 @@
 //! The mount system calls that work on descriptors instead of paths.
 //!
 //! Runs in init, and in a process that seals itself. Linux 5.2 has fsopen(2), fspick(2), fsconfig(2),
-//! fsmount(2), open_tree(2) and move_mount(2); 5.12 mount_setattr(2).
+//! fsmount(2), open_tree(2) and move_mount(2); 5.12 mount_setattr(2); 6.8 statmount(2).
 #![expect(unsafe_code, reason = "nix 0.31 has none of these calls")]
 
 use std::ffi::CStr;
@@ -23,6 +23,9 @@ const OPEN_TREE_CLONE: u32 = 1;
 const OPEN_TREE_CLOEXEC: u32 = libc::O_CLOEXEC as u32;
 const MOVE_MOUNT_F_EMPTY_PATH: u32 = 4;
 const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
+const STATMOUNT_MNT_BASIC: u64 = 2;
+/// The same number on every architecture.
+const SYS_STATMOUNT: libc::c_long = 457;
 
 /// Takes ownership of the descriptor a system call has just returned.
 fn owned(result: libc::c_long) -> nix::Result<OwnedFd> {
@@ -81,6 +84,29 @@ pub(crate) fn fsconfig_reconfigure(context: BorrowedFd<'_>) -> nix::Result<()> {
 pub(crate) fn fsmount(context: BorrowedFd<'_>, attributes: u64) -> nix::Result<OwnedFd> {
     // SAFETY: fsmount(2) takes three numbers and touches no memory of ours.
     owned(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, attributes as u32) })
+}
+
+/// Tells whether the mount that `file` lies on is one of this mount namespace, whatever its path; `None` if the kernel does not say.
+pub(crate) fn is_mounted(file: BorrowedFd<'_>) -> Option<bool> {
+    /// `struct mnt_id_req`
+    #[repr(C)]
+    struct Request {
+        size: u32,
+        spare: u32,
+        mount: u64,
+        wanted: u64,
+    }
+    let mount = super::descriptor::unique_mount_id(file).ok()?;
+    let request = Request { size: size_of::<Request>() as u32, spare: 0, mount, wanted: STATMOUNT_MNT_BASIC };
+    let mut answer = [0u64; 128];
+    let (asked, room) = (&raw const request, size_of_val(&answer));
+    // SAFETY: statmount(2) reads a request of the size it begins with, and writes at most `room` bytes, which are ours.
+    let rc = unsafe { libc::syscall(SYS_STATMOUNT, asked, answer.as_mut_ptr(), room, 0) };
+    match Errno::result(rc) {
+        Ok(_) => Some(true),
+        Err(Errno::ENOENT) => Some(false),
+        Err(_) => None,
+    }
 }
 
 /// Makes a copy, attached nowhere, of the mount at `path` below `directory` (a bind mount to be).
