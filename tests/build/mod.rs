@@ -125,7 +125,9 @@ fn file(folder: &Path, line: &str) {
         return mode(&folder.join(line), "755");
     };
     let (path, how) = match head.rsplit_once(' ') {
-        Some((path, how)) if ["tar", "tgz", "txz", "tbz"].contains(&how) || how.parse::<u32>().is_ok() => (folder.join(path), how),
+        Some((path, how)) if ["tar", "tgz", "txz", "tbz"].contains(&how) || how.parse::<u32>().is_ok() => {
+            (folder.join(path), how)
+        }
         _ => (folder.join(head), "644"),
     };
     parent(&path);

@@ -103,6 +103,97 @@ fn a_one_shot_that_others_wait_for_ends_nothing_when_it_ends_well() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_one_shot_that_fails_before_what_waits_for_it_is_1_whatever_ends_the_rest() {
+    let dependent = "    depends_on: {migrate: {condition: service_completed_successfully}}\n";
+    let services = [service("migrate", "echo broken; exit 2", ""), service("tests", LASTING, dependent)];
+    let project = project("up has not come to its foreground", &services);
+    for flags in [
+        &["--abort-on-container-exit"][..],
+        &["--abort-on-container-failure"],
+        &["--exit-code-from", "tests"],
+        &["--exit-code-from", "migrate"],
+        &["--wait"],
+        &["--detach"],
+        &[],
+    ] {
+        project.run([&["up"], flags].concat()).code(1).says(["migrate", "exit code 2", "broken"]);
+    }
+}
+
+/// What `up` is called with, how the service of the test ends, how the other one does, and the code of `up`.
+///
+/// `None` is one that goes on until it is stopped, which it survives with 9.
+type Row = (&'static [&'static str], Option<&'static str>, Option<&'static str>, i32);
+
+const ROWS: [Row; 16] = [
+    (&["--abort-on-container-exit"], Some("exit 0"), None, 0),
+    (&["--abort-on-container-exit"], Some("exit 3"), None, 3),
+    (&["--abort-on-container-exit"], Some("kill -9 $$$$"), None, 137),
+    (&["--abort-on-container-failure"], Some("exit 0"), Some("exit 0"), 0),
+    (&["--abort-on-container-failure"], Some("exit 0"), Some("exit 4"), 4),
+    (&["--abort-on-container-failure"], Some("exit 3"), None, 3),
+    (&["--abort-on-container-failure"], Some("kill -TERM $$$$"), None, 143),
+    (&["--exit-code-from", "tests"], Some("exit 0"), None, 0),
+    (&["--exit-code-from", "tests"], Some("kill -9 $$$$"), None, 137),
+    (&["--exit-code-from", "other"], Some("exit 3"), None, 9),
+    (&["--exit-code-from", "other", "--abort-on-container-exit"], Some("exit 3"), None, 9),
+    (&["--exit-code-from", "tests", "--abort-on-container-failure"], Some("exit 3"), None, 3),
+    (&["--exit-code-from", "tests", "--abort-on-container-failure"], None, Some("exit 4"), 9),
+    (&["--exit-code-from", "tests", "--abort-on-container-failure"], Some("exit 0"), Some("exit 0"), 0),
+    (&["--exit-code-from", "tests", "--no-attach", "tests"], Some("exit 3"), None, 3),
+    (&["--exit-code-from", "tests", "--attach", "other"], Some("exit 3"), None, 3),
+];
+
+#[test]
+#[ignore = "needs root"]
+fn every_way_to_end_has_the_code_that_the_table_says() {
+    let project = Scenario::new("each row of the table");
+    for (flags, tests, other, code) in ROWS {
+        let scripts = [("tests", tests), ("other", other)];
+        let services = scripts.map(|(name, script)| {
+            service(name, script.unwrap_or("trap \"exit 9\" TERM; while :; do sleep 0.1; done"), "    init: true\n")
+        });
+        project.file("compose.yaml", &format!("services:\n{}", services.concat()));
+        project.run([&["up"], flags].concat()).code(code);
+        none_runs(&project);
+        project.run(["down"]).ok();
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn interrupted_is_130_whatever_else_would_decide() {
+    for flags in [&["--abort-on-container-exit"][..], &["--abort-on-container-failure"], &["--exit-code-from", "a"]] {
+        let project = project("Ctrl-C", &[service("a", &format!("echo began; {LASTING}"), "")]);
+        let up = project.start([&["up"], flags].concat());
+        up.shows("began", LIMIT);
+        up.signal(Signal::SIGINT);
+        up.finish(LIMIT).code(130);
+        none_runs(&project);
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_contradicts_itself_is_2_before_anything_is_made() {
+    let project = project("one of both", &[service("a", LASTING, "")]);
+    for flags in [
+        &["--abort-on-container-exit", "--abort-on-container-failure"][..],
+        &["--abort-on-container-exit", "--detach"],
+        &["--abort-on-container-failure", "--detach"],
+        &["--exit-code-from", "a", "--detach"],
+        &["--exit-code-from", "a", "--wait"],
+        &["--abort-on-container-exit", "--wait"],
+        &["--abort-on-container-failure", "--wait"],
+        &["--wait-timeout", "1"],
+    ] {
+        project.run([&["up"], flags].concat()).code(2);
+    }
+    assert!(project.containers().is_empty());
+}
+
+#[test]
+#[ignore = "needs root"]
 fn wait_is_0_when_all_run_or_are_healthy_or_have_done_their_work() {
     let check = "    healthcheck: {test: [CMD, test, -e, /ready], interval: 200ms, retries: 50}\n";
     let dependent = "    depends_on: {once: {condition: service_completed_successfully}}\n";

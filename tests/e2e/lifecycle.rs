@@ -181,6 +181,43 @@ fn monitors_of_one_command_share_the_pages_of_their_program() {
 
 #[test]
 #[ignore = "needs root"]
+fn an_idle_monitor_sleeps_without_a_deadline_and_is_woken_by_nothing_of_others() {
+    let project = Scenario::new("nothing resident but what sleeps");
+    let sleeping = "image: busybox:1, command: sleep 1000, init: true";
+    let services = format!("{{a: {{{sleeping}, restart: always, ports: ['8390:80']}}, b: {{{sleeping}}}}}");
+    project.file("compose.yaml", &format!("services: {services}\n"));
+    project.run(["up", "-d"]).ok();
+    let monitors: Vec<i32> = ["a", "b"].map(|n| monitor_of(&project, &format!("{}-{n}-1", project.project()))).into();
+    let of = |pid: &i32, file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).expect("it runs");
+    // The call it is in, its number and arguments: poll(2) has its timeout third, ppoll(2), where there is no poll, none at 0.
+    let forever = if cfg!(target_arch = "x86_64") { ("7", "0xffffffff") } else { ("73", "0x0") };
+    let sleeps = |pid: &i32| {
+        let call = of(pid, "syscall");
+        let words: Vec<&str> = call.split(' ').collect();
+        let is_poll = words.first() == Some(&forever.0);
+        if is_poll && words[3].ends_with(forever.1.trim_start_matches("0x")) { Ok(()) } else { Err(call) }
+    };
+    monitors.iter().for_each(|pid| eventually("it waits for ever", LIMIT, || sleeps(pid)));
+    let wakes = |pid: &i32| {
+        let status = of(pid, "status");
+        status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).map(str::to_owned).expect("proc(5)")
+    };
+    let before: Vec<_> = monitors.iter().map(wakes).collect();
+    for network in ["none", "bridge"] {
+        project.run(["run", "--rm", "--network", network, "busybox:1", "true"]).ok();
+    }
+    project.run(["ps"]).ok();
+    assert_eq!(monitors.iter().map(wakes).collect::<Vec<_>>(), before);
+    for pid in &monitors {
+        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
+        let targets = descriptors.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        assert_eq!(targets.filter(|target| target.to_string_lossy().contains("timerfd")).count(), 0);
+    }
+    project.run(["down"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
 fn containers_that_all_end_at_once_leave_nothing_of_their_network() {
     let project = Scenario::new("whoever has the lock does it for all");
     let services: String = (1..=12)

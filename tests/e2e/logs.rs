@@ -243,6 +243,27 @@ fn what_a_container_writes_does_not_steer_the_terminal() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_service_has_its_color_whatever_is_shown_beside_it() {
+    let project = Scenario::new("one finds a service by its color");
+    let services: String =
+        ["a", "b", "c"].map(|name| format!("  {name}: {{image: busybox:1, command: echo hello}}\n")).concat();
+    project.file("compose.yaml", &format!("services:\n{services}"));
+    let foreground = project.run(["--ansi", "always", "up"]).ok();
+    let color_of = |output: &str, service: &str| {
+        let line = output.lines().find(|line| line.contains(&format!("{service}-1  | "))).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{service} is shown: {output}")).split('m').next().map(str::to_owned)
+    };
+    for shown in [&["b"][..], &["c", "a"], &["a", "b", "c"]] {
+        let logs = project.run([&["--ansi", "always", "compose", "logs"], shown].concat()).ok();
+        for service in shown {
+            assert_eq!(color_of(&logs.stdout, service), color_of(&foreground.stdout, service), "{logs}");
+        }
+    }
+    assert_ne!(color_of(&foreground.stdout, "a"), color_of(&foreground.stdout, "b"), "{foreground}");
+}
+
+#[test]
+#[ignore = "needs root"]
 fn details_are_the_labels_and_variables_that_were_asked_for() {
     let host = Scenario::new("logs of many deployments are told apart by what their containers are labelled with");
     let flags =

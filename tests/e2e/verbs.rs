@@ -181,6 +181,17 @@ volumes:
     assert!(!is_mounted("bound"));
     assert!(project.folder().join("kept/file").exists(), "what was bound is not the volume's to delete");
     project.run(["volume", "create", "-o", "type=nfs", "x"]).code(1).says(["device"]);
+    for (options, why) in [
+        (["type=nfs", "device=:/export"], "where is the server?"),
+        (["type=nosuchfs", "device=none"], "the kernel has no file system `nosuchfs`"),
+    ] {
+        project.run(["volume", "create", "-o", options[0], "-o", options[1], "wrong"]).ok();
+        project
+            .run(["run", "--rm", "-v", "wrong:/x", "busybox:1", "true"])
+            .code(125)
+            .says(["mount volume `wrong`", why]);
+        project.run(["volume", "rm", "wrong"]).ok();
+    }
 }
 
 #[test]

@@ -118,7 +118,7 @@ pub(crate) struct BuildFlags {
     pub(super) builder: Option<String>,
     /// Docker's, for more in the log of its client: there is no log
     #[arg(short = 'D', long, hide = true)]
-    debug: bool,
+    pub(super) debug: bool,
     /// Docker's; refused with what does the same
     #[arg(long, hide = true)]
     pub(super) squash: bool,
