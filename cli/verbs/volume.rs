@@ -101,7 +101,8 @@ pub(crate) fn run(ctx: &Context, verb: &VolumeVerb) -> Result<(), Failure> {
             for name in names {
                 match engine.remove_volume(name) {
                     Ok(()) => ctx.ui.line(name)?,
-                    Err(lighter_engine::VolumeError::NotFound(_)) if *force => {}
+                    // as docker: it is gone, whoever removed it
+                    Err(lighter_engine::VolumeError::NotFound(_)) if *force => ctx.ui.line(name)?,
                     Err(error) => failures.push(error.into()),
                 }
             }

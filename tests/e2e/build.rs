@@ -73,9 +73,12 @@ fn secrets_reach_the_step_and_nothing_else() {
         "Dockerfile",
         "FROM busybox:1\nRUN --mount=type=secret,id=t grep -c Ahf /run/secrets/t > /count\nRUN --mount=type=secret,id=t,env=T test -n \"$T\"\n",
     );
-    world.run(["build", "-t", "mine", "--secret", "id=t,src=token", "."]).ok();
+    let carried = world.directory().join("cache");
+    let to = format!("type=local,mode=max,dest={}", carried.display());
+    let told = world.run(["build", "-t", "mine", "--secret", "id=t,src=token", "--cache-to", &to, "."]).ok();
+    assert!(!told.stderr.contains(secret), "{told}");
     assert_eq!(world.run(["run", "--rm", "mine", "cat", "/count"]).ok().stdout, "1\n");
-    assert_eq!(holding(&world.root(), secret), "");
+    assert_eq!((holding(&world.root(), secret), holding(&carried, secret)), (String::new(), String::new()));
     let history = world.run(["history", "--no-trunc", "mine"]).ok().stdout;
     assert!(!history.contains(secret));
     // Another secret is no reason to run the step again.
@@ -92,8 +95,16 @@ fn nothing_outside_the_context_can_be_copied() {
     std::os::unix::fs::symlink("/etc", world.folder().join("folder")).unwrap();
     fs::write(world.directory().join("beside"), "x").unwrap();
     for source in ["link", "folder/passwd", "../beside", "/etc/passwd"] {
-        world.file("Dockerfile", &format!("FROM busybox:1\nCOPY {source} /x\n"));
-        world.run(["build", "."]).code(1).says(["is not in the build context"]);
+        for (instruction, place) in [
+            (format!("COPY {source} /x"), "the build context"),
+            (format!("ADD {source} /x"), "the build context"),
+            (format!("COPY --from=named {source} /x"), "context `named`"),
+            (format!("RUN --mount=type=bind,source={source},target=/x true"), "what is to be mounted"),
+        ] {
+            world.file("Dockerfile", &format!("FROM busybox:1\n{instruction}\n"));
+            let refused = world.run(["build", "--build-context", "named=.", "."]);
+            refused.code(1).says([&format!("`{source}` is not in {place}")]);
+        }
     }
 }
 

@@ -11,14 +11,21 @@ use crate::tree::Tree;
 
 const MIB: u64 = 1 << 20;
 
-/// Makes `image` an ext4 file system with the content of `folder`, and `spare` MiB more than that takes.
+/// What is special about a disk made from a folder: part of the name under which it is kept.
+pub(crate) const FORM: &str = "without lost+found";
+
+/// Makes `image` an ext4 file system with the content of `folder`, nothing else, and `spare` MiB more than that takes.
 ///
 /// Owners are those of the files: whoever is not root gives the guest a root with foreign owners.
 pub(crate) fn from_folder(tools: &Tree, folder: &Path, image: &Path, spare: u64) -> Result<()> {
     let (bytes, files) = footprint(folder)?;
     // A quarter for what the file system itself takes, an inode (256 bytes, ext4(5)) for each file.
     let size = (bytes * 5 / 4 + files * 256) / MIB + 16 + spare;
-    format(tools, image, size, &["-d".as_ref(), folder.as_os_str()])
+    format(tools, image, size, &["-d".as_ref(), folder.as_os_str()])?;
+    // mke2fs(8) adds it, and a test that lists a shared folder would find it there.
+    let mut command = tools.command("debugfs", "usr/sbin/debugfs");
+    output(command.args(["-w", "-R", "rmdir lost+found"]).arg(image))?;
+    Ok(())
 }
 
 /// Makes `image` an empty ext4 file system of `size` MiB; it takes no space before it is written to.

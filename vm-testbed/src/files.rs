@@ -153,8 +153,8 @@ impl Share {
         let folder = &self.folder;
         let name = format!("share-{}", cache::hash(&[&folder.display().to_string()]));
         let fingerprint = disk::fingerprint(folder)?;
-        let part =
-            cache.part(&name, &[&fingerprint], |part| disk::from_folder(tools, folder, &part.join("disk"), 0))?;
+        let ingredients = [disk::FORM, &fingerprint];
+        let part = cache.part(&name, &ingredients, |part| disk::from_folder(tools, folder, &part.join("disk"), 0))?;
         Ok(part.join("disk"))
     }
 }

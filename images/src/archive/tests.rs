@@ -1,8 +1,11 @@
 use std::io::Cursor;
 
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
+use crate::digest::Digest;
+use crate::platform::Platform;
 use crate::progress::Silent;
 use crate::store::Store;
 
@@ -73,6 +76,75 @@ proptest! {
         let layout = archive(&[("oci-layout", b"{}"), ("index.json", index.as_bytes())]);
         let _ = (loaded(docker), loaded(layout));
     }
+}
+
+/// Names in a layout, and what is there.
+type Files = Vec<(String, Vec<u8>)>;
+
+fn add(files: &mut Files, media_type: &str, document: serde_json::Value) -> serde_json::Value {
+    let bytes = document.to_string().into_bytes();
+    let digest = Digest::of(&bytes);
+    let descriptor = json!({"mediaType": media_type, "digest": digest, "size": bytes.len()});
+    files.push((format!("blobs/sha256/{}", digest.hex()), bytes));
+    descriptor
+}
+
+/// An image without layers, as an index has it.
+fn image(files: &mut Files, architecture: &str) -> serde_json::Value {
+    let rootfs = json!({"type": "layers", "diff_ids": []});
+    let config = json!({"architecture": architecture, "os": "linux", "rootfs": rootfs});
+    let config = add(files, "application/vnd.oci.image.config.v1+json", config);
+    let manifest = json!({"schemaVersion": 2, "config": config, "layers": []});
+    let mut descriptor = add(files, "application/vnd.oci.image.manifest.v1+json", manifest);
+    descriptor["platform"] = json!({"architecture": architecture, "os": "linux"});
+    descriptor
+}
+
+fn index(files: &mut Files, manifests: &[serde_json::Value]) -> serde_json::Value {
+    let index = json!({"schemaVersion": 2, "manifests": manifests});
+    add(files, "application/vnd.oci.image.index.v1+json", index)
+}
+
+/// Loads a layout of one entry, and returns the architectures that its name stands for, first the one that it means.
+fn architectures(files: &Files, entry: &serde_json::Value) -> Vec<String> {
+    let top = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+    let mut all: Vec<(&str, &[u8])> = vec![("oci-layout", b"{}"), ("index.json", top.as_bytes())];
+    all.extend(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path()).unwrap();
+    let input = Input::Stream(Box::new(Cursor::new(archive(&all))));
+    let images = load(&store, input, &LoadOptions::default(), &Silent).unwrap();
+    let variants = store.variants(&images[0].image).unwrap();
+    let all = [&images[0].image].into_iter().chain(&variants);
+    all.map(|image| image.platform().architecture).collect()
+}
+
+#[test]
+fn an_index_that_is_whole_is_taken_whole_and_of_another_one_image() {
+    let host = Platform::host().architecture;
+    let mut files = Files::new();
+    let images = [image(&mut files, "s390x"), image(&mut files, &host)];
+    let entry = index(&mut files, &images);
+    assert_eq!(architectures(&files, &entry), [&*host, "s390x", &*host]);
+    let mut part = files.clone();
+    part.remove(0);
+    assert_eq!(architectures(&part, &entry), [&*host, &*host], "the configuration of the first is not there");
+    let mut others = Files::new();
+    let images = [image(&mut others, "s390x"), image(&mut others, "ppc64le")];
+    let entry = index(&mut others, &images);
+    assert_eq!(architectures(&others, &entry), ["s390x", "s390x", "ppc64le"]);
+}
+
+#[test]
+fn an_index_that_names_another_many_times_is_read_once() {
+    let mut files = Files::new();
+    let mut entry = image(&mut files, &Platform::host().architecture);
+    for _ in 0..3 {
+        let platform = entry["platform"].clone();
+        entry = index(&mut files, &vec![entry; 1000]);
+        entry["platform"] = platform;
+    }
+    assert_eq!(architectures(&files, &entry).len(), 2);
 }
 
 #[test]

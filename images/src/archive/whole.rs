@@ -38,10 +38,15 @@ impl Whole {
 
     /// Adds a document and what it names; tells whether all of that is there.
     fn descend(&mut self, members: &Members, digest: &Digest, depth: usize) -> Result<bool, ArchiveError> {
+        if self.blobs.contains_key(digest) {
+            return Ok(true);
+        }
         let Some(content) = members.find(&blob_path(digest)) else { return Ok(false) };
         let bytes = blob_document(members, digest, LARGEST_MANIFEST)?;
         self.blobs.insert(digest.clone(), content);
-        match Document::parse(&bytes, digest, None)? {
+        // What is neither can only be left out, and the index is not whole then.
+        let Ok(document) = Document::parse(&bytes, digest, None) else { return Ok(false) };
+        match document {
             Document::Manifest(manifest) => {
                 for descriptor in manifest.layers().iter().chain([manifest.config()]) {
                     let digest = descriptor_digest(descriptor)?;

@@ -95,11 +95,13 @@ impl Store {
 
     fn descend(&self, node: Node, depth: usize, nodes: &mut Vec<Node>) {
         let children = node.children();
-        if nodes.iter().all(|other| other.digest != node.digest) {
-            nodes.push(node);
-        }
-        for child in children.into_iter().filter(|_| depth > 0).filter_map(|digest| self.document(&digest)) {
-            self.descend(child, depth - 1, nodes);
+        nodes.push(node);
+        for digest in children.into_iter().filter(|_| depth > 0) {
+            // An index may name another many times.
+            let is_new = nodes.iter().all(|other| other.digest != digest);
+            if let Some(child) = is_new.then(|| self.document(&digest)).flatten() {
+                self.descend(child, depth - 1, nodes);
+            }
         }
     }
 
