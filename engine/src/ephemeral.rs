@@ -56,8 +56,11 @@ impl Engine {
         let _lock = self.lock_containers()?;
         for id in self.container_ids()? {
             let paths = self.layout.container(&id);
+            // one that runs was not lost with the host: somebody has emptied the run directory
+            let runs = || self.load_state(&id).is_ok_and(|state| state.status.is_active());
             if paths.is_ephemeral()
                 && !paths.spec().exists()
+                && !runs()
                 && let Some(_lock) = Lock::try_take(&self.layout.lock(&format!("container-{id}")))?
             {
                 let removing = self.layout.containers().join(format!("{REMOVING}{id}"));

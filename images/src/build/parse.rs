@@ -207,7 +207,11 @@ impl Parsing<'_> {
     fn run(&self) -> Result<Run, Problem> {
         self.flags.check("RUN", &["device", "mount", "network", "security"])?;
         if !self.flags.all("RUN", "device")?.is_empty() {
-            return Err(Problem::flag("RUN", "device", "steps get no devices; `lighter run --device` and `lighter commit` do the same"));
+            return Err(Problem::flag(
+                "RUN",
+                "device",
+                "steps get no devices; `lighter run --device` and `lighter commit` do the same",
+            ));
         }
         let network = self.flags.one("RUN", "network")?;
         if let Some(network) = network.as_deref().filter(|network| !["default", "none", "host"].contains(network)) {
