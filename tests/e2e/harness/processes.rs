@@ -23,7 +23,7 @@ pub(crate) fn of_scenario(directory: &Path, run_directory: &Path, except: Option
         let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
         let mentions = |bytes: Vec<u8>| {
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            marks.iter().any(|mark| text.contains(mark))
+            marks.iter().any(|mark| names(&text, mark))
         };
         let elsewhere = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok() != ours;
         mentions(read("environ")) || mentions(read("cmdline")) || (elsewhere && mentions(read("mountinfo")))
@@ -41,6 +41,17 @@ pub(crate) fn of_scenario(directory: &Path, run_directory: &Path, except: Option
         let ours = others.filter(|pid| belongs(*pid) && !is_test_tool(*pid));
         found.extend(ours.map(|pid| Process { pid, command: command_of(pid) }));
     }
+}
+
+/// Whether a text has the path of a scenario's directory in it, and not that of one whose number begins with this one's.
+fn names(text: &str, path: &str) -> bool {
+    text.match_indices(path).any(|(at, _)| !text[at + path.len()..].starts_with(|next: char| next.is_ascii_digit()))
+}
+
+#[test]
+fn a_scenario_is_told_from_one_whose_number_begins_with_its_own() {
+    assert!(names("LIGHTER_RUN=/run/lt-7-2\0A=b", "/run/lt-7-2") && names("/run/lt-7-20 /run/lt-7-2/x", "/run/lt-7-2"));
+    assert!(!names("LIGHTER_RUN=/run/lt-7-20", "/run/lt-7-2"));
 }
 
 /// Lists the processes there are.
