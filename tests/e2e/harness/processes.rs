@@ -26,7 +26,10 @@ pub(crate) fn of_scenario(directory: &Path, run_directory: &Path, except: Option
             marks.iter().any(|mark| names(&text, mark))
         };
         let elsewhere = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok() != ours;
-        mentions(read("environ")) || mentions(read("cmdline")) || (elsewhere && mentions(read("mountinfo")))
+        let words = read("cmdline");
+        // a monitor has neither words nor an environment of its scenario's, but is in its mount namespace
+        let is_monitor = !elsewhere && words.starts_with(b"lighter\0__monitor");
+        is_monitor || mentions(words) || mentions(read("environ")) || (elsewhere && mentions(read("mountinfo")))
     };
     // One that forks and ends after the list was made is gone when it is looked at, and its child is not on the list.
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
