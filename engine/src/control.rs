@@ -255,7 +255,9 @@ impl Engine {
 
     fn request_stop(&self, container: &Container, afterwards: Afterwards) -> Result<(), FileError> {
         let path = container.paths.stop_request();
-        if path.exists() {
+        // one that nobody was to need does not do for a container that stays: its removal was cut short
+        let stands = |text: Vec<u8>| afterwards == Afterwards::IsRemoved || text != REMOVED_NEXT;
+        if std::fs::read(&path).is_ok_and(stands) {
             return Ok(());
         }
         let written = match afterwards {

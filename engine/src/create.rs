@@ -85,6 +85,11 @@ impl Engine {
         self.record(spec, true)
     }
 
+    /// Records a container that is started at once: nobody wants one back after a reboot that is to be removed at its end.
+    pub fn create_to_run(&self, spec: ContainerSpec) -> Result<Container, CreateError> {
+        if spec.auto_remove { self.create_ephemeral(spec) } else { self.create(spec) }
+    }
+
     fn record(&self, mut spec: ContainerSpec, ephemeral: bool) -> Result<Container, CreateError> {
         check(&spec)?;
         self.check_runtime(&spec)?;

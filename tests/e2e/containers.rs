@@ -165,6 +165,51 @@ fn what_is_to_be_removed_at_its_end_is_gone_after_a_power_loss_whatever_was_on_t
     assert_eq!(std::fs::read_dir(spec.parent().expect("it lies in a directory")).expect("made anew").count(), 0);
 }
 
+#[test]
+#[ignore = "needs root"]
+fn what_changes_a_container_leaves_its_record_where_it_is() {
+    let host =
+        Scenario::new("a record that moves to the disk, and its state that does not, make half a container of it");
+    host.run(["network", "create", "lan"]).ok();
+    for name in ["db", "web"] {
+        host.run(["run", "--detach", "--rm", "--name", name, "busybox:1", "sleep", "1000"]).ok();
+    }
+    let id = host.inspect("web")["Id"].as_str().expect("it has an id").to_owned();
+    let spec = host.root().join("containers").join(id).join("spec.json");
+    host.run(["network", "connect", "--link", "db:base", "lan", "web"]).ok();
+    host.run(["update", "--memory", "64m", "web"]).ok();
+    host.run(["rename", "web", "site"]).ok();
+    let text = std::fs::read_to_string(&spec).expect("it is there");
+    assert!(spec.is_symlink() && text.contains("base") && text.contains("site"), "{text}");
+    host.run(["rm", "--force", "site", "db"]).ok();
+    host.run(["network", "rm", "lan"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_stop_counts_although_a_removal_was_cut_short_before_it() {
+    let host = Scenario::new("what the user has stopped must be stopped after a power loss, too");
+    host.run([
+        "run",
+        "--detach",
+        "--name",
+        "c",
+        "--restart",
+        "unless-stopped",
+        "--network",
+        "none",
+        "busybox:1",
+        "top",
+    ])
+    .ok();
+    let id = host.inspect("c")["Id"].as_str().expect("it has an id").to_owned();
+    let request = host.root().join("containers").join(id).join("stopped-by-user");
+    // as `rm --force` leaves it that is killed before it has sent a signal
+    std::fs::write(&request, "removed\n").expect("the root is ours");
+    host.run(["stop", "--time", "0", "c"]).ok();
+    assert_eq!(std::fs::read_to_string(&request).expect("it asks for the stop"), "", "a wish to be kept");
+}
+
 /// The parent of a process, in the host's numbers.
 fn parent_of(pid: i32) -> String {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");

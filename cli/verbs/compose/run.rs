@@ -152,7 +152,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RunArgs) -> Resul
         spec.volumes_from.push(lighter_engine::VolumesFrom { container, read_only });
     }
     name_by_id(&mut spec, &engine)?;
-    let container = if spec.auto_remove { engine.create_ephemeral(spec)? } else { engine.create(spec)? };
+    let container = engine.create_to_run(spec)?;
     let started = engine.start(&container, StartOptions { attach: !args.detach, terminal: session::size() }).map_err(
         |error| {
             let code = error.exit_code();

@@ -62,9 +62,7 @@ pub(crate) fn run(ctx: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
     let image = ensure_image(ctx, &engine, &args.flags).map_err(ours)?;
     let explanation = args.explain.map(Explanation::begin).transpose().map_err(ours)?;
     engine.prepare_start();
-    // who asks for its removal at its end does not want it back after a reboot
-    let record = if args.flags.rm { Engine::create_ephemeral } else { Engine::create };
-    let container = create_from(ctx, &engine, &args.flags, image.as_ref(), record).map_err(ours)?;
+    let container = create_from(ctx, &engine, &args.flags, image.as_ref(), Engine::create_to_run).map_err(ours)?;
     let terminal = args.flags.tty.then(session::size).flatten();
     let started = engine.start(&container, StartOptions { attach: !args.detach, terminal });
     if let Some(explanation) = explanation {

@@ -3,9 +3,8 @@
 //! The specification says so first, then the monitor is told; killed in between, it takes note at the next signal.
 
 use super::change::ConnectError;
-use crate::durable;
 use crate::spec::{ContainerSpec, Link};
-use crate::{Container, Engine};
+use crate::{Container, Engine, durable, ephemeral};
 
 impl Engine {
     /// Gives a container further names for others; of the same alias the last counts.
@@ -38,7 +37,7 @@ impl Engine {
         if spec.links == before {
             return Ok(false);
         }
-        durable::write_json(&path, &spec, true)?;
+        ephemeral::rewrite(&container.paths, &spec)?;
         self.tell_monitor(container, &self.load_state(&container.id)?)?;
         Ok(true)
     }
