@@ -57,3 +57,10 @@ mod terminal;
 mod torture;
 mod users;
 mod verbs;
+
+#[test]
+fn a_scenario_is_told_from_one_whose_number_begins_with_its_own() {
+    use harness::names;
+    assert!(names("LIGHTER_RUN=/run/lt-7-2\0A=b", "/run/lt-7-2") && names("/run/lt-7-20 /run/lt-7-2/x", "/run/lt-7-2"));
+    assert!(!names("LIGHTER_RUN=/run/lt-7-20", "/run/lt-7-2"));
+}

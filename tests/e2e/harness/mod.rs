@@ -29,6 +29,7 @@ pub(crate) use fault_proxy::{Fault, FaultProxy};
 pub(crate) use http::{get, seconds};
 pub(crate) use lan::{HOST, Lan};
 pub(crate) use machine::Machine;
+pub(crate) use processes::names;
 pub(crate) use pty::Terminal;
 pub(crate) use registry::{Registry, corrupted};
 pub(crate) use scenario::Scenario;
