@@ -165,7 +165,7 @@ impl Engine {
 
     /// Sends a signal to the container's init.
     ///
-    /// SIGKILL counts as the user's wish that it stays ended, as in Docker.
+    /// SIGKILL counts as the user's wish that it stays ended, and it has ended when this returns, as in Docker.
     pub fn kill(&self, container: &Container, signal: i32) -> Result<(), ControlError> {
         let name = &container.spec.name;
         let state = self.load_state(&container.id)?;
@@ -180,6 +180,10 @@ impl Engine {
         self.signal(container, &init, signal)?;
         let event = Event::of_container("kill", &container.id, &container.spec);
         self.tell(event.with("signal", signal.to_string()));
+        if signal == libc::SIGKILL {
+            wait_for(&init, Some(TEARDOWN_LIMIT), name)?;
+            self.finish(container)?;
+        }
         Ok(())
     }
 
@@ -296,6 +300,12 @@ pub(crate) fn is_passing(paths: &ContainerPaths) -> bool {
 fn open(process: Option<Process>, name: &str) -> Result<Option<OwnedFd>, ControlError> {
     let Some(process) = process else { return Ok(None) };
     process.reference().open().map_err(kernel_error("find the process of", name))
+}
+
+/// Returns whether a process has not ended, be it reaped or not.
+pub(crate) fn goes_on(process: Option<Process>) -> bool {
+    let process = process.and_then(|process| process.reference().open().ok().flatten());
+    process.is_some_and(|process| wait_for(&process, Some(Duration::ZERO), "").is_ok_and(|has_ended| !has_ended))
 }
 
 fn send(process: &OwnedFd, signal: i32, name: &str) -> Result<(), ControlError> {

@@ -16,8 +16,8 @@ use crate::monitor::set_nonblocking;
 use crate::runtime::process;
 use crate::spawn::{self, LaunchRecord, Reply, SpawnError, Task};
 use crate::spec::Hook;
-use crate::state::Status;
-use crate::{Container, Engine, Exec, ExecSpec, exit_code};
+use crate::state::{State, Status};
+use crate::{Container, Engine, Exec, ExecSpec, control, exit_code};
 
 /// Bytes kept of what a command writes, its last: enough to see why it failed.
 const OUTPUT_LIMIT: usize = 4096;
@@ -76,7 +76,9 @@ impl Engine {
 
     /// Runs the pre_stop hooks of a container that runs; one that ends meanwhile needs no more of them.
     pub(crate) fn before_stop(&self, container: &Container) -> Result<(), HookError> {
-        let runs = || self.load_state(&container.id).is_ok_and(|state| state.status == Status::Running);
+        // what has ended is still called running, until its monitor has seen to that
+        let is_it = |state: State| state.status == Status::Running && control::goes_on(state.init);
+        let runs = || self.load_state(&container.id).is_ok_and(is_it);
         if container.spec.hooks.pre_stop.is_empty() || !runs() {
             return Ok(());
         }

@@ -167,6 +167,18 @@ fn what_is_to_be_removed_at_its_end_is_gone_after_a_power_loss_whatever_was_on_t
 
 #[test]
 #[ignore = "needs root"]
+fn a_killed_container_has_ended_when_the_verb_returns() {
+    let host = Scenario::new("`kill` and then `rm` is what scripts say");
+    for _ in 0..5 {
+        host.run(["run", "--detach", "--name", "c", "--restart", "always", "busybox:1", "sleep", "1000"]).ok();
+        host.run(["kill", "c"]).ok();
+        assert_eq!(host.inspect("c")["State"]["Status"], "exited");
+        host.run(["rm", "c"]).ok();
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
 fn what_changes_a_container_leaves_its_record_where_it_is() {
     let host =
         Scenario::new("a record that moves to the disk, and its state that does not, make half a container of it");
