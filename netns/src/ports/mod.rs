@@ -221,12 +221,13 @@ mod tests {
 
     #[test]
     fn of_a_range_the_first_free_port_is_taken() {
-        let others = [record("127.0.0.1", 50_080), record("127.0.0.1", 50_081)];
-        let wish = PublishedPort { host_port: Some(50_080..=50_082), ..port(Some("127.0.0.1"), None) };
-        assert_eq!(reserve(std::slice::from_ref(&wish), &others, None).unwrap()[0].port.host_port, 50_082);
-        let full = PublishedPort { host_port: Some(50_080..=50_081), ..wish };
+        // Below ip_local_port_range: no connection of the host's own can be given one of them.
+        let others = [record("127.0.0.1", 20_080), record("127.0.0.1", 20_081)];
+        let wish = PublishedPort { host_port: Some(20_080..=20_082), ..port(Some("127.0.0.1"), None) };
+        assert_eq!(reserve(std::slice::from_ref(&wish), &others, None).unwrap()[0].port.host_port, 20_082);
+        let full = PublishedPort { host_port: Some(20_080..=20_081), ..wish };
         let error = reserve(&[full], &others, None).unwrap_err();
-        assert!(matches!(error, PortError::InUse { port: 50_080, .. }), "{error}");
+        assert!(matches!(error, PortError::InUse { port: 20_080, .. }), "{error}");
     }
 
     #[test]
