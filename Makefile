@@ -2,6 +2,8 @@
 
 # Scenarios that run at once: each waits more than it computes.
 E2E_THREADS ?= 4
+# Words for the matrix of guests: `--resume` after a run that ended early, `--program`, `--only-kernel` and `--filter` for a part.
+VM ?=
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # With the features of the whole workspace, so that what the other tests have compiled is not compiled again.
 TESTBED := cargo build --locked --workspace --bin vm-testbed && $(TARGET_DIR)/debug/vm-testbed
@@ -45,10 +47,10 @@ fuzz: ## fuzz whatever reads outside bytes, FUZZ_SECONDS (10) for each of 9 targ
 	@.ci/packages.sh fuzz
 	@fuzz/run.sh
 
-test-vm: ## root tests and scenarios on each supported kernel, in QEMU (root; hours where KVM does not work)
+test-vm: ## root tests and scenarios on each supported kernel, in QEMU; VM=--resume goes on (root; hours where KVM does not work)
 	@.ci/packages.sh vm
 	@$(MAKE) --no-print-directory images
-	$(TESTBED) matrix
+	$(TESTBED) matrix $(VM)
 
 test-vm-ci: ## the part of it that every change has to pass: one kernel, cgroup v2 (root; minutes)
 	@.ci/packages.sh vm

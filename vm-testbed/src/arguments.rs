@@ -14,6 +14,9 @@ use crate::matrix::Selection;
 /// Variables of ours that test programs know about.
 const PASSED_ON: [&str; 3] = ["RUST_BACKTRACE", "RUST_TEST_THREADS", "TERM"];
 
+/// Seconds that a guest has where nothing is said.
+const DEFAULT_LIMIT: u64 = 900;
+
 /// Boots stock Debian kernels in QEMU and runs programs inside
 #[derive(clap::Parser)]
 #[command(version, about)]
@@ -51,7 +54,7 @@ pub(crate) struct RunArgs {
 #[derive(clap::Args)]
 pub(crate) struct MatrixArgs {
     #[command(flatten)]
-    pub(crate) guest: GuestArgs,
+    pub(crate) machine: MachineArgs,
     /// Only the subset marked `ci`
     #[arg(long)]
     ci: bool,
@@ -64,12 +67,52 @@ pub(crate) struct MatrixArgs {
     /// Only tests whose name contains this; several: any of them
     #[arg(long, value_name = "PART")]
     filter: Vec<String>,
+    /// Go on from the report that is there: run what has not passed, and all of what another build or kernel did
+    #[arg(long)]
+    pub(crate) resume: bool,
 }
 
 impl MatrixArgs {
     pub(crate) fn selection(&self) -> Selection {
         let (program, kernel, filter) = (self.program.clone(), self.only_kernel.clone(), self.filter.clone());
         Selection { ci: self.ci, program, kernel, filter }
+    }
+}
+
+/// What is the same for all guests of a matrix.
+#[derive(clap::Args)]
+pub(crate) struct MachineArgs {
+    /// Set of packages to add to the guest, by its name in images.toml
+    #[arg(long, value_name = "SET")]
+    with: Vec<String>,
+    /// Processors
+    #[arg(long, default_value_t = 2)]
+    cpus: u32,
+    /// Memory, in MiB
+    #[arg(long, default_value_t = 2048)]
+    memory: u32,
+    /// How to run the guest's instructions (default: kvm if a kernel starts under it)
+    #[arg(long, value_enum)]
+    accel: Option<Accelerator>,
+    /// Folder for logs and for what the program leaves in /out
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+impl MachineArgs {
+    /// Returns such a guest with the kernel `kernel`, and all else as it is where nothing is said.
+    pub(crate) fn wanted(&self, kernel: &str) -> Wanted {
+        Wanted {
+            kernel: kernel.to_owned(),
+            cgroups: Cgroups::default(),
+            systemd: false,
+            sets: self.with.clone(),
+            cpus: self.cpus,
+            memory: self.memory,
+            limit: Duration::from_secs(DEFAULT_LIMIT),
+            accelerator: self.accel,
+            keeps_root: false,
+        }
     }
 }
 
@@ -84,21 +127,11 @@ pub(crate) struct GuestArgs {
     /// Have systemd as pid 1, not busybox
     #[arg(long)]
     systemd: bool,
-    /// Set of packages to add to the guest, by its name in images.toml
-    #[arg(long, value_name = "SET")]
-    with: Vec<String>,
-    /// Processors
-    #[arg(long, default_value_t = 2)]
-    cpus: u32,
-    /// Memory, in MiB
-    #[arg(long, default_value_t = 2048)]
-    memory: u32,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
     /// Seconds after which the guest is killed
-    #[arg(long, default_value_t = 900)]
+    #[arg(long, default_value_t = DEFAULT_LIMIT)]
     timeout: u64,
-    /// How to run the guest's instructions (default: kvm if a kernel starts under it)
-    #[arg(long, value_enum)]
-    accel: Option<Accelerator>,
     /// Folder that the guest sees at the same path, read-only
     #[arg(long, value_name = "DIR")]
     share: Vec<PathBuf>,
@@ -108,9 +141,6 @@ pub(crate) struct GuestArgs {
     /// Variable of the program's environment
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
-    /// Folder for logs and for what the program leaves in /out
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
     /// Keep the guest's root over a crash or reboot, not only /state
     #[arg(long)]
     keep_root: bool,
@@ -119,15 +149,11 @@ pub(crate) struct GuestArgs {
 impl GuestArgs {
     pub(crate) fn wanted(&self) -> Wanted {
         Wanted {
-            kernel: self.kernel.clone(),
             cgroups: self.cgroup,
             systemd: self.systemd,
-            sets: self.with.clone(),
-            cpus: self.cpus,
-            memory: self.memory,
             limit: Duration::from_secs(self.timeout),
-            accelerator: self.accel,
             keeps_root: self.keep_root,
+            ..self.machine.wanted(&self.kernel)
         }
     }
 
@@ -170,6 +196,10 @@ mod tests {
         let Verb::Run(run) = cli.verb else { panic!("another verb") };
         assert_eq!(run.program, ["/bin/t", "--ignored", "--kernel"]);
         assert_eq!(run.guest.cgroup, Cgroups::Hybrid);
+        assert!(
+            Cli::try_parse_from(["vm-testbed", "matrix", "--systemd"]).is_err(),
+            "images.toml says where systemd is"
+        );
         // As cargo calls a runner.
         let cli = Cli::parse_from(["vm-testbed", "run", "--", "/target/deps/root-1", "name"]);
         assert!(matches!(cli.verb, Verb::Run(run) if run.program.len() == 2));

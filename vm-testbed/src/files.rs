@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::cache::{self, Cache};
-use crate::command::{output, program, quoted};
+use crate::command::{output, program, quoted, text};
 use crate::disk;
 use crate::tree::Tree;
 
@@ -76,6 +76,11 @@ impl Files {
             }
         }
         Ok(())
+    }
+
+    /// Returns a hash of what is in the single files, by their paths.
+    pub(crate) fn fingerprint(&self) -> Result<String> {
+        Ok(cache::hash(&[&text(program("sha256sum").args(&self.files))?]))
     }
 
     /// Makes the disks: of files first, then of shared folders.

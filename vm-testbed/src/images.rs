@@ -54,6 +54,9 @@ pub(crate) struct Program {
     /// How many of its tests run at once.
     #[serde(default = "one")]
     pub(crate) threads: u32,
+    /// Memory of its guests, in MiB, where that is more than is asked for.
+    #[serde(default)]
+    pub(crate) memory: u32,
     /// Parts of names of tests, with further sets of packages that such tests use.
     #[serde(default)]
     sets: BTreeMap<String, Vec<String>>,

@@ -22,13 +22,14 @@ mod guest;
 mod images;
 mod kernel;
 mod matrix;
+mod record;
 mod report;
 mod session;
 mod tree;
 mod userland;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -38,6 +39,7 @@ use crate::arguments::{Cli, GuestArgs, MatrixArgs, RunArgs, Verb};
 use crate::cache::Cache;
 use crate::guest::{Finished, Parts, Use, Wanted};
 use crate::images::Images;
+use crate::record::Record;
 use crate::session::Ended;
 
 /// Status for what went wrong before a program could run, as of docker(1).
@@ -92,7 +94,7 @@ fn run_program(cache: &Cache, images: &Images, run: RunArgs) -> Result<u8> {
     }
     files.command.extend(run.filter);
     let parts = Parts::prepare(cache, images, &wanted)?;
-    let how = Use { out: run.guest.out, ..Use::default() };
+    let how = Use { out: run.guest.machine.out, ..Use::default() };
     let finished = guest::run(cache, &parts, &wanted, files, &how)?;
     summarise(&parts, &wanted, &finished);
     Ok(finished.outcome.ended.status())
@@ -126,12 +128,11 @@ fn summarise(parts: &Parts, wanted: &Wanted, finished: &Finished) {
 }
 
 fn run_matrix(cache: &Cache, images: &Images, args: &MatrixArgs) -> Result<u8> {
-    let report = matrix::run(cache, images, &args.selection(), &args.guest.wanted(), args.guest.out.as_deref())?;
-    let folder = args.guest.out.clone().unwrap_or_else(|| cache.path("report"));
-    std::fs::create_dir_all(&folder)?;
-    std::fs::write(folder.join("report.json"), report.json())?;
-    std::fs::write(folder.join("report.txt"), report.text())?;
-    writeln!(std::io::stdout(), "{}\n{}", report.text(), folder.join("report.json").display())?;
+    let out = args.machine.out.as_deref();
+    let mut record = Record::open(&out.map_or_else(|| cache.path("report"), Path::to_owned), args.resume)?;
+    matrix::run(cache, images, args, &mut record)?;
+    let report = record.report();
+    writeln!(std::io::stdout(), "{}\n{}", report.text(), record.json().display())?;
     Ok(u8::from(!report.is_good()))
 }
 
@@ -140,7 +141,7 @@ fn shell(cache: &Cache, images: &Images, guest: &GuestArgs) -> Result<u8> {
     let mut files = guest.files()?;
     files.command = ["bash", "-l"].map(str::to_owned).into();
     let parts = Parts::prepare(cache, images, &wanted)?;
-    let how = Use { interactive: true, out: guest.out.clone(), ..Use::default() };
+    let how = Use { interactive: true, out: guest.machine.out.clone(), ..Use::default() };
     say("`exit` ends the guest");
     let finished = guest::run(cache, &parts, &wanted, files, &how)?;
     summarise(&parts, &wanted, &finished);

@@ -1,19 +1,20 @@
 //! Every program of `images.toml` in every guest it is meant for.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::arguments::MatrixArgs;
 use crate::cache::Cache;
 use crate::command::{output, program, text};
 use crate::files::Files;
 use crate::guest::{self, Finished, Parts, Use, Wanted};
 use crate::images::{Cell, Images, Program};
-use crate::report::{self, Column, Report, Verdict};
+use crate::record::Record;
+use crate::report::{self, Column, Verdict};
 use crate::session::Ended;
 
 /// Modules whose tests end or cripple the guest they run in, so that each needs one of its own.
@@ -22,11 +23,17 @@ const ALONE: [&str; 4] = ["bare::", "firewalls::", "power_loss::", "reboot::"];
 /// The module whose guests keep their root: the host's init finds there what a test gave it to run.
 const KEEPS_ROOT: &str = "reboot::";
 
-/// Time for all tests of a program in one guest, for the subset that every change has to pass, and for a test that has a guest
-/// for itself.
-const PROGRAM_LIMIT: Duration = Duration::from_secs(8 * 60 * 60);
+/// Tests that share a guest, at most: one that ends its guest, or never ends, takes no more than these along, and what was seen
+/// stands in the report after each guest.
+const BATCH: usize = 40;
+
+/// Time for the tests that share a guest, for the subset that every change has to pass, and for a test that has a guest for itself.
+const BATCH_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
 const CI_LIMIT: Duration = Duration::from_secs(20 * 60);
 const ALONE_LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// What the report says of a test whose guest has not been started.
+const NOT_YET: &str = "the run ended before its turn";
 
 /// Which part of the matrix.
 pub(crate) struct Selection {
@@ -53,17 +60,14 @@ impl Selection {
 /// A test program that is built.
 struct Built {
     path: PathBuf,
+    /// A hash of it and of the programs it was built with.
+    identity: String,
     tests: Vec<String>,
 }
 
-/// Runs what is selected; `base` says what is the same for all guests. Logs go below `out`, if that is given.
-pub(crate) fn run(
-    cache: &Cache,
-    images: &Images,
-    selection: &Selection,
-    base: &Wanted,
-    out: Option<&Path>,
-) -> Result<Report> {
+/// Runs what is asked for, and writes it to `record` after each guest. Logs go to the folder `--out`, if that is given.
+pub(crate) fn run(cache: &Cache, images: &Images, args: &MatrixArgs, record: &mut Record) -> Result<()> {
+    let selection = &args.selection();
     let cells: Vec<_> = images.matrix.iter().filter(|cell| selection.has(cell)).collect();
     if cells.is_empty() {
         bail!("no guest of images.toml is selected");
@@ -74,20 +78,18 @@ pub(crate) fn run(
             built.insert(cell.program.as_str(), build(images.program(&cell.program)?)?);
         }
     }
-    let mut report = Report::default();
     for cell in cells {
-        let run = CellRun { cache, images, cell, selection, built: &built[cell.program.as_str()] };
-        let out = out.map(|out| out.join(run.name().replace(' ', "-")));
-        report.columns.push(run.run(base, out.as_deref())?);
+        let built = &built[cell.program.as_str()];
+        CellRun { cache, images, cell, args, built }.run(selection, record)?;
     }
-    Ok(report)
+    Ok(())
 }
 
 struct CellRun<'a> {
     cache: &'a Cache,
     images: &'a Images,
     cell: &'a Cell,
-    selection: &'a Selection,
+    args: &'a MatrixArgs,
     built: &'a Built,
 }
 
@@ -99,63 +101,87 @@ impl CellRun<'_> {
     }
 
     /// Returns the guest for `tests`.
-    fn wanted(&self, base: &Wanted, tests: &[String]) -> Result<Wanted> {
-        let mut wanted = base.clone();
-        wanted.kernel = self.cell.kernel.clone();
+    fn wanted(&self, program: &Program, tests: &[String]) -> Wanted {
+        let mut wanted = self.args.machine.wanted(&self.cell.kernel);
         wanted.cgroups = self.cell.cgroup;
         wanted.systemd = self.cell.systemd;
-        wanted.sets.extend(self.images.program(&self.cell.program)?.sets(tests));
-        Ok(wanted)
+        wanted.memory = wanted.memory.max(program.memory);
+        wanted.sets.extend(program.sets(tests));
+        wanted
     }
 
-    fn run(&self, base: &Wanted, out: Option<&Path>) -> Result<Column> {
+    /// Runs the tests of this cell that are selected, but for those that `record` has behind it.
+    fn run(&self, selection: &Selection, record: &mut Record) -> Result<()> {
         let program = self.images.program(&self.cell.program)?;
-        let is_wanted = |test: &&String| self.selection.wants(self.cell, test);
         let (excluded, tests): (Vec<_>, Vec<_>) = self
             .built
             .tests
             .iter()
-            .filter(is_wanted)
+            .filter(|test| selection.wants(self.cell, test))
             .cloned()
             .partition(|test| program.why_not(test, self.cell.cgroup).is_some());
-        let guest = self.wanted(base, &tests)?;
-        let (alone, together): (Vec<_>, Vec<_>) =
-            tests.into_iter().partition(|test| ALONE.iter().any(|module| test.starts_with(module)));
+        let guest = self.wanted(program, &tests);
         let parts = Parts::prepare(self.cache, self.images, &guest)?;
-        let started = Instant::now();
-        let mut results = BTreeMap::new();
-        let mut accelerator = None;
-        let groups = alone.into_iter().map(|test| (vec![test], ALONE_LIMIT));
-        let limit = if self.selection.ci { CI_LIMIT } else { PROGRAM_LIMIT };
-        let groups = std::iter::once((together, limit)).chain(groups).filter(|(tests, _)| !tests.is_empty());
-        for (number, (tests, limit)) in groups.enumerate() {
-            let how = Use { out: out.map(|out| out.join(number.to_string())), ..Use::default() };
-            let keeps_root = guest.keeps_root || tests.iter().all(|test| test.starts_with(KEEPS_ROOT));
-            let wanted = Wanted { limit, keeps_root, ..guest.clone() };
-            let finished = guest::run(self.cache, &parts, &wanted, self.files(program, &tests)?, &how)?;
-            crate::summarise(&parts, &wanted, &finished);
-            results.extend(verdicts(&finished, &tests));
-            accelerator = Some(finished.accelerator);
-        }
+        let mut column = self.column(&parts, record);
         for test in excluded {
             let why = program.why_not(&test, self.cell.cgroup).unwrap_or_default();
-            results.insert(test, Verdict::NotApplicable(why));
+            column.results.insert(self.full(&test), Verdict::NotApplicable(why));
         }
-        let named = results.into_iter().map(|(test, verdict)| (format!("{}::{test}", self.cell.program), verdict));
-        Ok(Column {
-            guest: self.name(),
-            accelerator: accelerator.map_or("none", |accelerator| accelerator.name()).to_owned(),
-            versions: [&parts.kernel.versions, &parts.emulator.versions, &parts.userland.versions]
-                .into_iter()
-                .flatten()
-                .cloned()
-                .collect(),
-            seconds: started.elapsed().as_secs_f64(),
-            results: named.collect(),
-        })
+        let is_open = |test: &String| column.results.get(&self.full(test)).is_none_or(Verdict::is_bad);
+        let open: Vec<_> = tests.into_iter().filter(is_open).collect();
+        column.results.extend(open.iter().map(|test| (self.full(test), Verdict::NotRun(NOT_YET.to_owned()))));
+        record.put(column.clone())?;
+        let limit = if selection.ci { CI_LIMIT } else { BATCH_LIMIT };
+        for (number, (tests, limit)) in groups(open, limit).into_iter().enumerate() {
+            let started = Instant::now();
+            let wanted = Wanted { limit, ..guest.clone() };
+            let finished = self.run_group(&parts, wanted, &tests, number)?;
+            let named = verdicts(&finished, &tests).into_iter().map(|(test, verdict)| (self.full(&test), verdict));
+            column.results.extend(named);
+            column.accelerator = finished.accelerator.name().to_owned();
+            column.seconds += started.elapsed().as_secs_f64();
+            record.put(column.clone())?;
+        }
+        Ok(())
     }
 
-    fn files(&self, program: &Program, tests: &[String]) -> Result<Files> {
+    /// Runs `tests` in a guest of their own, the cell's `number`th.
+    fn run_group(&self, parts: &Parts, mut wanted: Wanted, tests: &[String], number: usize) -> Result<Finished> {
+        wanted.keeps_root |= tests.iter().all(|test| test.starts_with(KEEPS_ROOT));
+        let out = self.args.machine.out.as_ref();
+        let out = out.map(|out| out.join(self.name().replace(' ', "-")).join(number.to_string()));
+        let finished = guest::run(self.cache, parts, &wanted, self.files(tests)?, &Use { out, ..Use::default() })?;
+        crate::summarise(parts, &wanted, &finished);
+        Ok(finished)
+    }
+
+    /// "e2e::hits::hits_counts"
+    fn full(&self, test: &str) -> String {
+        format!("{}::{test}", self.cell.program)
+    }
+
+    /// Returns the column of this cell, with what `record` has of it.
+    fn column(&self, parts: &Parts, record: &Record) -> Column {
+        let mut column = Column {
+            guest: self.name(),
+            build: self.built.identity.clone(),
+            accelerator: "none".to_owned(),
+            versions: parts.kernel.versions.clone(),
+            ..Column::default()
+        };
+        if let Some(earlier) = record.earlier(&column) {
+            column = earlier.clone();
+        }
+        for version in parts.kernel.versions.iter().chain(&parts.emulator.versions).chain(&parts.userland.versions) {
+            if !column.versions.contains(version) {
+                column.versions.push(version.clone());
+            }
+        }
+        column
+    }
+
+    fn files(&self, tests: &[String]) -> Result<Files> {
+        let program = self.images.program(&self.cell.program)?;
         let mut files = Files::default();
         files.working_directory = workspace();
         let path = self.built.path.display().to_string();
@@ -175,6 +201,14 @@ impl CellRun<'_> {
         files.command.extend(tests.iter().cloned());
         Ok(files)
     }
+}
+
+/// Puts tests together that share a guest, with the time for all of them.
+fn groups(tests: Vec<String>, limit: Duration) -> Vec<(Vec<String>, Duration)> {
+    let needs_its_own = |test: &String| ALONE.iter().any(|module| test.starts_with(module));
+    let (alone, together): (Vec<_>, Vec<_>) = tests.into_iter().partition(needs_its_own);
+    let together = together.chunks(BATCH).map(|tests| (tests.to_vec(), limit));
+    together.chain(alone.into_iter().map(|test| (vec![test], ALONE_LIMIT))).collect()
 }
 
 fn verdicts(finished: &Finished, tests: &[String]) -> BTreeMap<String, Verdict> {
@@ -209,8 +243,9 @@ fn build(wanted: &Program) -> Result<Built> {
         executable(&messages, &wanted.test).with_context(|| format!("cargo builds no test `{}`", wanted.test))?;
     let listed = text(program(&path).args(["--list", "--ignored"]))?;
     let tests = listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect();
-    fs::metadata(&path).with_context(|| format!("find `{}`", path.display()))?;
-    Ok(Built { path, tests })
+    let mut files = Files::default();
+    files.add_program(&path.display().to_string())?;
+    Ok(Built { path, identity: files.fingerprint()?, tests })
 }
 
 /// Finds the program of the test `name` in cargo's messages (cargo(1), "--message-format").
@@ -232,6 +267,15 @@ mod tests {
                         {\"target\":{\"name\":\"vm\",\"kind\":[\"test\"]},\"executable\":\"/target/deps/vm-1\"}\n";
         assert_eq!(executable(messages, "vm"), Some(PathBuf::from("/target/deps/vm-1")));
         assert_eq!(executable(messages, "e2e"), None);
+    }
+
+    #[test]
+    fn tests_share_guests_of_which_none_has_too_many_but_those_that_need_their_own() {
+        let mut tests: Vec<_> = (0..=BATCH).map(|number| format!("limits::{number}")).collect();
+        tests.push("power_loss::x".to_owned());
+        let sizes: Vec<_> = groups(tests, BATCH_LIMIT).iter().map(|(tests, limit)| (tests.len(), *limit)).collect();
+        assert_eq!(sizes, [(BATCH, BATCH_LIMIT), (1, BATCH_LIMIT), (1, ALONE_LIMIT)]);
+        assert!(groups(Vec::new(), BATCH_LIMIT).is_empty());
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What came of one test in one guest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", content = "why", rename_all = "kebab-case")]
 pub(crate) enum Verdict {
     Passed,
@@ -27,15 +27,18 @@ impl Verdict {
         }
     }
 
-    fn is_bad(&self) -> bool {
+    /// Whether it has to be seen to, and run again.
+    pub(crate) fn is_bad(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::NotRun(_))
     }
 }
 
 /// One guest's part of the report: a column of the table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Column {
     pub(crate) guest: String,
+    /// A hash of the programs that were tested.
+    pub(crate) build: String,
     pub(crate) accelerator: String,
     /// Packages as `name version`: kernel, emulator, userland.
     pub(crate) versions: Vec<String>,
@@ -45,7 +48,7 @@ pub(crate) struct Column {
 }
 
 /// The whole report.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) columns: Vec<Column>,
 }
@@ -156,9 +159,10 @@ impl Column {
     fn summary(&self) -> String {
         let count = |wanted: &str| self.results.values().filter(|verdict| verdict.word() == wanted).count();
         format!(
-            "{} ({}), {:.0} s: {} passed, {} failed, {} not applicable, {} not run\n   {}",
+            "{} ({}), build {}, {:.0} s: {} passed, {} failed, {} not applicable, {} not run\n   {}",
             self.guest,
             self.accelerator,
+            self.build,
             self.seconds,
             count("passed"),
             count("FAILED"),
@@ -227,6 +231,7 @@ mod tests {
     fn the_table_has_a_line_for_each_test_and_says_what_failed() {
         let column = |guest: &str, results| Column {
             guest: guest.to_owned(),
+            build: "b1".to_owned(),
             accelerator: "tcg".to_owned(),
             versions: names(&["linux-image-6.1 6.1.1", "libc6 2", "systemd 257"]),
             seconds: 9.6,
@@ -236,9 +241,9 @@ mod tests {
         let second = BTreeMap::from([("t".to_owned(), Verdict::Passed), ("u".to_owned(), Verdict::Passed)]);
         let report = Report { columns: vec![column("6.1 v2", first), column("7 v2", second)] };
         let expected = "   A        B\nt  FAILED   passed\nu  -        passed\n\
-                        \nA  6.1 v2 (tcg), 10 s: 0 passed, 1 failed, 0 not applicable, 0 not run\n   \
+                        \nA  6.1 v2 (tcg), build b1, 10 s: 0 passed, 1 failed, 0 not applicable, 0 not run\n   \
                         linux-image-6.1 6.1.1, systemd 257\n   FAILED   t\n            why\n\
-                        \nB  7 v2 (tcg), 10 s: 2 passed, 0 failed, 0 not applicable, 0 not run\n   \
+                        \nB  7 v2 (tcg), build b1, 10 s: 2 passed, 0 failed, 0 not applicable, 0 not run\n   \
                         linux-image-6.1 6.1.1, systemd 257\n";
         assert_eq!(report.text().lines().map(str::trim_end).collect::<Vec<_>>(), expected.lines().collect::<Vec<_>>());
         assert!(!report.is_good());
