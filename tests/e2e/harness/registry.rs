@@ -76,9 +76,10 @@ fn program() -> String {
 /// Copies the registry's storage to `target` with one byte of the blob `digest` changed, its length kept.
 pub(crate) fn corrupted(digest: &str, target: &Path) {
     let source = Registry::images().join("registry");
-    // Hard links: the copy costs nothing, and the one file that changes is replaced, not written to.
+    // Links: the copy costs nothing, and the one file that changes is replaced, not written to. Symbolic ones, because the
+    // images may be on a disk of their own.
     let copied =
-        super::run(tool("cp", ["-al".as_ref(), source.as_os_str(), target.as_os_str()]), Duration::from_secs(60));
+        super::run(tool("cp", ["-as".as_ref(), source.as_os_str(), target.as_os_str()]), Duration::from_secs(60));
     copied.ok();
     let hex = digest.trim_start_matches("sha256:");
     let blob = target.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data");
