@@ -1,6 +1,6 @@
 //! `images.toml`: what guests are made of, and which programs run in which guest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -135,6 +135,14 @@ pub(crate) struct Cell {
     pub(crate) ci: Option<Vec<String>>,
 }
 
+impl Cell {
+    /// "runtime 6.1 v2 systemd"
+    pub(crate) fn name(&self) -> String {
+        let init = if self.systemd { " systemd" } else { "" };
+        format!("{} {} {}{init}", self.program, self.kernel, self.cgroup.name())
+    }
+}
+
 impl Images {
     pub(crate) fn load() -> Result<Self> {
         Self::parse(TEXT)
@@ -143,9 +151,12 @@ impl Images {
     fn parse(text: &str) -> Result<Self> {
         let images: Self = toml::from_str(text).context("read images.toml")?;
         anyhow::ensure!(images.userland.sets.contains_key("base"), "read images.toml: no set `base`");
+        let mut names = BTreeSet::new();
         for cell in &images.matrix {
             images.kernel(&cell.kernel)?;
             images.program(&cell.program)?;
+            // A report has one column of each.
+            anyhow::ensure!(names.insert(cell.name()), "read images.toml: `{}` is there twice", cell.name());
         }
         Ok(images)
     }
@@ -202,6 +213,12 @@ mod tests {
         assert!(with("{ program = \"vm\", kernel = \"2.4\" }").unwrap_err().to_string().contains("`2.4`"));
         assert!(with("{ program = \"nosuch\", kernel = \"6.1\" }").unwrap_err().to_string().contains("`nosuch`"));
         assert!(with("{ program = \"vm\" }").is_err());
+        assert!(
+            with("{ program = \"vm\", kernel = \"6.1\" }")
+                .unwrap_err()
+                .to_string()
+                .contains("`vm 6.1 v2` is there twice")
+        );
         assert!(Images::parse(&format!("unknown = 1\n{TEXT}")).is_err());
     }
 

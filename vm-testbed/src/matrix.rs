@@ -94,12 +94,6 @@ struct CellRun<'a> {
 }
 
 impl CellRun<'_> {
-    /// "runtime 6.1 v2 systemd"
-    fn name(&self) -> String {
-        let init = if self.cell.systemd { " systemd" } else { "" };
-        format!("{} {} {}{init}", self.cell.program, self.cell.kernel, self.cell.cgroup.name())
-    }
-
     /// Returns the guest for `tests`.
     fn wanted(&self, program: &Program, tests: &[String]) -> Wanted {
         let mut wanted = self.args.machine.wanted(&self.cell.kernel);
@@ -149,7 +143,7 @@ impl CellRun<'_> {
     fn run_group(&self, parts: &Parts, mut wanted: Wanted, tests: &[String], number: usize) -> Result<Finished> {
         wanted.keeps_root |= tests.iter().all(|test| test.starts_with(KEEPS_ROOT));
         let out = self.args.machine.out.as_ref();
-        let out = out.map(|out| out.join(self.name().replace(' ', "-")).join(number.to_string()));
+        let out = out.map(|out| out.join(self.cell.name().replace(' ', "-")).join(number.to_string()));
         let finished = guest::run(self.cache, parts, &wanted, self.files(tests)?, &Use { out, ..Use::default() })?;
         crate::summarise(parts, &wanted, &finished);
         Ok(finished)
@@ -163,7 +157,7 @@ impl CellRun<'_> {
     /// Returns the column of this cell, with what `record` has of it.
     fn column(&self, parts: &Parts, record: &Record) -> Column {
         let mut column = Column {
-            guest: self.name(),
+            guest: self.cell.name(),
             build: self.built.identity.clone(),
             accelerator: "none".to_owned(),
             versions: parts.kernel.versions.clone(),
