@@ -1,11 +1,13 @@
 //! The store as a registry: what others push to it and pull from it, by their own tools.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::harness::{Output, Registry, Running, Scenario, eventually, run, tool};
@@ -183,10 +185,14 @@ fn tls_and_passwords_keep_others_out() {
         let options = ["copy", "--quiet", "--dest-cert-dir", &certificates.trusted];
         skopeo(&[&options[..], credentials, &[&from, image]].concat())
     };
-    let says = |output: Output| assert!(!output.succeeded() && output.stderr.contains("unauthorized"), "{output}");
-    says(push(&["--dest-no-creds"]));
-    says(push(&["--dest-creds", "ann:wrong"]));
-    says(push(&["--dest-creds", "bob:secret"]));
+    let is_kept_out = |output: Output| {
+        // skopeo's words for a status of 401, of Debian 12 and of 13
+        let says = ["unauthorized", "authentication required"].iter().any(|words| output.stderr.contains(words));
+        assert!(!output.succeeded() && says, "{output}");
+    };
+    is_kept_out(push(&["--dest-no-creds"]));
+    is_kept_out(push(&["--dest-creds", "ann:wrong"]));
+    is_kept_out(push(&["--dest-creds", "bob:secret"]));
     push(&["--dest-creds", "ann:secret"]).ok();
 
     let status = |options: &[&str]| {
@@ -299,6 +305,21 @@ fn a_server_for_the_network_says_who_may_use_it() {
     fs::write(host.folder().join("users"), "ann:{SHA}x\n").expect("the folder is ours");
     host.run(["registry", "serve", "--htpasswd", "users"]).code(1).says(["users", "line 1", "bcrypt"]);
     host.run(["registry", "serve", "--tls-cert", "users"]).code(2).says(["--tls-key"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn whoever_is_told_that_it_serves_can_end_it_in_order() {
+    let host = Scenario::new("a service manager stops what it has just started");
+    for _ in 0..20 {
+        let mut command = host.command(["registry", "serve", "--listen", "127.0.0.1:5001"]);
+        let mut server = command.stderr(Stdio::piped()).spawn().expect("lighter is built");
+        let mut said = BufReader::new(server.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
+        assert!(said.any(|line| line.contains("serving this host's images")));
+        kill(Pid::from_raw(server.id().cast_signed()), Signal::SIGTERM).expect("it is not yet waited for");
+        let status = eventually("it ends", LIMIT, || server.try_wait().expect("it is ours").ok_or("it runs"));
+        assert!(status.success(), "{status}");
+    }
 }
 
 #[test]

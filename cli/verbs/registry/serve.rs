@@ -44,8 +44,8 @@ pub(super) fn run(ctx: &Context, args: &ServeArgs) -> Result<(), Failure> {
     let server = Server::open(&store, &options, Arc::new(Console { engine, ui: Ui::new(ctx.ui.color) }))?;
     warn(ctx, &options);
     let scheme = if options.tls.is_some() { "https" } else { "http" };
-    ctx.ui.note(format!("serving {} at {scheme}://{}", what(&options), server.address()?));
-    Ok(server.run()?)
+    let address = server.address()?;
+    Ok(server.run(|| ctx.ui.note(format!("serving {} at {scheme}://{address}", what(&options))))?)
 }
 
 fn options(ctx: &Context, args: &ServeArgs) -> ServeOptions {

@@ -122,14 +122,16 @@ impl Server {
         self.listener.local_addr().map_err(ServeError::Setup)
     }
 
-    /// Serves until SIGTERM or SIGINT; a second one ends requests under way as well.
+    /// Serves until SIGTERM or SIGINT; a second one ends requests under way as well. `ready` is called as soon as either of them
+    /// ends the server in order, which whoever hears of it may do at once.
     ///
     /// # Errors
     /// [`ServeError::Setup`] if signals cannot be waited for.
-    pub fn run(self) -> Result<(), ServeError> {
+    pub fn run(self, ready: impl FnOnce()) -> Result<(), ServeError> {
         let inside = self.runtime.enter();
         let ends = Ends::of_signals().map_err(ServeError::Setup)?;
         drop(inside);
+        ready();
         self.serve(ends);
         Ok(())
     }
