@@ -158,7 +158,7 @@ fn pack(tool: &str, path: &Path, content: &[u8]) {
         .stdin(std::process::Stdio::piped())
         .stdout(file)
         .spawn()
-        .expect("files of a test are its own");
+        .unwrap_or_else(|error| panic!("{tool} is needed: {error}"));
     child.stdin.take().expect("files of a test are its own").write_all(content).expect("files of a test are its own");
     assert!(child.wait().expect("files of a test are its own").success());
 }
