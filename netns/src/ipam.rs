@@ -186,21 +186,17 @@ pub(crate) fn choose_address(
     wanted: Option<IpAddr>,
 ) -> Result<IpAddr, IpamError> {
     let subnet = range.subnet;
-    let reserved = || range.reserved.iter().map(|(name, address)| (address, format!("`{name}`")));
-    let holder = |address: &IpAddr| {
-        let of_network = || reserved().find(|(reserved, _)| *reserved == address).map(|(_, name)| name);
-        taken.get(address).cloned().or_else(of_network)
-    };
     if let Some(address) = wanted {
-        return match holder(&check_host_address(address, subnet)?) {
-            Some(holder) => Err(IpamError::AddressTaken { address, holder }),
+        return match taken.get(&check_host_address(address, subnet)?) {
+            Some(holder) => Err(IpamError::AddressTaken { address, holder: holder.clone() }),
             None => Ok(address),
         };
     }
-    let free = |address: &IpAddr| is_host_address(*address, subnet) && holder(address).is_none();
+    let kept = |address: &IpAddr| range.reserved.values().any(|reserved| reserved == address);
+    let free = |address: &IpAddr| is_host_address(*address, subnet) && !taken.contains_key(address) && !kept(address);
     addresses(range.pool.unwrap_or(subnet)).find(free).ok_or_else(|| {
-        let holders = taken.values().cloned().chain(reserved().map(|(_, name)| name));
-        IpamError::NoFreeAddress { subnet, holders: holders.collect() }
+        let reserved = range.reserved.keys().map(|name| format!("`{name}`"));
+        IpamError::NoFreeAddress { subnet, holders: taken.values().cloned().chain(reserved).collect() }
     })
 }
 
@@ -301,8 +297,7 @@ mod tests {
         let wish = RangeSpec { pool: Some(net("10.9.9.64/26")), reserved, ..RangeSpec::new(net("10.9.9.0/24")) };
         let range = complete(&wish).unwrap();
         assert_eq!(choose_address(&range, &BTreeMap::new(), None).unwrap(), ip("10.9.9.65"));
-        let error = choose_address(&range, &BTreeMap::new(), Some(ip("10.9.9.64"))).unwrap_err();
-        assert_eq!(error.to_string(), "use address `10.9.9.64`: it belongs to `router`");
+        assert_eq!(choose_address(&range, &BTreeMap::new(), Some(ip("10.9.9.64"))).unwrap(), ip("10.9.9.64"));
         let outside = RangeSpec { pool: Some(net("10.9.8.0/26")), ..wish };
         assert!(matches!(complete(&outside), Err(IpamError::PoolOutside { .. })));
     }
