@@ -192,6 +192,8 @@ mod tests {
         assert_eq!(resolv_conf(&spec(NetworkMode::Host), "nameserver 10.0.0.1\n"), "nameserver 10.0.0.1\n");
     }
 
+    type Ask = fn(&mut ContainerSpec, String);
+
     #[test]
     fn what_is_asked_for_stays_on_its_line() {
         assert_eq!(broken_line(&spec(bridged())), None);
@@ -199,7 +201,7 @@ mod tests {
         asked.dns_options = vec!["ndots:1".into(), "timeout:1 attempts:1".into()];
         asked.extra_hosts = vec![("db".into(), "10.1.1.1".into())];
         assert_eq!(broken_line(&asked), None);
-        let asks: [(&str, fn(&mut ContainerSpec, String)); 5] = [
+        let asks: [(&str, Ask); 5] = [
             ("extra_hosts", |spec, text| spec.extra_hosts = vec![(text, "10.1.1.1".into())]),
             ("dns_search", |spec, text| spec.dns_search = vec![text]),
             ("dns_opt", |spec, text| spec.dns_options = vec![text]),
