@@ -291,6 +291,14 @@ fn events_tell_what_happens_to_the_projects_containers() {
     let events: Vec<Value> =
         listener.stdout().lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
     assert!(events.iter().all(|event| event["service"] == "a" && event["type"] == "container"));
+    let names = |event: &Value| event["attributes"].as_object().map(|all| all.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(
+        names(&events[0]).unwrap_or_default(),
+        ["image", "name"],
+        "labels of Compose are left out, as docker does"
+    );
+    let networks = project.run(["events", "--since", "1h", "--until", "0s", "--filter", "type=network"]).ok();
+    assert!(networks.stdout.contains("network create") && networks.stdout.contains("network destroy"), "{networks}");
     let past = project.run(["compose", "events", "--since", "1h", "--until", "0s", "a"]).ok();
     assert!(past.stdout.contains("container start "), "{past}");
 }
@@ -331,9 +339,18 @@ services:
     becomes("/app/page", "two");
     becomes("/tmp/ran", "two");
     becomes("/app/new/deep", "deep");
-    assert_eq!(inside("/app/.git/y"), "");
+    assert_eq!(inside("/app/.git/x") + &inside("/app/.git/y"), "", "what is ignored is not of the first copy either");
     std::fs::remove_dir_all(project.folder().join("src/new")).expect("it was written");
     becomes("/app/new/deep", "");
+    let deep = project.folder().join("src/new/deep").display().to_string();
+    crate::harness::eventually("it says what became of the file", limit, || {
+        let said = watch.stderr();
+        let of_it: Vec<_> = said.lines().filter(|line| line.contains(&deep)).collect();
+        match of_it[..] {
+            [first, .., last] if first.contains("copied ") && last.contains("removed ") => Ok(()),
+            _ => Err(said),
+        }
+    });
     let before = project.pid(&format!("{}-web-1", project.project()));
     project.file("conf/app.conf", "high\n");
     crate::harness::eventually("it is restarted with the new file", limit, || {
