@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use lighter_engine::runtime::sealed;
 use lighter_engine::ExecSpec;
+use lighter_engine::runtime::sealed;
 
 use super::target;
 use crate::context::Context;

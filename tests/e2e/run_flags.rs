@@ -261,8 +261,8 @@ fn mounts_travel_between_host_and_container_as_asked_or_are_refused() {
     own_users.code(125).says(["users of its own"]);
     let script = "mount -t tmpfs none /tree/sub && touch /tree/sub/mark && sleep 1000";
     let admin = ["--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "-v", &bind("rshared")];
-    let words = ["run", "-d", "--name", "s"].iter().chain(&admin).chain(&["busybox:1", "sh", "-c", script]);
-    host.run(words).ok();
+    let (begin, end) = (["run", "-d", "--name", "s"], ["busybox:1", "sh", "-c", script]);
+    host.run(begin.iter().chain(&admin).chain(&end)).ok();
     let is_there = || if tree.join("sub/mark").exists() { Ok(()) } else { Err("it is not".to_owned()) };
     eventually("what the container mounts is on the host", LIMIT, is_there);
     host.run(["run", "-d", "--name", "r", "-v", &bind("rslave"), "busybox:1", "sleep", "1000"]).ok();

@@ -305,6 +305,50 @@ fn events_tell_what_happens_to_the_projects_containers() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_service_or_replica_that_is_not_there_is_an_error_of_every_verb() {
+    let project = Scenario::new("a typing error is not a success");
+    let text =
+        "services:\n  a: {image: 'busybox:1', command: [sleep, '1000'], stop_grace_period: 0s, container_name: one}\n";
+    project.file("compose.yaml", text);
+    for verb in ["start", "start a"] {
+        project.run(verb_of(verb)).code(1).says(["service `a` has no container to start", "compose up"]);
+    }
+    project.run(["up", "-d"]).ok();
+    for verb in ["ps nope", "down nope", "start nope", "logs nope", "up -d --scale nope=2", "top nope"] {
+        project.run(verb_of(verb)).code(1).says(["nope"]);
+    }
+    project.run(verb_of("logs --index 2 a")).code(1).says(["no container number 2"]);
+    project.run(verb_of("logs --index 1")).code(1).says(["name it"]);
+    project.run(verb_of("up -d --scale a=2")).code(1).says(["fixed `container_name`"]);
+    project.run(verb_of("up --wait --no-start")).code(2).says(["--no-start"]);
+    project.run(verb_of("pause a")).ok();
+    project.run(verb_of("exec -T a true")).code(1).says(["is paused"]);
+    project.run(verb_of("unpause a")).ok();
+    project
+        .run([
+            "run",
+            "-d",
+            "--name",
+            "other",
+            "--network",
+            &format!("{}_default", project.project()),
+            "busybox:1",
+            "sleep",
+            "1000",
+        ])
+        .ok();
+    let down = project.run(["down"]).ok();
+    assert!(down.stderr.contains("in use by other") && !down.stderr.contains("✔  delete network"), "{down}");
+    project.run(["rm", "-f", "other"]).ok();
+}
+
+/// Returns the words of a verb of `compose`.
+fn verb_of(words: &str) -> impl Iterator<Item = &str> {
+    ["compose"].into_iter().chain(words.split(' '))
+}
+
+#[test]
+#[ignore = "needs root"]
 fn watch_copies_restarts_and_executes_when_files_change() {
     let project = Scenario::new("a developer saves a file and sees it run");
     project.file("src/page", "one").file("src/.git/x", "x").file("conf/app.conf", "low").file(

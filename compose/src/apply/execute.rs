@@ -29,6 +29,9 @@ pub enum StepError {
     /// A container did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// A container did not start: what failed, on what, why. That it was to start is the step's to say.
+    #[error("{0}")]
+    Launch(String),
     /// A container was not stopped or signalled.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -85,10 +88,10 @@ pub(super) fn execute(step: &Step, plan: &Plan, engine: &Engine, cancelled: &Ato
         Op::WriteFiles(files) => content::write(files).map(done),
         Op::DeleteFiles(folder) => content::delete(folder).map(done),
         Op::CreateContainer { spec, network_of } => create(spec, network_of.as_deref(), engine).map(done),
-        Op::Start(container) => {
-            let started = engine.start(&expect(container, engine)?, StartOptions::default())?;
-            Ok(Ended::Done(started.warnings))
-        }
+        Op::Start(container) => match engine.start(&expect(container, engine)?, StartOptions::default()) {
+            Err(StartError::Launch { message, .. }) => Err(StepError::Launch(message)),
+            started => Ok(Ended::Done(started?.warnings)),
+        },
         Op::Wait { container, condition, required } => {
             let container = expect(container, engine)?;
             match wait::wait(&container, *condition, engine, cancelled) {
