@@ -75,8 +75,11 @@ pub(crate) fn delete(netlink: &mut Netlink, networks: &[Network]) -> Result<(), 
         Some(link) if is_ours(&link, network) => unless_gone(netlink.send(&[delete_link(&network.bridge)])),
         _ => Ok(()),
     };
-    let bridged = networks.iter().filter(|network| network.is_bridged());
-    bridged.fold(Ok(()), |done, network| done.and(delete_one(network))) // one that stays keeps none of the others
+    let mut deleted = Ok(());
+    for network in networks.iter().filter(|network| network.is_bridged()) {
+        deleted = deleted.and(delete_one(network)); // one that stays keeps none of the others
+    }
+    deleted
 }
 
 /// Returns the prefixes of the host's own devices but for the bridge `own`.
