@@ -9,6 +9,7 @@ mod error;
 mod grammar;
 mod remote;
 mod session;
+mod sys;
 mod template;
 mod ui;
 mod verbs;
