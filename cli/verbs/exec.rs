@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use lighter_engine::ExecSpec;
 use lighter_engine::runtime::sealed;
-use lighter_engine::{ExecSpec, Status};
 
 use super::target;
 use crate::context::Context;
@@ -79,7 +79,7 @@ pub(crate) fn execute(
     if !how.detach {
         session::check_terminal(how.tty, how.interactive)?;
     }
-    if container.state.status != Status::Running {
+    if !container.state.status.is_active() {
         return Err(Failure::text(format!("container `{}` is not running", container.spec.name)));
     }
     let terminal = (how.tty && !how.detach).then(|| session::size().unwrap_or((24, 80)));

@@ -15,7 +15,7 @@ use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, Ipc, Mount, MountKind, Namespace, NetworkMode, VolumesFrom};
 use crate::state::State;
 use crate::volume::VolumeError;
-use crate::{Container, Engine, RuntimesError, id, netns, volume};
+use crate::{Container, Engine, RuntimesError, etc, id, netns, volume};
 
 /// Why a container could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,14 @@ pub enum CreateError {
     /// Mount target is not absolute.
     #[error("mount target `{0}` is not an absolute path")]
     Target(String),
+    /// A line of the container's files of names would become several.
+    #[error("`{option}` `{}` has control characters", value.escape_debug())]
+    Control {
+        /// The setting, by its Compose key.
+        option: &'static str,
+        /// Its value.
+        value: String,
+    },
     /// The source of a bind mount is missing.
     #[error("bind source path does not exist: `{0}`")]
     NoBindSource(String),
@@ -259,6 +267,9 @@ fn check(spec: &ContainerSpec) -> Result<(), CreateError> {
         && memory < LEAST_MEMORY
     {
         return Err(CreateError::Memory(memory));
+    }
+    if let Some((option, value)) = etc::broken_line(spec) {
+        return Err(CreateError::Control { option, value: value.to_owned() });
     }
     if let Some(with) = spec.isolation.own_users.then(|| shared(spec)).flatten() {
         return Err(CreateError::Users(with));
