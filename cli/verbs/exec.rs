@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use lighter_engine::ExecSpec;
 use lighter_engine::runtime::sealed;
-use lighter_engine::{ExecSpec, Status};
 
 use super::target;
 use crate::context::Context;
@@ -78,9 +78,6 @@ pub(crate) fn execute(
 ) -> Result<ExitCode, Failure> {
     if !how.detach {
         session::check_terminal(how.tty, how.interactive)?;
-    }
-    if container.state.status != Status::Running {
-        return Err(Failure::text(format!("container `{}` is not running", container.spec.name)));
     }
     let terminal = (how.tty && !how.detach).then(|| session::size().unwrap_or((24, 80)));
     let spec = ExecSpec {
