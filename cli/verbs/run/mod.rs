@@ -175,6 +175,8 @@ fn ensure_image(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Result<Opti
         return fitting.map(Some).ok_or_else(|| Failure::text(missing).hint(hint));
     }
     let reference: Reference = name.parse()?;
+    // What is wrong with the flags is said before anything is downloaded for them.
+    specification::specification(ctx, engine, flags, None)?;
     if !flags.quiet {
         ctx.ui.note(format!("Pulling {}", reference.familiar()));
     }
