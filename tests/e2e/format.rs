@@ -49,6 +49,10 @@ fn every_verb_with_a_format_takes_templates() {
         // an empty line is that of another network
         assert_eq!(output.trim_start_matches('\n'), expected, "{words:?}");
     }
+    for (port, found) in [("80", "c"), ("80/tcp", "c"), ("8000", ""), ("81", "")] {
+        let words = ["ps", "--filter", &format!("publish={port}"), "--format", "{{.Names}}"];
+        assert_eq!(project.run(words).ok().text(), found, "publish={port}");
+    }
     project.run(["ps", "--format", "{{.Nmae}}"]).code(1).says(["template:1:3", ".Nmae"]);
     project.run(["ps", "--format", "{{if}}"]).code(2).says(["template:1:1"]);
     project.run(["inspect", "-f", "{{index .Args 7}}", "c"]).code(1).says(["index 7"]);

@@ -152,10 +152,8 @@ impl Condition {
                 let by_id = state.endpoints.iter().any(|endpoint| endpoint.network.starts_with(wanted.as_str()));
                 by_id || networks(container).iter().any(|name| name == wanted)
             }
-            Self::Publish(ports) => {
-                state.ports.iter().any(|port| ports.has(port.host_port, &port.protocol.to_string()))
-                    || spec.ports.iter().any(|port| port.host_port.is_some_and(|host| ports.has(host, &port.protocol)))
-            }
+            // The port in the container, as docker has it, whichever port of the host leads there.
+            Self::Publish(ports) => spec.ports.iter().any(|port| ports.has(port.target, &port.protocol)),
             Self::Expose(ports) => {
                 let mut exposed = spec.exposed.iter().filter_map(|text| self::ports(text));
                 exposed.any(|one| ports.has(*one.numbers.start(), &one.protocol))
