@@ -100,7 +100,7 @@ fn row(entry: &CacheEntry, no_trunc: bool) -> Vec<String> {
 }
 
 /// Adds up; a layer that several steps give counts once.
-fn total(entries: &[CacheEntry]) -> u64 {
+pub(crate) fn total(entries: &[CacheEntry]) -> u64 {
     let mut layers = std::collections::BTreeSet::new();
     entries
         .iter()
