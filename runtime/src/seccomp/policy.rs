@@ -39,17 +39,17 @@ pub(super) fn return_value(action: LinuxSeccompAction, errno: Option<u32>) -> Re
 pub(super) fn ranges(profile: &LinuxSeccomp, abis: &[Abi]) -> Result<Vec<Range>, SeccompError> {
     let default = Verdict::always(return_value(profile.default_action(), profile.default_errno_ret())?);
     let unknown = if answers_unknown(profile.default_action()) { default.clone() } else { no_such_call() };
-    let mut verdicts = BTreeMap::new();
+    let mut verdicts = Vec::new();
     for abi in abis {
-        let listed = listed(profile, *abi, &default)?;
+        let listed = listed(profile, *abi)?;
         let newest = listed.keys().next_back().copied().unwrap_or(0);
-        for number in abi.numbers() {
-            let verdict = listed.get(&number).cloned();
-            let known = if number <= newest { default.clone() } else { unknown.clone() };
-            verdicts.insert(number, verdict.unwrap_or(known));
-        }
+        verdicts.extend(abi.numbers().map(|number| {
+            let known = if number <= newest { &default } else { &unknown };
+            (number, listed.get(&number).map_or_else(|| known.clone(), |said| said.verdict(&default)))
+        }));
     }
-    Ok(runs(verdicts, &unknown))
+    verdicts.sort_unstable_by_key(|(number, _)| *number);
+    Ok(runs(verdicts, unknown))
 }
 
 /// Tells whether the default action itself is the right answer to a call nobody knows.
@@ -62,26 +62,35 @@ fn no_such_call() -> Verdict {
     Verdict::always(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32)
 }
 
+/// What the entries of a profile say about one number.
+#[derive(Default)]
+struct Said {
+    rules: Vec<Rule>,
+    unconditional: Option<u32>,
+}
+
+impl Said {
+    fn verdict(&self, default: &Verdict) -> Verdict {
+        Verdict { rules: self.rules.clone(), otherwise: self.unconditional.unwrap_or(default.otherwise) }
+    }
+}
+
 /// Gathers what the profile says, by number. Names this interface lacks are passed over.
-fn listed(profile: &LinuxSeccomp, abi: Abi, default: &Verdict) -> Result<BTreeMap<u32, Verdict>, SeccompError> {
-    let mut verdicts: BTreeMap<u32, (Vec<Rule>, Option<u32>)> = BTreeMap::new();
+fn listed(profile: &LinuxSeccomp, abi: Abi) -> Result<BTreeMap<u32, Said>, SeccompError> {
+    let mut listed: BTreeMap<u32, Said> = BTreeMap::new();
     for syscall in profile.syscalls().iter().flatten() {
         let action = return_value(syscall.action(), syscall.errno_ret())?;
         let rules = rules(syscall, action)?;
         for number in syscall.names().iter().filter_map(|name| abi.number(name)) {
-            let (all, unconditional) = verdicts.entry(number).or_default();
+            let said = listed.entry(number).or_default();
             if rules.is_empty() {
-                unconditional.get_or_insert(action);
+                said.unconditional.get_or_insert(action);
             } else {
-                all.extend(rules.iter().cloned());
+                said.rules.extend(rules.iter().cloned());
             }
         }
     }
-    let verdict = |(rules, otherwise): (Vec<Rule>, Option<u32>)| Verdict {
-        rules,
-        otherwise: otherwise.unwrap_or(default.otherwise),
-    };
-    Ok(verdicts.into_iter().map(|(number, said)| (number, verdict(said))).collect())
+    Ok(listed)
 }
 
 /// Reads the conditions of one entry: together they make one rule.
@@ -104,20 +113,20 @@ fn rules(syscall: &LinuxSyscall, action: u32) -> Result<Vec<Rule>, SeccompError>
     }
 }
 
-/// Joins neighbours with the same verdict and fills the gaps between known numbers.
-fn runs(verdicts: BTreeMap<u32, Verdict>, unknown: &Verdict) -> Vec<Range> {
+/// Joins neighbours with the same verdict and fills the gaps between known numbers, which come in ascending order.
+fn runs(verdicts: Vec<(u32, Verdict)>, unknown: Verdict) -> Vec<Range> {
     let mut ranges: Vec<Range> = Vec::new();
-    let mut push = |start: u32, verdict: &Verdict| {
-        if ranges.last().is_none_or(|last| last.verdict != *verdict) {
-            ranges.push(Range { start, verdict: verdict.clone() });
+    let mut push = |start: u32, verdict: Verdict| {
+        if ranges.last().is_none_or(|last| last.verdict != verdict) {
+            ranges.push(Range { start, verdict });
         }
     };
     let mut next = 0;
-    for (number, verdict) in &verdicts {
-        if *number > next {
-            push(next, unknown);
+    for (number, verdict) in verdicts {
+        if number > next {
+            push(next, unknown.clone());
         }
-        push(*number, verdict);
+        push(number, verdict);
         next = number + 1;
     }
     push(next, unknown);
