@@ -152,8 +152,14 @@ impl Condition {
                 let by_id = state.endpoints.iter().any(|endpoint| endpoint.network.starts_with(wanted.as_str()));
                 by_id || networks(container).iter().any(|name| name == wanted)
             }
-            // The port in the container, as docker has it, whichever port of the host leads there.
-            Self::Publish(ports) => spec.ports.iter().any(|port| ports.has(port.target, &port.protocol)),
+            // Either end: docker finds the host's port, and its documentation looks for the container's.
+            Self::Publish(ports) => {
+                state.ports.iter().any(|port| ports.has(port.host_port, &port.protocol.to_string()))
+                    || spec.ports.iter().any(|port| {
+                        let ends = [Some(port.target), port.host_port];
+                        ends.into_iter().flatten().any(|end| ports.has(end, &port.protocol))
+                    })
+            }
             Self::Expose(ports) => {
                 let mut exposed = spec.exposed.iter().filter_map(|text| self::ports(text));
                 exposed.any(|one| ports.has(*one.numbers.start(), &one.protocol))
