@@ -123,7 +123,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 }
 
 fn hints_for(text: &str) -> Vec<String> {
-    const HINTS: [(&str, &str); 8] = [
+    const HINTS: [(&str, &str); 9] = [
         ("mount overlay", "overlayfs needs its module, and a file system for --root that it can write to"),
         (
             "map the ids of",
@@ -132,6 +132,10 @@ fn hints_for(text: &str) -> Vec<String> {
         (
             "it is a part of lighter's own",
             "use an init of the image's as its entrypoint, tini say, or leave the runtime out",
+        ),
+        (
+            "the host's mount `",
+            "what is mounted on a host travels only where that is allowed: mount --make-rshared of that mount, or leave the propagation out",
         ),
         ("is in use by container", "remove that container, or choose another name"),
         ("none is free in the pools", "remove networks that no container is on: lighter network prune"),

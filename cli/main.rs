@@ -10,6 +10,7 @@ mod grammar;
 mod proxies;
 mod remote;
 mod session;
+mod sys;
 mod template;
 mod ui;
 mod verbs;

@@ -97,6 +97,10 @@ impl Progress for Tree {
             Event::Began { step, .. } => self.show(&step.op, "{spinner}", described(&step.op).1, false),
             Event::Done { step, .. } => self.show(&step.op, "✔", described(&step.op).2, true),
             Event::Failed { step, .. } => self.show(&step.op, "✘", "failed", true),
+            Event::Passed { step, why, .. } => {
+                let _ = self.all.println(format!("warning: {}", printable(why)));
+                self.show(&step.op, "!", "left", true);
+            }
             Event::Warning(text) => _ = self.all.println(format!("warning: {}", printable(text))),
             Event::Queued(holder) => _ = self.all.println(printable(&queued(&self.project, holder))),
         }
@@ -135,7 +139,9 @@ impl Progress for Lines {
             Event::Began { step, .. } if matches!(step.op, Op::Wait { .. } | Op::Stop { .. }) => {
                 Self::write("…", &step.op.to_string());
             }
-            Event::Warning(text) => _ = writeln!(io::stderr().lock(), "warning: {}", printable(text)),
+            Event::Warning(text) | Event::Passed { why: text, .. } => {
+                let _ = writeln!(io::stderr().lock(), "warning: {}", printable(text));
+            }
             Event::Queued(holder) => Self::write("…", &queued(&self.project, holder)),
             Event::Began { .. } | Event::Failed { .. } => {} // a failure is the result
         }
@@ -160,7 +166,9 @@ impl Progress for Group {
                 let text = format!("{}: {}", step.op, crate::error::chain(error));
                 let _ = writeln!(io::stderr().lock(), "::error::{}", command_value(&text));
             }
-            Event::Warning(text) => _ = writeln!(io::stderr().lock(), "::warning::{}", command_value(text)),
+            Event::Warning(text) | Event::Passed { why: text, .. } => {
+                let _ = writeln!(io::stderr().lock(), "::warning::{}", command_value(text));
+            }
             event => self.0.report(event),
         }
     }
@@ -194,6 +202,9 @@ impl Progress for Json {
             Event::Failed { step, error, .. } => {
                 let text = crate::error::chain(error);
                 json!({"id": described(&step.op).0, "status": "Error", "text": "failed", "details": text})
+            }
+            Event::Passed { step, why, .. } => {
+                json!({"id": described(&step.op).0, "status": "Warning", "text": "left", "details": why})
             }
             Event::Warning(text) => json!({"status": "Warning", "text": text}),
             Event::Queued(holder) => json!({"status": "Waiting", "text": holder.map(ToString::to_string)}),

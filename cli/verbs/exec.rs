@@ -79,6 +79,9 @@ pub(crate) fn execute(
     if !how.detach {
         session::check_terminal(how.tty, how.interactive)?;
     }
+    if !container.state.status.is_active() {
+        return Err(Failure::text(format!("container `{}` is not running", container.spec.name)));
+    }
     let terminal = (how.tty && !how.detach).then(|| session::size().unwrap_or((24, 80)));
     let spec = ExecSpec {
         args,

@@ -2,7 +2,7 @@
 //!
 //! Runs in the command; pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Fault;
@@ -30,6 +30,23 @@ pub fn select(project: &Project, named: &[String], dependencies: bool) -> Result
     }
     let order = graph::start_order(&project.services).into_iter();
     Ok(order.filter(|name| named.is_empty() || chosen.contains(name)).map(str::to_owned).collect())
+}
+
+/// Checks how many containers services shall have instead of what the file says.
+///
+/// # Errors
+/// A name that is no service of the project, or more containers than a service can have that names its one.
+pub fn check_scale(project: &Project, scale: &BTreeMap<String, u32>) -> Result<(), Fault> {
+    for (name, count) in scale {
+        let service = project.services.get(name).ok_or_else(|| no_such_service(project, name))?;
+        if service.container_name.is_some() && *count > 1 {
+            let fault =
+                Diagnostic::error(format!("service `{name}` has a fixed `container_name` and {count} containers"));
+            let place = project.span(&["services", name, "container_name"]);
+            return Err(Box::new(place.map_or(fault.clone(), |span| fault.at(&span))));
+        }
+    }
+    Ok(())
 }
 
 fn no_such_service(project: &Project, name: &str) -> Fault {

@@ -16,7 +16,7 @@ pub struct Checked {
     pub images: Report,
     /// Containers that were looked at.
     pub containers: usize,
-    /// What is wrong with containers, a line each.
+    /// What is wrong with containers and what they have left on the host, a line each.
     pub faults: Vec<String>,
 }
 
@@ -49,6 +49,8 @@ impl Engine {
             };
             checked.faults.extend(fault);
         }
+        let stays = |why| format!("bridges and firewall rules that no container uses could not be removed: {why}");
+        checked.faults.extend(self.net.failed_teardown().map(stays));
         Ok(checked)
     }
 

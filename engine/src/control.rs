@@ -243,7 +243,7 @@ impl Engine {
     /// Makes a container whose monitor is gone an exited one, on disk and in the kernel. Needs the container's lock.
     pub(crate) fn settle(&self, id: &str) -> Result<(), crate::RemoveError> {
         self.tear_down(id)?;
-        // a bridge that stays until the next container goes harms nobody
+        // a bridge that stays until the next command harms nobody
         let _ = self.net.teardown_if_unused();
         let path = self.layout.container(id).state();
         let Some(mut state) = durable::read_json::<crate::State>(&path)? else { return Ok(()) };

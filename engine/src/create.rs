@@ -16,7 +16,7 @@ use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, Ipc, Mount, MountKind, Namespace, NetworkMode, VolumesFrom};
 use crate::state::State;
 use crate::volume::VolumeError;
-use crate::{Container, Engine, RuntimesError, id, netns, volume};
+use crate::{Container, Engine, RuntimesError, etc, id, netns, volume};
 
 /// Why a container could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,14 @@ pub enum CreateError {
     /// A capability or a limit that there is not.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A line of the container's files of names would become several.
+    #[error("`{option}` `{}` has control characters", value.escape_debug())]
+    Control {
+        /// The setting, by its Compose key.
+        option: &'static str,
+        /// Its value.
+        value: String,
+    },
     /// The source of a bind mount is missing.
     #[error("bind source path does not exist: `{0}`")]
     NoBindSource(String),
@@ -266,6 +274,9 @@ fn check(spec: &ContainerSpec) -> Result<(), CreateError> {
         && memory < LEAST_MEMORY
     {
         return Err(CreateError::Memory(memory));
+    }
+    if let Some((option, value)) = etc::broken_line(spec) {
+        return Err(CreateError::Control { option, value: value.to_owned() });
     }
     if let Some(with) = spec.isolation.own_users.then(|| shared(spec)).flatten() {
         return Err(CreateError::Users(with));

@@ -48,6 +48,17 @@ pub(crate) fn write(
     Ok(files)
 }
 
+/// Returns what is asked for that would end its line of a file, and so could begin one of another kind, with its Compose key.
+pub(crate) fn broken_line(spec: &ContainerSpec) -> Option<(&'static str, &str)> {
+    let hosts = spec.extra_hosts.iter().flat_map(|(host, address)| [("extra_hosts", host), ("extra_hosts", address)]);
+    let search = spec.dns_search.iter().map(|domain| ("dns_search", domain));
+    let options = spec.dns_options.iter().map(|option| ("dns_opt", option));
+    let names = spec.hostname.iter().map(|name| ("hostname", name));
+    let domains = spec.domainname.iter().map(|name| ("domainname", name));
+    let all = hosts.chain(search).chain(options).chain(names).chain(domains);
+    all.map(|(key, text)| (key, text.as_str())).find(|(_, text)| text.contains(char::is_control))
+}
+
 /// Returns the container's host name.
 pub(crate) fn hostname(id: &str, spec: &ContainerSpec) -> String {
     match &spec.hostname {
@@ -179,6 +190,29 @@ mod tests {
     #[test]
     fn a_container_on_the_hosts_network_asks_whom_the_host_asks() {
         assert_eq!(resolv_conf(&spec(NetworkMode::Host), "nameserver 10.0.0.1\n"), "nameserver 10.0.0.1\n");
+    }
+
+    type Ask = fn(&mut ContainerSpec, String);
+
+    #[test]
+    fn what_is_asked_for_stays_on_its_line() {
+        assert_eq!(broken_line(&spec(bridged())), None);
+        let mut asked = spec(bridged());
+        asked.dns_options = vec!["ndots:1".into(), "timeout:1 attempts:1".into()];
+        asked.extra_hosts = vec![("db".into(), "10.1.1.1".into())];
+        assert_eq!(broken_line(&asked), None);
+        let asks: [(&str, Ask); 5] = [
+            ("extra_hosts", |spec, text| spec.extra_hosts = vec![(text, "10.1.1.1".into())]),
+            ("dns_search", |spec, text| spec.dns_search = vec![text]),
+            ("dns_opt", |spec, text| spec.dns_options = vec![text]),
+            ("hostname", |spec, text| spec.hostname = Some(text)),
+            ("domainname", |spec, text| spec.domainname = Some(text)),
+        ];
+        for (key, ask) in asks {
+            let mut asked = spec(bridged());
+            ask(&mut asked, "a\nnameserver 192.0.2.1".into());
+            assert_eq!(broken_line(&asked), Some((key, "a\nnameserver 192.0.2.1")));
+        }
     }
 
     #[test]

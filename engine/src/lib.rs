@@ -57,6 +57,7 @@ mod network;
 mod oci;
 mod pause;
 mod processes;
+mod propagation;
 mod remove;
 mod rename;
 mod rootfs;

@@ -19,7 +19,7 @@ use oci_spec::runtime::{
 use crate::etc::EtcFiles;
 use crate::joined::Joined;
 use crate::runtime::defaults;
-use crate::spec::{ContainerSpec, Ipc, Isolation, Namespace};
+use crate::spec::{ContainerSpec, Ipc, Isolation, Mount, MountKind, Namespace};
 use crate::user::User;
 use crate::users::IdRange;
 
@@ -133,6 +133,12 @@ fn linux(context: &Context<'_>, capabilities: &HashSet<Capability>) -> Result<Li
         .sysctl(
             sysctls.map(|(name, value)| (name.clone(), value.clone())).collect::<std::collections::HashMap<_, _>>(),
         );
+    let is_shared =
+        |mount: &Mount| matches!(mount.kind, MountKind::Bind { propagation, .. } if propagation.is_shared());
+    if context.spec.mounts.iter().any(is_shared) {
+        // else all mounts are cut off from the host's first, and none would ever reach it
+        linux = linux.rootfs_propagation("shared");
+    }
     let open = isolation.privileged || isolation.paths_unconfined;
     linux = linux.masked_paths(if open { Vec::new() } else { defaults::masked_paths() });
     linux = linux.readonly_paths(if open { Vec::new() } else { defaults::readonly_paths() });

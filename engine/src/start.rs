@@ -145,6 +145,7 @@ impl Engine {
             }
         }
         self.recover_strays(&on_host);
+        let _ = self.net.resume_teardown(); // why it has failed is kept, for `check`
         self.recover_builds();
         Ok(())
     }

@@ -71,12 +71,15 @@ fn create(netlink: &mut Netlink, network: &Network) -> Result<u32, HostError> {
 
 /// Removes the bridges of networks, where they are there.
 pub(crate) fn delete(netlink: &mut Netlink, networks: &[Network]) -> Result<(), NetlinkError> {
+    let mut delete_one = |network: &Network| match find(netlink, &network.bridge)? {
+        Some(link) if is_ours(&link, network) => unless_gone(netlink.send(&[delete_link(&network.bridge)])),
+        _ => Ok(()),
+    };
+    let mut deleted = Ok(());
     for network in networks.iter().filter(|network| network.is_bridged()) {
-        if find(netlink, &network.bridge)?.is_some_and(|link| is_ours(&link, network)) {
-            unless_gone(netlink.send(&[delete_link(&network.bridge)]))?;
-        }
+        deleted = deleted.and(delete_one(network)); // one that stays keeps none of the others
     }
-    Ok(())
+    deleted
 }
 
 /// Returns the prefixes of the host's own devices but for the bridge `own`.

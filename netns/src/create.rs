@@ -20,6 +20,12 @@ pub enum NetworkError {
         /// The wanted name.
         name: String,
     },
+    /// The name is that of a mode.
+    #[error("create network `{name}`: where a container is given a network, the word means a mode")]
+    Mode {
+        /// The wanted name.
+        name: String,
+    },
     /// Another network has the name.
     #[error("create network `{name}`: the name is taken")]
     AlreadyExists {
@@ -133,7 +139,13 @@ impl Host {
     }
 }
 
+/// Words that mean, in the place of a network's name, the network of the host and none (`network_mode`, Compose Specification).
+const MODES: [&str; 2] = ["host", "none"];
+
 fn check_name(name: &str) -> Result<(), NetworkError> {
+    if MODES.contains(&name) {
+        return Err(NetworkError::Mode { name: name.to_owned() });
+    }
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     if starts_well && name.chars().all(allowed) {
@@ -165,7 +177,7 @@ mod tests {
         for name in ["web_default", "a", "0.x-y"] {
             assert!(check_name(name).is_ok(), "{name}");
         }
-        for name in ["", "-a", ".", "..", "a b", "a/b", "ä"] {
+        for name in ["", "-a", ".", "..", "a b", "a/b", "ä", "host", "none"] {
             assert!(check_name(name).is_err(), "{name}");
         }
     }

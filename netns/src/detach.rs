@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::attach::udp_ports;
+use crate::failure::chain;
 use crate::firewall::Content;
 use crate::netlink::{Netlink, NetlinkError, disable_port, forget_udp, unless_gone};
 use crate::state::{Lease, PortRecord, Spent};
@@ -20,11 +21,7 @@ pub struct DetachError {
 impl fmt::Display for DetachError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // There is no single source for the edge to print, so the chain of each failure is written here.
-        let chain = |failure: &HostError| {
-            let chain = std::iter::successors(Some(failure as &dyn std::error::Error), |error| error.source());
-            chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-        };
-        let failures: Vec<_> = self.failures.iter().map(chain).collect();
+        let failures: Vec<_> = self.failures.iter().map(|failure| chain(failure)).collect();
         write!(f, "detach container `{}`: {}", self.container, failures.join("; "))
     }
 }
@@ -93,6 +90,7 @@ impl Host {
         if leases.is_empty() && ports.is_empty() {
             return lock.release(); // somebody else's turn it was
         }
+        failures.note(self.owe_teardown(&lock)); // before the last lease goes, after which nobody would know
         for lease in &leases {
             failures.note(self.remove_lease(lease, &lock));
         }

@@ -31,6 +31,14 @@ pub enum HostError {
     Subnet(#[from] IpamError),
 }
 
+/// Returns the error and its causes, joined by `: `.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut texts: Vec<_> = causes.map(ToString::to_string).collect();
+    texts.dedup(); // transparent errors say the same twice
+    texts.join(": ")
+}
+
 /// Lets `?` turn each of these errors into an enum that has a variant for [`HostError`].
 macro_rules! from_host_errors {
     ($enum:ty: $($error:ty),+) => {$(

@@ -2,16 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
-
-use nix::poll::{PollTimeout, poll};
 
 use crate::netlink::Netlink;
 use crate::{NetworkError, Pool, Settings, StateError, bridge};
-
-/// How long bridges stay after the last container, in milliseconds: more than a command needs to start the next one, and too short
-/// to be noticed. To remove one takes the kernel some 60 ms, during which nobody else gets the lock.
-const MOMENT: u8 = 250;
 
 /// The networks, leases, published ports and firewall that belong to one root and run directory.
 ///
@@ -89,44 +82,5 @@ impl Host {
     /// Returns whether a container has an address or a port.
     pub fn is_used(&self) -> Result<bool, StateError> {
         Ok(!self.leased_containers()?.is_empty() || !self.publishing_containers()?.is_empty())
-    }
-
-    /// Removes what only containers need, the firewall table and the bridges, when there is no container. The networks
-    /// themselves stay: the next container brings their bridges back.
-    pub fn teardown_if_unused(&self) -> Result<(), NetworkError> {
-        // Whoever comes last sees it: without the lock, which may be held by all who go with him.
-        if self.is_used()? {
-            return Ok(());
-        }
-        let lock = self.lock()?;
-        if self.is_used()? {
-            return Ok(());
-        }
-        let firewall = self.restore_firewall(&lock);
-        let bridges = self.delete_bridges();
-        firewall?;
-        bridges
-    }
-
-    /// As [`Host::teardown_if_unused`], in a moment, and only if no container has come or gone meanwhile: who starts one after the
-    /// other finds the bridge there, and waits for none to go.
-    pub fn teardown_later(&self) -> Result<(), NetworkError> {
-        let before = self.last_change()?;
-        // Nothing to poll but time; to be woken early by a signal does no harm.
-        let _ = poll(&mut [], PollTimeout::from(MOMENT));
-        match self.last_change()? == before {
-            true => self.teardown_if_unused(),
-            false => Ok(()), // it is the business of whoever came
-        }
-    }
-
-    /// Returns when the last lease came or went.
-    fn last_change(&self) -> Result<Option<SystemTime>, NetworkError> {
-        let changed = |network: &String| self.leases(network).metadata().and_then(|leases| leases.modified()).ok();
-        Ok(self.leased_networks()?.iter().filter_map(changed).max())
-    }
-
-    fn delete_bridges(&self) -> Result<(), NetworkError> {
-        Ok(bridge::delete(&mut Netlink::route()?, &self.read_networks()?)?)
     }
 }

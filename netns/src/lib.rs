@@ -37,6 +37,7 @@ mod state;
 mod subnets;
 mod sys;
 mod sysctl;
+mod teardown;
 mod xtables;
 
 pub use attach::AttachError;

@@ -1,5 +1,6 @@
 //! Networks as the user makes, connects and removes them.
 
+use std::fs;
 use std::time::Duration;
 
 use crate::harness::{HOST, Lan, Scenario, eventually, get, run, seconds, tool};
@@ -138,6 +139,28 @@ fn prune_removes_what_no_container_needs_running_or_not() {
     host.run(["rm", "--force", "s", "r"]).ok();
     host.run(["network", "prune", "--force"]).ok();
     assert_eq!(host.run(["network", "ls", "--quiet"]).ok().text(), "");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_bridge_that_could_not_be_removed_is_told_of_and_goes_with_the_next_command() {
+    let host = Scenario::new("what fails when nobody looks is neither lost nor left");
+    let id = host.run(["network", "create", "n"]).ok().text().to_owned();
+    let record = host.root().join("networks").join(id).join("network.json");
+    let text = fs::read_to_string(&record).expect("it was made");
+    let bridges = || run(tool("ip", ["-oneline", "link", "show", "type", "bridge"]), LIMIT).ok().stdout.lines().count();
+    start(&host, "c", &["--network", "n"], &["sleep", "1000"]);
+    fs::write(&record, "{").expect("the root directory is ours");
+    host.run(["kill", "c"]).ok();
+    let why = || fs::read_to_string(host.run_directory().join("teardown")).unwrap_or_default();
+    eventually("the monitor has given up", LIMIT, || if why().is_empty() { Err(why()) } else { Ok(()) });
+    assert_eq!(bridges(), 1);
+    let checked = host.run(["system", "check"]).code(1);
+    assert!(checked.stdout.contains("could not be removed: ") && checked.stdout.contains("network.json"), "{checked}");
+    fs::write(&record, text).expect("the root directory is ours");
+    host.run(["ps"]).ok();
+    assert_eq!(bridges(), 0);
+    host.run(["system", "check"]).ok();
 }
 
 #[test]

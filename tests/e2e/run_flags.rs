@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Output, Scenario};
+use crate::harness::{Output, Scenario, eventually, run, tool};
+
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs a script in a container with these flags.
 #[track_caller]
@@ -238,6 +241,35 @@ fn volumes_of_another_container_and_files_of_an_image_are_mounted() {
     inside(&host, &["--mount", mount], "test -e /image/busybox && ! touch /image/x 2>/dev/null").ok();
     host.run(["rm", "-v", "t"]).ok();
     host.run(["volume", "rm", "named"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn mounts_travel_between_host_and_container_as_asked_or_are_refused() {
+    let host = Scenario::new("a mount that nobody sees because the host's mount is private is a riddle");
+    let tree = host.folder().join("tree");
+    fs::create_dir_all(tree.join("sub")).expect("the folder is ours");
+    let mount = |words: &[&str]| run(tool("mount", words.iter().chain(&[&*tree.to_string_lossy()])), LIMIT).ok();
+    let bind = |kind: &str| format!("{}:/tree:{kind}", tree.display());
+    for kind in ["slave", "rslave", "shared", "rshared"] {
+        inside(&host, &["-v", &bind(kind)], "true").code(125).says(["is not shared", kind, "--make-rshared"]);
+    }
+    inside(&host, &["-v", &bind("rprivate")], "true").ok();
+    mount(&["--bind", &tree.to_string_lossy()]);
+    mount(&["--make-shared"]);
+    let own_users = inside(&host, &["--userns", "private", "-v", &bind("shared")], "true");
+    own_users.code(125).says(["users of its own"]);
+    let script = "mount -t tmpfs none /tree/sub && touch /tree/sub/mark && sleep 1000";
+    let admin = ["--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "-v", &bind("rshared")];
+    let (begin, end) = (["run", "-d", "--name", "s"], ["busybox:1", "sh", "-c", script]);
+    host.run(begin.iter().chain(&admin).chain(&end)).ok();
+    let is_there = || if tree.join("sub/mark").exists() { Ok(()) } else { Err("it is not".to_owned()) };
+    eventually("what the container mounts is on the host", LIMIT, is_there);
+    host.run(["run", "-d", "--name", "r", "-v", &bind("rslave"), "busybox:1", "sleep", "1000"]).ok();
+    host.run(["rm", "-f", "s"]).ok();
+    run(tool("umount", [tree.join("sub")]), LIMIT).ok();
+    host.run(["exec", "r", "test", "-e", "/tree/sub/mark"]).code(1);
+    run(tool("umount", [&tree]), LIMIT).ok();
 }
 
 #[test]

@@ -300,8 +300,60 @@ fn events_tell_what_happens_to_the_projects_containers() {
     let events: Vec<Value> =
         listener.stdout().lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
     assert!(events.iter().all(|event| event["service"] == "a" && event["type"] == "container"));
+    let names = |event: &Value| event["attributes"].as_object().map(|all| all.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(
+        names(&events[0]).unwrap_or_default(),
+        ["image", "name"],
+        "labels of Compose are left out, as docker does"
+    );
+    let networks = project.run(["events", "--since", "1h", "--until", "0s", "--filter", "type=network"]).ok();
+    assert!(networks.stdout.contains("network create") && networks.stdout.contains("network destroy"), "{networks}");
     let past = project.run(["compose", "events", "--since", "1h", "--until", "0s", "a"]).ok();
     assert!(past.stdout.contains("container start "), "{past}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_service_or_replica_that_is_not_there_is_an_error_of_every_verb() {
+    let project = Scenario::new("a typing error is not a success");
+    let text =
+        "services:\n  a: {image: 'busybox:1', command: [sleep, '1000'], stop_grace_period: 0s, container_name: one}\n";
+    project.file("compose.yaml", text);
+    for verb in ["start", "start a"] {
+        project.run(verb_of(verb)).code(1).says(["service `a` has no container to start", "compose up"]);
+    }
+    project.run(["up", "-d"]).ok();
+    for verb in ["ps nope", "down nope", "start nope", "logs nope", "up -d --scale nope=2", "top nope"] {
+        project.run(verb_of(verb)).code(1).says(["nope"]);
+    }
+    project.run(verb_of("logs --index 2 a")).code(1).says(["no container number 2"]);
+    project.run(verb_of("logs --index 1")).code(1).says(["name it"]);
+    project.run(verb_of("up -d --scale a=2")).code(1).says(["fixed `container_name`"]);
+    project.run(verb_of("up --wait --no-start")).code(2).says(["--no-start"]);
+    project.run(verb_of("pause a")).ok();
+    project.run(verb_of("exec -T a true")).code(1).says(["is paused"]);
+    project.run(verb_of("unpause a")).ok();
+    project
+        .run([
+            "run",
+            "-d",
+            "--name",
+            "other",
+            "--network",
+            &format!("{}_default", project.project()),
+            "busybox:1",
+            "sleep",
+            "1000",
+        ])
+        .ok();
+    let down = project.run(["down"]).ok();
+    assert!(down.stderr.contains("in use by other") && !down.stderr.contains("✔  delete network"), "{down}");
+    project.run(["rm", "-f", "other"]).ok();
+}
+
+/// Returns the words of a verb of `compose`.
+fn verb_of(words: &str) -> impl Iterator<Item = &str> {
+    ["compose"].into_iter().chain(words.split(' '))
 }
 
 #[test]
@@ -340,9 +392,18 @@ services:
     becomes("/app/page", "two");
     becomes("/tmp/ran", "two");
     becomes("/app/new/deep", "deep");
-    assert_eq!(inside("/app/.git/y"), "");
+    assert_eq!(inside("/app/.git/x") + &inside("/app/.git/y"), "", "what is ignored is not of the first copy either");
     std::fs::remove_dir_all(project.folder().join("src/new")).expect("it was written");
     becomes("/app/new/deep", "");
+    let deep = project.folder().join("src/new/deep").display().to_string();
+    crate::harness::eventually("it says what became of the file", limit, || {
+        let said = watch.stderr();
+        let of_it: Vec<_> = said.lines().filter(|line| line.contains(&deep)).collect();
+        match of_it[..] {
+            [first, .., last] if first.contains("copied ") && last.contains("removed ") => Ok(()),
+            _ => Err(said),
+        }
+    });
     let before = project.pid(&format!("{}-web-1", project.project()));
     project.file("conf/app.conf", "high\n");
     crate::harness::eventually("it is restarted with the new file", limit, || {

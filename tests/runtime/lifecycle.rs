@@ -60,7 +60,7 @@ fn create_needs_an_id_and_a_bundle() {
 fn create_refuses_an_id_in_use_and_leaves_its_container_alone() {
     let container = Container::new(|config| config.stays()).up();
     let before = container.state();
-    container.create().fails();
+    container.create().fails().says(&format!("container with id `{}` exists already", container.id));
     assert_eq!(container.state(), before);
 }
 
@@ -187,6 +187,18 @@ fn kill_sends_the_signal() {
     fs::remove_file(container.rootfs().join("got")).unwrap();
     container.kill("SIGUSR1").ok();
     assert_eq!(container.wrote("got"), "usr1");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn kill_with_0_asks_whether_a_signal_could_be_sent() {
+    let container = Container::new(|config| config.stays()).up();
+    container.kill("0").ok();
+    container.call("kill", ["--all", &container.id, "0"]).ok();
+    assert_eq!(container.status(), "running");
+    container.kill("KILL").ok();
+    container.becomes("stopped");
+    container.kill("0").fails();
 }
 
 #[test]

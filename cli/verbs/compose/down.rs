@@ -11,7 +11,7 @@ use lighter_engine::Engine;
 use lighter_engine::images::digest::Digest;
 use lighter_engine::images::store::StoreError;
 
-use super::outcome;
+use super::{outcome, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
@@ -42,11 +42,12 @@ pub(crate) fn run(ctx: &Context, args: &DownArgs) -> Result<(), Failure> {
     down(ctx, &ctx.project, args)
 }
 
-pub(super) fn down(ctx: &Context, project: &ProjectArgs, args: &DownArgs) -> Result<(), Failure> {
-    let (name, project) = project_or_name(ctx, project)?;
+pub(super) fn down(ctx: &Context, files: &ProjectArgs, args: &DownArgs) -> Result<(), Failure> {
+    let (name, project) = project_or_name(ctx, files)?;
     let engine = ctx.recovered_engine()?;
     let turn = outcome::turn(ctx, &engine, &name)?;
     let observed = observe(&name, &engine)?;
+    select::check(ctx, files, &observed, &args.services)?;
     let options = DownOptions {
         services: args.services.clone(),
         volumes: args.volumes,

@@ -1,14 +1,20 @@
 //! `lighter compose events`
 
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 use lighter_engine::{Event, EventKind, EventsQuery};
 use serde_json::json;
 
+use super::select::ONE_OFF;
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::verbs::logs::moment;
 use crate::verbs::target::{PROJECT, SERVICE};
+
+/// How the labels begin that say what a container is in its project. Docker Compose leaves them out.
+const OF_COMPOSE: &str = "com.docker.compose.";
 
 /// Show what happens to the project's containers, as it happens
 #[derive(clap::Args)]
@@ -35,6 +41,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &EventsArgs) -> Re
         let event = event?;
         let service = event.attribute(SERVICE).unwrap_or_default();
         let is_meant = args.services.is_empty() || args.services.iter().any(|wanted| wanted == service);
+        let is_meant = is_meant && event.attribute(ONE_OFF) != Some("True"); // as docker
         if event.kind == EventKind::Container && event.attribute(PROJECT) == Some(&name) && is_meant {
             ctx.ui.line(if args.json { object(&event) } else { line(&event) })?;
         }
@@ -43,13 +50,14 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &EventsArgs) -> Re
 }
 
 fn object(event: &Event) -> String {
+    let attributes = event.attributes.iter().filter(|(name, _)| !name.starts_with(OF_COMPOSE));
     json!({
         "time": event.time,
         "type": "container",
         "service": event.attribute(SERVICE),
         "id": event.id,
         "action": event.action,
-        "attributes": event.attributes,
+        "attributes": attributes.collect::<BTreeMap<_, _>>(),
     })
     .to_string()
 }

@@ -23,7 +23,7 @@ pub(crate) struct LogsArgs {
     /// No colors
     #[arg(long)]
     no_color: bool,
-    /// Only the replica of this number
+    /// Only the replica of this number, of the one service that is named
     #[arg(long, value_name = "N")]
     index: Option<u32>,
 }
@@ -32,10 +32,11 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &LogsArgs) -> Resu
     let engine = ctx.recovered_engine()?;
     let name = super::project_name(ctx, project)?;
     let services = select::services(&select::containers(&engine, &name, &[])?);
-    let mut containers = select::containers(&engine, &name, &args.services)?;
-    if let Some(index) = args.index {
-        containers.retain(|container| select::number_of(container) == index);
-    }
+    let containers = match (args.index, &args.services[..]) {
+        (None, services) => select::containers(&engine, &name, services)?,
+        (Some(index), [service]) => vec![select::replica(&engine, &name, service, index)?],
+        (Some(_), _) => return Err(Failure::text("--index is of one service: name it")),
+    };
     let how = Shown {
         query: args.which.query()?,
         timestamps: args.which.timestamps,

@@ -1,5 +1,6 @@
 //! `lighter compose ps`
 
+use lighter_compose::observe;
 use lighter_engine::{Container, HealthStatus, MountKind};
 use serde_json::{Value, json};
 
@@ -56,6 +57,9 @@ const COLUMNS: [(&str, &str); 7] = [
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PsArgs) -> Result<(), Failure> {
     let engine = ctx.recovered_engine()?;
     let name = super::project_name(ctx, project)?;
+    if !args.services.is_empty() {
+        select::check(ctx, project, &observe(&name, &engine)?, &args.services)?;
+    }
     let mut containers = select::containers(&engine, &name, &[])?;
     containers.retain(|container| {
         args.services.is_empty() || args.services.iter().any(|s| s == select::service_of(container))

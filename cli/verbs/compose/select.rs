@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::verbs::target::{NUMBER, PROJECT, SERVICE};
 
 /// Label of a container made by `compose run`.
-const ONE_OFF: &str = "com.docker.compose.oneoff";
+pub(super) const ONE_OFF: &str = "com.docker.compose.oneoff";
 
 /// Returns the containers of these services (none = all), sorted by name; a service without any is an error.
 pub(crate) fn containers(engine: &Engine, project: &str, services: &[String]) -> Result<Vec<Container>, Failure> {

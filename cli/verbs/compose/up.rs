@@ -38,7 +38,7 @@ pub(crate) struct UpArgs {
     #[arg(short, long)]
     pub(super) detach: bool,
     /// Return when they run, or are healthy if they have a health check; implies --detach
-    #[arg(long, conflicts_with_all = ["attach", "abort_on_container_exit", "abort_on_container_failure", "exit_code_from"])]
+    #[arg(long, conflicts_with_all = ["attach", "abort_on_container_exit", "abort_on_container_failure", "exit_code_from", "no_start"])]
     pub(super) wait: bool,
     /// Seconds after which --wait gives up
     #[arg(long, value_name = "SECONDS", requires = "wait")]

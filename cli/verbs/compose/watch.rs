@@ -47,6 +47,13 @@ struct Watched<'a> {
     ignored: Ignored,
 }
 
+impl Watched<'_> {
+    /// Returns those of the changed paths that the rule is about.
+    fn meant<'p>(&self, changed: &'p BTreeSet<PathBuf>) -> Vec<&'p PathBuf> {
+        changed.iter().filter(|path| rule::is_meant(self.rule, path) && !self.ignored.has(path)).collect()
+    }
+}
+
 pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &WatchArgs) -> Result<ExitCode, Failure> {
     let project = load_services(ctx, project, &args.services)?.project;
     let engine = ctx.recovered_engine()?;
@@ -135,8 +142,9 @@ impl Watcher<'_> {
         mut changes: Changes,
         stop: Option<BorrowedFd<'_>>,
     ) -> Result<(), Failure> {
-        for Watched { service, rule, .. } in watched.iter().filter(|watched| watched.rule.initial_sync) {
-            self.sync(&self.replicas(service)?, rule, &rule.path)?;
+        for watched in watched.iter().filter(|watched| watched.rule.initial_sync) {
+            let paths = changes::files(&watched.rule.path);
+            self.sync(watched.service, watched.rule, &watched.meant(&paths))?;
         }
         self.ctx.ui.note("watching; Ctrl-C ends it");
         while let Some(changed) = changes.next(stop)? {
@@ -159,8 +167,7 @@ impl Watcher<'_> {
         changed: &BTreeSet<PathBuf>,
     ) -> Result<(), Failure> {
         let mine = |watched: &'w Watched<'w>| {
-            let meant = |path: &&PathBuf| rule::is_meant(watched.rule, path) && !watched.ignored.has(path);
-            let paths: Vec<_> = changed.iter().filter(meant).collect();
+            let paths = watched.meant(changed);
             (!paths.is_empty()).then_some((watched.rule, paths))
         };
         let due: Vec<_> = rules.filter_map(mine).collect();
@@ -168,9 +175,13 @@ impl Watcher<'_> {
             return self.rebuild(service);
         }
         for (rule, paths) in due.iter().filter(|(rule, _)| rule.action.syncs()) {
-            let containers = self.replicas(service)?;
-            paths.iter().try_for_each(|path| self.sync(&containers, rule, path))?;
-            self.ctx.ui.note(format!(" ✔  copied {} to {service}", rule::listed(paths)));
+            let Synced { copied, removed } = self.sync(service, rule, paths)?;
+            if !copied.is_empty() {
+                self.ctx.ui.note(format!(" ✔  copied {} to {service}", rule::listed(&copied)));
+            }
+            if !removed.is_empty() {
+                self.ctx.ui.note(format!(" ✔  removed {} from {service}", rule::listed(&removed)));
+            }
         }
         let restarts = |rule: &WatchRule| matches!(rule.action, WatchAction::Restart | WatchAction::SyncRestart);
         if due.iter().any(|(rule, _)| restarts(rule)) {
@@ -227,20 +238,33 @@ impl Watcher<'_> {
         Ok(containers)
     }
 
-    /// Makes `path` in the containers what it is here: a copy, or nothing.
-    fn sync(&self, containers: &[Container], rule: &WatchRule, path: &Path) -> Result<(), Failure> {
-        let Some(target) = rule::target(rule, path) else { return Ok(()) };
-        for container in containers {
-            if path.is_dir() {
-                self.engine.copy_in(container, &path.join("."), &target, CopyOptions::default())?;
-            } else if path.exists() {
-                let parent = target.parent().unwrap_or(Path::new("/"));
-                self.engine.make_folder_in(container, parent)?;
-                self.engine.copy_in(container, path, &target, CopyOptions::default())?;
-            } else {
-                self.engine.remove_in(container, &target)?;
+    /// Makes the paths in the containers what they are here: copies, or nothing.
+    fn sync<'p>(&self, service: &str, rule: &WatchRule, paths: &[&'p PathBuf]) -> Result<Synced<'p>, Failure> {
+        let containers = self.replicas(service)?;
+        let mut synced = Synced::default();
+        for path in paths.iter().copied().filter(|_| !containers.is_empty()) {
+            let Some(target) = rule::target(rule, path) else { continue };
+            let is_there = path.exists();
+            for container in &containers {
+                match is_there {
+                    true => self.copy(container, path, &target)?,
+                    false => self.engine.remove_in(container, &target)?,
+                }
             }
+            if is_there { &mut synced.copied } else { &mut synced.removed }.push(path);
         }
-        Ok(())
+        Ok(synced)
     }
+
+    fn copy(&self, container: &Container, path: &Path, target: &Path) -> Result<(), Failure> {
+        self.engine.make_folder_in(container, target.parent().unwrap_or(Path::new("/")))?;
+        Ok(self.engine.copy_in(container, path, target, CopyOptions::default())?)
+    }
+}
+
+/// What has become of paths in the containers of a service.
+#[derive(Default)]
+struct Synced<'p> {
+    copied: Vec<&'p PathBuf>,
+    removed: Vec<&'p PathBuf>,
 }

@@ -13,12 +13,12 @@ pub(super) struct KillArgs {
     all: bool,
     /// Name of the container
     id: String,
-    /// Signal by name or number
+    /// Signal by name or number; 0 only asks whether the container could be sent one
     #[arg(default_value = "SIGTERM")]
     signal: String,
 }
 
 pub(super) fn run(ctx: &RuntimeContext, args: &KillArgs) -> Result<(), Failure> {
-    let signal = signal::parse(&args.signal)?;
+    let signal = if args.signal == "0" { 0 } else { signal::parse(&args.signal)? };
     ctx.root.kill(&args.id, signal, args.all).map_err(failed("kill", &args.id))
 }

@@ -29,6 +29,9 @@ pub enum StepError {
     /// A container did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// A container did not start: what failed, on what, why. That it was to start is the step's to say.
+    #[error("{0}")]
+    Launch(String),
     /// A container was not stopped or signalled.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -55,51 +58,55 @@ pub enum StepError {
     Cancelled,
 }
 
-/// Does one step of `plan`; returns what could not be had in full.
-pub(super) fn execute(
-    step: &Step,
-    plan: &Plan,
-    engine: &Engine,
-    cancelled: &AtomicBool,
-) -> Result<Vec<String>, StepError> {
-    let done = |()| Vec::new();
+/// How a step has ended that has not failed.
+pub(super) enum Ended {
+    /// As asked, but for what could not be had in full, one sentence each.
+    Done(Vec<String>),
+    /// Without effect, and the plan goes on: why.
+    Passed(String),
+}
+
+/// Does one step of `plan`.
+pub(super) fn execute(step: &Step, plan: &Plan, engine: &Engine, cancelled: &AtomicBool) -> Result<Ended, StepError> {
+    let done = |()| Ended::Done(Vec::new());
     match &step.op {
-        Op::CreateNetwork(spec) => match engine.net().create_network(spec) {
+        Op::CreateNetwork(spec) => match engine.create_network(spec) {
             // Made by another command in between: with its labels it is ours all the same.
-            Err(NetworkError::AlreadyExists { .. }) | Ok(_) => Ok(Vec::new()),
+            Err(NetworkError::AlreadyExists { .. }) | Ok(_) => Ok(done(())),
             Err(error) => Err(error.into()),
         },
         Op::DeleteNetwork { id, .. } => match engine.delete_network(id) {
-            Err(error @ NetworkError::InUse { .. }) => Ok(vec![error.to_string()]),
+            Err(error @ NetworkError::InUse { .. }) => Ok(Ended::Passed(error.to_string())),
             result => Ok(result.map(done)?),
         },
-        Op::CreateVolume(spec) => Ok(engine.ensure_volume(spec).map(|_| Vec::new())?),
+        Op::CreateVolume(spec) => Ok(engine.ensure_volume(spec).map(|_| done(()))?),
         Op::DeleteVolume { name } => match engine.remove_volume(name) {
-            Err(error @ VolumeError::InUse { .. }) => Ok(vec![error.to_string()]),
-            Err(VolumeError::NotFound(_)) => Ok(Vec::new()),
+            Err(error @ VolumeError::InUse { .. }) => Ok(Ended::Passed(error.to_string())),
+            Err(VolumeError::NotFound(_)) => Ok(done(())),
             result => Ok(result.map(done)?),
         },
         Op::WriteFiles(files) => content::write(files).map(done),
         Op::DeleteFiles(folder) => content::delete(folder).map(done),
         Op::CreateContainer { spec, network_of } => create(spec, network_of.as_deref(), engine).map(done),
-        Op::Start(container) => {
-            Ok(engine.start(&expect(container, engine)?, StartOptions::default()).map(|started| started.warnings)?)
-        }
+        Op::Start(container) => match engine.start(&expect(container, engine)?, StartOptions::default()) {
+            Err(StartError::Launch { message, .. }) => Err(StepError::Launch(message)),
+            started => Ok(Ended::Done(started?.warnings)),
+        },
         Op::Wait { container, condition, required } => {
             let container = expect(container, engine)?;
             match wait::wait(&container, *condition, engine, cancelled) {
-                Err(StepError::Wait(error)) if !required => Ok(vec![format!("{error}; going on without it")]),
+                Err(StepError::Wait(error)) if !required => Ok(Ended::Passed(format!("{error}; going on without it"))),
                 result => result.map(done),
             }
         }
         Op::Stop { container, grace } => match find(container, engine)? {
             Some(there) if plan.deletes(container) => Ok(engine.stop_to_remove(&there, None, *grace).map(done)?),
             Some(there) => Ok(engine.stop(&there, None, *grace).map(done)?),
-            None => Ok(Vec::new()),
+            None => Ok(done(())),
         },
         Op::Kill { container, signal } => match find(container, engine)? {
             Some(container) => Ok(engine.kill(&container, *signal).map(done)?),
-            None => Ok(Vec::new()),
+            None => Ok(done(())),
         },
         Op::Delete { container, volumes } => match find(container, engine)? {
             // It was decided that it goes, whatever has started it again since.
@@ -107,7 +114,7 @@ pub(super) fn execute(
                 let options = RemoveOptions { force: true, volumes: *volumes };
                 Ok(engine.remove(&container, options).map(done)?)
             }
-            None => Ok(Vec::new()),
+            None => Ok(done(())),
         },
     }
 }

@@ -55,6 +55,15 @@ pub enum Event<'a> {
         /// The step.
         step: &'a Step,
     },
+    /// A step has ended without effect, and the plan goes on: a network that others are on, a wait for what need not come.
+    Passed {
+        /// Its place in the plan.
+        id: StepId,
+        /// The step.
+        step: &'a Step,
+        /// Why, a sentence.
+        why: &'a str,
+    },
     /// A step has failed; the error is the result of [`apply`].
     Failed {
         /// Its place in the plan.

@@ -5,14 +5,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::execute::Ended;
 use super::{ApplyError, ApplyOptions, Event, Outcome, Progress, StepError, Turn};
 use crate::plan::{Op, Plan, Step, StepId};
 
 /// How soon an interruption is seen while steps run.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What runs one step; the flag is set when it should give up waiting. Returns warnings.
-pub(super) type Execute<'a> = dyn Fn(&Step, &AtomicBool) -> Result<Vec<String>, StepError> + Sync + 'a;
+/// What runs one step; the flag is set when it should give up waiting.
+pub(super) type Execute<'a> = dyn Fn(&Step, &AtomicBool) -> Result<Ended, StepError> + Sync + 'a;
 
 /// Runs the steps of `plan`, each after those it needs.
 pub(super) fn run(
@@ -156,11 +157,16 @@ impl<'a> Run<'a> {
     }
 
     /// Notes how a step ended.
-    fn take(&mut self, id: StepId, result: Result<Vec<String>, StepError>, progress: &dyn Progress) {
+    fn take(&mut self, id: StepId, result: Result<Ended, StepError>, progress: &dyn Progress) {
         let step = &self.plan.steps[id];
         self.running.retain(|running| *running != id);
         match result {
-            Ok(warnings) => {
+            Ok(Ended::Passed(why)) => {
+                self.done[id] = true;
+                progress.report(Event::Passed { id, step, why: &why });
+                self.outcome.warnings.push(why);
+            }
+            Ok(Ended::Done(warnings)) => {
                 self.done[id] = true;
                 self.outcome.done += 1;
                 warnings.iter().for_each(|warning| progress.report(Event::Warning(warning)));

@@ -45,7 +45,7 @@ fn one_at_a_time_steps_run_in_the_order_of_the_plan() {
     let ran = Mutex::new(Vec::new());
     let execute = |step: &Step, _: &AtomicBool| {
         ran.lock().unwrap().push(name(step));
-        Ok(Vec::new())
+        Ok(Ended::Done(Vec::new()))
     };
     let outcome = run(&plan("a b<a c d<b,c"), options(1, &AtomicBool::new(false)), &Silent, &execute).unwrap();
     assert_eq!(outcome.done, 4);
@@ -65,7 +65,7 @@ fn a_wait_holds_no_place() {
             }
             _ => released.store(true, Ordering::Relaxed),
         }
-        Ok(Vec::new())
+        Ok(Ended::Done(Vec::new()))
     };
     let outcome = run(&plan("waiter a"), options(1, &AtomicBool::new(false)), &Silent, &execute).unwrap();
     assert_eq!(outcome.done, 2);
@@ -80,7 +80,7 @@ fn stops_run_all_at_once_beside_the_others() {
         while begun.load(Ordering::SeqCst) < 6 {
             thread::yield_now();
         }
-        Ok(Vec::new())
+        Ok(Ended::Done(Vec::new()))
     };
     let plan = plan("stop1 stop2 stop3 stop4 a b");
     let outcome = run(&plan, options(2, &AtomicBool::new(false)), &Silent, &execute).unwrap();
@@ -94,7 +94,7 @@ fn no_more_than_the_limit_run_at_once() {
         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         thread::yield_now();
         now.fetch_sub(1, Ordering::SeqCst);
-        Ok(Vec::new())
+        Ok(Ended::Done(Vec::new()))
     };
     let steps: String = (0..40).map(|index| format!("s{index} ")).collect();
     run(&plan(&steps), options(DEFAULT_PARALLEL, &AtomicBool::new(false)), &Silent, &execute).unwrap();
@@ -114,7 +114,7 @@ fn after_a_failure_nothing_begins_and_waits_are_told() {
         }
         other => {
             ran.lock().unwrap().push(other.to_owned());
-            Ok(Vec::new())
+            Ok(Ended::Done(Vec::new()))
         }
     };
     let error = run(&plan("waiter bad next<bad"), options(4, &AtomicBool::new(false)), &Silent, &execute).unwrap_err();
@@ -127,7 +127,7 @@ fn an_interruption_ends_the_plan() {
     let interrupted = AtomicBool::new(false);
     let execute = |_: &Step, _: &AtomicBool| {
         interrupted.store(true, Ordering::Relaxed);
-        Ok(Vec::new())
+        Ok(Ended::Done(Vec::new()))
     };
     let error = run(&plan("a b<a"), options(1, &interrupted), &Silent, &execute).unwrap_err();
     assert_eq!(error.to_string(), "interrupted");

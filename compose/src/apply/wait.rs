@@ -122,12 +122,17 @@ fn healthy(health: &Health, name: impl Fn() -> String) -> Result<bool, WaitError
         HealthStatus::Starting => Ok(false),
         HealthStatus::Unhealthy => {
             let probe = health.log.last().map_or("no check has ended".to_owned(), |last| match last.exit_code {
-                -1 => format!("the last check did not end in time: {}", last.output.trim()),
-                code => format!("the last check ended with exit code {code}: {}", last.output.trim()),
+                -1 => format!("the last check did not end in time{}", output(&last.output)),
+                code => format!("the last check ended with exit code {code}{}", output(&last.output)),
             });
             Err(WaitError::Unhealthy { name: name(), probe, log: String::new() })
         }
     }
+}
+
+/// Returns what a check has said, after what it is about; nothing if it has said nothing.
+fn output(text: &str) -> String {
+    if text.trim().is_empty() { String::new() } else { format!(": {}", text.trim()) }
 }
 
 /// Says so when the kernel ended it for want of memory.
@@ -135,10 +140,10 @@ fn cause(container: &Container) -> String {
     container.out_of_memory().map(|text| format!(" ({text})")).unwrap_or_default()
 }
 
-/// Adds the last lines of the log to the error of a container that has ended or is ill.
+/// Adds the last lines of this run's log to the error of a container that has ended or is ill.
 fn with_log(mut error: WaitError, container: &Container, engine: &Engine) -> WaitError {
     if let WaitError::Ended { log, .. } | WaitError::Unhealthy { log, .. } = &mut error {
-        let query = LogQuery { tail: Some(LAST_LINES), ..LogQuery::default() };
+        let query = LogQuery { tail: Some(LAST_LINES), since: container.state.started_at, ..LogQuery::default() };
         // The log only helps to understand; without it the error is still the error.
         let entries = engine.logs(container, query).into_iter().flatten();
         let text: String = entries.map_while(Result::ok).map(|entry| entry.text().into_owned()).collect();

@@ -66,6 +66,7 @@ pub fn up(
     if let Some(refusal) = project.refusals.first() {
         return Err(PlanError::Invalid(Box::new(refusal.clone())));
     }
+    selection::check_scale(project, &options.scale)?;
     let services = selection::select(project, &options.services, !options.no_deps)?;
     Planner::new(project, templates, observed, options).plan(&services)
 }

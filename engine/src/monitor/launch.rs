@@ -32,6 +32,7 @@ use crate::layout::ContainerPaths;
 use crate::logs::LogWriter;
 use crate::network::{Connection, NetworkError};
 use crate::oci::{self, ConfigError};
+use crate::propagation::{self, PropagationError};
 use crate::rootfs::{self, Mounted, RootfsError};
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::launch::{self as runtime, Init, Launch, LaunchOptions, Stdio};
@@ -60,6 +61,8 @@ pub(crate) enum LaunchError {
     NoImage(String),
     #[error("bind source path does not exist: `{0}`")]
     NoBindSource(String),
+    #[error(transparent)]
+    Propagation(#[from] PropagationError),
     #[error(transparent)]
     Record(#[from] FileError),
     #[error(transparent)]
@@ -442,7 +445,7 @@ fn mount_sources(
             MountKind::Image { id, subpath, .. } => {
                 Some(engine.mount_image_for(paths, (number, id), subpath.as_deref())?)
             }
-            MountKind::Bind { source, create, .. } => {
+            MountKind::Bind { source, create, propagation } => {
                 if !source.exists() {
                     if !create {
                         return Err(LaunchError::NoBindSource(source.display().to_string()));
@@ -451,6 +454,7 @@ fn mount_sources(
                     let effect = || Effect::MakeDirectory { path: source.display().to_string() };
                     trace::step(effect, || fs::create_dir_all(source)).map_err(LaunchError::io(act))?;
                 }
+                propagation::check(source, *propagation, spec.isolation.own_users)?;
                 Some(source.clone())
             }
             MountKind::Volume { name, anonymous, no_copy, subpath } => {

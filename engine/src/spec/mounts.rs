@@ -110,6 +110,11 @@ pub enum BindPropagation {
 }
 
 impl BindPropagation {
+    /// Returns whether mounts of the container reach the host.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Self::Rshared | Self::Shared)
+    }
+
     /// Returns the mount option's name.
     pub fn option(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::layout::{
     ADDRESSES, ADDRESSES6, BRIDGES, INTERNAL, PUBLISHED, PUBLISHED_ANY, PUBLISHED_ANY6, PUBLISHED6, ROUTED, ROUTED6,
-    SAME,
+    SAME, SENDERS, SENDERS6,
 };
 use crate::nftables::{Element, interface_key};
 use crate::pools::same_family;
@@ -21,6 +21,8 @@ pub(crate) struct Content {
     same: BTreeSet<String>,
     addresses: BTreeSet<IpAddr>,
     routed: BTreeSet<IpAddr>,
+    /// Which bridges packets from which addresses come by.
+    senders: BTreeSet<(String, IpAddr)>,
     ports: Vec<(BoundPort, IpAddr)>,
 }
 
@@ -40,6 +42,7 @@ impl Content {
             same: bridges(|lease| !lease.keeps_apart).collect(),
             addresses: addresses(|_| true),
             routed: addresses(|lease| lease.is_routed),
+            senders: senders(&bridged().collect::<Vec<_>>()),
             ports: ports.iter().flat_map(translated).collect(),
         }
     }
@@ -73,6 +76,10 @@ impl Content {
         let addresses = |all: &BTreeSet<IpAddr>, ipv4: bool| {
             all.iter().filter(|address| address.is_ipv4() == ipv4).copied().map(Member::Address).collect()
         };
+        let senders = |ipv4: bool| {
+            let all = self.senders.iter().filter(|(_, address)| address.is_ipv4() == ipv4).cloned();
+            all.map(|(bridge, address)| Member::Sender(bridge, address)).collect()
+        };
         let ports = |ipv4: bool, any: bool| {
             let fits = |(port, _): &&(BoundPort, IpAddr)| {
                 port.host_ip.is_ipv4() == ipv4 && port.host_ip.is_unspecified() == any
@@ -87,6 +94,8 @@ impl Content {
             (ADDRESSES6, addresses(&self.addresses, false)),
             (ROUTED, addresses(&self.routed, true)),
             (ROUTED6, addresses(&self.routed, false)),
+            (SENDERS, senders(true)),
+            (SENDERS6, senders(false)),
             (PUBLISHED, ports(true, false)),
             (PUBLISHED6, ports(false, false)),
             (PUBLISHED_ANY, ports(true, true)),
@@ -112,6 +121,17 @@ impl Content {
     }
 }
 
+/// Returns the bridges and addresses of these containers: one on several networks may send from each of its addresses by any of
+/// its bridges, as its own routes will have it.
+fn senders(leases: &[&Lease]) -> BTreeSet<(String, IpAddr)> {
+    let own = |lease: &Lease| {
+        let container = lease.endpoint.container.clone();
+        let all = leases.iter().filter(move |other| other.endpoint.container == container);
+        all.flat_map(|other| other.endpoint.addresses.iter().map(|address| address.address))
+    };
+    leases.iter().flat_map(|lease| own(lease).map(|address| (lease.bridge.clone(), address))).collect()
+}
+
 /// Returns the ports of a record that are translated, and where to: to the container's address of the same family.
 fn translated(record: &PortRecord) -> Vec<(BoundPort, IpAddr)> {
     let to = |port: &BoundPort| record.targets.iter().copied().find(|target| same_family(*target, port.host_ip));
@@ -126,6 +146,7 @@ enum Member {
     Device(String),
     Same(String),
     Address(IpAddr),
+    Sender(String, IpAddr),
     /// A port and the address it leads to, with the key of a map for one or for every address of the host.
     Port(BoundPort, IpAddr),
 }
@@ -136,6 +157,7 @@ impl Member {
             Member::Device(name) => Element::key(&[&interface_key(name)]),
             Member::Same(name) => Element::key(&[&interface_key(name), &interface_key(name)]),
             Member::Address(address) => Element::key(&[&bytes(*address)]),
+            Member::Sender(bridge, address) => Element::key(&[&interface_key(bridge), &bytes(*address)]),
             Member::Port(port, to) => {
                 let (protocol, number) = ([number(port.protocol)], port.host_port.to_be_bytes());
                 let key = match port.host_ip.is_unspecified() {
@@ -153,6 +175,7 @@ impl Member {
             Member::Device(name) => format!("\"{name}\""),
             Member::Same(name) => format!("\"{name}\" . \"{name}\""),
             Member::Address(address) => address.to_string(),
+            Member::Sender(bridge, address) => format!("\"{bridge}\" . {address}"),
             Member::Port(port, to) => {
                 let rest = format!("{} . {} : {to} . {}", port.protocol, port.host_port, port.target);
                 if port.host_ip.is_unspecified() { rest } else { format!("{} . {rest}", port.host_ip) }
@@ -202,6 +225,15 @@ mod tests {
     }
 
     #[test]
+    fn a_container_sends_from_its_addresses_by_all_of_its_bridges_and_another_by_its_own() {
+        let mut leases = [on("lt-a", 2, false), on("lt-b", 3, false), on("lt-b", 4, false)];
+        leases[1].endpoint.container = leases[0].endpoint.container.clone();
+        let senders = Content::of(&leases, &[]).senders;
+        let expected = [("lt-a", 2), ("lt-a", 3), ("lt-b", 2), ("lt-b", 3), ("lt-b", 4)];
+        assert_eq!(senders, expected.map(|(bridge, last)| (bridge.to_owned(), [172, 18, 0, last].into())).into());
+    }
+
+    #[test]
     fn a_bridge_stays_while_another_container_needs_it() {
         let old = Content::of(&[on("lt-a", 2, false), on("lt-b", 4, true)], &[]).without_bridges(&["lt-a"]);
         assert_eq!((count(&old, BRIDGES), count(&old, INTERNAL), count(&old, ADDRESSES)), (1, 1, 2));
@@ -234,16 +266,26 @@ mod tests {
     }
 
     #[test]
-    fn a_container_on_a_bridge_is_an_element_of_three_sets() {
+    fn a_container_on_a_bridge_is_an_element_of_four_sets() {
         let content = Content::of(&[on("lt-a", 2, false)], &[]);
-        let expected = ["bridges { \"lt-a\" }", "same { \"lt-a\" . \"lt-a\" }", "addresses { 172.18.0.2 }"];
+        let expected = [
+            "bridges { \"lt-a\" }",
+            "same { \"lt-a\" . \"lt-a\" }",
+            "addresses { 172.18.0.2 }",
+            "senders { \"lt-a\" . 172.18.0.2 }",
+        ];
         assert_eq!(commands(&content), expected);
     }
 
     #[test]
     fn containers_that_are_kept_apart_share_no_bridge_and_routed_ones_keep_their_address() {
         let lease = Lease { keeps_apart: true, is_routed: true, ..on("lt-a", 2, false) };
-        let expected = ["bridges { \"lt-a\" }", "addresses { 172.18.0.2 }", "routed { 172.18.0.2 }"];
+        let expected = [
+            "bridges { \"lt-a\" }",
+            "addresses { 172.18.0.2 }",
+            "routed { 172.18.0.2 }",
+            "senders { \"lt-a\" . 172.18.0.2 }",
+        ];
         assert_eq!(commands(&Content::of(&[lease], &[])), expected);
     }
 }

@@ -5,7 +5,7 @@
 //! prerouting dstnat  published ports, for packets to addresses of this host only (CVE-2025-67499)
 //! output dstnat      the same, for what this host sends to itself
 //! forward            between bridges: nothing; into a bridge: answers and published ports, whatever route or address was
-//!                    used to get here; out of an internal one: nothing
+//!                    used to get here; out of an internal one: nothing; with the address of somebody else: nothing
 //! input              from an internal network to this host: answers only, and who has which address (RFC 4861)
 //! postrouting srcnat containers leave with the host's address; so do loopback and hairpin connections to them
 //! ```
@@ -31,6 +31,9 @@ pub(super) const ADDRESSES6: &str = "addresses6";
 /// Those of containers that leave with their own.
 pub(super) const ROUTED: &str = "routed";
 pub(super) const ROUTED6: &str = "routed6";
+/// A bridge and an address of one of its containers, which is where packets from that address come from.
+pub(super) const SENDERS: &str = "senders";
+pub(super) const SENDERS6: &str = "senders6";
 /// Ports published on one address of the host.
 pub(super) const PUBLISHED: &str = "published";
 pub(super) const PUBLISHED6: &str = "published6";
@@ -39,7 +42,7 @@ pub(super) const PUBLISHED_ANY: &str = "published-any";
 pub(super) const PUBLISHED_ANY6: &str = "published-any6";
 
 /// Every set and map, in the order of their making.
-pub(super) const SETS: [Set; 11] = [
+pub(super) const SETS: [Set; 13] = [
     Set { name: BRIDGES, key: &[Field::Interface], value: &[] },
     Set { name: INTERNAL, key: &[Field::Interface], value: &[] },
     Set { name: SAME, key: &[Field::Interface, Field::Interface], value: &[] },
@@ -47,6 +50,8 @@ pub(super) const SETS: [Set; 11] = [
     Set { name: ADDRESSES6, key: &[Field::Address6], value: &[] },
     Set { name: ROUTED, key: &[Field::Address], value: &[] },
     Set { name: ROUTED6, key: &[Field::Address6], value: &[] },
+    Set { name: SENDERS, key: &[Field::Interface, Field::Address], value: &[] },
+    Set { name: SENDERS6, key: &[Field::Interface, Field::Address6], value: &[] },
     Set {
         name: PUBLISHED,
         key: &[Field::Address, Field::Protocol, Field::Port],
@@ -147,14 +152,28 @@ fn forward(mode: Mode) -> Vec<Rule> {
     let mut rules = vec![
         Rule::new().load_input().load_output().among(SAME).verdict(Verdict::Accept),
         Rule::new().load_output().among(BRIDGES).verdict(Verdict::Jump(INTO_BRIDGE)),
+        // Not even as part of a known connection: a packet may say that it is of somebody else's.
+        Rule::new().load_input().among(INTERNAL).verdict(Verdict::Drop),
         // Out of bridges: of a connection that was let out, or in, by its first packet.
         Rule::new().only_known().verdict(Verdict::Accept),
-        Rule::new().load_input().among(INTERNAL).verdict(Verdict::Drop),
-        Rule::new().load_input().among(BRIDGES).verdict(Verdict::Accept),
     ];
+    rules.extend(forged());
+    rules.push(Rule::new().load_input().among(BRIDGES).verdict(Verdict::Accept));
     rules.extend(mode.closed.then(|| Rule::new().only_ipv4().verdict(Verdict::Drop)));
     rules.extend(mode.closed6.then(|| Rule::new().only_ipv6().verdict(Verdict::Drop)));
     rules
+}
+
+/// First packets of connections that are not from where they say. Answers to one that were let out would be let in, to a
+/// container, or a port of this host, that nobody has published: whoever gets the packet could use it as a way there.
+fn forged() -> [Rule; 3] {
+    [
+        Rule::new().only_ipv4().load_source().among(ADDRESSES).load_input().load_source().not_among(SENDERS),
+        Rule::new().only_ipv6().load_source6().among(ADDRESSES6).load_input().load_source6().not_among(SENDERS6),
+        // The kernel sees to IPv4 (RFC 1812, 5.3.7), and leaves IPv6 alone.
+        Rule::new().only_ipv6().load_input().among(BRIDGES).source_is_local(),
+    ]
+    .map(|rule| rule.verdict(Verdict::Drop))
 }
 
 fn input() -> Vec<Rule> {

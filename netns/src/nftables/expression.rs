@@ -158,12 +158,23 @@ impl Rule {
     }
 
     /// Goes on only if the destination is no address of this host (`fib daddr type != local`).
-    pub(crate) fn destination_is_elsewhere(mut self) -> Rule {
-        const ADDRESS_TYPE: u32 = 3;
+    pub(crate) fn destination_is_elsewhere(self) -> Rule {
         const OF_DESTINATION: u32 = 1 << 1;
+        self.kind_of_address(OF_DESTINATION, libc::NFT_CMP_NEQ)
+    }
+
+    /// Goes on only if the source is an address of this host (`fib saddr type local`).
+    pub(crate) fn source_is_local(self) -> Rule {
+        const OF_SOURCE: u32 = 1;
+        self.kind_of_address(OF_SOURCE, libc::NFT_CMP_EQ)
+    }
+
+    /// Compares what the host's routes say an address is with "local".
+    fn kind_of_address(mut self, of: u32, operator: i32) -> Rule {
+        const ADDRESS_TYPE: u32 = 3;
         let register = self.take(Field::Address);
-        self.expression("fib", Attributes::new().u32(1, register).u32(2, ADDRESS_TYPE).u32(3, OF_DESTINATION))
-            .compare(libc::NFT_CMP_NEQ, &u32::from(libc::RTN_LOCAL).to_ne_bytes())
+        self.expression("fib", Attributes::new().u32(1, register).u32(2, ADDRESS_TYPE).u32(3, of))
+            .compare(operator, &u32::from(libc::RTN_LOCAL).to_ne_bytes())
     }
 
     /// Goes on only if one of `bits` is set in what connection tracking knows under `key`.

@@ -20,26 +20,35 @@ pub(crate) struct Lock {
     spent: RefCell<Spent>,
 }
 
-/// Sockets by which something was removed from the firewall.
+/// Sockets by which something was removed from the firewall, and what is still to be removed once there is no container.
 ///
-/// To close one takes the kernel a grace period of RCU, 5–30 ms, and keeps others from changing the firewall meanwhile
+/// To close a socket takes the kernel a grace period of RCU, 5–30 ms, and keeps others from changing the firewall meanwhile
 /// (`nft_rcv_nl_event` waits for what was removed to be freed). One that is closed later costs nothing: drop this when nobody
 /// waits.
 #[derive(Debug, Default)]
-pub struct Spent(Vec<Netlink>);
+pub struct Spent {
+    sockets: Vec<Netlink>,
+    /// Tells others that its owner is at it: see [`crate::Host::resume_teardown`].
+    debt: Option<Flock<File>>,
+}
 
 impl Spent {
     /// Returns whether there is nothing to wait for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.sockets.is_empty()
     }
 }
 
 impl Lock {
     /// Keeps a socket open at least as long as the lock is held.
     pub(crate) fn outlive(&self, socket: Netlink) {
-        self.spent.borrow_mut().0.push(socket);
+        self.spent.borrow_mut().sockets.push(socket);
+    }
+
+    /// Keeps the debt of a teardown as long as what is returned at the end.
+    pub(crate) fn owe(&self, debt: Flock<File>) {
+        self.spent.borrow_mut().debt = Some(debt);
     }
 
     /// Gives the lock up; returns what is to be closed when nobody waits.

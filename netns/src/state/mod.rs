@@ -7,6 +7,7 @@
 //! RUN/networks/<id>/.addresses/<addr>  a link to the container that has it
 //! RUN/ports/<container>.json           the published ports of a container; gone at reboot
 //! RUN/leaving/<container>              a container that is about to give back what it has
+//! RUN/teardown                         bridges and a firewall that nobody may need any more, and why they are still there
 //! RUN/firewall.json                    the table of the firewall, as long as it may be loaded
 //! RUN/network.lock                     held by whoever changes any of them, or the firewall
 //! ```

@@ -4,6 +4,7 @@
 
 mod containers;
 mod firewall;
+mod forged;
 mod lab;
 mod names;
 mod options;

@@ -88,6 +88,35 @@ fn a_bridge_outlives_the_last_container_by_a_moment() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_teardown_that_nobody_has_finished_is_the_next_ones() {
+    let lab = Lab::new();
+    let network = lab.network("web_default");
+    let web = lab.container("web", &[&network], &[]);
+    let bridge = || lab.run("ip -brief link").contains(&network.bridge);
+    lab.host.resume_teardown().unwrap();
+    let at_it = lab.host.detach(&web.id).unwrap();
+    lab.host.resume_teardown().unwrap();
+    assert!(bridge(), "whoever has removed the last is at it");
+    drop(at_it); // as when he is killed
+    lab.host.resume_teardown().unwrap();
+    lab.assert_clean();
+
+    let web = lab.container("web", &[&network], &[]);
+    let record = lab.directory.path().join("root/networks").join(&network.id).join("network.json");
+    let text = fs::read(&record).unwrap();
+    fs::write(&record, "{").unwrap();
+    drop(lab.host.detach(&web.id).unwrap());
+    lab.host.teardown_later().unwrap_err();
+    let why = lab.host.failed_teardown().unwrap();
+    assert!(why.contains("network.json") && bridge(), "{why}");
+    fs::write(&record, text).unwrap();
+    lab.host.resume_teardown().unwrap();
+    assert_eq!(lab.host.failed_teardown(), None);
+    lab.assert_clean();
+}
+
+#[test]
+#[ignore = "needs root"]
 fn those_that_go_together_go_by_one_change_of_the_firewall() {
     let lab = Lab::new();
     let network = lab.network("web_default");

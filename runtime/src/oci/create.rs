@@ -91,11 +91,11 @@ impl Root {
                 ..LaunchOptions::default()
             },
         })?;
+        let claim = self.claim(id)?;
         if options.driver == Driver::Cgroupfs {
             // Who deletes what is left of us, if we are killed, kills whoever is in the cgroup that we wrote down.
             planned.cgroup().require_vacant()?;
         }
-        let claim = self.claim(id)?;
         let boot_id =
             process::boot_id().map_err(OciError::file("read", Path::new("/proc/sys/kernel/random/boot_id")))?;
         let record = Record {

@@ -11,7 +11,7 @@ use super::{OciError, Root};
 use crate::process;
 
 impl Root {
-    /// Sends a signal to the first process of a container, or to `all` of its processes.
+    /// Sends a signal to the first process of a container, or to `all` of its processes; 0 only asks whether one could be sent.
     ///
     /// # Errors
     /// [`OciError::Status`] when it neither is created nor runs; of `all` processes that is no error.
@@ -46,7 +46,8 @@ impl Container {
         if number == libc::SIGKILL {
             return Ok(self.cgroup().kill_all()?);
         }
-        let signal = Signal::try_from(number)
+        let signal = (number != 0).then(|| Signal::try_from(number)).transpose();
+        let signal = signal
             .map_err(|_| OciError::Options(format!("{number} is no signal that can be sent to all processes")))?;
         // Frozen, so that no process is missed or replaced by a stranger with its pid meanwhile.
         let frozen = self.cgroup().is_frozen().unwrap_or(false);

@@ -77,7 +77,7 @@ impl Changes {
             let mut fds = vec![PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN)];
             fds.extend(stop.map(|stop| PollFd::new(stop, PollFlags::POLLIN)));
             match nix::poll::poll(&mut fds, timeout) {
-                Ok(0) => return Ok(Some(changed)),
+                Ok(0) => return Ok(Some(in_folders(changed))),
                 Ok(_) if fds.get(1).is_some_and(|stop| stop.any() == Some(true)) => return Ok(None),
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
@@ -111,4 +111,25 @@ impl Changes {
         changed.insert(path);
         Ok(())
     }
+}
+
+/// Puts in the place of each folder what is in it: one that has gone and come back has changed as a whole.
+fn in_folders(changed: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    let (links, others): (BTreeSet<_>, BTreeSet<_>) = changed.into_iter().partition(|path| path.is_symlink());
+    others.iter().flat_map(|path| files(path)).chain(links).collect()
+}
+
+/// Returns the files in a folder and below it, so that each can be meant or not; of what is no folder, itself.
+///
+/// Links in it stay what they are: they may lead anywhere.
+pub(super) fn files(path: &Path) -> BTreeSet<PathBuf> {
+    if !path.is_dir() {
+        return BTreeSet::from([path.to_owned()]);
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let all = entries.flat_map(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => files(&entry.path()),
+        _ => BTreeSet::from([entry.path()]),
+    });
+    all.collect()
 }

@@ -321,6 +321,16 @@ fn what_cannot_be_had_is_refused_before_anything_happens() {
 }
 
 #[test]
+fn only_services_that_can_have_many_containers_are_scaled() {
+    let scaled = |name: &str| UpOptions { scale: [(name.to_owned(), 2)].into(), ..usual() };
+    let text = "services: {web: {image: 'web:1', container_name: one}}";
+    let expected = "error: -:1:50: service `web` has a fixed `container_name` and 2 containers\n";
+    assert_eq!(up(text, &nothing(), &scaled("web")), expected);
+    let expected = "error: no such service `wbe` in project `shop` (did you mean `web`?)\n";
+    assert_eq!(up(text, &nothing(), &scaled("wbe")), expected);
+}
+
+#[test]
 fn a_foreign_volume_of_the_name_is_used_with_a_warning() {
     let mut observed = running(SHOP);
     observed.volumes.values_mut().for_each(|volume| volume.project = Some("other".to_owned()));
