@@ -132,7 +132,7 @@ pub(crate) enum Verb {
     Inspect(verbs::inspect::InspectArgs),
     Port(verbs::port::PortArgs),
     Build(Box<verbs::build::BuildArgs>),
-    #[command(subcommand)]
+    #[command(subcommand, alias = "buildx")]
     Builder(verbs::builder::BuilderVerb),
     Pull(verbs::pull::PullArgs),
     Push(verbs::push::PushArgs),

@@ -14,6 +14,7 @@ use lighter_engine::{Engine, Layout, Runtimes};
 
 use crate::args::{Cli, Globals, Manner, ProjectArgs, Verb};
 use crate::error::Failure;
+use crate::proxies;
 use crate::ui::Ui;
 
 /// Where registries and the network are configured, unless LIGHTER_CONFIG says otherwise.
@@ -126,17 +127,38 @@ impl Context {
     /// Lists the files that may have logins, docker's before podman's, or the one that the command line says; the first is the
     /// one that `login` writes.
     fn credential_files(&self) -> Vec<PathBuf> {
-        let below = |variable: &str, rest: &str| self.variable(variable).map(|folder| Path::new(folder).join(rest));
-        if let Some(folder) = &self.globals.config {
-            return vec![self.invocation.path(folder).join("config.json")];
+        if self.globals.config.is_some() {
+            return self.dockers_config().into_iter().collect();
         }
         let files = [
             self.variable("REGISTRY_AUTH_FILE").map(PathBuf::from),
-            below("DOCKER_CONFIG", "config.json").or_else(|| below("HOME", ".docker/config.json")),
-            below("XDG_RUNTIME_DIR", "containers/auth.json").or_else(|| Some(PathBuf::from(PODMANS_LOGINS))),
-            below("HOME", ".config/containers/auth.json"),
+            self.dockers_config(),
+            self.below("XDG_RUNTIME_DIR", "containers/auth.json").or_else(|| Some(PathBuf::from(PODMANS_LOGINS))),
+            self.below("HOME", ".config/containers/auth.json"),
         ];
         files.into_iter().flatten().map(|path| self.invocation.working_directory.join(path)).collect()
+    }
+
+    /// Returns docker's `config.json`, which may not be there.
+    fn dockers_config(&self) -> Option<PathBuf> {
+        let chosen = self.globals.config.as_ref().map(|folder| folder.join("config.json"));
+        let path = chosen.or_else(|| self.below("DOCKER_CONFIG", "config.json"));
+        path.or_else(|| self.below("HOME", ".docker/config.json")).map(|path| self.invocation.path(&path))
+    }
+
+    fn below(&self, variable: &str, rest: &str) -> Option<PathBuf> {
+        self.variable(variable).map(|folder| Path::new(folder).join(rest))
+    }
+
+    /// Returns the variables of proxies that docker's `config.json` has for containers and builds. A file that is no JSON has
+    /// none, and is warned of: what is run may not need them.
+    pub(crate) fn proxies(&self) -> Vec<(String, String)> {
+        let Some(path) = self.dockers_config() else { return Vec::new() };
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        proxies::variables(&text).unwrap_or_else(|error| {
+            self.ui.warn(format!("no proxies are taken from `{}`: {error}", path.display()));
+            Vec::new()
+        })
     }
 
     /// Returns how to pull, with so many layers at once, or as many as are configured.

@@ -7,6 +7,7 @@ mod args;
 mod context;
 mod error;
 mod grammar;
+mod proxies;
 mod remote;
 mod session;
 mod sys;

@@ -58,7 +58,7 @@ pub(super) fn list(verb: &mut Verb, invocation: &Invocation, luggage: &mut Lugga
         }
     })?;
     let directory = &invocation.working_directory;
-    if let Verb::Build(args) | Verb::Builder(BuilderVerb::Build(args)) = verb
+    if let Verb::Build(args) | Verb::Builder(BuilderVerb::Build(args)) | Verb::Image(ImageVerb::Build(args)) = verb
         && let Some((folder, file)) = args.folder(directory)
     {
         let file = file.map(|file| absolute(directory, &file));
@@ -159,7 +159,9 @@ fn visit(verb: &mut Verb, on: Visit<'_>) -> Result<(), Failure> {
         Verb::Exec(args) | Verb::Container(ContainerVerb::Exec(args)) => {
             args.how.env_file.iter_mut().try_for_each(there(on))
         }
-        Verb::Build(args) | Verb::Builder(BuilderVerb::Build(args)) => args.files(on),
+        Verb::Build(args) | Verb::Builder(BuilderVerb::Build(args)) | Verb::Image(ImageVerb::Build(args)) => {
+            args.files(on)
+        }
         Verb::Save(args) | Verb::Image(ImageVerb::Save(args)) => args.output.iter_mut().try_for_each(back(on)),
         Verb::Export(args) | Verb::Container(ContainerVerb::Export(args)) => {
             args.output.iter_mut().try_for_each(back(on))

@@ -265,13 +265,27 @@ impl<'a> Evaluation<'a> {
         if self.of_headings && !operand.fields.is_empty() {
             let path = operand.fields.join(".");
             let heading = root.as_ref().and_then(|root| root.get(&path)).and_then(Value::as_str);
-            return Ok(Some(Value::from(heading.map_or_else(|| path.to_uppercase(), str::to_owned))));
+            return Ok(Some(Value::from(heading.map_or_else(|| heading_of(&path), str::to_owned))));
         }
         operand
             .fields
             .iter()
             .try_fold(root, |value, name| field(&value, name).map_err(|message| Fault::new(operand.at, message)))
     }
+}
+
+/// Returns the heading of a field that no table has: `LocalVolumes` is `LOCAL VOLUMES`.
+fn heading_of(path: &str) -> String {
+    let mut heading = String::new();
+    let mut before = ' ';
+    for letter in path.chars() {
+        if letter.is_uppercase() && before.is_lowercase() {
+            heading.push(' ');
+        }
+        heading.extend(letter.to_uppercase());
+        before = letter;
+    }
+    heading
 }
 
 fn field(of: &Datum, name: &str) -> Result<Datum, String> {

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::compare::compare;
 use super::printf::printf;
 use super::value::{Datum, is_true, kind_of, shown};
+use crate::ui::format;
 
 const NAMES: [&str; 23] = [
     "and", "or", "not", "len", "index", "slice", "print", "println", "printf", "eq", "ne", "lt", "le", "gt", "ge",
@@ -35,7 +36,7 @@ pub(super) fn call(name: &str, arguments: &[Datum]) -> Result<Datum, String> {
         ("println", _) => Value::from(format!("{}\n", arguments.iter().map(shown).collect::<Vec<_>>().join(" "))),
         ("printf", [format, rest @ ..]) => Value::from(printf(text(name, format)?, rest)?),
         ("eq" | "ne" | "lt" | "le" | "gt" | "ge", _) => Value::from(compare(name, arguments)?),
-        ("json", [one]) => Value::from(one.as_ref().map_or_else(|| "null".to_owned(), Value::to_string)),
+        ("json", [one]) => Value::from(one.as_ref().map_or_else(|| "null".to_owned(), format::without_labels)),
         ("join", [list, separator]) => Value::from(join(list, text(name, separator)?)?),
         ("split", [whole, separator]) => split(text(name, whole)?, text(name, separator)?),
         ("lower", [one]) => Value::from(text(name, one)?.to_lowercase()),

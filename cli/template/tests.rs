@@ -158,6 +158,7 @@ fn headings_are_spared_by_functions() {
     let headings = json!({"Names": "NAMES", "ID": "CONTAINER ID"});
     let of = |text: &str| Template::parse(text).unwrap().headings(&headings).unwrap();
     assert_eq!(of("{{.Names}} {{lower .ID}} {{.State.Pid}}"), "NAMES CONTAINER ID STATE.PID");
+    assert_eq!(of("{{.LocalVolumes}} {{.IPv6}} {{.CreatedAt}}"), "LOCAL VOLUMES IPV6 CREATED AT");
     assert_eq!(of("{{.Label \"com.example.the-team\"}} {{if .Names}}{{truncate .Names 2}}{{end}}"), "the team NAMES");
 }
 

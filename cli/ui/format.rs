@@ -95,7 +95,8 @@ pub(crate) fn render(format: &Format, columns: &[(&str, &str)], rows: &[Value]) 
     Ok(lines.join("\n"))
 }
 
-fn without_labels(row: &Value) -> String {
+/// Writes a row as JSON, without what templates alone see of it.
+pub(crate) fn without_labels(row: &Value) -> String {
     match row.as_object().filter(|fields| fields.contains_key(LABELS)) {
         Some(fields) => {
             let mut fields = fields.clone();
@@ -129,6 +130,7 @@ mod tests {
         assert_eq!(shown("{{.Name}}\\t{{json .State}}"), "web\t{\"Pid\":1}");
         assert_eq!(shown("table {{.Name}}\\t{{.State.Pid}}"), "NAMES     STATE.PID\nweb       1");
         assert_eq!(shown("table {{.Label \"a\"}}"), "a\nb");
+        assert_eq!(shown("{{json .}}"), "{\"Name\":\"web\",\"State\":{\"Pid\":1}}");
         assert_eq!(shown("table"), "NAMES\nweb");
         assert_eq!(shown("json"), "{\"Name\":\"web\",\"State\":{\"Pid\":1}}");
         assert!("{{range .X}}".parse::<Format>().unwrap_err().contains("1:1"));

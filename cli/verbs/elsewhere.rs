@@ -30,6 +30,14 @@ pub(crate) fn manifest() -> Failure {
     Failure::text("manifests cannot be edited: use skopeo, or `skopeo inspect --raw docker://NAME` to see one")
 }
 
+pub(crate) fn builders() -> Failure {
+    Failure::text("there is one builder, `default`, for all platforms: use `lighter build` as it is")
+}
+
+pub(crate) fn bake() -> Failure {
+    Failure::text("bake files are not supported: use `build:` in a Compose file, and `lighter compose build`")
+}
+
 pub(crate) fn checkpoint() -> Failure {
     Failure::text("checkpoints are not supported here: see `lighter runtime checkpoint`")
 }

@@ -115,7 +115,7 @@ pub(crate) fn execute(
 
 fn environment(ctx: &Context, how: &ExecOptions) -> Result<Vec<String>, Failure> {
     let files = how.env_file.iter().map(|path| super::run::env_file(ctx, path)).collect::<Result<Vec<_>, _>>()?;
-    Ok(files.into_iter().flatten().chain(how.env.iter().filter_map(|pair| ctx.pair(pair))).collect())
+    Ok(files.into_iter().flatten().chain(how.env.iter().map(|text| super::run::variable(ctx, text))).collect())
 }
 
 /// Returns whether both ends of a conversation are a terminal.

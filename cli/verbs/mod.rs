@@ -115,7 +115,7 @@ pub(crate) fn run(ctx: &Context, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Import(args) => done(import::run(ctx, &args)),
         Verb::Export(args) => done(export::run(ctx, &args)),
         Verb::Commit(args) => done(commit::run(ctx, &args)),
-        Verb::Image(verb) => done(image::run(ctx, &verb)),
+        Verb::Image(verb) => image::run(ctx, &verb),
         Verb::Container(verb) => container::run(ctx, verb),
         Verb::Events(args) => done(system::events::run(ctx, &args)),
         Verb::Info(args) => done(system::info::run(ctx, &args)),

@@ -25,8 +25,10 @@ pub(crate) fn run(ctx: &Context, args: &RestartArgs) -> Result<(), Failure> {
     let grace = args.timeout.map(stop::grace);
     let engine = ctx.recovered_engine()?;
     target::each(ctx, &engine, &args.containers, |engine, one| {
-        engine.stop(one, signal, grace)?;
-        let started = engine.start(one, StartOptions::default())?;
+        let started = engine.keeping(one, || -> Result<_, Failure> {
+            engine.stop(one, signal, grace)?;
+            Ok(engine.start(one, StartOptions::default())?)
+        })??;
         started.warnings.iter().for_each(|warning| ctx.ui.warn(warning));
         engine.tell_of(one, "restart");
         Ok(())

@@ -56,7 +56,9 @@ const COLUMNS: [(&str, &str); 8] = [
 
 pub(crate) fn run(ctx: &Context, args: &StatsArgs) -> Result<(), Failure> {
     let engine = ctx.recovered_engine()?;
-    show(ctx, &engine, &args.flags, || {
+    // Who names a container wants its row, whether it runs or not.
+    let flags = StatsFlags { all: args.flags.all || !args.containers.is_empty(), ..args.flags.clone() };
+    show(ctx, &engine, &flags, || {
         let mut found = Vec::new();
         for name in &args.containers {
             found.extend(target::find(ctx, &engine, name)?);

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use lighter_engine::{Engine, Volume, VolumeSpec};
 use serde_json::{Value, json};
 
+use super::system::prune::section;
 use super::target::last_of;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::ui::confirm;
 use crate::ui::format::{self, Format, Inspection, LABELS};
+use crate::ui::{confirm, quantity};
 
 /// Manage volumes
 #[derive(clap::Subcommand)]
@@ -123,13 +124,19 @@ fn prune(ctx: &Context, engine: &Engine, all: bool, filter: &[String]) -> Result
     let mut volumes = engine.unused_volumes()?;
     volumes.retain(|volume| all || lighter_engine::is_anonymous_volume(volume));
     retain(engine, &mut volumes, filter)?;
-    let mut failures = Vec::new();
-    for volume in &volumes {
+    let (mut bytes, mut removed, mut failures) = (0, Vec::new(), Vec::new());
+    for volume in volumes {
+        let size = engine.volume_size(&volume).unwrap_or(0);
         match engine.remove_volume(&volume.name) {
-            Ok(()) => ctx.ui.line(&volume.name)?,
+            Ok(()) => {
+                bytes += size;
+                removed.push(volume.name);
+            }
             Err(error) => failures.push(error.into()),
         }
     }
+    section(ctx, "Deleted Volumes:", &removed)?;
+    ctx.ui.line(format!("Total reclaimed space: {}", quantity::size(bytes)))?;
     last_of(failures, &ctx.ui)
 }
 

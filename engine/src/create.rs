@@ -11,6 +11,7 @@ use crate::ephemeral::can_be as can_be_ephemeral;
 use crate::events::Event;
 use crate::images::progress::Silent;
 use crate::images::store::{InstallError, StoreError};
+use crate::oci::{self, ConfigError};
 use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, Ipc, Mount, MountKind, Namespace, NetworkMode, VolumesFrom};
 use crate::state::State;
@@ -40,6 +41,12 @@ pub enum CreateError {
     /// Mount target is not absolute.
     #[error("mount target `{0}` is not an absolute path")]
     Target(String),
+    /// Working directory is not absolute.
+    #[error("working directory `{0}` is not an absolute path")]
+    WorkingDirectory(String),
+    /// A capability or a limit that there is not.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A line of the container's files of names would become several.
     #[error("`{option}` `{}` has control characters", value.escape_debug())]
     Control {
@@ -274,6 +281,10 @@ fn check(spec: &ContainerSpec) -> Result<(), CreateError> {
     if let Some(with) = spec.isolation.own_users.then(|| shared(spec)).flatten() {
         return Err(CreateError::Users(with));
     }
+    if !spec.working_dir.starts_with('/') {
+        return Err(CreateError::WorkingDirectory(spec.working_dir.clone()));
+    }
+    oci::check(&spec.isolation)?;
     for mount in &spec.mounts {
         if !mount.target.starts_with('/') {
             return Err(CreateError::Target(mount.target.clone()));

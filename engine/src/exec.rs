@@ -21,7 +21,7 @@ use crate::{Container, Engine, ForeignError, exit_code, oci};
 pub struct ExecSpec {
     /// The program and its arguments.
     pub args: Vec<String>,
-    /// `NAME=value` pairs added to the container's.
+    /// `NAME=value` pairs added to the container's; a name alone takes a variable away.
     pub env: Vec<String>,
     /// `user[:group]`; `None` = the container's.
     pub user: Option<String>,
@@ -150,7 +150,7 @@ fn process(container: &Container, config: &Spec, spec: &ExecSpec) -> Result<oci_
     for pair in &spec.env {
         let name = format!("{}=", pair.split('=').next().unwrap_or_default());
         env.retain(|old| !old.starts_with(&name));
-        env.push(pair.clone());
+        env.extend(pair.contains('=').then(|| pair.clone())); // a name alone takes the variable away
     }
     if spec.terminal.is_some() && !env.iter().any(|pair| pair.starts_with("TERM=")) {
         env.push("TERM=xterm".to_owned());

@@ -24,7 +24,7 @@ use crate::user::User;
 use crate::users::IdRange;
 
 use process::process;
-pub(crate) use process::{capabilities, capability_sets, identity};
+pub(crate) use process::{capabilities, capability_sets, check, identity};
 pub(crate) use resources::device;
 pub(crate) use resources::{limits, with_limits};
 pub use seccomp::check as check_seccomp;

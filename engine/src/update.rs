@@ -95,6 +95,28 @@ impl Engine {
         self.tell(Event::of_container("update", &container.id, &spec));
         Ok(warnings)
     }
+
+    /// Does `f`, meanwhile the container's end does not remove it, even if it is to be removed at its end.
+    ///
+    /// # Errors
+    /// [`UpdateError::File`]. Killed in between, the container stays when it has ended.
+    pub fn keeping<T>(&self, container: &Container, f: impl FnOnce() -> T) -> Result<T, UpdateError> {
+        if !container.spec.auto_remove {
+            return Ok(f());
+        }
+        self.set_auto_remove(container, false)?;
+        let done = f();
+        self.set_auto_remove(container, true)?;
+        Ok(done)
+    }
+
+    fn set_auto_remove(&self, container: &Container, auto_remove: bool) -> Result<(), FileError> {
+        let _lock = self.lock_container(&container.id)?;
+        match durable::read_json::<ContainerSpec>(&container.paths.spec())? {
+            Some(spec) => ephemeral::rewrite(&container.paths, &ContainerSpec { auto_remove, ..spec }),
+            None => Ok(()), // it is gone
+        }
+    }
 }
 
 fn merged(old: &Resources, new: &Resources) -> Resources {

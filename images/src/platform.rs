@@ -71,12 +71,26 @@ impl Platform {
     }
 }
 
+/// Words that may stand alone for an operating system, on this host's architecture.
+const SYSTEMS: [&str; 4] = ["linux", "windows", "darwin", "freebsd"];
+
+/// Words that may stand without an operating system, which is Linux then.
+const ARCHITECTURES: [&str; 10] =
+    ["amd64", "arm64", "arm", "386", "ppc64le", "riscv64", "s390x", "loong64", "mips64", "mips64le"];
+
+/// Reads `os/architecture[/variant]`, and as containerd does `os` or `architecture[/variant]` alone.
 impl FromStr for Platform {
     type Err = PlatformError;
 
     fn from_str(text: &str) -> Result<Platform, PlatformError> {
         let lower = text.to_ascii_lowercase();
-        let parts: Vec<&str> = lower.split('/').collect();
+        let mut parts: Vec<&str> = lower.split('/').collect();
+        let host = Platform::host();
+        if ARCHITECTURES.contains(&canonical_architecture(parts[0]).0) {
+            parts.insert(0, "linux");
+        } else if parts.len() == 1 && SYSTEMS.contains(&parts[0]) {
+            parts.push(&host.architecture);
+        }
         let is_word =
             |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !(2..=3).contains(&parts.len()) || !parts.iter().all(is_word) {
@@ -125,7 +139,10 @@ mod tests {
         }
         assert_eq!(platform("Linux/x86_64").to_string(), "linux/amd64");
         assert_eq!(platform("linux/armhf").to_string(), "linux/arm/v7");
-        for text in ["", "linux", "linux/", "/amd64", "linux/amd64/v2/x", "linux/a b"] {
+        assert_eq!(platform("aarch64"), platform("linux/arm64"));
+        assert_eq!(platform("arm/v7").to_string(), "linux/arm/v7");
+        assert_eq!(platform("linux"), Platform::host());
+        for text in ["", "lynux", "arm/v7/x", "linux/", "/amd64", "linux/amd64/v2/x", "linux/a b"] {
             assert!(text.parse::<Platform>().is_err(), "{text}");
         }
     }

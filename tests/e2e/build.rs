@@ -243,3 +243,46 @@ fn up_builds_what_is_missing_and_again_when_it_is_told_to() {
     world.run(["up", "-d", "--build"]).ok();
     assert_eq!(who(), "two\n");
 }
+
+#[test]
+#[ignore = "needs root"]
+fn an_argument_that_the_file_does_not_take_is_warned_of_and_buildx_is_build() {
+    let world = Scenario::new("a mistyped argument must not go unseen");
+    world.file("Dockerfile", "FROM busybox:1\nARG version\nRUN echo $version > /v\n");
+    let words = |verb: &[&str], name: &str| {
+        let value = format!("{name}=2");
+        world.run(verb.iter().chain(&["--build-arg", &value, "-t", "mine", "."])).ok()
+    };
+    words(&["build"], "verison").says(["--build-arg `verison`: no ARG of `Dockerfile` takes it"]);
+    for verb in [&["buildx", "build"][..], &["image", "build"], &["builder", "build"]] {
+        let built = words(verb, "version");
+        assert!(!built.stderr.contains("warning"), "{built}");
+    }
+    assert_eq!(world.run(["run", "--rm", "mine", "cat", "/v"]).ok().text(), "2");
+    world.run(["buildx", "version"]).ok();
+    world.run(["buildx", "create", "--use"]).code(1).says(["one builder"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_cache_of_builds_is_seen_by_system_df_and_goes_with_system_prune() {
+    let world = Scenario::new("a disk that is full of steps must say so");
+    let steps = "FROM busybox:1\nRUN head -c 3000000 /dev/zero > /big\nRUN --mount=type=cache,target=/k touch /k/x\n";
+    world.file("Dockerfile", steps).run(["build", "-q", "-t", "mine", "."]).ok();
+    let cache = || {
+        let shown = world.run(["system", "df", "--format", "{{.Type}}: {{.TotalCount}} {{.Size}}"]).ok().stdout;
+        let line = shown.lines().find_map(|line| line.strip_prefix("Build Cache: ").map(str::to_owned));
+        line.unwrap_or_else(|| panic!("no line in {shown}"))
+    };
+    assert_eq!(cache(), "3 0B", "what an image has is not counted twice");
+    world.run(["rmi", "mine"]).ok();
+    assert_eq!(cache(), "3 3MB");
+    assert!(world.run(["system", "df", "-v"]).ok().stdout.contains("exec.cachemount"));
+    world.run(["system", "prune", "--force", "--filter", "label=none"]).ok();
+    world.run(["system", "prune", "--force", "--filter", "until=1h"]).ok();
+    assert_eq!(cache(), "3 3MB", "what does not fit the filter stays");
+    let pruned = world.run(["system", "prune", "--force"]).ok();
+    assert!(pruned.stdout.contains("Deleted build cache objects:\n"), "{pruned}");
+    assert_eq!(cache(), "0 0B");
+    assert!(!pruned.stdout.contains("space: 0B"), "{pruned}");
+}

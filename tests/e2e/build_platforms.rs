@@ -144,6 +144,40 @@ fn each_platform_of_a_name_is_seen_carried_and_taken_away_by_itself() {
     assert_eq!(world.run(["images", "--quiet", name]).ok().text(), "");
 }
 
+#[test]
+#[ignore = "needs root"]
+fn a_container_is_made_of_the_image_for_the_platform_that_was_asked_for() {
+    let world = scenario("who tests an image for a board here must not get the one for the laptop");
+    world.run(["build", "-q", "--platform", BOTH, "-t", "mine", "."]).ok();
+    let create = |flags: &[&str]| {
+        let words = ["create", "--name", "t", "--pull", "never"].iter().chain(flags).chain(&["mine", "/a"]);
+        world.run(words).ok();
+        let (image, files) = (world.inspect("t")["Image"].clone(), world.run(["export", "t"]).ok().stdout);
+        world.run(["rm", "t"]).ok();
+        (image.as_str().expect("it has an image").to_owned(), files)
+    };
+    for architecture in ["arm64", "amd64"] {
+        let platform = format!("linux/{architecture}");
+        let (image, files) = create(&["--platform", &platform]);
+        assert_eq!(image, id(&world, &platform, "mine"));
+        assert!(files.contains(architecture), "its files are unpacked");
+    }
+    assert_eq!(create(&[]).0, id(&world, &host(), "mine"));
+    let refused = world.run(["create", "--pull", "never", "--platform", "linux/s390x", "mine", "/a"]);
+    refused.code(1).says(["image `mine` is of platform", "not linux/s390x"]);
+
+    // What a container is made of outlives the names of the index.
+    let foreign = if host() == "linux/amd64" { "linux/arm64" } else { "linux/amd64" };
+    world.run(["create", "--name", "t", "--pull", "never", "--platform", foreign, "mine", "/a"]).ok();
+    world.run(["rmi", "--force", "mine"]).ok();
+    world.run(["image", "prune", "--force"]).ok();
+    world.run(["system", "check"]).ok();
+    assert!(world.run(["export", "t"]).ok().stdout.contains(foreign.trim_start_matches("linux/")));
+    world.run(["rm", "t"]).ok();
+    world.run(["image", "prune", "--force"]).ok();
+    assert_eq!(world.run(["images", "--all", "--quiet"]).ok().text().lines().count(), 1, "busybox");
+}
+
 fn id(world: &Scenario, platform: &str, name: &str) -> String {
     world.run(["image", "inspect", "--format", "{{.Id}}", "--platform", platform, name]).ok().text().to_owned()
 }

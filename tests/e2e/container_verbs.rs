@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::process::Stdio;
+use std::time::Duration;
 
-use crate::harness::Scenario;
+use crate::harness::{Scenario, eventually};
 
 fn up(project: &Scenario, name: &str, more: &[&str]) {
     let words = ["run", "-d", "--name", name].into_iter().chain(more.iter().copied());
@@ -203,4 +204,39 @@ fn top_takes_options_of_ps() {
     let lines: Vec<String> =
         shown.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     assert_eq!(lines, expected);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_is_to_be_removed_at_its_end_survives_a_restart_and_no_second_end() {
+    let host = Scenario::new("`restart` of a container of `run --rm` is no end of it");
+    host.run(["run", "-d", "--rm", "--name", "t", "busybox:1", "sleep", "1000"]).ok();
+    let before = host.pid("t");
+    host.run(["restart", "-t", "0", "t"]).ok();
+    assert_ne!(host.pid("t"), before);
+    assert_eq!(host.inspect("t")["HostConfig"]["AutoRemove"], true);
+    host.run(["stop", "-t", "0", "t"]).ok();
+    eventually("it is removed", Duration::from_secs(10), || {
+        let left = host.run(["ps", "--all", "--quiet"]).ok();
+        if left.text().is_empty() { Ok(()) } else { Err(left.stdout) }
+    });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_cannot_run_is_said_before_there_is_a_container() {
+    let host = Scenario::new("a typing error leaves nothing behind");
+    for flags in [["-w", "relative"], ["--cap-add", "FLY"], ["--ulimit", "foo=1"]] {
+        let words = ["run"].iter().chain(&flags).chain(&["busybox:1", "true"]);
+        host.run(words).code(125).says([flags[1].split('=').next().unwrap_or_default()]);
+    }
+    assert_eq!(host.run(["ps", "--all", "--quiet"]).ok().text(), "");
+    host.run(["create", "--name", "t", "busybox:1", "sleep", "1000"]).ok();
+    host.run(["stats", "--no-stream", "--format", "{{.Name}} {{.CPUPerc}}", "t"]).ok();
+    host.run(["start", "t"]).ok();
+    host.run(["exec", "-w", "/absent", "t", "true"]).code(1).says(["working directory", "/absent"]);
+    host.run(["exec", "t", "test", "!", "-e", "/absent"]).ok();
+    host.run(["pause", "t"]).ok();
+    host.run(["exec", "t", "true"]).code(1).says(["paused"]);
+    host.run(["rm", "-f", "t"]).ok();
 }

@@ -35,6 +35,8 @@ fn run_and_up_ask_the_registry_when_their_policy_says_so() {
     let proxy = FaultProxy::start(5004, 5000);
     let run = |policy: &str| host.run(["run", "--rm", "--pull", policy, NAME, "true"]);
     run("never").code(125).says(["no such image"]);
+    let wrong = || _ = host.run(["run", "--rm", "--publish", "none", NAME, "true"]).code(125).says(["none"]);
+    assert_eq!(requests(&proxy, wrong), 0, "nothing is downloaded for a command line that is wrong");
     assert_ne!(requests(&proxy, || _ = run("missing").ok()), 0);
     for (policy, expected) in [("missing", 0), ("never", 0), ("always", 1), ("daily", 0), ("every_0s", 1)] {
         assert_eq!(requests(&proxy, || _ = run(policy).ok()), expected, "{policy}");

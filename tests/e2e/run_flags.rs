@@ -342,3 +342,51 @@ fn streams_are_joined_as_told() {
     assert_eq!((shown.stdout.as_str(), shown.stderr.as_str()), ("out\n", ""));
     assert_eq!(host.run(["run", "--rm", "-h", "named", "busybox:1", "hostname"]).ok().text(), "named");
 }
+
+#[test]
+#[ignore = "needs root"]
+fn proxies_of_dockers_configuration_reach_containers_and_builds_and_give_way_to_what_is_said() {
+    let host = Scenario::new("behind a proxy, what worked with docker must work");
+    let folder = host.directory().join("docker");
+    let config = r#"{"proxies": {"default": {"httpProxy": "http://a:1", "noProxy": ".b"}}}"#;
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("config.json"), config).unwrap();
+    let proxies = "env | grep -i _proxy | sort";
+    let all = "HTTP_PROXY=http://a:1\nNO_PROXY=.b\nhttp_proxy=http://a:1\nno_proxy=.b";
+    assert_eq!(inside(&host, &[], proxies).ok().text(), all);
+    let said = inside(&host, &["-e", "HTTP_PROXY=mine", "-e", "http_proxy="], proxies);
+    assert_eq!(said.ok().text(), "HTTP_PROXY=mine\nNO_PROXY=.b\nhttp_proxy=\nno_proxy=.b");
+    host.run(["create", "--name", "t", "busybox:1", "true"]).ok();
+    assert!(host.inspect("t")["Config"]["Env"].to_string().contains("http_proxy=http://a:1"));
+    host.run(["rm", "t"]).ok();
+
+    let dockerfile = format!("FROM busybox:1\nRUN {proxies} > /seen\n");
+    host.file("Dockerfile", &dockerfile).run(["build", "-q", "-t", "mine", "."]).ok();
+    fs::remove_file(folder.join("config.json")).unwrap();
+    assert_eq!(host.run(["run", "--rm", "mine", "cat", "/seen"]).ok().text(), all);
+    let history = host.run(["history", "--no-trunc", "mine"]).ok().stdout;
+    assert!(!history.contains("http://a:1"), "a proxy's password stays out of the image: {history}");
+
+    fs::write(folder.join("config.json"), "{").unwrap();
+    inside(&host, &[], "true").ok().says(["no proxies are taken from", "config.json"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_variable_without_a_value_here_is_taken_away_from_what_the_image_sets() {
+    let host = Scenario::new("`-e NAME` says that the container has what the user has");
+    host.file("Dockerfile", "FROM busybox:1\nENV SET=image KEPT=image\n").run(["build", "-q", "-t", "mine", "."]).ok();
+    let script = "echo ${SET-none} ${KEPT-none}";
+    let run = |value: Option<&str>| {
+        let mut command = host.command(["run", "--rm", "-e", "SET", "mine", "sh", "-c", script]);
+        match value {
+            Some(value) => command.env("SET", value),
+            None => command.env_remove("SET"),
+        };
+        host.finish(command).ok().text().to_owned()
+    };
+    assert_eq!((run(None), run(Some("mine"))), ("none image".to_owned(), "mine image".to_owned()));
+    host.run(["run", "-d", "--name", "t", "mine", "sleep", "1000"]).ok();
+    assert_eq!(host.run(["exec", "-e", "KEPT", "t", "sh", "-c", script]).ok().text(), "image none");
+    host.run(["rm", "-f", "t"]).ok();
+}

@@ -67,6 +67,9 @@ pub(crate) fn run(ctx: &Context, args: &BuildArgs) -> Result<ExitCode, Failure> 
     if args.flags.check || args.flags.call.as_deref() == Some("check") {
         return outcome::check(ctx, &job.request);
     }
+    if !matches!(job.style, build_progress::Style::Quiet | build_progress::Style::Json) {
+        outcome::warn_of_unused(ctx, &job.request);
+    }
     let progress = job.style.progress();
     match job.run(ctx, &engine, Watching { progress: progress.as_ref(), cancelled: interrupt.flag() }) {
         Ok(id) => {

@@ -89,6 +89,13 @@ fn failed_run(failed: &FailedRun) -> Failure {
     Failure::text(text)
 }
 
+/// Warns of arguments that the file does not take. What is wrong with the file itself is said by the build.
+pub(super) fn warn_of_unused(ctx: &Context, request: &BuildRequest) {
+    for name in build::unused_arguments(request).unwrap_or_default() {
+        ctx.ui.warn(format!("--build-arg `{name}`: no ARG of `{}` takes it", request.file_name));
+    }
+}
+
 /// Prints the findings; they make the command fail.
 pub(crate) fn check(ctx: &Context, request: &BuildRequest) -> Result<ExitCode, Failure> {
     let file = &request.file_name;

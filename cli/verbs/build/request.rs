@@ -17,7 +17,7 @@ const EPOCH: &str = "SOURCE_DATE_EPOCH";
 pub(super) fn request(ctx: &Context, flags: &BuildFlags, source: &Source) -> Result<BuildRequest, Failure> {
     refuse(flags)?;
     let here = &ctx.invocation.working_directory;
-    let mut arguments = BTreeMap::new();
+    let mut arguments: BTreeMap<_, _> = ctx.proxies().into_iter().collect();
     for pair in flags.build_arg.iter().filter_map(|text| ctx.pair(text)) {
         let (name, value) = pair.split_once('=').expect("a completed pair has a `=`");
         arguments.insert(name.to_owned(), value.to_owned());

@@ -12,6 +12,7 @@ use crate::ui::confirm;
 use crate::ui::quantity::{since, size};
 use crate::ui::table::table;
 use crate::verbs::build::{self, BuildArgs};
+use crate::verbs::elsewhere::{self, ElsewhereArgs};
 use crate::verbs::run::parse;
 
 /// Look at the cache of builds, and make it smaller
@@ -20,6 +21,14 @@ pub(crate) enum BuilderVerb {
     Build(Box<BuildArgs>),
     Du(DuArgs),
     Prune(PruneArgs),
+    /// Show the version
+    Version,
+    #[command(hide = true)]
+    Bake(ElsewhereArgs),
+    #[command(hide = true)]
+    Imagetools(ElsewhereArgs),
+    #[command(hide = true, aliases = ["use", "ls", "inspect", "rm", "stop"])]
+    Create(ElsewhereArgs),
 }
 
 /// Show what the cache of builds takes
@@ -58,7 +67,16 @@ pub(crate) fn run(ctx: &Context, verb: BuilderVerb) -> Result<std::process::Exit
         BuilderVerb::Build(args) => build::run(ctx, &args),
         BuilderVerb::Du(args) => du(ctx, &args).map(|()| std::process::ExitCode::SUCCESS),
         BuilderVerb::Prune(args) => prune(ctx, &args).map(|()| std::process::ExitCode::SUCCESS),
+        BuilderVerb::Version => version(ctx).map(|()| std::process::ExitCode::SUCCESS),
+        BuilderVerb::Bake(_) => Err(elsewhere::bake()),
+        BuilderVerb::Imagetools(_) => Err(elsewhere::manifest()),
+        BuilderVerb::Create(_) => Err(elsewhere::builders()),
     }
+}
+
+/// By which scripts find out whether there is buildx.
+fn version(ctx: &Context) -> Result<(), Failure> {
+    ctx.ui.line(format!("lighter builder {}", env!("CARGO_PKG_VERSION")))
 }
 
 fn du(ctx: &Context, args: &DuArgs) -> Result<(), Failure> {
@@ -82,7 +100,7 @@ fn row(entry: &CacheEntry, no_trunc: bool) -> Vec<String> {
 }
 
 /// Adds up; a layer that several steps give counts once.
-fn total(entries: &[CacheEntry]) -> u64 {
+pub(crate) fn total(entries: &[CacheEntry]) -> u64 {
     let mut layers = std::collections::BTreeSet::new();
     entries
         .iter()

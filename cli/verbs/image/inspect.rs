@@ -54,7 +54,7 @@ pub(crate) fn object(engine: &Engine, image: &Image) -> Result<Value, Failure> {
         "OsVersion": text("os.version"),
         "Size": image.size,
         "VirtualSize": image.size,
-        "Config": config["config"].as_object().cloned().unwrap_or_default(),
+        "Config": whole(&config["config"]),
         "GraphDriver": {"Name": "overlay", "Data": {"UpperDir": upper, "LowerDir": lower.join(":")}},
         "RootFS": {"Type": "layers", "Layers": image.config.rootfs().diff_ids()},
         "Metadata": {"LastTagTime": "0001-01-01T00:00:00Z"},
@@ -65,6 +65,32 @@ pub(crate) fn object(engine: &Engine, image: &Image) -> Result<Value, Failure> {
         absent.into_iter().for_each(|name| _ = object.remove(name));
     }
     Ok(object)
+}
+
+/// Returns a configuration with all fields that docker's has: a template may ask for what an image leaves out.
+fn whole(config: &Value) -> Value {
+    let mut whole = json!({
+        "Hostname": "",
+        "Domainname": "",
+        "User": "",
+        "AttachStdin": false,
+        "AttachStdout": false,
+        "AttachStderr": false,
+        "Tty": false,
+        "OpenStdin": false,
+        "StdinOnce": false,
+        "Env": [],
+        "Cmd": [],
+        "Image": "",
+        "Volumes": null,
+        "WorkingDir": "",
+        "Entrypoint": [],
+        "OnBuild": null,
+        "Labels": {},
+    });
+    let said = config.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    said.for_each(|(name, value)| whole[name] = value.clone());
+    whole
 }
 
 fn tags(image: &Image) -> Vec<String> {

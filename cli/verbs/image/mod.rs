@@ -8,17 +8,20 @@ mod mount;
 pub(crate) mod prune;
 pub(super) mod tree;
 
+use std::process::ExitCode;
+
 use lighter_engine::images::platform::Platform;
 use lighter_engine::images::store::Image;
 use lighter_engine::{Engine, Event, EventKind};
 
-use super::{history, images, import, load, pull, push, rmi, save, tag};
+use super::{build, history, images, import, load, pull, push, rmi, save, tag};
 use crate::context::Context;
 use crate::error::Failure;
 
 /// Manage images
 #[derive(clap::Subcommand)]
 pub(crate) enum ImageVerb {
+    Build(Box<build::BuildArgs>),
     #[command(visible_alias = "list")]
     Ls(images::ImagesArgs),
     #[command(visible_alias = "remove")]
@@ -38,8 +41,9 @@ pub(crate) enum ImageVerb {
     Cp(cp::CpArgs),
 }
 
-pub(crate) fn run(ctx: &Context, verb: &ImageVerb) -> Result<(), Failure> {
+pub(crate) fn run(ctx: &Context, verb: &ImageVerb) -> Result<ExitCode, Failure> {
     match verb {
+        ImageVerb::Build(args) => return build::run(ctx, args),
         ImageVerb::Ls(args) => images::run(ctx, args),
         ImageVerb::Rm(args) => rmi::run(ctx, args),
         ImageVerb::Pull(args) => pull::run(ctx, args),
@@ -55,6 +59,7 @@ pub(crate) fn run(ctx: &Context, verb: &ImageVerb) -> Result<(), Failure> {
         ImageVerb::Unmount(args) => mount::unmount(ctx, args),
         ImageVerb::Cp(args) => cp::run(ctx, args),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 /// Notes what has happened to an image: `id` is its id, or where it is not known the name.

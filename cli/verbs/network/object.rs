@@ -15,6 +15,7 @@ pub(in crate::verbs) fn object(engine: &Engine, network: &Network) -> Result<Val
     for endpoint in engine.net().endpoints(&network.id)? {
         let object = json!({
             "Name": endpoint.names.first(),
+            "EndpointID": "",
             "MacAddress": endpoint.mac,
             "IPv4Address": text(endpoint.ipv4()),
             "IPv6Address": text(endpoint.ipv6()),
@@ -32,7 +33,10 @@ pub(in crate::verbs) fn object(engine: &Engine, network: &Network) -> Result<Val
         "EnableIPv6": network.ipv6().is_some(),
         "Internal": network.internal,
         "Attachable": true,
-        "IPAM": {"Driver": "default", "Config": network.ranges.iter().map(range).collect::<Vec<_>>()},
+        "Ingress": false,
+        "ConfigFrom": {"Network": ""},
+        "ConfigOnly": false,
+        "IPAM": {"Driver": "default", "Options": null, "Config": network.ranges.iter().map(range).collect::<Vec<_>>()},
         "Bridge": network.bridge,
         "Containers": containers,
         "Options": network.options,

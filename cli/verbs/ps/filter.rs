@@ -152,9 +152,13 @@ impl Condition {
                 let by_id = state.endpoints.iter().any(|endpoint| endpoint.network.starts_with(wanted.as_str()));
                 by_id || networks(container).iter().any(|name| name == wanted)
             }
+            // Either end: docker finds the host's port, and its documentation looks for the container's.
             Self::Publish(ports) => {
                 state.ports.iter().any(|port| ports.has(port.host_port, &port.protocol.to_string()))
-                    || spec.ports.iter().any(|port| port.host_port.is_some_and(|host| ports.has(host, &port.protocol)))
+                    || spec.ports.iter().any(|port| {
+                        let ends = [Some(port.target), port.host_port];
+                        ends.into_iter().flatten().any(|end| ports.has(end, &port.protocol))
+                    })
             }
             Self::Expose(ports) => {
                 let mut exposed = spec.exposed.iter().filter_map(|text| self::ports(text));

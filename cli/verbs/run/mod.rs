@@ -12,6 +12,7 @@ mod specification;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use lighter_engine::images::platform::Platform;
 use lighter_engine::images::pull::{Presence, PullOptions};
 use lighter_engine::images::reference::Reference;
 use lighter_engine::images::store::Image;
@@ -30,7 +31,7 @@ pub(crate) use isolation::{seccomp_file, seccomp_profile};
 pub(crate) use mount::volume;
 pub(in crate::verbs) use network::{apply_options, link};
 pub(crate) use parse::publish;
-pub(crate) use specification::env_file;
+pub(crate) use specification::{env_file, variable};
 
 /// Make a container and run a command in it
 #[derive(clap::Args)]
@@ -154,26 +155,58 @@ fn create_from(
     Ok(container)
 }
 
-/// Returns the image, pulled if the policy says so or if the one here is for another platform than was asked for; none for a
-/// container on a folder.
+/// Returns the image, pulled if the policy says so or if none here is for the platform that was asked for; none for a container
+/// on a folder.
 fn ensure_image(ctx: &Context, engine: &Engine, flags: &RunFlags) -> Result<Option<Image>, Failure> {
     if flags.rootfs.is_some() {
         return Ok(None);
     }
     let name = flags.reference();
-    let (presence, image) = engine.images().presence(name)?;
-    let fitting = image.filter(|image| flags.platform.as_ref().is_none_or(|platform| image.runs_on(platform)));
+    let (presence, named) = engine.images().presence(name)?;
+    let fitting = fitting(ctx, engine, named.as_ref(), flags.platform.as_ref())?;
     let presence = if fitting.is_some() { presence } else { Presence::Absent };
     if !flags.pull.must_pull(presence, SystemTime::now()) {
-        let missing =
-            || Failure::text(format!("no such image: {name}")).hint(format!("get it with: lighter pull {name}"));
-        return fitting.map(Some).ok_or_else(missing);
+        let missing = match (&named, &flags.platform) {
+            (Some(image), Some(wanted)) => format!("image `{name}` is of platform {}, not {wanted}", image.platform()),
+            _ => format!("no such image: {name}"),
+        };
+        let platform = flags.platform.as_ref().map(|wanted| format!("--platform {wanted} ")).unwrap_or_default();
+        let hint = format!("get it with: lighter pull {platform}{name}");
+        return fitting.map(Some).ok_or_else(|| Failure::text(missing).hint(hint));
     }
     let reference: Reference = name.parse()?;
+    // What is wrong with the flags is said before anything is downloaded for them.
+    specification::specification(ctx, engine, flags, None)?;
     if !flags.quiet {
         ctx.ui.note(format!("Pulling {}", reference.familiar()));
     }
     let options = PullOptions { platform: flags.platform.clone(), ..ctx.pull_options(None)? };
     let progress = progress::pull(ctx.ui.interactive, flags.quiet);
     Ok(Some(images::pull::pull(engine.images(), &reference, &options, progress.as_ref())?))
+}
+
+/// Returns which of the images that a name stands for is meant: the one for the platform, else the one for this host. Where
+/// nobody has asked for a platform, whatever there is will do: an interpreter may run it.
+fn fitting(
+    ctx: &Context,
+    engine: &Engine,
+    named: Option<&Image>,
+    platform: Option<&Platform>,
+) -> Result<Option<Image>, Failure> {
+    let host = Platform::host();
+    let Some(named) = named else { return Ok(None) };
+    if platform.is_none() && named.runs_on(&host) {
+        return Ok(Some(named.clone()));
+    }
+    let found = engine.images().for_platform(named, platform.unwrap_or(&host))?;
+    if let Some(image) = &found {
+        engine.images().keep(image)?;
+        return Ok(found);
+    }
+    if platform.is_some() {
+        return Ok(None);
+    }
+    let of = named.platform();
+    ctx.ui.warn(format!("the image's platform, {of}, is not this host's, {host}, and no platform was asked for"));
+    Ok(Some(named.clone()))
 }

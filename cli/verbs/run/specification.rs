@@ -133,7 +133,8 @@ fn life(flags: &RunFlags, spec: &mut ContainerSpec) -> Result<(), Failure> {
 }
 
 fn environment(ctx: &Context, flags: &RunFlags) -> Result<Vec<String>, Failure> {
-    let mut env = Vec::new();
+    // What is said of this container alone wins over what docker's configuration says of all.
+    let mut env: Vec<_> = ctx.proxies().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     for path in &flags.env_file {
         env.extend(env_file(ctx, path)?);
     }
@@ -141,9 +142,14 @@ fn environment(ctx: &Context, flags: &RunFlags) -> Result<Vec<String>, Failure> 
         if text.is_empty() || text.starts_with('=') {
             return Err(Failure::text(format!("--env `{text}`: use NAME=VALUE or NAME")));
         }
-        env.extend(ctx.pair(text));
+        env.push(variable(ctx, text));
     }
     Ok(env)
+}
+
+/// Completes `--env NAME` with our own value; one that we do not have is taken away from what the image sets.
+pub(crate) fn variable(ctx: &Context, text: &str) -> String {
+    ctx.pair(text).unwrap_or_else(|| text.to_owned())
 }
 
 fn labels(ctx: &Context, flags: &RunFlags) -> Result<BTreeMap<String, String>, Failure> {

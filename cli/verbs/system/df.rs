@@ -1,10 +1,11 @@
 //! `lighter system df`
 
-use lighter_engine::images::store::{Image, Usage};
+use lighter_engine::images::build::{Cache, CacheEntry};
+use lighter_engine::images::store::{Image, ImageUsage, Usage};
 use lighter_engine::{Container, Engine, ImageUsers, MountKind, Volume};
 use serde_json::{Value, json};
 
-use super::super::{images, ps};
+use super::super::{builder, images, ps};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::format::{self, Format};
@@ -48,6 +49,9 @@ const CONTAINERS: [(&str, &str); 8] = [
 
 const VOLUMES: [(&str, &str); 3] = [("VOLUME NAME", "Name"), ("LINKS", "Links"), ("SIZE", "Size")];
 
+const CACHE: [(&str, &str); 4] =
+    [("CACHE ID", "ID"), ("CACHE TYPE", "CacheType"), ("SIZE", "Size"), ("LAST USED", "LastUsedSince")];
+
 /// Everything that takes room, as it was when it was looked at.
 struct Observed {
     users: ImageUsers,
@@ -55,6 +59,8 @@ struct Observed {
     containers: Vec<(Container, u64)>,
     /// Size, and containers that have it.
     volumes: Vec<(Volume, u64, usize)>,
+    /// Entries of the cache of builds, and what those take that no image has.
+    cache: (Vec<CacheEntry>, u64),
 }
 
 pub(crate) fn run(ctx: &Context, args: &DfArgs) -> Result<(), Failure> {
@@ -63,16 +69,21 @@ pub(crate) fn run(ctx: &Context, args: &DfArgs) -> Result<(), Failure> {
         return ctx.ui.line(format::render(&args.format, &SUMMARY, &summary(&observed))?);
     }
     let (images, containers, volumes) = (image_rows(&observed), container_rows(&observed), volume_rows(&observed));
+    let cache: Vec<_> = observed.cache.0.iter().map(cache_row).collect();
     match &args.format {
         Format::Table => {
             let table = |rows: &[Value], columns: &[(&str, &str)]| format::render(&Format::Table, columns, rows);
             ctx.ui.line(format!("Images space usage:\n\n{}\n", table(&images, &IMAGES)?))?;
             ctx.ui.line(format!("Containers space usage:\n\n{}\n", table(&containers, &CONTAINERS)?))?;
             ctx.ui.line(format!("Local Volumes space usage:\n\n{}\n", table(&volumes, &VOLUMES)?))?;
-            ctx.ui.line("Build cache usage: 0B")
+            ctx.ui.line(format!(
+                "Build cache usage: {}\n\n{}",
+                quantity::size(observed.cache.1),
+                table(&cache, &CACHE)?
+            ))
         }
         format => {
-            let object = json!({"Images": images, "Containers": containers, "Volumes": volumes, "BuildCache": Vec::<Value>::new()});
+            let object = json!({"Images": images, "Containers": containers, "Volumes": volumes, "BuildCache": cache});
             ctx.ui.line(format::render(format, &[], &[object])?)
         }
     }
@@ -89,11 +100,33 @@ fn observe(engine: &Engine) -> Result<Observed, Failure> {
         let (links, size) = (links.count(), engine.volume_size(&volume)?);
         volumes.push((volume, size, links));
     }
-    Ok(Observed { users, images, containers, volumes })
+    let cache = cache(engine, &images)?;
+    Ok(Observed { users, images, containers, volumes, cache })
+}
+
+fn cache(engine: &Engine, images: &Usage) -> Result<(Vec<CacheEntry>, u64), Failure> {
+    let cache = Cache::open(engine.layout().root())?;
+    let is_images = |entry: &CacheEntry| {
+        let has = |one: &ImageUsage| one.image.layers.iter().any(|key| Some(key.digest()) == entry.layer());
+        images.images.iter().any(has)
+    };
+    let (all, mut own) = (cache.entries()?, cache.entries()?);
+    own.retain(|entry| !is_images(entry));
+    Ok((all, builder::total(&own)))
+}
+
+fn cache_row(entry: &CacheEntry) -> Value {
+    json!({
+        "ID": entry.id.chars().take(18).collect::<String>(),
+        "CacheType": if entry.is_mount { "exec.cachemount" } else { "regular" },
+        "Size": quantity::size(entry.size),
+        "LastUsedSince": jiff::Timestamp::try_from(entry.used).map(quantity::since).unwrap_or_default(),
+        "Description": entry.description,
+    })
 }
 
 fn summary(observed: &Observed) -> Vec<Value> {
-    let Observed { users, images, containers, volumes } = observed;
+    let Observed { users, images, containers, volumes, cache } = observed;
     let in_use = images.images.iter().filter(|one| users.of(&one.image.id).is_some()).count();
     let running = |(one, _): &&(Container, u64)| one.state.status.is_active();
     let stopped = containers.iter().filter(|one| !running(one)).map(|(_, size)| size).sum();
@@ -110,7 +143,7 @@ fn summary(observed: &Observed) -> Vec<Value> {
             [volumes.len(), volumes.iter().filter(|(.., links)| *links > 0).count()],
             [volumes.iter().map(|(_, size, _)| size).sum(), unused],
         ),
-        line("Build Cache", [0, 0], [0, 0]),
+        line("Build Cache", [cache.0.len(), 0], [cache.1, cache.1]),
     ]
 }
 

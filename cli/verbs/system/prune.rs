@@ -1,6 +1,7 @@
 //! `lighter system prune`
 
 use jiff::Timestamp;
+use lighter_engine::images::build::{Cache, CacheEntry};
 use lighter_engine::{Container, DEFAULT_NETWORK, Engine, RemoveOptions};
 
 use super::super::image::{filter, prune};
@@ -45,6 +46,7 @@ pub(crate) fn run(ctx: &Context, args: &PruneArgs) -> Result<(), Failure> {
     if args.volumes {
         bytes += volumes(ctx, &engine, &conditions)?;
     }
+    bytes += build_cache(ctx, &engine, &conditions)?;
     let pruned = prune::prune(&engine, args.all, &images)?;
     section(ctx, "Deleted Images:", &pruned.removed.iter().map(prune::describe).collect::<Vec<_>>())?;
     ctx.ui.line(format!("Total reclaimed space: {}", quantity::size(bytes + pruned.bytes)))
@@ -82,7 +84,7 @@ fn warning(args: &PruneArgs) -> String {
         format!("\nItems to be pruned will be filtered with: {}", args.filter.join(", "))
     };
     format!(
-        "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n{volumes}  - {images}\n{filters}"
+        "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n{volumes}  - {images}\n  - the build cache\n{filters}"
     )
 }
 
@@ -166,7 +168,17 @@ fn volumes(ctx: &Context, engine: &Engine, conditions: &Conditions) -> Result<u6
     Ok(bytes)
 }
 
-fn section(ctx: &Context, heading: &str, lines: &[String]) -> Result<(), Failure> {
+/// Removes the cache of builds; what has no labels fits no filter by them. Returns the bytes of what is no layer: layers that
+/// nothing needs any more go with the images.
+fn build_cache(ctx: &Context, engine: &Engine, conditions: &Conditions) -> Result<u64, Failure> {
+    let fits = |entry: &CacheEntry| conditions.fit(Timestamp::try_from(entry.used).ok(), |_| None);
+    let removed = Cache::open(engine.layout().root())?.prune(None, &fits)?;
+    let ids: Vec<_> = removed.iter().map(|entry| entry.id.clone()).collect();
+    section(ctx, "Deleted build cache objects:", &ids)?;
+    Ok(removed.iter().filter(|entry| entry.is_mount).map(|entry| entry.size).sum())
+}
+
+pub(in crate::verbs) fn section(ctx: &Context, heading: &str, lines: &[String]) -> Result<(), Failure> {
     if lines.is_empty() {
         return Ok(());
     }

@@ -101,6 +101,12 @@ pub(super) fn parse(name: &str) -> Result<Capability, ConfigError> {
     name_only.parse().map_err(|_| ConfigError::Capability(name.to_owned()))
 }
 
+/// Refuses capabilities and limits that there are not, before a container is made for them.
+pub(crate) fn check(isolation: &Isolation) -> Result<(), ConfigError> {
+    capabilities(isolation)?;
+    isolation.ulimits.iter().try_for_each(|limit| rlimit(limit).map(drop))
+}
+
 fn rlimit(limit: &Ulimit) -> Result<PosixRlimit, ConfigError> {
     let name = format!("RLIMIT_{}", limit.name.to_ascii_uppercase());
     let kind: PosixRlimitType =

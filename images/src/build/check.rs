@@ -12,7 +12,7 @@ use super::lexer::lex;
 use super::parse::parse;
 use super::path;
 use super::request::BuildRequest;
-use super::scope::Globals;
+use super::scope::{Globals, is_predefined};
 use crate::platform::Platform;
 
 /// One finding.
@@ -63,6 +63,19 @@ pub fn check(request: &BuildRequest) -> Result<(Vec<Warning>, bool), Fault> {
     warnings.sort();
     warnings.dedup();
     Ok((warnings, settings.is_error))
+}
+
+/// Lists the arguments that were given and that no ARG of the file takes: typing errors, most likely.
+///
+/// # Errors
+/// [`Fault`] if the file cannot be read at all.
+pub fn unused_arguments(request: &BuildRequest) -> Result<Vec<String>, Fault> {
+    let file = parse(&request.dockerfile)?;
+    let steps = file.globals.iter().chain(file.stages.iter().flat_map(|stage| &stage.steps));
+    let takes = |step: &Step, name: &str| matches!(&step.instruction, Instruction::Arg(declared) if declared.iter().any(|(own, _)| own == name));
+    let is_builders = |name: &str| name.starts_with("BUILDKIT_") || name == "SOURCE_DATE_EPOCH" || is_predefined(name);
+    let unused = request.arguments.keys().filter(|name| !is_builders(name));
+    Ok(unused.filter(|name| !steps.clone().any(|step| takes(step, name))).cloned().collect())
 }
 
 /// Reads `skip=A,B;error=true`.
@@ -328,6 +341,17 @@ mod tests {
         let request =
             BuildRequest { dockerfile: dockerfile.to_owned(), ignore: ignore.to_owned(), ..BuildRequest::default() };
         check(&request).unwrap().0.into_iter().map(|warning| (warning.line, warning.rule)).collect()
+    }
+
+    #[test]
+    fn an_argument_that_no_stage_takes_is_found() {
+        let names = ["a", "b", "c", "HTTP_PROXY", "BUILDKIT_INLINE_CACHE"];
+        let arguments = names.map(|name| (name.to_owned(), "1".to_owned())).into();
+        let dockerfile = "ARG a\nFROM x\nFROM y\nARG b=2 d\n".to_owned();
+        assert_eq!(
+            unused_arguments(&BuildRequest { dockerfile, arguments, ..BuildRequest::default() }).unwrap(),
+            ["c"]
+        );
     }
 
     #[test]

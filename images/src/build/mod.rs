@@ -57,7 +57,7 @@ mod workers;
 
 pub(crate) use cache::{BlobRecord, cached_layers};
 pub use cache::{Cache, CacheEntry};
-pub use check::{Warning, check};
+pub use check::{Warning, check, unused_arguments};
 pub use context::{ContextInput, UnpackedContext, download_context, is_remote, read_context};
 pub use error::{BuildError, FailedRun, StepError};
 pub use expand::ExpandError;

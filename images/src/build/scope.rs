@@ -22,6 +22,11 @@ const PREDEFINED: [&str; 10] = [
     "all_proxy",
 ];
 
+/// Tells whether an argument needs no ARG.
+pub(crate) fn is_predefined(name: &str) -> bool {
+    PREDEFINED.contains(&name)
+}
+
 /// What is set before the first stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Globals {
@@ -103,7 +108,7 @@ impl Scope {
 
     /// Returns the predefined arguments that were given and are not declared.
     pub(crate) fn undeclared(&self, globals: &Globals) -> Vec<String> {
-        let given = globals.given.iter().filter(|(name, _)| PREDEFINED.contains(&name.as_str()));
+        let given = globals.given.iter().filter(|(name, _)| is_predefined(name));
         let given = given.filter(|(name, _)| !self.declared.iter().any(|(own, _)| own == *name));
         given.map(|(name, value)| format!("{name}={value}")).collect()
     }

@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::manifest::{Document, LARGEST_MANIFEST, descriptor_digest};
 
 /// Most indexes between an entry and its manifests, as a pull follows them.
-const DEEPEST: usize = 3;
+pub(super) const DEEPEST: usize = 3;
 
 /// A document of the store, checked against its digest.
 pub(crate) struct Node {

@@ -2,8 +2,10 @@
 //!
 //! Runs in the shell command's process; only reads.
 
+use std::collections::HashSet;
 use std::time::SystemTime;
 
+use super::catalog::DEEPEST;
 use super::error::StoreError;
 use super::find::has_name;
 use super::index::{Entry, EntryPlatform, Index};
@@ -105,10 +107,53 @@ impl Store {
         entry.index().or_else(|| served().filter(is_whole))
     }
 
+    /// Looks at each document once, however often indexes name it; what is deeper than anything follows is not had.
     fn has_all_of(&self, digest: &Digest) -> bool {
-        self.document(digest).is_some_and(|node| {
-            let has_blobs = node.blobs().iter().all(|(blob, size)| self.blobs.has(blob, *size));
-            has_blobs && node.children().iter().all(|child| self.has_all_of(child))
-        })
+        let has_blob = |(blob, size): &(Digest, u64)| self.blobs.has(blob, *size);
+        let (mut seen, mut level) = (HashSet::from([digest.clone()]), vec![digest.clone()]);
+        for _ in 0..=DEEPEST {
+            let mut below = Vec::new();
+            for digest in &level {
+                let Some(node) = self.document(digest).filter(|node| node.blobs().iter().all(has_blob)) else {
+                    return false;
+                };
+                below.extend(node.children().into_iter().filter(|child| seen.insert(child.clone())));
+            }
+            level = below;
+        }
+        level.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest;
+
+    /// Writes an index of these documents, each named as often as it is given; returns its own descriptor.
+    fn index(store: &Store, children: &[serde_json::Value]) -> serde_json::Value {
+        let media_type = "application/vnd.oci.image.index.v1+json";
+        let document = serde_json::json!({"schemaVersion": 2, "mediaType": media_type, "manifests": children});
+        let bytes = document.to_string().into_bytes();
+        store.blobs.write(&Digest::of(&bytes), &bytes).unwrap();
+        manifest::descriptor(media_type, &Digest::of(&bytes), bytes.len() as u64)
+    }
+
+    fn has_all(store: &Store, descriptor: &serde_json::Value) -> bool {
+        store.has_all_of(&descriptor["digest"].as_str().unwrap().parse().unwrap())
+    }
+
+    #[test]
+    fn an_index_that_names_another_many_times_is_looked_through_once_and_not_below_what_is_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let mut level = index(&store, &[]);
+        for _ in 0..DEEPEST {
+            level = index(&store, &vec![level; 2000]); // 8 000 000 000 ways down
+        }
+        assert!(has_all(&store, &level));
+        assert!(!has_all(&store, &index(&store, &[level])), "one level more");
+        let absent = manifest::descriptor("application/vnd.oci.image.index.v1+json", &Digest::of(b"absent"), 6);
+        assert!(!has_all(&store, &index(&store, &[absent])));
     }
 }

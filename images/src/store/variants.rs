@@ -49,6 +49,20 @@ impl Store {
         self.find(name)?.map_or(Ok(None), |own| self.for_platform(&own, platform))
     }
 
+    /// Lists an image under its id alone, unless it is listed: one of an index that is to be used by itself. From here on it
+    /// stays, whatever becomes of the names of its index.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the index or the manifest cannot be read, [`StoreError::File`].
+    pub fn keep(&self, image: &Image) -> Result<(), StoreError> {
+        let _lock = self.lock()?;
+        let mut index = Index::read(&self.images)?;
+        match index.add(self.nameless_entry(image)?) {
+            true => index.write(&self.images),
+            false => Ok(()),
+        }
+    }
+
     /// Returns what an image takes as it travels, in bytes: its manifest, its configuration and its layers' blobs.
     ///
     /// # Errors
@@ -138,13 +152,18 @@ impl Store {
 
     /// Makes the entry by which a name of another image of the index means this one.
     fn entry_for(&self, image: &Image, named: &Entry) -> Result<Entry, StoreError> {
+        let entry = self.nameless_entry(image)?;
+        Ok(named.reference().map_or(entry.clone(), |reference| entry.called(&reference)))
+    }
+
+    /// Makes an entry without a name.
+    fn nameless_entry(&self, image: &Image) -> Result<Entry, StoreError> {
         let (manifest, bytes) = self.manifest(&image.manifest)?;
         let media_type = manifest.media_type().as_ref().map_or_else(|| OCI_MANIFEST.to_owned(), ToString::to_string);
         let platform = EntryPlatform::of(&image.config);
         let entry = Entry::new(media_type, image.manifest.clone(), bytes.len() as u64, Some(platform));
         // Nothing has unpacked it yet.
-        let entry = entry.of_image(&image.id).pushed();
-        Ok(named.reference().map_or(entry.clone(), |reference| entry.called(&reference)))
+        Ok(entry.of_image(&image.id).pushed())
     }
 
     /// Writes an index without one of its images and what is attested of that.

@@ -7,6 +7,8 @@ use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use nix::fcntl::OFlag;
+
 use super::beneath::RootDirectory;
 use super::channel::Channel;
 use super::container::{Departure, connect, depart, enter, environment, report};
@@ -55,7 +57,8 @@ fn steps(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Infallible,
     let path = Path::new("/");
     let root = RootDirectory::open(path).act_on("open", path)?;
     let terminal = open_terminal(&root, start)?;
-    let cwd = root.ensure_directory(&plan.cwd).act_on("make the working directory (`process.cwd`)", &plan.cwd)?;
+    let cwd = root.open_path(&plan.cwd, OFlag::O_PATH | OFlag::O_DIRECTORY)
+        .act_on("open the working directory (`process.cwd`)", &plan.cwd)?;   // never made: who asks for one that is not there is wrong
     let env = environment(&root, plan);
     enter(cwd.as_fd(), plan)?;
     connect(start.stdio, terminal.as_ref(), plan)?;                        // 3 after setsid: the terminal becomes ours
