@@ -68,6 +68,7 @@ fn length(datum: &Datum) -> Result<usize, String> {
         Some(Value::String(text)) => Ok(text.len()),
         Some(Value::Array(list)) => Ok(list.len()),
         Some(Value::Object(map)) => Ok(map.len()),
+        Some(Value::Null) => Ok(0), // docker's lists and maps that nobody has filled
         _ => Err(format!("{} has no length", kind_of(datum))),
     }
 }

@@ -69,12 +69,12 @@ fn since_until_tail_index_and_timestamps_choose_and_show() {
         let all = ["compose", "logs", "--no-log-prefix"].into_iter().chain(flags.iter().copied());
         project.run(all).ok().stdout
     };
-    assert_eq!(logs(&["--index", "1"]), "line 1\nline 2\nline 3\nline 4\n");
-    assert_eq!(logs(&["--index", "2", "--tail", "2"]), "line 3\nline 4\n");
-    let stamped = logs(&["--index", "1", "--timestamps"]);
+    assert_eq!(logs(&["--index", "1", "a"]), "line 1\nline 2\nline 3\nline 4\n");
+    assert_eq!(logs(&["--index", "2", "--tail", "2", "a"]), "line 3\nline 4\n");
+    let stamped = logs(&["--index", "1", "--timestamps", "a"]);
     let times: Vec<&str> = stamped.lines().map(|line| line.split(' ').next().unwrap_or_default()).collect();
-    assert_eq!(logs(&["--index", "1", "--since", times[2]]), "line 3\nline 4\n");
-    assert_eq!(logs(&["--index", "1", "--until", times[1]]), "line 1\nline 2\n");
+    assert_eq!(logs(&["--index", "1", "--since", times[2], "a"]), "line 3\nline 4\n");
+    assert_eq!(logs(&["--index", "1", "--until", times[1], "a"]), "line 1\nline 2\n");
     assert_eq!(logs(&["--tail", "0"]), "");
 }
 

@@ -80,11 +80,11 @@ fn whole(config: &Value) -> Value {
         "OpenStdin": false,
         "StdinOnce": false,
         "Env": [],
-        "Cmd": [],
+        "Cmd": null,
         "Image": "",
         "Volumes": null,
         "WorkingDir": "",
-        "Entrypoint": [],
+        "Entrypoint": null,
         "OnBuild": null,
         "Labels": {},
     });
