@@ -73,12 +73,21 @@ pub(super) fn each(
     }
     match format {
         Some(Inspection::Template(template)) => {
-            objects.iter().try_for_each(|object| ctx.ui.line(template.fill(object)?))?;
+            objects.iter().try_for_each(|object| ctx.ui.line(template.fill(&printable(object))?))?;
         }
         Some(Inspection::Json) => ctx.ui.line(serde_json::to_string(&objects)?)?,
         None => ctx.ui.line(serde_json::to_string_pretty(&objects)?)?,
     }
     target::last_of(failures, &ctx.ui)
+}
+
+/// Returns an object as a template prints it: Go's has `[]` for a list that is null in JSON.
+fn printable(object: &Value) -> Value {
+    let mut printable = object.clone();
+    let config = printable.get_mut("Config").and_then(Value::as_object_mut);
+    let lists = config.into_iter().flatten().filter(|(name, _)| *name == "Cmd" || *name == "Entrypoint");
+    lists.filter(|(_, list)| list.is_null()).for_each(|(_, list)| *list = Value::Array(Vec::new()));
+    printable
 }
 
 /// Finds an object of this kind, or of any; `has_size` for containers.
