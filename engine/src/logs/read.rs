@@ -168,6 +168,9 @@ impl LogReader {
             }
             // order matters: first whether it still runs, then whether there is more, then wait
             let active = self.watch.is_some() && self.is_active();
+            if self.current.is_none() {
+                self.read_again()?; // its name was between two files: nobody knows how many have come and gone since
+            }
             if let Some(entry) = self.read_entry()? {
                 return Ok(Some(entry));
             }
@@ -177,9 +180,6 @@ impl LogReader {
             match &mut self.watch {
                 Some(watch) if active => _ = watch.wait(Some(Duration::from_secs(1)))?,
                 _ => return Ok(None),
-            }
-            if self.current.is_none() {
-                self.open_current()?;
             }
         }
     }
@@ -210,14 +210,17 @@ impl LogReader {
         self.open_current()?;
         let number = (1..).map_while(|number| std::fs::metadata(files::numbered(&self.path, number)).ok());
         let position = number.map(|file| file.ino()).position(|inode| Some(inode) == ours);
-        let Some(position) = position else {
-            self.seen = self.last;
-            return self.open_all();
-        };
+        let Some(position) = position else { return self.read_again() };
         for number in (1..=u32::try_from(position).unwrap_or(0)).rev() {
             self.older.extend(files::open_numbered(&self.path, number)?);
         }
         Ok(())
+    }
+
+    /// Begins anew with the oldest file, and passes over what has been seen.
+    fn read_again(&mut self) -> io::Result<()> {
+        self.seen = self.last;
+        self.open_all()
     }
 
     /// Adds an entry to the line that its stream has begun; returns the line once it is whole.
