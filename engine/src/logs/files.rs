@@ -2,8 +2,10 @@
 //!
 //! `container.log`, `container.log.1`, `container.log.2.gz` …
 
+use std::cmp::Reverse;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
+use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -11,7 +13,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
 /// Returns the path of an older file.
-pub(super) fn numbered(path: &Path, number: u32) -> PathBuf {
+fn numbered(path: &Path, number: u32) -> PathBuf {
     path.with_extension(format!("log.{number}"))
 }
 
@@ -51,28 +53,102 @@ fn create(path: &Path) -> io::Result<File> {
     fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-/// Opens an older file, whichever form it has; `None` if there is none of this number.
-pub(super) fn open_numbered(path: &Path, number: u32) -> io::Result<Option<BufReader<Box<dyn Read + Send>>>> {
-    let found = |opened: io::Result<File>| match opened {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        opened => opened.map(Some),
-    };
-    let boxed = |reader: Box<dyn Read + Send>| Some(BufReader::new(reader));
-    if let Some(file) = found(File::open(numbered(path, number)))? {
-        return Ok(boxed(Box::new(file)));
-    }
-    Ok(found(File::open(compressed(path, number)))?.and_then(|file| boxed(Box::new(GzDecoder::new(file)))))
+/// The files of a log at one moment.
+pub(super) struct Opened {
+    /// Older ones, oldest first, each with its inode.
+    pub(super) older: Vec<(u64, Box<dyn Read + Send>)>,
+    /// The current one; none while it is being renamed.
+    pub(super) current: Option<File>,
 }
 
-/// Opens all older files, oldest first.
-pub(super) fn open_all_numbered(path: &Path) -> io::Result<Vec<BufReader<Box<dyn Read + Send>>>> {
-    let mut files = Vec::new();
-    for number in 1.. {
-        match open_numbered(path, number)? {
-            Some(file) => files.push(file),
-            None => break,
+/// Opens all files, as they are called at one moment, however often they are renamed meanwhile.
+pub(super) fn open(path: &Path) -> io::Result<Opened> {
+    loop {
+        let listed = list(path)?;
+        match open_listed(&listed) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {} // renamed since
+            Err(error) => return Err(error),
+            Ok(opened) if list(path)? == listed => return Ok(opened),
+            Ok(_) => {}
         }
     }
-    files.reverse();
+}
+
+/// A file as its folder has it; the current one has the number 0.
+#[derive(PartialEq, Eq)]
+struct Listed {
+    number: u32,
+    is_packed: bool,
+    inode: u64,
+    path: PathBuf,
+}
+
+/// Lists the files, oldest first. There may be gaps, while they get other numbers.
+fn list(path: &Path) -> io::Result<Vec<Listed>> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let Some((number, is_packed)) = parse(path, &entry.path()) else { continue };
+        files.push(Listed { number, is_packed, inode: entry.ino(), path: entry.path() });
+    }
+    files.sort_by_key(|file| (Reverse(file.number), file.is_packed));
+    files.dedup_by_key(|file| file.number); // the plain one, of one that was just packed
     Ok(files)
+}
+
+/// Reads the number of a file, and whether it is compressed, from its name.
+fn parse(current: &Path, file: &Path) -> Option<(u32, bool)> {
+    let rest = file.file_name()?.to_str()?.strip_prefix(current.file_name()?.to_str()?)?;
+    if rest.is_empty() {
+        return Some((0, false));
+    }
+    let number = rest.strip_prefix('.')?;
+    match number.strip_suffix(".gz") {
+        Some(number) => Some((number.parse().ok()?, true)),
+        None => Some((number.parse().ok()?, false)),
+    }
+}
+
+fn open_listed(files: &[Listed]) -> io::Result<Opened> {
+    let mut opened = Opened { older: Vec::new(), current: None };
+    for Listed { number, is_packed, inode, path } in files {
+        let file = File::open(path)?;
+        match (number, is_packed) {
+            (0, _) => opened.current = Some(file),
+            (_, true) => opened.older.push((*inode, Box::new(GzDecoder::new(file)))),
+            (_, false) => opened.older.push((*inode, Box::new(file))),
+        }
+    }
+    Ok(opened)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_listed_oldest_first_whatever_is_missing_and_each_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("container.log");
+        for name in ["container.log", "container.log.1", "container.log.1.gz", "container.log.10", "container.log.2.gz"]
+        {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        for other in ["container.log.3.new", "container.log.x", "container.logs", "other"] {
+            fs::write(folder.path().join(other), "").unwrap();
+        }
+        let listed = list(&log).unwrap();
+        let listed: Vec<_> = listed.iter().map(|file| (file.number, file.is_packed)).collect();
+        assert_eq!(listed, [(10, false), (2, true), (1, false), (0, false)]);
+        let opened = open(&log).unwrap();
+        assert_eq!((opened.older.len(), opened.current.is_some()), (3, true));
+        fs::remove_file(&log).unwrap();
+        assert!(open(&log).unwrap().current.is_none());
+        assert!(open(&folder.path().join("no/container.log")).unwrap().older.is_empty());
+    }
 }

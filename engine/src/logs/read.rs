@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::LogEntry;
-use super::files;
+use super::files::{self, Opened};
 use crate::{Container, Engine, Watch};
 
 /// A line is put together from its parts up to this many bytes; a longer one comes in pieces.
@@ -81,24 +81,17 @@ impl Engine {
 }
 
 impl LogReader {
-    /// Opens every file; once more if they were renamed meanwhile.
+    /// Opens every file.
     fn open_all(&mut self) -> io::Result<()> {
-        loop {
-            self.open_current()?;
-            self.older = files::open_all_numbered(&self.path)?.into();
-            if !self.is_renamed() {
-                return Ok(());
-            }
-        }
+        self.older.clear();
+        self.go_on_with(files::open(&self.path)?, 0);
+        Ok(())
     }
 
-    fn open_current(&mut self) -> io::Result<()> {
-        self.current = match File::open(&self.path) {
-            Ok(file) => Some(BufReader::with_capacity(64 << 10, file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        Ok(())
+    /// Reads these files next, but for the first ones.
+    fn go_on_with(&mut self, files: Opened, first: usize) {
+        self.older.extend(files.older.into_iter().skip(first).map(|(_, file)| BufReader::new(file)));
+        self.current = files.current.map(|file| BufReader::with_capacity(64 << 10, file));
     }
 
     /// With `tail`, reads what is there and forgets all but the last lines.
@@ -207,12 +200,10 @@ impl LogReader {
     fn go_on_after_rotation(&mut self) -> io::Result<()> {
         let ours = self.current.as_ref().and_then(|file| file.get_ref().metadata().ok()).map(|ours| ours.ino());
         self.line.clear();
-        self.open_current()?;
-        let number = (1..).map_while(|number| std::fs::metadata(files::numbered(&self.path, number)).ok());
-        let position = number.map(|file| file.ino()).position(|inode| Some(inode) == ours);
-        let Some(position) = position else { return self.read_again() };
-        for number in (1..=u32::try_from(position).unwrap_or(0)).rev() {
-            self.older.extend(files::open_numbered(&self.path, number)?);
+        let files = files::open(&self.path)?;
+        match files.older.iter().position(|(inode, _)| Some(*inode) == ours) {
+            Some(position) => self.go_on_with(files, position + 1),
+            None => self.read_again()?,
         }
         Ok(())
     }
