@@ -201,10 +201,14 @@ impl LogReader {
         let ours = self.current.as_ref().and_then(|file| file.get_ref().metadata().ok()).map(|ours| ours.ino());
         self.line.clear();
         let files = files::open(&self.path)?;
-        match files.older.iter().position(|(inode, _)| Some(*inode) == ours) {
-            Some(position) => self.go_on_with(files, position + 1),
-            None => self.read_again()?,
-        }
+        let first = match files.older.iter().position(|(inode, _)| Some(*inode) == ours) {
+            Some(position) => position + 1,
+            None => {
+                self.seen = self.last;
+                0
+            }
+        };
+        self.go_on_with(files, first);
         Ok(())
     }
 
