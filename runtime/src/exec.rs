@@ -5,11 +5,11 @@
 
 use std::os::fd::OwnedFd;
 
-use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
+use oci_spec::runtime::{Process, Spec};
 
 use crate::cgroup::Cgroup;
 use crate::init::{self, Channel, JoinedStart};
-use crate::launch::{Birth, LaunchError, Stdio, clone, end, hand_over, release, wait_until_ready};
+use crate::launch::{LaunchError, Stdio, clone_beyond, end, hand_over, release, wait_until_ready};
 use crate::plan::{self, NumberSet, ProcessPlan};
 use crate::process::ProcessRef;
 use crate::sealed;
@@ -76,15 +76,17 @@ fn clone_process(
 ) -> Result<(Child, Channel), LaunchError> {
     let attachment = request.cgroup.attachment_beside(request.init.pid)?;
     let kinds = namespaces(request.container);
-    let birth = Birth { namespaces: 0, pid_namespace: Some(init), attachment: &attachment };
     let _back = plan.affinity.initial.as_ref().map(Pinned::to).transpose()?;
     if kinds & libc::CLONE_NEWUSER != 0 {
         hand_over(&request.stdio, request.init.pid, plan.user.uid.as_raw())?;
     }
-    clone(&birth, |channel| {
-        let (attachment, stdio, preserve_fds) = (&attachment, &request.stdio, request.preserve_fds);
-        init::run_joined(&JoinedStart { plan, attachment, init, kinds, stdio, channel, preserve_fds })
-    })
+    let (attachment, stdio, preserve_fds) = (&attachment, &request.stdio, request.preserve_fds);
+    let start = JoinedStart { plan, attachment, init, kinds, stdio, preserve_fds };
+    clone_beyond(
+        attachment,
+        |kept| init::cross_over(&start, kept),
+        |channel, joined| init::run_joined(&start, &channel, joined),
+    )
 }
 
 /// The caller runs on some processors only while this lives: a child starts where its parent is allowed.
@@ -109,12 +111,10 @@ impl Drop for Pinned {
     }
 }
 
-/// Returns the kinds of namespaces the container has apart from the host's, but for its pid namespace.
+/// Returns the kinds of namespaces the container has apart from the host's.
 fn namespaces(container: &Spec) -> i32 {
     let all = container.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
-    // The pid namespace is entered by the clone.
-    let kind = |kind| if kind == LinuxNamespaceType::Pid { 0 } else { plan::namespace_flag(kind) };
-    all.into_iter().flatten().fold(libc::CLONE_NEWNS, |kinds, namespace| kinds | kind(namespace.typ()))
+    all.into_iter().flatten().fold(libc::CLONE_NEWNS, |kinds, namespace| kinds | plan::namespace_flag(namespace.typ()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What a container gets when nothing is asked for.
 
-use crate::harness::Scenario;
+use std::time::Duration;
+
+use crate::harness::{Scenario, eventually};
 
 /// Docker's fourteen: chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, net_bind_service, net_raw, sys_chroot,
 /// mknod, audit_write, setfcap.
@@ -95,4 +97,33 @@ services:
     project.run(["up", "-d"]).ok();
     assert_eq!(project.run(["compose", "exec", "-T", "sidecar", "cat", "/dev/shm/word"]).ok().text(), "hello");
     project.run(["down"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn who_may_trace_sees_no_process_that_still_has_the_hosts_files_or_rights() {
+    let host = Scenario::new("an exec passes from the host into the container under the eyes of whoever watches there");
+    host.file("marked", "the host's");
+    let marked = host.folder().join("marked").display().to_string();
+    // A directory of the host would do as well as its root: all of them end there. What stays a pattern was not there.
+    // Whoever watches goes first on every processor, so there is time to see.
+    let watch = |way: &str| {
+        format!(
+            "(while :; do for seen in /proc/[0-9]*/{way}{marked}; do case $seen in *\\**) ;; *) echo $seen; esac; done; done) &"
+        )
+    };
+    let up = format!("fd/[0-9]*{}", "/..".repeat(12));
+    // Docker's fourteen and two more; and the one that loading a filter takes.
+    let rights = "(while :; do for status in /proc/[0-9]*/status; do while read name value; do \
+                    if test $name = CapPrm:; then case $value in 00000000a88c25fb|00000000a8ac25fb) ;; *) echo $value; esac; fi; \
+                  done <$status; done; done) 2>/dev/null &";
+    let script = format!("renice -n -20 1; {} {} {rights} echo watching; wait", watch("root"), watch(&up));
+    let options = "run -d --name eve --cap-add SYS_PTRACE --cap-add SYS_NICE busybox:1 sh -c".split(' ');
+    host.run(options.chain([script.as_str()])).ok();
+    let seen = || host.run(["logs", "eve"]).ok().text().to_owned();
+    eventually("eve watches", Duration::from_secs(10), || if seen().is_empty() { Err("no word") } else { Ok(()) });
+    for _ in 0..20 {
+        host.run(["exec", "eve", "true"]).ok();
+    }
+    assert_eq!(seen(), "watching");
 }

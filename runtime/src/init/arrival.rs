@@ -87,8 +87,8 @@ fn adjust_oom_score(adjustment: Option<i32>, warnings: &mut Vec<String>) -> Resu
     }
 }
 
-/// Joins all namespaces a running process has apart from ours, by its pidfd; its pid namespace was
-/// entered by the clone.
+/// Joins all namespaces a running process has apart from ours, by its pidfd; its pid namespace is that of our children
+/// then.
 pub(super) fn join_process(pidfd: &OwnedFd, kinds: i32) -> Result<(), InitError> {
     let enter = || setns(pidfd.as_fd(), CloneFlags::from_bits_retain(kinds));
     trace::step(|| Effect::join_process(kinds, pidfd), enter).act("join the container's namespaces")?;

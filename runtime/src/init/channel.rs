@@ -81,6 +81,12 @@ pub(crate) enum FailureKind {
 #[derive(Debug)]
 pub(crate) struct Channel(OwnedFd);
 
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl Channel {
     /// Makes the two ends: one for the monitor, one for init.
     pub(crate) fn pair() -> io::Result<(Self, Self)> {

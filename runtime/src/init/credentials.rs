@@ -5,7 +5,7 @@ use nix::sys::prctl;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::error::{Act, InitError};
-use crate::plan::{CapabilitySets, User};
+use crate::plan::{CapabilitySets, ProcessPlan, User};
 use crate::trace::{self, Effect};
 
 /// Removes from the sets what this process does not have itself, and says which.
@@ -36,6 +36,23 @@ fn set_root() -> Result<(), InitError> {
     setgroups(&[]).act("drop the groups of the host")?;
     setresgid(gid, gid, gid).act("become group 0 of the user namespace, which must map it")?;
     setresuid(uid, uid, uid).act("become user 0 of the user namespace, which must map it")
+}
+
+/// Gives up what neither the program shall have nor [`assume`] and the steps beside it take.
+///
+/// For a process whose child is seen in a container before its last steps.
+pub(super) fn shrink(sets: &CapabilitySets, plan: &ProcessPlan) -> Result<(), InitError> {
+    drop_bounding(&sets.bounding)?;
+    let own = caps::read(None, CapSet::Permitted).map_err(|error| refused("read capabilities", &error))?;
+    let mut kept = CapsHashSet::from([Capability::CAP_SETPCAP, Capability::CAP_SETUID, Capability::CAP_SETGID]);
+    // seccomp(2), sched_setscheduler(2), setrlimit(2)
+    kept.extend((plan.filter.is_some() && !plan.no_new_privileges).then_some(Capability::CAP_SYS_ADMIN));
+    let scheduled = plan.scheduling.scheduler.is_some() || plan.scheduling.io_priority.is_some();
+    kept.extend(scheduled.then_some(Capability::CAP_SYS_NICE));
+    kept.extend((!plan.rlimits.is_empty()).then_some(Capability::CAP_SYS_RESOURCE));
+    let kept = kept.union(&sets.permitted).copied().collect::<CapsHashSet>().intersection(&own).copied().collect();
+    set(CapSet::Effective, &kept)?;
+    set(CapSet::Permitted, &kept)
 }
 
 /// Becomes the user, with these capabilities. The order is the kernel's:

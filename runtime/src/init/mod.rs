@@ -34,5 +34,5 @@ pub(crate) use beneath::RootDirectory;
 pub(crate) use cgroupfs::CgroupView;
 pub(crate) use channel::{Channel, Failure, FailureKind, Report, Stage};
 pub(crate) use container::{ContainerStart, run as run_container};
-pub(crate) use joined::{JoinedStart, run as run_joined};
+pub(crate) use joined::{JoinedStart, cross as cross_over, run as run_joined};
 pub(crate) use trees::{MountMaps, Trees, prepare};

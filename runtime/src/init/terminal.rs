@@ -1,6 +1,6 @@
 //! A terminal for the container: a pty of its own devpts.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
@@ -51,6 +51,11 @@ impl Terminal {
     pub(super) fn bind_console(&self, root: &RootDirectory) -> Result<(), InitError> {
         let place = Place::file(root, Path::new("/dev/console"))?;
         place.bind(self.slave.as_fd(), false, Attributes::default(), Attributes::default())
+    }
+
+    /// Returns both sides.
+    pub(super) fn files(&self) -> [BorrowedFd<'_>; 2] {
+        [self.master.as_fd(), self.slave.as_fd()]
     }
 
     /// Makes it the controlling terminal of this session, and its standard streams.

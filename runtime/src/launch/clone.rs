@@ -3,8 +3,9 @@
 //! Runs in the monitor, or the command that execs; what is handed to [`clone`] runs in the child.
 
 use std::convert::Infallible;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::passage::clone_across;
 use super::{LaunchError, Passage, PidNamespace};
 use crate::cgroup::Attachment;
 use crate::init::{Channel, Failure, Report, Stage, Trees};
@@ -28,22 +29,19 @@ pub(crate) fn clone(
     birth: &Birth<'_>,
     body: impl FnOnce(Channel) -> Infallible,
 ) -> Result<(Child, Channel), LaunchError> {
-    let (above, below) = Channel::pair().map_err(LaunchError::clone)?;
-    let mut above = Some(above);
-    let pid_namespace = birth.pid_namespace.map(PidNamespace::enter).transpose()?;
-    let cgroup = birth.attachment.unified();
-    let spawn = || {
-        sys::process::spawn(birth.namespaces, cgroup, || {
-            // The child must not hold our end as well: it has to see when we are gone.
-            above.take();
-            body(below)
-        })
-    };
-    let child = trace::step(|| Effect::clone_process(birth.namespaces, cgroup), spawn);
-    drop(pid_namespace);
-    let child = child.map_err(LaunchError::from_clone)?;
-    let above = above.expect("only the child, on its copy of our memory, takes our end away");
-    Ok((child, above))
+    with_channel(|above, below| {
+        let pid_namespace = birth.pid_namespace.map(PidNamespace::enter).transpose()?;
+        let cgroup = birth.attachment.unified();
+        let spawn = || {
+            sys::process::spawn(birth.namespaces, cgroup, || {
+                above.take();
+                body(below)
+            })
+        };
+        let child = trace::step(|| Effect::clone_process(birth.namespaces, cgroup), spawn);
+        drop(pid_namespace);
+        child.map_err(LaunchError::from_clone)
+    })
 }
 
 /// Clones a child by way of a process between, whose `prepare` makes the mounts that `body` finds ready.
@@ -53,12 +51,39 @@ pub(super) fn clone_through(
     prepare: impl FnOnce() -> Result<Trees, Failure>,
     body: impl FnOnce(Channel, &Trees) -> Infallible,
 ) -> Result<(Child, Channel), LaunchError> {
+    with_channel(|above, below| {
+        passage.clone(attachment.unified(), prepare, |trees| {
+            above.take();
+            body(below, trees)
+        })
+    })
+}
+
+/// Clones a child by way of a process between, which is born in the cgroup and does what nobody in the container may see:
+/// `cross` is given what it must leave open, and what it returns goes to `body`.
+pub(crate) fn clone_beyond<T>(
+    attachment: &Attachment,
+    cross: impl FnOnce(&[BorrowedFd<'_>]) -> Result<T, Failure>,
+    body: impl FnOnce(Channel, T) -> Infallible,
+) -> Result<(Child, Channel), LaunchError> {
+    with_channel(|above, below| {
+        let cross = |socket: BorrowedFd<'_>| {
+            above.take();
+            let crossed = cross(&[socket, below.as_fd()])?;
+            Ok((below, crossed))
+        };
+        clone_across(attachment.unified(), (0, None), cross, |(below, crossed)| body(below, crossed))
+    })
+}
+
+/// Makes a channel for the child that `clone` makes: it is given our end, for the child to close, as the child has to see
+/// when we are gone, and the child's.
+fn with_channel(
+    clone: impl FnOnce(&mut Option<Channel>, Channel) -> Result<Child, LaunchError>,
+) -> Result<(Child, Channel), LaunchError> {
     let (above, below) = Channel::pair().map_err(LaunchError::clone)?;
     let mut above = Some(above);
-    let child = passage.clone(attachment.unified(), prepare, |trees| {
-        above.take();
-        body(below, trees)
-    })?;
+    let child = clone(&mut above, below)?;
     let above = above.expect("only the child, on its copy of our memory, takes our end away");
     Ok((child, above))
 }

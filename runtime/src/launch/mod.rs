@@ -42,7 +42,7 @@ pub use crate::plan::PlanError;
 pub use crate::seccomp::SeccompError;
 
 use clone::clone_through;
-pub(crate) use clone::{Birth, clone, end, release, wait_until_ready};
+pub(crate) use clone::{Birth, clone, clone_beyond, end, release, wait_until_ready};
 pub(crate) use joins::PidNamespace;
 pub(crate) use passage::Passage;
 pub(crate) use placement::Placement;

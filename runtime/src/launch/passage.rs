@@ -53,38 +53,7 @@ impl Passage<'_> {
         prepare: impl FnOnce() -> Result<Trees, Failure>,
         init: impl FnOnce(&Trees) -> Infallible,
     ) -> Result<Child, LaunchError> {
-        let (above, below) = sys::socket::pair().map_err(|errno| LaunchError::clone(errno.into()))?;
-        let mut above = Some(above);
-        let between = sys::process::spawn(0, None, || {
-            above.take();
-            trace::become_process(trace::Process::Between);
-            let born = self.cross(prepare).and_then(|trees| {
-                let spawn = || sys::process::spawn_sibling(self.namespaces, cgroup, || init(&trees));
-                let clone = trace::step(|| Effect::clone_process(self.namespaces, cgroup), spawn);
-                clone.map_err(|errno| failure("clone the container's first process", errno))
-            });
-            let (message, pidfd) = match born {
-                Ok(Child { pid, pidfd }) => (Ok(pid), Some(pidfd)),
-                Err(failure) => (Err(failure), None),
-            };
-            let message = serde_json::to_vec::<Result<i32, Failure>>(&message).unwrap_or_default();
-            let _gone = sys::socket::send(below.as_fd(), &message, pidfd.as_ref().map(AsFd::as_fd));
-            sys::process::exit_now(0)
-        });
-        let between = between.map_err(LaunchError::from_clone)?;
-        drop(below);
-        let above = above.expect("only the child, on its copy of our memory, takes our end away");
-        let mut buffer = vec![0; MESSAGE_BYTES];
-        let received = receive(&above, &mut buffer);
-        let exit = end(&between);
-        match received.map_err(|errno| LaunchError::Channel { source: errno.into() })? {
-            (0, _) => Err(LaunchError::Died { exit }),
-            (length, pidfd) => match (serde_json::from_slice(&buffer[..length]), pidfd) {
-                (Ok(Ok(pid)), Some(pidfd)) => Ok(Child { pid, pidfd }),
-                (Ok(Err(failure)), _) => Err(LaunchError::from_failure(failure)),
-                _ => Err(LaunchError::Channel { source: std::io::ErrorKind::InvalidData.into() }),
-            },
-        }
+        clone_across(None, (self.namespaces, cgroup), |_| self.cross(prepare), |trees| init(&trees))
     }
 
     /// Joins and enters, in the order the privileges allow.
@@ -108,6 +77,65 @@ impl Passage<'_> {
             }
         }
         Ok(trees)
+    }
+}
+
+/// Clones a process by way of another, which is gone when this returns.
+///
+/// The process between is born in the cgroup `first`; `cross` runs in it, and must leave open what it is given. What it
+/// returns goes to `body`, which runs in the child: born in the namespaces and the cgroup of `second`, our own child too.
+pub(crate) fn clone_across<T>(
+    first: Option<BorrowedFd<'_>>,
+    (namespaces, cgroup): (u64, Option<BorrowedFd<'_>>),
+    cross: impl FnOnce(BorrowedFd<'_>) -> Result<T, Failure>,
+    body: impl FnOnce(T) -> Infallible,
+) -> Result<Child, LaunchError> {
+    let (above, below) = sys::socket::pair().map_err(|errno| LaunchError::clone(errno.into()))?;
+    let mut above = Some(above);
+    let mut below = Some(below);
+    let clone_between = || {
+        sys::process::spawn(0, first, || {
+            above.take();
+            trace::become_process(trace::Process::Between);
+            let born = match &below {
+                Some(below) => cross(below.as_fd()),
+                None => sys::process::exit_now(1),
+            };
+            let born = born.and_then(|crossed| {
+                let spawn = || {
+                    sys::process::spawn_sibling(namespaces, cgroup, || {
+                        // Or whoever waits for the process between would not see that it was killed.
+                        below.take();
+                        body(crossed)
+                    })
+                };
+                let clone = trace::step(|| Effect::clone_process(namespaces, cgroup), spawn);
+                clone.map_err(|errno| failure("clone the container's process", errno))
+            });
+            let (message, pidfd) = match born {
+                Ok(Child { pid, pidfd }) => (Ok(pid), Some(pidfd)),
+                Err(failure) => (Err(failure), None),
+            };
+            let message = serde_json::to_vec::<Result<i32, Failure>>(&message).unwrap_or_default();
+            if let Some(below) = &below {
+                let _gone = sys::socket::send(below.as_fd(), &message, pidfd.as_ref().map(AsFd::as_fd));
+            }
+            sys::process::exit_now(0)
+        })
+    };
+    let between = trace::step(|| Effect::clone_process(0, first), clone_between).map_err(LaunchError::from_clone)?;
+    drop(below);
+    let above = above.expect("only the child, on its copy of our memory, takes our end away");
+    let mut buffer = vec![0; MESSAGE_BYTES];
+    let received = receive(&above, &mut buffer);
+    let exit = end(&between);
+    match received.map_err(|errno| LaunchError::Channel { source: errno.into() })? {
+        (0, _) => Err(LaunchError::Died { exit }),
+        (length, pidfd) => match (serde_json::from_slice(&buffer[..length]), pidfd) {
+            (Ok(Ok(pid)), Some(pidfd)) => Ok(Child { pid, pidfd }),
+            (Ok(Err(failure)), _) => Err(LaunchError::from_failure(failure)),
+            _ => Err(LaunchError::Channel { source: std::io::ErrorKind::InvalidData.into() }),
+        },
     }
 }
 

@@ -39,10 +39,15 @@ pub(crate) fn spawn(
     cgroup: Option<BorrowedFd<'_>>,
     body: impl FnOnce() -> Infallible,
 ) -> nix::Result<Child> {
+    if thread_count()? != 1 {
+        return Err(Errno::EAGAIN);
+    }
     clone(namespaces, libc::SIGCHLD as u64, cgroup, body)
 }
 
 /// Clones the calling process as [`spawn`] does, but into a child of the caller's parent (`CLONE_PARENT`).
+///
+/// For a process that [`spawn`] made, which has one thread, wherever its procfs may be by now.
 pub(crate) fn spawn_sibling(
     namespaces: u64,
     cgroup: Option<BorrowedFd<'_>>,
@@ -58,9 +63,6 @@ fn clone(
     cgroup: Option<BorrowedFd<'_>>,
     body: impl FnOnce() -> Infallible,
 ) -> nix::Result<Child> {
-    if thread_count()? != 1 {
-        return Err(Errno::EAGAIN);
-    }
     // Before the clone, so that there is no moment at which a process inside the container could look
     // into the child's copy of our memory. The execve makes the child dumpable again.
     prctl::set_dumpable(false)?;
@@ -76,7 +78,7 @@ fn clone(
     }
     // SAFETY: `args` is a whole `clone_args` of the size given. No CLONE_VM and no stack: the child
     // gets a copy of the address space, as after fork(2), so nothing of ours is shared with it. The
-    // process has one thread, checked above, so the copy holds no lock of another one.
+    // process has one thread, as `spawn` has checked, so the copy holds no lock of another one.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) };
     match Errno::result(pid)? {
         0 => run_child(body),

@@ -14,7 +14,8 @@ pub enum Process {
     Command,
     /// The parent of the container's init.
     Monitor,
-    /// The process between the two, where there is one: it joins namespaces that init could not, and is gone.
+    /// The process between the caller and the container's, where there is one: it does what that could not or must not, and is
+    /// gone.
     Between,
     /// The first process of the container.
     Init,
