@@ -85,7 +85,7 @@ fn clone_process(
     clone_beyond(
         attachment,
         |kept| init::cross_over(&start, kept),
-        |channel, joined| init::run_joined(&start, &channel, joined),
+        |channel, joined, pid| init::run_joined(&start, &channel, joined, pid),
     )
 }
 

@@ -73,6 +73,11 @@ pub fn reap_blocking(pidfd: BorrowedFd<'_>) -> io::Result<Exit> {
     }
 }
 
+/// Tells whether a process is a child of the caller, and not reaped.
+pub(crate) fn is_child(pidfd: BorrowedFd<'_>) -> bool {
+    wait(pidfd, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT).is_ok()
+}
+
 fn wait(pidfd: BorrowedFd<'_>, flags: WaitPidFlag) -> io::Result<Option<Exit>> {
     Ok(match waitid(Id::PIDFd(pidfd), flags)? {
         // The kernel keeps the low eight bits of the code only (exit(3)), so the cast loses nothing.

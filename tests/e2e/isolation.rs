@@ -1,5 +1,6 @@
 //! What a container gets when nothing is asked for.
 
+use std::fs::File;
 use std::time::Duration;
 
 use crate::harness::{Scenario, eventually};
@@ -124,6 +125,12 @@ fn who_may_trace_sees_no_process_that_still_has_the_hosts_files_or_rights() {
     eventually("eve watches", Duration::from_secs(10), || if seen().is_empty() { Err("no word") } else { Ok(()) });
     for _ in 0..20 {
         host.run(["exec", "eve", "true"]).ok();
+    }
+    // With a terminal, what the caller has for standard input is not the program's: here it could be used as a way up.
+    for _ in 0..20 {
+        let mut command = host.command(["exec", "--tty", "eve", "true"]);
+        command.stdin(File::open(host.folder()).expect("the folder is ours"));
+        host.finish(command).ok();
     }
     assert_eq!(seen(), "watching");
 }

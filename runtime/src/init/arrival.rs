@@ -39,6 +39,12 @@ pub(super) fn reach_agent(plan: &ProcessPlan, count: usize) -> Result<Vec<Connec
     agent.map(|agent| agent.connect().act_on("connect to `linux.seccomp.listenerPath`", agent.path())).collect()
 }
 
+/// Has the connections to the agent speak for this process, which another one has made ready: it has `pid` on the host.
+pub(super) fn introduce(plan: &ProcessPlan, pid: i32, agents: &mut [Connection]) -> Result<(), InitError> {
+    let Some(agent) = &plan.agent else { return Ok(()) };
+    agents.iter_mut().try_for_each(|connection| agent.introduce(pid, connection)).act("write to the seccomp agent")
+}
+
 /// Joins namespaces, each checked to be of the kind it is said to be before the clone.
 pub(super) fn join(namespaces: &[(i32, OwnedFd)]) -> Result<(), InitError> {
     for (kind, file) in namespaces {

@@ -60,11 +60,12 @@ pub(crate) fn cross(start: &JoinedStart<'_>, kept: &[BorrowedFd<'_>]) -> Result<
     crossed.map_err(|error| error.into_failure(step))
 }
 
-/// Runs to the end: the program, or a message up the channel.
-pub(crate) fn run(start: &JoinedStart<'_>, channel: &Channel, joined: Joined) -> Infallible {
+/// Runs to the end: the program, or a message up the channel. `pid` is this process's on the host.
+pub(crate) fn run(start: &JoinedStart<'_>, channel: &Channel, mut joined: Joined, pid: i32) -> Infallible {
     let mut step = "confine";
     trace::become_process(trace::Process::Exec);
-    match become_program(start, channel, joined, &mut step) {
+    let introduced = arrival::introduce(start.plan, pid, &mut joined.agents);
+    match introduced.and_then(|()| become_program(start, channel, joined, &mut step)) {
         Ok(never) => never,
         Err(error) => report(channel, error, step),
     }
@@ -87,7 +88,10 @@ fn join(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Joined, Init
         .act_on("open the working directory (`process.cwd`)", &plan.cwd)?;   // never made: who asks for one that is not there is wrong
     let env = environment(&root, plan);
     enter(cwd.as_fd(), plan)?;
-    if terminal.is_none() { stdio::connect(start.stdio, plan.user.uid)?; } // 3 by root: pipes become the user's
+    match &terminal {
+        Some(terminal) => terminal.replace_streams()?,                     // 3 the caller's may be a terminal of the host
+        None => stdio::connect(start.stdio, plan.user.uid)?,               // by root: pipes become the user's
+    }
     let capabilities = credentials::clamp(&plan.capabilities, &mut warnings)?;
     execute::check(plan)?;
     Ok(Joined { env, capabilities, terminal, warnings, agents })
@@ -105,7 +109,7 @@ fn leave(start: &JoinedStart<'_>, kept: &[BorrowedFd<'_>], joined: &Joined) -> R
 fn become_program(start: &JoinedStart<'_>, channel: &Channel, joined: Joined, step: &mut &'static str) -> Result<Infallible, InitError> {
     let Joined { env, capabilities, terminal, mut warnings, agents } = joined;
     arrival::start_session()?;                                             // 5 its leader is the program
-    if let Some(terminal) = &terminal { terminal.connect()?; }             // 6 after setsid: the terminal becomes ours
+    if let Some(terminal) = &terminal { terminal.control()?; }             // 6 after setsid: the terminal becomes ours
     limits::set(&start.plan.rlimits, &mut warnings)?;                      // 7 late: they would limit the steps before
     let departure = Departure { env, capabilities, terminal, warnings, agents, reaper: false, start_socket: None, preserve_fds: start.preserve_fds, hooks: &[] };
     depart(channel, start.plan, departure, step)

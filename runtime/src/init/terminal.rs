@@ -60,7 +60,17 @@ impl Terminal {
 
     /// Makes it the controlling terminal of this session, and its standard streams.
     pub(super) fn connect(&self) -> Result<(), InitError> {
-        pty::make_controlling(self.slave.as_fd()).act("take control of the terminal")?;
+        self.control()?;
+        self.replace_streams()
+    }
+
+    /// Makes it the controlling terminal of this session.
+    pub(super) fn control(&self) -> Result<(), InitError> {
+        pty::make_controlling(self.slave.as_fd()).act("take control of the terminal")
+    }
+
+    /// Makes it the standard streams.
+    pub(super) fn replace_streams(&self) -> Result<(), InitError> {
         stdio::replace(self.slave.as_fd(), self.slave.as_fd(), self.slave.as_fd())
     }
 }

@@ -60,11 +60,11 @@ pub(super) fn clone_through(
 }
 
 /// Clones a child by way of a process between, which is born in the cgroup and does what nobody in the container may see:
-/// `cross` is given what it must leave open, and what it returns goes to `body`.
+/// `cross` is given what it must leave open, and what it returns goes to `body`, with the child's pid for us.
 pub(crate) fn clone_beyond<T>(
     attachment: &Attachment,
     cross: impl FnOnce(&[BorrowedFd<'_>]) -> Result<T, Failure>,
-    body: impl FnOnce(Channel, T) -> Infallible,
+    body: impl FnOnce(Channel, T, i32) -> Infallible,
 ) -> Result<(Child, Channel), LaunchError> {
     with_channel(|above, below| {
         let cross = |socket: BorrowedFd<'_>| {
@@ -72,7 +72,7 @@ pub(crate) fn clone_beyond<T>(
             let crossed = cross(&[socket, below.as_fd()])?;
             Ok((below, crossed))
         };
-        clone_across(attachment.unified(), (0, None), cross, |(below, crossed)| body(below, crossed))
+        clone_across(attachment.unified(), (0, None), cross, |(below, crossed), pid| body(below, crossed, pid))
     })
 }
 

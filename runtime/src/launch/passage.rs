@@ -19,9 +19,11 @@ use nix::sched::{CloneFlags, setns, unshare};
 use super::{LaunchError, end};
 use crate::init::{Failure, FailureKind, Trees};
 use crate::plan::namespace_name;
+use crate::process;
 use crate::sys;
 use crate::sys::namespace::CLONE_NEWTIME;
 use crate::sys::process::Child;
+use crate::sys::shared::SharedPid;
 use crate::trace::{self, Effect};
 
 /// Longest message from the process between.
@@ -53,7 +55,7 @@ impl Passage<'_> {
         prepare: impl FnOnce() -> Result<Trees, Failure>,
         init: impl FnOnce(&Trees) -> Infallible,
     ) -> Result<Child, LaunchError> {
-        clone_across(None, (self.namespaces, cgroup), |_| self.cross(prepare), |trees| init(&trees))
+        clone_across(None, (self.namespaces, cgroup), |_| self.cross(prepare), |trees, _| init(&trees))
     }
 
     /// Joins and enters, in the order the privileges allow.
@@ -83,14 +85,16 @@ impl Passage<'_> {
 /// Clones a process by way of another, which is gone when this returns.
 ///
 /// The process between is born in the cgroup `first`; `cross` runs in it, and must leave open what it is given. What it
-/// returns goes to `body`, which runs in the child: born in the namespaces and the cgroup of `second`, our own child too.
+/// returns goes to `body`, with its pid for us, which runs in the child: born in the namespaces and the cgroup of `second`,
+/// our own child too. When this fails, no process is left, whenever the one between was killed.
 pub(crate) fn clone_across<T>(
     first: Option<BorrowedFd<'_>>,
     (namespaces, cgroup): (u64, Option<BorrowedFd<'_>>),
     cross: impl FnOnce(BorrowedFd<'_>) -> Result<T, Failure>,
-    body: impl FnOnce(T) -> Infallible,
+    body: impl FnOnce(T, i32) -> Infallible,
 ) -> Result<Child, LaunchError> {
     let (above, below) = sys::socket::pair().map_err(|errno| LaunchError::clone(errno.into()))?;
+    let told = SharedPid::new().map_err(LaunchError::clone)?;
     let mut above = Some(above);
     let mut below = Some(below);
     let clone_between = || {
@@ -103,14 +107,14 @@ pub(crate) fn clone_across<T>(
             };
             let born = born.and_then(|crossed| {
                 let spawn = || {
-                    sys::process::spawn_sibling(namespaces, cgroup, || {
+                    sys::process::spawn_sibling(namespaces, cgroup, &told, || {
                         // Or whoever waits for the process between would not see that it was killed.
                         below.take();
-                        body(crossed)
+                        body(crossed, told.get().unwrap_or_default())
                     })
                 };
                 let clone = trace::step(|| Effect::clone_process(namespaces, cgroup), spawn);
-                clone.map_err(|errno| failure("clone the container's process", errno))
+                clone.map_err(not_born)
             });
             let (message, pidfd) = match born {
                 Ok(Child { pid, pidfd }) => (Ok(pid), Some(pidfd)),
@@ -129,14 +133,36 @@ pub(crate) fn clone_across<T>(
     let mut buffer = vec![0; MESSAGE_BYTES];
     let received = receive(&above, &mut buffer);
     let exit = end(&between);
-    match received.map_err(|errno| LaunchError::Channel { source: errno.into() })? {
-        (0, _) => Err(LaunchError::Died { exit }),
-        (length, pidfd) => match (serde_json::from_slice(&buffer[..length]), pidfd) {
+    let child = match received {
+        Ok((0, _)) => Err(LaunchError::Died { exit }),
+        Ok((length, pidfd)) => match (serde_json::from_slice(&buffer[..length]), pidfd) {
             (Ok(Ok(pid)), Some(pidfd)) => Ok(Child { pid, pidfd }),
             (Ok(Err(failure)), _) => Err(LaunchError::from_failure(failure)),
             _ => Err(LaunchError::Channel { source: std::io::ErrorKind::InvalidData.into() }),
         },
-    }
+        Err(errno) => Err(LaunchError::Channel { source: errno.into() }),
+    };
+    child.inspect_err(|_| end_untold(&told))
+}
+
+/// Ends the child of which we were not told: the process between was killed once it had cloned.
+fn end_untold(told: &SharedPid) {
+    let Some(pid) = told.get() else { return };
+    // Whoever may trace the child could have written another number: only what is ours to reap is ended.
+    let Some(pidfd) = sys::process::pidfd_open(pid).ok().filter(|pidfd| process::is_child(pidfd.as_fd())) else {
+        return;
+    };
+    end(&Child { pid, pidfd });
+}
+
+/// Says why there is no process; EAGAIN is said of a limit, most of the time that of the cgroup it is born in.
+fn not_born(errno: nix::errno::Errno) -> Failure {
+    let limit = if errno == nix::errno::Errno::EAGAIN {
+        ", beside the one that prepares it, within the limit of `pids`"
+    } else {
+        ""
+    };
+    failure(&format!("clone the container's process{limit}"), errno)
 }
 
 fn write_offsets(offsets: &str) -> Result<(), Failure> {
@@ -164,6 +190,27 @@ pub(super) fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> nix::Result<(usize
         match sys::socket::receive(socket.as_fd(), buffer) {
             Err(nix::errno::Errno::EINTR) => {}
             result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_child_that_nobody_told_of_is_ended_and_reaped_and_nobody_else() {
+        #[expect(clippy::disallowed_methods, reason = "a child to be ended")]
+        let mut child = Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        end_untold(&SharedPid::of(pid));
+        assert_eq!(child.wait().unwrap_err().raw_os_error(), Some(libc::ECHILD), "it is reaped");
+        // Gone, never there, not ours, ourselves.
+        for pid in [pid, 0, 1, i32::try_from(std::process::id()).unwrap()] {
+            end_untold(&SharedPid::of(pid));
         }
     }
 }

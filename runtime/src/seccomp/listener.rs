@@ -55,6 +55,12 @@ impl Agent {
         Ok(Connection { message: self.message(pid)?, socket: UnixStream::connect(&self.path)?.into() })
     }
 
+    /// Has a connection speak for a child of the process that made it, by its pid on the host.
+    pub(crate) fn introduce(&self, child: i32, connection: &mut Connection) -> io::Result<()> {
+        connection.message = self.message(child)?;
+        Ok(())
+    }
+
     fn message(&self, pid: i32) -> io::Result<Vec<u8>> {
         let Identity { id, bundle, annotations, status, init } = &self.container;
         let mut state = StateBuilder::default().version(VERSION).id(id.as_str()).bundle(bundle.as_path());

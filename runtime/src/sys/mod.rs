@@ -12,6 +12,7 @@ pub(crate) mod process;
 pub(crate) mod pty;
 pub(crate) mod schedule;
 pub(crate) mod seccomp;
+pub(crate) mod shared;
 pub(crate) mod signal;
 pub(crate) mod slot;
 pub mod socket;

@@ -12,6 +12,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 
+use super::shared::SharedPid;
+
 /// `CLONE_INTO_CGROUP` (clone(2)): the child starts in the cgroup `clone_args.cgroup` names.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
@@ -42,24 +44,32 @@ pub(crate) fn spawn(
     if thread_count()? != 1 {
         return Err(Errno::EAGAIN);
     }
-    clone(namespaces, libc::SIGCHLD as u64, cgroup, body)
+    clone(libc::clone_args { flags: namespaces, exit_signal: libc::SIGCHLD as u64, ..no_arguments() }, cgroup, body)
 }
 
 /// Clones the calling process as [`spawn`] does, but into a child of the caller's parent (`CLONE_PARENT`).
 ///
-/// For a process that [`spawn`] made, which has one thread, wherever its procfs may be by now.
+/// For a process that [`spawn`] made, which has one thread, wherever its procfs may be by now. Who was born is in `told`
+/// before it, or the caller, runs on: no signal can come in between.
 pub(crate) fn spawn_sibling(
     namespaces: u64,
     cgroup: Option<BorrowedFd<'_>>,
+    told: &SharedPid,
     body: impl FnOnce() -> Infallible,
 ) -> nix::Result<Child> {
+    let flags = namespaces | (libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID) as u64;
     // The signal at its end is that of the caller: clone3(2) takes none here.
-    clone(namespaces | libc::CLONE_PARENT as u64, 0, cgroup, body)
+    clone(libc::clone_args { flags, parent_tid: told.address(), ..no_arguments() }, cgroup, body)
 }
 
+fn no_arguments() -> libc::clone_args {
+    // SAFETY: `clone_args` is plain numbers; zero is a valid value of each and means "not asked for".
+    unsafe { std::mem::zeroed() }
+}
+
+/// `args` are those but for the pidfd and the cgroup; an address in them is of memory that outlives the call.
 fn clone(
-    flags: u64,
-    exit_signal: u64,
+    mut args: libc::clone_args,
     cgroup: Option<BorrowedFd<'_>>,
     body: impl FnOnce() -> Infallible,
 ) -> nix::Result<Child> {
@@ -67,11 +77,8 @@ fn clone(
     // into the child's copy of our memory. The execve makes the child dumpable again.
     prctl::set_dumpable(false)?;
     let mut pidfd: RawFd = -1;
-    // SAFETY: `clone_args` is plain numbers; zero is a valid value of each and means "not asked for".
-    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = flags | libc::CLONE_PIDFD as u64;
+    args.flags |= libc::CLONE_PIDFD as u64;
     args.pidfd = &raw mut pidfd as u64;
-    args.exit_signal = exit_signal;
     if let Some(cgroup) = cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;
