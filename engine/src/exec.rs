@@ -131,7 +131,8 @@ impl Engine {
             }
             None => {
                 let (container, process) = (&config, &process);
-                let request = ExecRequest { init: &init, cgroup: &cgroup, container, process, stdio, preserve_fds: 0 };
+                let (init, cgroup, patience) = (&init, &cgroup, None);
+                let request = ExecRequest { init, cgroup, container, process, stdio, preserve_fds: 0, patience };
                 exec(request).map_err(|source| ExecError::Launch { name: name.clone(), source })?
             }
         };

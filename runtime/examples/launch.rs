@@ -172,6 +172,7 @@ fn run_and_exec(bundle: &Bundle, file: &Path, later: bool) -> Outcome {
         process: &process,
         stdio: Stdio::Inherit,
         preserve_fds: 0,
+        patience: None,
     };
     let result = exec(request).map_err(Box::<dyn Error>::from).and_then(|executed| {
         executed.warnings.iter().for_each(|warning| say(&mut std::io::stderr(), &format!("warning: {warning}")));

@@ -4,6 +4,7 @@
 //! copy of the program. The new process is a child of the caller, who reaps it.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use oci_spec::runtime::{Process, Spec};
 
@@ -31,6 +32,9 @@ pub struct ExecRequest<'a> {
     pub stdio: Stdio,
     /// How many of the caller's descriptors from 3 on the program inherits.
     pub preserve_fds: u32,
+    /// How long it may be silent before its program runs, then it is ended; `None`: as long as it is. A container can stop
+    /// what comes into its pid namespace.
+    pub patience: Option<Duration>,
 }
 
 /// A process that [`exec`] started: a child of the caller.
@@ -60,8 +64,13 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed, LaunchError> {
     let init = request.init.open().map_err(LaunchError::clone)?.ok_or_else(gone)?;
     let (child, channel) = clone_process(&request, &plan, &init)?;
     drop(request.stdio);
-    // Hooks are the business of a container's first process.
-    let (terminal, warnings) = wait_until_ready(&child, &channel, |_| Ok(b"{}".to_vec()))?;
+    request.patience.map_or(Ok(()), |patience| channel.limit_waits(patience)).map_err(|source| {
+        end(&child);
+        LaunchError::Channel { source }
+    })?;
+    // Stages are the business of a container's first process: what this one waited for would never be enough.
+    let no_stage = |_| Err(LaunchError::Channel { source: std::io::ErrorKind::InvalidData.into() });
+    let (terminal, warnings) = wait_until_ready(&child, &channel, no_stage)?;
     release(&channel, b"{}").inspect_err(|_| {
         end(&child);
     })?;

@@ -358,6 +358,23 @@ fn a_probe_that_times_out_ends_with_all_that_it_has_started() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_probe_that_the_container_stops_before_it_has_begun_has_timed_out() {
+    let project = Scenario::new("a container keeps its monitor from its work, for good");
+    // It goes first on every processor, so there is time to hit.
+    let script = "renice -n -20 1; while :; do for at in /proc/[0-9]*; do \
+                    test $at = /proc/1 || kill -STOP ${at#/proc/} 2>/dev/null; done; done";
+    let run =
+        ["run", "-d", "--name", "c", "--cap-add", "SYS_NICE", "--health-interval", "100ms", "--health-timeout", "1s"];
+    let rest = ["--health-retries", "1", "--health-cmd", "true", "busybox:1", "sh", "-c", script];
+    project.run(run.into_iter().chain(rest)).ok();
+    eventually("the monitor goes on", LIMIT, || {
+        let health = project.inspect("c")["State"]["Health"].clone();
+        if health.to_string().contains("it is not ready in time") { Ok(()) } else { Err(health) }
+    });
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_container_that_is_well_is_healthy_at_once_and_not_after_an_interval() {
     let project = Scenario::new("a chain of dependents must not wait for clocks");
     let run = ["run", "-d", "--name", "c", "--health-interval", "1h", "--health-cmd", "true"];

@@ -162,6 +162,7 @@ impl Monitor {
             return;
         }
         let (config, foreign) = (&self.config, self.foreign.as_deref());
+        let patience = Some(prober.timeout());
         let target = Process { pid: init.pid, start_time: init.start_time }.reference();
         prober.handle(|args, stdio: Stdio| {
             let mut process = config.process().clone().unwrap_or_default();
@@ -170,10 +171,9 @@ impl Monitor {
             let started = match foreign {
                 Some(foreign) => foreign.exec(&process, stdio).map_err(|error| super::chain(&error))?,
                 None => {
-                    let (container, process) = (config, &process);
-                    let request =
-                        ExecRequest { init: &target, cgroup: &cgroup, container, process, stdio, preserve_fds: 0 };
-                    exec(request).map_err(|error| error.to_string())?
+                    let (init, cgroup, container, process) = (&target, &cgroup, config, &process);
+                    let request = ExecRequest { init, cgroup, container, process, stdio, preserve_fds: 0, patience };
+                    exec(request).map_err(|error| super::chain(&error))?
                 }
             };
             Ok(ProbeProcess { pid: started.pid, pidfd: started.pidfd, cgroup })

@@ -83,6 +83,11 @@ impl Prober {
         self.health.status
     }
 
+    /// Returns how long a probe may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.check.timeout
+    }
+
     /// Returns whether a probe would be started now.
     pub(super) fn is_due(&self) -> bool {
         self.running.is_none() && Instant::now() >= self.next

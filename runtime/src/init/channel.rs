@@ -16,9 +16,12 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket, socketpair};
+use nix::sys::socket::sockopt::ReceiveTimeout;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, socketpair};
+use nix::sys::time::TimeVal;
 use serde::{Deserialize, Serialize};
 
 use crate::sys;
@@ -122,20 +125,31 @@ impl Channel {
     /// Waits for a report; `None` when the other end was closed.
     pub(crate) fn receive(&self) -> io::Result<Option<(Report, Option<OwnedFd>)>> {
         loop {
-            let mut buffer = self.buffer();
-            return match sys::socket::receive(self.0.as_fd(), &mut buffer) {
-                Ok((0, _)) | Err(Errno::ECONNRESET) => Ok(None),
-                Ok((length, terminal)) => Ok(Some((serde_json::from_slice(&buffer[..length])?, terminal))),
+            return match self.next() {
+                Ok((message, _)) if message.is_empty() => Ok(None),
+                Err(Errno::ECONNRESET) => Ok(None),
+                Ok((message, terminal)) => Ok(Some((serde_json::from_slice(&message)?, terminal))),
                 Err(Errno::EINTR) => continue,
+                Err(Errno::EAGAIN) => Err(io::Error::new(io::ErrorKind::TimedOut, "it is not ready in time")),
                 Err(errno) => Err(errno.into()),
             };
         }
     }
 
-    /// Waits for the next message, and returns room for it; a message is no longer than a page most of the time.
-    fn buffer(&self) -> Vec<u8> {
-        let length = sys::socket::next_length(self.0.as_fd()).unwrap_or(MESSAGE_BYTES);
-        vec![0; length.clamp(1, MESSAGE_BYTES)]
+    /// Waits for the next message; it is no longer than a page most of the time.
+    fn next(&self) -> nix::Result<(Vec<u8>, Option<OwnedFd>)> {
+        let length = sys::socket::next_length(self.0.as_fd())?;
+        let mut message = vec![0; length.clamp(1, MESSAGE_BYTES)];
+        let (length, descriptor) = sys::socket::receive(self.0.as_fd(), &mut message)?;
+        message.truncate(length);
+        Ok((message, descriptor))
+    }
+
+    /// Has every wait for a report end after so long (socket(7), SO_RCVTIMEO), with [`io::ErrorKind::TimedOut`].
+    pub(crate) fn limit_waits(&self, patience: Duration) -> io::Result<()> {
+        // Nothing at all would be no limit.
+        let patience = TimeVal::new(patience.as_secs().cast_signed(), patience.subsec_micros().max(1).into());
+        Ok(setsockopt(&self.0, ReceiveTimeout, &patience)?)
     }
 
     /// Lets init go on; `state` is the container's, for hooks: not empty, an empty message would be the end.
@@ -146,13 +160,8 @@ impl Channel {
     /// Waits until init may go on; `None` when the other end is gone.
     pub(super) fn wait(&self) -> Option<Vec<u8>> {
         loop {
-            let mut buffer = self.buffer();
-            match sys::socket::receive(self.0.as_fd(), &mut buffer) {
-                Ok((0, _)) => return None,
-                Ok((length, _)) => {
-                    buffer.truncate(length);
-                    return Some(buffer);
-                }
+            match self.next() {
+                Ok((message, _)) => return (!message.is_empty()).then_some(message),
                 Err(Errno::EINTR) => {}
                 Err(_) => return None,
             }
@@ -211,6 +220,13 @@ mod tests {
         let (report, terminal) = above.receive().unwrap().unwrap();
         assert_eq!(report, Report::Ready { warnings: vec!["careful".into()] });
         assert!(terminal.is_some());
+    }
+
+    #[test]
+    fn who_waits_with_patience_waits_no_longer() {
+        let (above, _below) = Channel::pair().unwrap();
+        above.limit_waits(Duration::ZERO).unwrap();
+        assert_eq!(above.receive().unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]

@@ -62,6 +62,7 @@ impl Root {
             process: &process,
             stdio: console::streams(terminal, size, options.console_socket.as_deref(), options.attended)?,
             preserve_fds: options.preserve_fds,
+            patience: None,
         })?;
         let handed = hand_over(options, &mut executed);
         if handed.is_err() {
