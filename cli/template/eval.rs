@@ -5,18 +5,21 @@ use serde_json::{Map, Value};
 use super::Fault;
 use super::functions;
 use super::parser::{Command, Node, Operand, Pipeline, Root};
-use super::value::{Datum, is_true, kind_of, shown};
+use super::value::{Datum, is_true, kind_of, shown_field};
 use crate::ui::printable;
 
 /// Fields that docker's records have and their JSON leaves out when they are empty: nothing, and no fault.
-const OMITTED: [&str; 9] = [
+const OMITTED: [&str; 12] = [
     "Annotations",
     "ExposedPorts",
     "Health",
     "Healthcheck",
+    "Init",
     "OnBuild",
     "OsVersion",
     "StopTimeout",
+    "Sysctls",
+    "Tmpfs",
     "Variant",
     "Volumes",
 ];
@@ -74,7 +77,7 @@ impl<'a> Evaluation<'a> {
             Node::Show(pipeline) => {
                 let value = self.pipeline(dot, pipeline)?;
                 if pipeline.variables.is_empty() {
-                    self.out.push_str(&printable(&shown(&value)));
+                    self.out.push_str(&printable(&shown_field(field_of(pipeline), &value)));
                 }
             }
             Node::If { branches, otherwise } => return self.choose(dot, branches, (otherwise, false)),
@@ -286,6 +289,13 @@ fn heading_of(path: &str) -> String {
         before = letter;
     }
     heading
+}
+
+/// Returns the name of the field that a pipeline shows as it is; empty if it does something.
+fn field_of(pipeline: &Pipeline) -> &str {
+    let [Command { operands }] = pipeline.commands.as_slice() else { return "" };
+    let [operand] = operands.as_slice() else { return "" };
+    operand.fields.last().map_or("", String::as_str)
 }
 
 fn field(of: &Datum, name: &str) -> Result<Datum, String> {

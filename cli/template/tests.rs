@@ -47,7 +47,7 @@ fn fields_keys_and_literals_are_shown_as_go_shows_them() {
         ("{{.State.Pid}} {{ .Count }} {{.Ratio}} {{.Running}}", "17 3 1.5 true"),
         ("{{.Args}} {{.State}}", "[-g daemon off;] map[Pid:17 Status:running]"),
         ("{{.Config.Labels.short}} {{.Config.Labels.none}}", "s <no value>"),
-        ("{{.Config.Cmd}} {{.State.Health}}", "<nil> <nil>"),
+        ("{{.Config.Cmd}} {{json .Config.Cmd}} {{.State.Health}} {{.Config.Volumes}}", "[] null <nil> map[]"),
         ("{{(index .Ports \"80/tcp\" 0).HostPort}}", "8080"),
         (
             "{{`raw \\n`}} {{\"a\\tb\\u00e4\\x41\"}} {{'A'}} {{-3}} {{0x10}} {{1_000}} {{true}}",

@@ -2,6 +2,37 @@
 
 use serde_json::Value;
 
+/// Fields that are lists in docker's types, and null where nobody has filled them; Go prints `[]` for those too.
+const LISTS: [&str; 24] = [
+    "Aliases",
+    "Binds",
+    "BlkioDeviceReadBps",
+    "BlkioDeviceReadIOps",
+    "BlkioDeviceWriteBps",
+    "BlkioDeviceWriteIOps",
+    "CapAdd",
+    "CapDrop",
+    "Cmd",
+    "DNSNames",
+    "DeviceCgroupRules",
+    "DeviceRequests",
+    "Entrypoint",
+    "Env",
+    "ExecIDs",
+    "ExtraHosts",
+    "GroupAdd",
+    "Links",
+    "OnBuild",
+    "SecondaryIPAddresses",
+    "SecondaryIPv6Addresses",
+    "SecurityOpt",
+    "Ulimits",
+    "VolumesFrom",
+];
+
+/// As [`LISTS`], of maps.
+const MAPS: [&str; 7] = ["Annotations", "DriverOpts", "ExposedPorts", "Labels", "Sysctls", "Tmpfs", "Volumes"];
+
 /// A value, or `None` where a map has no such key.
 pub(super) type Datum = Option<Value>;
 
@@ -22,6 +53,15 @@ pub(super) fn text_of(value: &Value) -> String {
 /// As [`text_of`]; what is not there is `<no value>`.
 pub(super) fn shown(datum: &Datum) -> String {
     datum.as_ref().map_or_else(|| "<no value>".to_owned(), text_of)
+}
+
+/// As [`shown`], of the field of that name.
+pub(super) fn shown_field(name: &str, datum: &Datum) -> String {
+    match datum {
+        Some(Value::Null) if LISTS.contains(&name) => "[]".to_owned(),
+        Some(Value::Null) if MAPS.contains(&name) => "map[]".to_owned(),
+        _ => shown(datum),
+    }
 }
 
 /// Returns whether `if` takes it for true: it is neither nothing nor empty nor zero.

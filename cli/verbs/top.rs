@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lighter_engine::{Container, Engine, ProcessEntry, Status};
+use nix::unistd::{Uid, User};
 
 use super::runtime::ps as processes;
 use super::target;
@@ -50,7 +51,7 @@ fn row(process: &ProcessEntry, uptime: f64) -> Vec<String> {
     let share = if age > 0.0 { (used as f64 * 100.0 / age).min(99.0) } else { 0.0 };
     let started = Timestamp::now() - jiff::SignedDuration::from_secs(age as i64);
     vec![
-        process.uid.to_string(),
+        user(process.uid),
         process.pid.to_string(),
         process.parent.to_string(),
         format!("{share:.0}"),
@@ -59,4 +60,9 @@ fn row(process: &ProcessEntry, uptime: f64) -> Vec<String> {
         format!("{:02}:{:02}:{:02}", used / 3600, used / 60 % 60, used % 60),
         process.command.clone(),
     ]
+}
+
+/// Returns the host's name for a user, as ps(1) has it, or its number where it has none.
+fn user(uid: u32) -> String {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }

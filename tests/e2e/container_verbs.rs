@@ -195,6 +195,19 @@ fn an_archive_never_leads_out_of_the_container() {
 
 #[test]
 #[ignore = "needs root"]
+fn top_names_users_as_the_host_does() {
+    let project = Scenario::new("ps says root, and a number where there is no name");
+    up(&project, "c", &[]);
+    up(&project, "d", &["--user", "54321"]);
+    for (container, user) in [("c", "root"), ("d", "54321")] {
+        let shown = project.run(["top", container]).ok().stdout;
+        let row = shown.lines().nth(1).unwrap_or_default();
+        assert_eq!(row.split_whitespace().next(), Some(user), "{shown}");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
 fn top_takes_options_of_ps() {
     let project = Scenario::new("docker top CONTAINER -o …");
     up(&project, "c", &[]);

@@ -88,28 +88,71 @@ services:
     assert_eq!(containers["app"].state, "running");
 }
 
+/// Returns a service that writes its start and, after `goodbye` seconds, its end to `shared/order`.
+fn chronicler(name: &str, goodbye: &str, more: &str) -> String {
+    let script = format!(
+        "trap 'sleep {goodbye}; echo {name} ends >> /shared/order; exit' TERM; echo {name} starts >> /shared/order; while :; do sleep 0.05; done"
+    );
+    format!(
+        "  {name}:\n    image: busybox:1\n    command: [sh, -c, \"{script}\"]\n    volumes: ['./shared:/shared']\n{more}"
+    )
+}
+
+/// Waits until so many services have started, and returns the lines since the last time.
+fn order(project: &Scenario, starts: usize) -> Vec<String> {
+    let path = project.folder().join("shared/order");
+    let lines = eventually("all have started", Duration::from_secs(30), || {
+        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+        if text.matches("starts").count() == starts { Ok(text) } else { Err(text) }
+    });
+    project.file("shared/order", "");
+    lines.lines().map(str::to_owned).collect()
+}
+
 #[test]
 #[ignore = "needs root"]
 fn down_stops_dependents_before_what_they_depend_on() {
     let project = Scenario::new("an application must be able to say goodbye to its database");
-    let service = |name: &str, more: &str| {
-        let script = format!(
-            "trap 'cat /proc/uptime >> /shared/order; echo {name} >> /shared/order; exit' TERM; while :; do sleep 0.05; done"
-        );
-        format!(
-            "  {name}:\n    image: busybox:1\n    command: [sh, -c, \"{script}\"]\n    volumes: ['./shared:/shared']\n{more}"
-        )
-    };
     let text = [
         "services:\n".to_owned(),
-        service("db", ""),
-        service("app", "    depends_on: [db]\n"),
-        service("web", "    depends_on: [app]\n"),
+        chronicler("db", "0", ""),
+        chronicler("app", "0", "    depends_on: [db]\n"),
+        chronicler("web", "0", "    depends_on: [app]\n"),
     ];
     project.file("compose.yaml", &text.concat()).file("shared/order", "");
     project.run(["up", "-d"]).ok();
+    order(&project, 3);
     project.run(["down"]).ok();
-    let order = std::fs::read_to_string(project.folder().join("shared/order")).expect("it was written above");
-    let names: Vec<_> = order.lines().filter(|line| line.chars().all(char::is_alphabetic)).collect();
-    assert_eq!(names, ["web", "app", "db"]);
+    assert_eq!(order(&project, 0), ["web ends", "app ends", "db ends"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_restarts_with_its_dependency_has_ended_before_it_and_starts_after_it() {
+    let project =
+        Scenario::new("an application must be able to say goodbye to its database, also when that is made anew");
+    let on = |name: &str| format!("    depends_on: {{{name}: {{condition: service_started, restart: true}}}}\n");
+    let text = [
+        "services:\n".to_owned(),
+        chronicler("db", "0", "    environment: {LEVEL: low}\n"),
+        chronicler("app", "0.5", &on("db")),
+        chronicler("web", "0.5", &on("app")),
+        chronicler("aside", "0", "    depends_on: [db]\n"),
+    ];
+    project.file("compose.yaml", &text.concat()).file("shared/order", "");
+    project.run(["up", "-d"]).ok();
+    order(&project, 4);
+    let before = project.containers();
+    let again = |words: &[&str]| {
+        project.run(words).ok();
+        assert_eq!(order(&project, 3)[..3], ["web ends", "app ends", "db ends"], "{words:?}");
+        let started = |name: &str| project.inspect(&project.containers()[name].id)["State"]["StartedAt"].to_string();
+        assert!(started("db") < started("app") && started("app") < started("web"), "{words:?}");
+    };
+    project.edit("compose.yaml", "LEVEL: low", "LEVEL: high");
+    again(&["up", "-d"]);
+    let after = project.containers();
+    assert_ne!(after["db"].id, before["db"].id);
+    assert!(["app", "web", "aside"].iter().all(|name| after[*name].id == before[*name].id), "{after:?}");
+    again(&["compose", "restart", "db"]);
 }

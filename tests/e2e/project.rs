@@ -178,3 +178,39 @@ fn stop_start_and_restart_act_on_the_named_service_only() {
     assert_eq!(logs.matches("web is here").count(), 3, "{logs}");
     assert!(!logs.contains("db is here"), "{logs}");
 }
+
+#[test]
+#[ignore = "needs root"]
+fn proxies_of_dockers_configuration_reach_services_and_a_change_of_them_recreates_nothing() {
+    let project = Scenario::new("behind a proxy, a project that worked with docker must work");
+    let configure = |proxy: &str| {
+        let config = format!(r#"{{"proxies": {{"default": {{"httpProxy": "{proxy}", "noProxy": ".b"}}}}}}"#);
+        project.file("../docker/config.json", &config);
+    };
+    project.file(
+        "compose.yaml",
+        r#"
+services:
+  plain: {image: "busybox:1", command: sleep 1000}
+  own: {image: "busybox:1", command: sleep 1000, environment: {HTTP_PROXY: mine, NO_PROXY: null}}
+"#,
+    );
+    let proxies = |service: &str| {
+        let text = project.run(["exec", service, "sh", "-c", "env | grep -i _proxy | sort"]).ok();
+        text.stdout.lines().collect::<Vec<_>>().join(" ")
+    };
+    configure("http://a:1");
+    project.run(["up", "-d"]).ok();
+    assert_eq!(proxies("plain"), "HTTP_PROXY=http://a:1 NO_PROXY=.b http_proxy=http://a:1 no_proxy=.b");
+    assert_eq!(proxies("own"), "HTTP_PROXY=mine http_proxy=http://a:1 no_proxy=.b");
+
+    let before = project.containers();
+    configure("http://c:2");
+    project.run(["up", "-d"]).ok();
+    assert_eq!(project.containers(), before);
+    let one_off =
+        ["compose", "run", "--rm", "-e", "http_proxy=said", "plain", "sh", "-c", "echo $HTTP_PROXY $http_proxy"];
+    assert_eq!(project.run(one_off).ok().text(), "http://c:2 said");
+    project.run(["up", "-d", "--force-recreate", "plain"]).ok();
+    assert!(proxies("plain").starts_with("HTTP_PROXY=http://c:2 "), "{}", proxies("plain"));
+}

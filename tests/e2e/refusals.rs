@@ -41,6 +41,18 @@ fn a_port_that_another_container_has_is_refused_with_its_name() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_range_of_ports_that_are_all_taken_is_refused_as_a_range() {
+    let host = Scenario::new("that one port is taken is not why a range cannot be had");
+    let run = |name: &str| {
+        host.run(["run", "-d", "--name", name, "-p", "127.0.0.1:8000-8001:80", "busybox:1", "sleep", "1000"])
+    };
+    run("first").ok();
+    run("second").ok();
+    run("third").code(125).says(["publish one of the ports 8000-8001, which are all in use", "8000/tcp", "`first`"]);
+}
+
+#[test]
+#[ignore = "needs root"]
 fn an_unknown_key_is_refused_with_file_line_and_column() {
     let project = Scenario::new("a key must never be ignored");
     project.file("compose.yaml", "services:\n  web:\n    image: busybox:1\n    imagee: typo\n");

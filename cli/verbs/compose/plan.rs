@@ -34,7 +34,7 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &PlanArgs) -> Resu
     let fetch = up::Fetch { options: &options, cancelled: &AtomicBool::new(false), is_dry };
     let services = up::fetch(ctx, &engine, &project, &args.up, fetch)?;
     let _turn = outcome::turn(ctx, &engine, &project.name)?;
-    let plan = up::plan(&engine, &project, &services, &options, is_dry)?;
+    let plan = up::plan(ctx, &engine, &project, &up::Goal { services: &services, options: &options, is_dry })?;
     let Some(output) = args.output.as_ref().filter(|_| !is_dry) else { return outcome::show_plan(ctx, &plan) };
     let record = PlanRecord::new(plan, &observe(&project.name, &engine)?);
     let path = ctx.invocation.working_directory.join(output);

@@ -12,7 +12,7 @@ use lighter_engine::images::pull::PullPolicy;
 use lighter_engine::{ContainerSpec, Ipc, Namespace, NetworkMode, RestartPolicy, StartOptions};
 
 use super::config::load_services;
-use super::up::{self, Fetch, UpArgs};
+use super::up::{self, Fetch, Goal, UpArgs};
 use super::{outcome, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
@@ -127,7 +127,8 @@ pub(crate) fn run(ctx: &Context, project: &ProjectArgs, args: &RunArgs) -> Resul
     let fetch = Fetch { options: &options, cancelled: &AtomicBool::new(false), is_dry: ctx.manner.dry_run };
     let services = up::fetch(ctx, &engine, &project, &up, fetch)?;
     let turn = outcome::turn(ctx, &engine, &project.name)?;
-    let mut templates = up::templates(&engine, &project, &services, ctx.manner.dry_run)?;
+    let goal = Goal { services: &services, options: &options, is_dry: ctx.manner.dry_run };
+    let mut templates = up::templates(ctx, &engine, &project, &goal)?;
     let plan = up::plan_with(&engine, &project, &templates, &options)?;
     outcome::apply_plan(ctx, &engine, &turn, &plan)?;
     if ctx.manner.dry_run {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lighter_compose::images::ImagesError;
+use lighter_compose::model::Service;
 use lighter_compose::plan::up::PlanError;
 use lighter_compose::plan::{Plan, UpOptions};
 use lighter_compose::specify::Template;
@@ -150,7 +151,7 @@ pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<
     let services =
         fetch(ctx, &engine, &project, args, Fetch { options: &options, cancelled: interrupt.flag(), is_dry })?;
     let turn = outcome::turn_until(ctx, &engine, &project.name, interrupt.flag())?;
-    let plan = plan(&engine, &project, &services, &options, is_dry)?;
+    let plan = plan(ctx, &engine, &project, &Goal { services: &services, options: &options, is_dry })?;
     if is_dry {
         return outcome::show_plan(ctx, &plan).map(|()| ExitCode::SUCCESS);
     }
@@ -283,24 +284,37 @@ pub(super) fn fetch(
     Ok(services)
 }
 
-/// Returns what the containers of each service shall be, with the files read that it names, and refuses runtimes there are not; of those whose images are not here only if nothing is to be done.
+/// What there shall be a plan for.
+pub(super) struct Goal<'a> {
+    /// The services, in start order, as [`fetch`] returns them.
+    pub(super) services: &'a [String],
+    pub(super) options: &'a UpOptions,
+    /// Whether nothing is to be done: images may be missing.
+    pub(super) is_dry: bool,
+}
+
+/// Returns what the containers of each service shall be, with the files read that it names and the proxies of docker's configuration, and refuses runtimes there are not; of those whose images are not here only if nothing is to be done.
 pub(super) fn templates(
+    ctx: &Context,
     engine: &Engine,
     project: &Project,
-    services: &[String],
-    is_dry: bool,
+    goal: &Goal<'_>,
 ) -> Result<BTreeMap<String, Template>, Failure> {
-    let images = match is_dry {
+    let services = goal.services;
+    let images = match goal.is_dry {
         true => images::present(project, services, engine)?,
         false => images::find(project, services, engine).map_err(|error| match error {
             ImagesError::Missing(fault) => outcome::fault(*fault),
             other => other.into(),
         })?,
     };
+    let proxies = ctx.proxies();
     let mut templates = specify::templates(project, services, &images, engine);
     for service in services.iter().filter_map(|name| project.services.get(name)) {
         let provisional = || specify::provisional(project, service, engine);
         let template = templates.entry(service.name.clone()).or_insert_with(provisional);
+        // those are no part of the hash: a change of them makes no container anew, as with docker
+        template.spec.set_env(unsaid(&proxies, service));
         if let Some(file) = &service.isolation.seccomp_profile {
             let profile = seccomp_profile(&project.working_directory.join(file))?;
             template.spec.isolation.seccomp_profile = Some(profile);
@@ -310,15 +324,16 @@ pub(super) fn templates(
     Ok(templates)
 }
 
+/// Returns those variables of which the service itself says nothing, neither a value nor that there is none.
+fn unsaid(variables: &[(String, String)], service: &Service) -> Vec<String> {
+    let process = &service.process;
+    let is_said = |name: &String| process.environment.contains_key(name) || process.unset.contains(name);
+    variables.iter().filter(|(name, _)| !is_said(name)).map(|(name, value)| format!("{name}={value}")).collect()
+}
+
 /// Plans with what is there now; the project's turn must be ours.
-pub(super) fn plan(
-    engine: &Engine,
-    project: &Project,
-    services: &[String],
-    options: &UpOptions,
-    is_dry: bool,
-) -> Result<Plan, Failure> {
-    plan_with(engine, project, &templates(engine, project, services, is_dry)?, options)
+pub(super) fn plan(ctx: &Context, engine: &Engine, project: &Project, goal: &Goal<'_>) -> Result<Plan, Failure> {
+    plan_with(engine, project, &templates(ctx, engine, project, goal)?, goal.options)
 }
 
 /// As [`plan`], from templates that were made before.

@@ -112,7 +112,7 @@ fn start(watcher: &Watcher<'_>, args: &WatchArgs) -> Result<(), Failure> {
     let options = up::options(&up)?;
     let services = up::fetch(ctx, engine, project, &up, Fetch { options: &options, cancelled, is_dry: false })?;
     let turn = outcome::turn(ctx, engine, &project.name)?;
-    let plan = up::plan(engine, project, &services, &options, false)?;
+    let plan = up::plan(ctx, engine, project, &up::Goal { services: &services, options: &options, is_dry: false })?;
     outcome::apply_plan(ctx, engine, &turn, &plan)
 }
 
@@ -206,7 +206,7 @@ impl Watcher<'_> {
         build::missing(ctx, engine, project, &services, &how)?;
         let options = UpOptions { services: services.to_vec(), no_deps: true, ..UpOptions::default() };
         let turn = outcome::turn(ctx, engine, &project.name)?;
-        let plan = up::plan(engine, project, &services, &options, false)?;
+        let plan = up::plan(ctx, engine, project, &up::Goal { services: &services, options: &options, is_dry: false })?;
         outcome::apply_plan(ctx, engine, &turn, &plan)?;
         before.filter(|_| self.prune).map_or(Ok(()), |old| self.forget(&old))
     }

@@ -13,6 +13,29 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::format::Inspection;
 
+/// Fields of `Config` and `HostConfig` that docker leaves out as long as nobody has filled them.
+const LEFT_OUT: [&str; 4] = ["ExposedPorts", "Init", "Sysctls", "Tmpfs"];
+
+/// Lists that are null there as long as nobody has filled them; the others are empty.
+const NULL: [&str; 16] = [
+    "Binds",
+    "BlkioDeviceReadBps",
+    "BlkioDeviceReadIOps",
+    "BlkioDeviceWriteBps",
+    "BlkioDeviceWriteIOps",
+    "CapAdd",
+    "CapDrop",
+    "Cmd",
+    "DeviceCgroupRules",
+    "Entrypoint",
+    "Env",
+    "ExtraHosts",
+    "GroupAdd",
+    "Links",
+    "SecurityOpt",
+    "Ulimits",
+];
+
 /// Show everything about containers or images
 #[derive(clap::Args)]
 pub(crate) struct InspectArgs {
@@ -73,21 +96,12 @@ pub(super) fn each(
     }
     match format {
         Some(Inspection::Template(template)) => {
-            objects.iter().try_for_each(|object| ctx.ui.line(template.fill(&printable(object))?))?;
+            objects.iter().try_for_each(|object| ctx.ui.line(template.fill(object)?))?;
         }
         Some(Inspection::Json) => ctx.ui.line(serde_json::to_string(&objects)?)?,
         None => ctx.ui.line(serde_json::to_string_pretty(&objects)?)?,
     }
     target::last_of(failures, &ctx.ui)
-}
-
-/// Returns an object as a template prints it: Go's has `[]` for a list that is null in JSON.
-fn printable(object: &Value) -> Value {
-    let mut printable = object.clone();
-    let config = printable.get_mut("Config").and_then(Value::as_object_mut);
-    let lists = config.into_iter().flatten().filter(|(name, _)| *name == "Cmd" || *name == "Entrypoint");
-    lists.filter(|(_, list)| list.is_null()).for_each(|(_, list)| *list = Value::Array(Vec::new()));
-    printable
 }
 
 /// Finds an object of this kind, or of any; `has_size` for containers.
@@ -178,9 +192,9 @@ fn container(engine: &Engine, container: &Container) -> Result<Value, Failure> {
             "UpperDir": paths.upper(), "WorkDir": paths.work(), "MergedDir": paths.rootfs(),
         }},
         "CgroupPath": state.cgroup,
-        "HostConfig": host_config::host_config(&container.spec),
+        "HostConfig": unfilled(host_config::host_config(&container.spec)),
         "Mounts": mounts::mounts(engine, container)?,
-        "Config": config::config(engine, container),
+        "Config": unfilled(config::config(engine, container)),
         "NetworkSettings": network_settings::network_settings(engine, container)?,
     }))
 }
@@ -194,6 +208,21 @@ fn health(health: &Health) -> Value {
         })
         .collect();
     json!({"Status": health.status.word(), "FailingStreak": health.failing_streak, "Log": log})
+}
+
+/// Returns a record as docker has it: what nobody has filled is null there, or not there.
+fn unfilled(mut record: Value) -> Value {
+    let is_empty = |value: &Value| match value {
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        other => *other == Value::Bool(false),
+    };
+    if let Some(fields) = record.as_object_mut() {
+        fields.retain(|name, value| !(LEFT_OUT.contains(&name.as_str()) && is_empty(value)));
+        let lists = fields.iter_mut().filter(|(name, value)| NULL.contains(&name.as_str()) && is_empty(value));
+        lists.for_each(|(_, list)| *list = Value::Null);
+    }
+    record
 }
 
 /// Collects bindings of the same port into one list.

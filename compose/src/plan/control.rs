@@ -118,22 +118,31 @@ fn wait(
 }
 
 /// Plans `restart`: everything meant is stopped, dependents first, and started again in order; with `dependents`, also
-/// the services that want to be restarted with one of them.
+/// the services that want to be restarted with one of them, and so on.
 pub fn restart(observed: &Observed, services: &[String], timeout: Option<Duration>, dependents: bool) -> Plan {
     let mut plan = Plan::default();
-    let mut named: Vec<String> = services.to_vec();
-    if dependents && !services.is_empty() {
-        let follows = |container: &ObservedContainer| {
-            container.depends_on.iter().any(|(name, dependency)| dependency.restart && services.contains(name))
-        };
-        let following =
-            observed.containers.iter().filter(|container| container.status.is_active() && follows(container));
-        named.extend(following.map(|container| container.service.clone()));
-    }
+    let named = if dependents { with_dependents(observed, services) } else { services.to_vec() };
     let containers = meant(observed, &named);
     let stopped = stop_all(&containers, timeout, &mut plan);
     start_all(&containers, |_| true, &stopped, &mut plan);
     plan
+}
+
+/// Returns these services, and those that run and want to be restarted with one of them or with one of those.
+fn with_dependents(observed: &Observed, services: &[String]) -> Vec<String> {
+    let mut all = services.to_vec();
+    let mut seen = 0;
+    while let Some(name) = all.get(seen).cloned() {
+        let follows = |container: &&ObservedContainer| {
+            let restarts = container.depends_on.get(&name).is_some_and(|dependency| dependency.restart);
+            restarts && container.status.is_active() && !all.contains(&container.service)
+        };
+        let following: BTreeSet<_> =
+            observed.containers.iter().filter(follows).map(|container| container.service.clone()).collect();
+        all.extend(following);
+        seen += 1;
+    }
+    all
 }
 
 /// Plans `kill`.

@@ -29,6 +29,12 @@ pub(super) struct Planner<'a> {
     ready: BTreeMap<String, Vec<(ContainerRef, Option<StepId>)>>,
     /// Services whose containers are made anew.
     remade: Vec<String>,
+    /// Services that run and want to be restarted with what they depend on, and with which of it.
+    restarted: BTreeMap<String, String>,
+    /// The steps that stop containers, by id.
+    stopped: BTreeMap<String, StepId>,
+    /// The steps that delete containers, by id.
+    deleted: BTreeMap<String, StepId>,
     networks: Made,
     volumes: Made,
 }
@@ -49,6 +55,9 @@ impl<'a> Planner<'a> {
             freed: BTreeMap::new(),
             ready: BTreeMap::new(),
             remade: Vec::new(),
+            restarted: BTreeMap::new(),
+            stopped: BTreeMap::new(),
+            deleted: BTreeMap::new(),
             networks: Made::new(),
             volumes: Made::new(),
         }
@@ -57,11 +66,20 @@ impl<'a> Planner<'a> {
     /// Plans `services`, which are in start order.
     pub(super) fn plan(mut self, services: &[String]) -> Result<Plan, PlanError> {
         self.volumes = objects::volumes(self.project, services, self.observed, &mut self.plan)?;
-        self.free_changed_networks(services);
+        let changed = self.changed_networks(services);
+        let mut decided = Vec::new();
+        let project = self.project;
+        for service in services.iter().filter_map(|name| project.services.get(name)) {
+            decided.push((service, self.decide(service, &changed)?));
+        }
+        for (service, fates) in decided.iter().rev() {
+            self.stop_ahead(service, fates);
+        }
+        self.free(&changed);
         self.networks = objects::networks(self.project, services, self.observed, &self.freed, &mut self.plan)?;
         self.orphans();
-        for name in services {
-            self.service(name)?;
+        for (service, fates) in decided {
+            self.service(service, fates)?;
         }
         if self.options.wait {
             self.wait_for_all(services);
@@ -69,35 +87,36 @@ impl<'a> Planner<'a> {
         Ok(self.plan)
     }
 
-    /// Stops and deletes every container on a changed network, before the network itself.
+    /// Returns the networks to be made anew, by name.
     ///
     /// A network with containers that this plan does not make again stays as it is: `up web` must not end `db`.
-    fn free_changed_networks(&mut self, services: &[String]) {
+    fn changed_networks(&mut self, services: &[String]) -> Vec<String> {
         if self.options.no_recreate {
-            return;
+            return Vec::new();
         }
-        for network in objects::changed_networks(self.project, self.observed) {
-            let on_it: Vec<_> =
-                self.observed.containers.iter().filter(|container| is_on(container, &network.name)).collect();
-            let returns = |container: &&ObservedContainer| services.contains(&container.service) && !container.oneoff;
-            if !on_it.iter().all(returns) {
-                let name = &network.name;
-                let warning = format!("network `{name}` differs from the file and stays: others are on it");
-                self.plan.warnings.push(warning);
-                continue;
-            }
-            let mut steps = Vec::new();
-            for container in on_it {
-                let why = Why::Follows(format!("network {}", network.name));
-                steps.push(self.delete(container, why, Vec::new()));
-            }
-            self.freed.insert(network.name.clone(), steps);
-        }
+        let returns = |container: &ObservedContainer| services.contains(&container.service) && !container.oneoff;
+        let (free, others): (Vec<_>, Vec<_>) = objects::changed_networks(self.project, self.observed)
+            .into_iter()
+            .map(|network| network.name.clone())
+            .partition(|name| self.on(name).all(returns));
+        let stays = |name| format!("network `{name}` differs from the file and stays: others are on it");
+        self.plan.warnings.extend(others.into_iter().map(stays));
+        free
     }
 
-    /// Returns whether a container is deleted already because its network is.
-    fn is_freed(&self, container: &ObservedContainer) -> bool {
-        self.freed.keys().any(|network| is_on(container, network))
+    /// Returns the containers on a network.
+    fn on(&self, network: &str) -> impl Iterator<Item = &'a ObservedContainer> {
+        self.observed.containers.iter().filter(move |container| is_on(container, network))
+    }
+
+    /// Stops and deletes every container on these networks, before the networks themselves.
+    fn free(&mut self, networks: &[String]) {
+        for network in networks {
+            let why = Why::Follows(format!("network {network}"));
+            let on_it: Vec<_> = self.on(network).collect();
+            let steps = on_it.into_iter().map(|container| self.delete(container, why.clone())).collect();
+            self.freed.insert(network.clone(), steps);
+        }
     }
 
     /// Warns of containers without a service, or deletes them.
@@ -107,8 +126,8 @@ impl<'a> Planner<'a> {
         };
         let orphans: Vec<_> = self.observed.containers.iter().filter(|container| !known(&container.service)).collect();
         if self.options.remove_orphans {
-            for container in orphans.into_iter().filter(|container| !self.is_freed(container)).collect::<Vec<_>>() {
-                self.delete(container, Why::Orphan, Vec::new());
+            for container in orphans {
+                self.delete(container, Why::Orphan);
             }
         } else if !orphans.is_empty() {
             let names: Vec<_> = orphans.iter().map(|container| container.name.as_str()).collect();
@@ -118,35 +137,66 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn service(&mut self, name: &str) -> Result<(), PlanError> {
-        let Some(service) = self.project.services.get(name) else { return Ok(()) };
-        let template = self.templates.get(name).ok_or_else(|| PlanError::NoTemplate(name.to_owned()))?;
-        if self.options.stand_in && self.options.services.iter().any(|target| target == name) {
+    /// Returns whether only what the service needs is meant, not its containers.
+    fn is_stood_in_for(&self, service: &Service) -> bool {
+        self.options.stand_in && self.options.services.contains(&service.name)
+    }
+
+    fn template(&self, service: &Service) -> Result<&'a Template, PlanError> {
+        self.templates.get(&service.name).ok_or_else(|| PlanError::NoTemplate(service.name.clone()))
+    }
+
+    /// Decides what becomes of a service's containers, after those of all it depends on.
+    fn decide(&mut self, service: &'a Service, freed: &[String]) -> Result<Vec<Fate<'a>>, PlanError> {
+        if self.is_stood_in_for(service) {
+            return Ok(Vec::new());
+        }
+        let situation = Situation {
+            project: &self.project.name,
+            service,
+            template: self.template(service)?,
+            observed: self.observed,
+            options: self.options,
+            is_target: self.options.services.is_empty() || self.options.services.contains(&service.name),
+            follows: self.followed(service),
+            freed,
+        };
+        let fates = situation.fates();
+        if let Some(dependency) = self.restarting_dependency(service)
+            && self.observed.replicas(&service.name).any(|container| container.status.is_active())
+        {
+            self.restarted.insert(service.name.clone(), dependency);
+        }
+        if fates.iter().any(|fate| matches!(fate, Fate::Replace { .. })) {
+            self.remade.push(service.name.clone());
+        }
+        Ok(fates)
+    }
+
+    /// Stops the containers of a service that is restarted with what it depends on, before that is stopped.
+    fn stop_ahead(&mut self, service: &Service, fates: &[Fate<'_>]) {
+        let Some(dependency) = self.restarted.get(&service.name).cloned() else { return };
+        for fate in fates {
+            match fate {
+                Fate::Keep(old) => _ = self.stop(old, &Why::RestartsWith(dependency.clone())),
+                Fate::Replace { old, why, .. } | Fate::Delete { old, why } => _ = self.stop(old, why),
+                Fate::Create { .. } => {}
+            }
+        }
+    }
+
+    fn service(&mut self, service: &Service, fates: Vec<Fate<'_>>) -> Result<(), PlanError> {
+        let template = self.template(service)?;
+        if self.is_stood_in_for(service) {
             self.waits(service);
             if !template.files.is_empty() {
                 self.plan.push(Op::WriteFiles(template.files.clone()), Why::Asked, Vec::new());
             }
             return Ok(());
         }
-        let freed: Vec<String> = self.freed.keys().cloned().collect();
-        let situation = Situation {
-            project: &self.project.name,
-            service,
-            template,
-            observed: self.observed,
-            options: self.options,
-            is_target: self.options.services.is_empty() || self.options.services.iter().any(|target| target == name),
-            follows: self.followed(service),
-            freed: &freed,
-        };
-        let fates = situation.fates();
-        if fates.iter().any(|fate| matches!(fate, Fate::Replace { .. })) {
-            self.remade.push(name.to_owned());
-        }
         let files = self.files(template, &fates);
-        let restarts = self.restarting_dependency(service);
         for fate in fates {
-            self.container(service, template, fate, files, restarts.as_deref())?;
+            self.container(service, template, fate, files)?;
         }
         Ok(())
     }
@@ -157,10 +207,11 @@ impl<'a> Planner<'a> {
         lenders.find(|name| self.remade.iter().any(|remade| remade == name)).map(|name| format!("service {name}"))
     }
 
-    /// Names a dependency that is made anew and wants this service restarted.
+    /// Names a dependency with which this service wants to be restarted, and which is made anew or restarted itself.
     fn restarting_dependency(&self, service: &Service) -> Option<String> {
         let mut restarting = service.depends_on.iter().filter(|(_, dependency)| dependency.restart);
-        restarting.find(|(name, _)| self.remade.contains(*name)).map(|(name, _)| name.clone())
+        let goes = |name: &String| self.remade.contains(name) || self.restarted.contains_key(name);
+        restarting.find(|(name, _)| goes(name)).map(|(name, _)| name.clone())
     }
 
     /// Adds the step that writes the content of configs and secrets, if a container is made.
@@ -176,19 +227,13 @@ impl<'a> Planner<'a> {
         template: &Template,
         fate: Fate<'_>,
         files: Option<StepId>,
-        restarts: Option<&str>,
     ) -> Result<(), PlanError> {
         match fate {
-            Fate::Keep(old) => self.keep(service, old, restarts),
-            Fate::Delete { old, .. } if self.is_freed(old) => {}
-            Fate::Delete { old, why } => _ = self.delete(old, why, Vec::new()),
+            Fate::Keep(old) => self.keep(service, old),
+            Fate::Delete { old, why } => _ = self.delete(old, why),
             Fate::Replace { old, spec, why } => {
-                let gone = if self.is_freed(old) {
-                    self.freed.values().flatten().copied().collect()
-                } else {
-                    vec![self.delete(old, why.clone(), Vec::new())]
-                };
-                self.make(service, template, spec, why, gone.into_iter().chain(files).collect())?;
+                let gone = self.delete(old, why.clone());
+                self.make(service, template, spec, why, [gone].into_iter().chain(files).collect())?;
             }
             Fate::Create { spec } => self.make(service, template, spec, Why::Missing, files.into_iter().collect())?,
         }
@@ -263,18 +308,16 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A container that stays is started if it does not run, and restarted if what it depends on wants that.
-    fn keep(&mut self, service: &Service, old: &ObservedContainer, restarts: Option<&str>) {
+    /// A container that stays is started if it does not run, or has been stopped ahead of what its service depends on.
+    fn keep(&mut self, service: &Service, old: &ObservedContainer) {
         let container = reference(old);
-        let step = match (old.status.is_active(), restarts) {
-            (true, None) => None,
-            (false, _) => self.start(service, container.clone(), Why::NotRunning, Vec::new()),
-            (true, Some(dependency)) => {
-                let why = Why::Follows(format!("service {dependency}"));
-                let stop = Op::Stop { container: container.clone(), grace: self.options.timeout };
-                let stopped = self.plan.push(stop, why.clone(), Vec::new());
-                self.start(service, container.clone(), why, vec![stopped])
+        let step = match (self.stopped.get(&old.id), self.restarted.get(&service.name)) {
+            (Some(stopped), Some(dependency)) => {
+                let (why, after) = (Why::RestartsWith(dependency.clone()), vec![*stopped]);
+                self.start(service, container.clone(), why, after)
             }
+            _ if old.status.is_active() => None,
+            _ => self.start(service, container.clone(), Why::NotRunning, Vec::new()),
         };
         self.ready.entry(service.name.clone()).or_default().push((container, step));
     }
@@ -372,15 +415,31 @@ impl<'a> Planner<'a> {
         networks.iter().filter_map(|name| self.networks.get(name)).chain(volumes).copied().collect()
     }
 
-    /// Adds the end of a container: stop, if it runs, and deletion. Its anonymous volumes stay, for its successor, unless
-    /// they are to be new.
-    fn delete(&mut self, container: &ObservedContainer, why: Why, mut after: Vec<StepId>) -> StepId {
-        let reference = reference(container);
-        if container.status.is_active() {
-            let stop = Op::Stop { container: reference.clone(), grace: self.options.timeout };
-            after = vec![self.plan.push(stop, why.clone(), after)];
+    /// Adds the stop of a container, once and if it runs, after those of all that are restarted with its service.
+    fn stop(&mut self, container: &ObservedContainer, why: &Why) -> Option<StepId> {
+        if !container.status.is_active() || self.stopped.contains_key(&container.id) {
+            return self.stopped.get(&container.id).copied();
         }
-        let volumes = self.options.renew_anonymous_volumes;
-        self.plan.push(Op::Delete { container: reference, volumes }, why, after)
+        let restarts = |service: &&Service| service.depends_on.get(&container.service).is_some_and(|on| on.restart);
+        let dependents = self.project.services.values().filter(restarts);
+        let ahead = dependents.flat_map(|service| self.observed.replicas(&service.name));
+        let after = ahead.filter_map(|container| self.stopped.get(&container.id)).copied().collect();
+        let stop = Op::Stop { container: reference(container), grace: self.options.timeout };
+        let step = self.plan.push(stop, why.clone(), after);
+        self.stopped.insert(container.id.clone(), step);
+        Some(step)
+    }
+
+    /// Adds the end of a container, once: stop, if it runs, and deletion. Its anonymous volumes stay, for its successor,
+    /// unless they are to be new.
+    fn delete(&mut self, container: &ObservedContainer, why: Why) -> StepId {
+        if let Some(step) = self.deleted.get(&container.id) {
+            return *step;
+        }
+        let after = self.stop(container, &why).into_iter().collect();
+        let delete = Op::Delete { container: reference(container), volumes: self.options.renew_anonymous_volumes };
+        let step = self.plan.push(delete, why, after);
+        self.deleted.insert(container.id.clone(), step);
+        step
     }
 }

@@ -25,7 +25,7 @@ pub(super) enum Fate<'a> {
 }
 
 /// What is known about a service when its containers are decided on.
-pub(super) struct Situation<'a> {
+pub(super) struct Situation<'a, 'f> {
     pub project: &'a str,
     pub service: &'a Service,
     pub template: &'a Template,
@@ -36,10 +36,10 @@ pub(super) struct Situation<'a> {
     /// Something whose remaking takes every container of the service with it.
     pub follows: Option<String>,
     /// Networks that are made anew: a container on one of them goes before it.
-    pub freed: &'a [String],
+    pub freed: &'f [String],
 }
 
-impl<'a> Situation<'a> {
+impl<'a> Situation<'a, '_> {
     /// Returns what becomes of the containers, by number.
     pub(super) fn fates(&self) -> Vec<Fate<'a>> {
         let wanted = self.options.scale.get(&self.service.name).copied().unwrap_or(self.service.replicas);

@@ -29,6 +29,8 @@ pub enum Why {
     Orphan,
     /// Something it hangs on is made anew.
     Follows(String),
+    /// Its service wants to be restarted with another one.
+    RestartsWith(String),
     /// Somebody waits for it.
     Needed(Vec<String>),
 }
@@ -44,6 +46,7 @@ impl fmt::Display for Why {
             Self::TooMany => f.write_str("more than wanted"),
             Self::Orphan => f.write_str("its service is not in the file"),
             Self::Follows(what) => write!(f, "{what} is made anew"),
+            Self::RestartsWith(service) => write!(f, "restarts with service {service}"),
             Self::Needed(who) => write!(f, "needed by {}", who.join(", ")),
         }
     }

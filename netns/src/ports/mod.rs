@@ -34,6 +34,16 @@ pub enum PortError {
         /// Who has it, where that can be found out.
         holder: Option<Holder>,
     },
+    /// Somebody has each port of a range.
+    #[error("publish one of the ports {first}-{last}, which are all in use")]
+    RangeInUse {
+        /// The lowest port of the host.
+        first: u16,
+        /// The highest.
+        last: u16,
+        /// What the first of them met.
+        source: Box<PortError>,
+    },
     /// The host would not bind the port for another reason: it has no such address, for example.
     #[error("publish port {port}/{protocol} on `{host_ip}`")]
     Bind {
@@ -139,13 +149,21 @@ fn reserve_one(port: &PublishedPort, addresses: &[IpAddr], others: &[PortRecord]
             Err(error) => return Err(error),
         }
     }
-    let nothing = PortError::Bind {
-        port: 0,
-        protocol: port.protocol,
-        host_ip: addresses[0],
-        source: std::io::ErrorKind::InvalidInput.into(),
-    };
-    Err(first_failure.unwrap_or(nothing))
+    Err(none_free(port, first_failure, addresses[0]))
+}
+
+/// Says why none of the wished ports could be had.
+fn none_free(port: &PublishedPort, first_failure: Option<PortError>, host_ip: IpAddr) -> PortError {
+    match (first_failure, &port.host_port) {
+        (Some(source), Some(range)) if range.start() < range.end() => {
+            PortError::RangeInUse { first: *range.start(), last: *range.end(), source: Box::new(source) }
+        }
+        (Some(failure), _) => failure,
+        (None, _) => {
+            let source = std::io::ErrorKind::InvalidInput.into(); // a range from high to low
+            PortError::Bind { port: 0, protocol: port.protocol, host_ip, source }
+        }
+    }
 }
 
 /// Binds one port on every address; which one, if none is given, the first decides.
@@ -227,7 +245,9 @@ mod tests {
         assert_eq!(reserve(std::slice::from_ref(&wish), &others, None).unwrap()[0].port.host_port, 20_082);
         let full = PublishedPort { host_port: Some(20_080..=20_081), ..wish };
         let error = reserve(&[full], &others, None).unwrap_err();
-        assert!(matches!(error, PortError::InUse { port: 20_080, .. }), "{error}");
+        assert_eq!(error.to_string(), "publish one of the ports 20080-20081, which are all in use");
+        let PortError::RangeInUse { source, .. } = error else { panic!("{error}") };
+        assert!(matches!(*source, PortError::InUse { port: 20_080, .. }), "{source}");
     }
 
     #[test]

@@ -107,6 +107,30 @@ fn restart_takes_those_along_that_want_it() {
 }
 
 #[test]
+fn restart_takes_along_who_restarts_with_those_that_are_taken_along() {
+    let text = "
+services:
+  web: {image: 'web:1', depends_on: {app: {condition: service_started, restart: true}}}
+  app: {image: 'app:1', depends_on: {db: {condition: service_started, restart: true}, cache: {condition: service_started}}}
+  db: {image: 'db:1'}
+  cache: {image: 'cache:1'}
+";
+    assert_eq!(
+        control::restart(&running(text), &["db".to_owned()], None, true).to_string(),
+        "\
+#1 stop shop-web-1: asked for
+#2 stop shop-app-1: asked for [after #1]
+#3 stop shop-db-1: asked for [after #2]
+#4 start shop-db-1: asked for [after #3]
+#5 start shop-app-1: asked for [after #2, #4]
+#6 start shop-web-1: asked for [after #1, #5]
+"
+    );
+    let cache = control::restart(&running(text), &["cache".to_owned()], None, true).to_string();
+    assert_eq!(cache, "#1 stop shop-cache-1: asked for\n#2 start shop-cache-1: asked for [after #1]\n");
+}
+
+#[test]
 fn rm_takes_what_has_ended_and_kill_what_runs() {
     let mut observed = running(SHOP);
     assert!(control::rm(&observed, &[], false, false).is_empty());

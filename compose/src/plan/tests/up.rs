@@ -208,21 +208,77 @@ services:
     assert_eq!(
         up(&text("high"), &running(&text("low")), &usual()),
         "\
-#1 stop shop-core-1: environment.LEVEL `low` → `high`
-#2 delete shop-core-1: environment.LEVEL `low` → `high` [after #1]
-#3 create shop-core-1: environment.LEVEL `low` → `high` [after #2]
-#4 start shop-core-1: environment.LEVEL `low` → `high` [after #3]
-#5 stop shop-side-1: service core is made anew
-#6 delete shop-side-1: service core is made anew [after #5]
-#7 create shop-side-1: service core is made anew [after #4, #6]
-#8 start shop-side-1: service core is made anew [after #4, #7]
-#9 stop shop-web-1: service core is made anew
-#10 start shop-web-1: service core is made anew [after #4, #9]
+#1 stop shop-web-1: restarts with service core
+#2 stop shop-side-1: service core is made anew
+#3 stop shop-core-1: environment.LEVEL `low` → `high` [after #1, #2]
+#4 delete shop-core-1: environment.LEVEL `low` → `high` [after #3]
+#5 create shop-core-1: environment.LEVEL `low` → `high` [after #4]
+#6 start shop-core-1: environment.LEVEL `low` → `high` [after #5]
+#7 delete shop-side-1: service core is made anew [after #2]
+#8 create shop-side-1: service core is made anew [after #6, #7]
+#9 start shop-side-1: service core is made anew [after #6, #8]
+#10 start shop-web-1: restarts with service core [after #1, #6]
 "
     );
     let alone = UpOptions { services: vec!["side".to_owned()], no_deps: true, ..usual() };
     let expected = "error: -:4:41: service `side` shares the network of `core`, which has no container\n";
     assert_eq!(up(&text("low"), &nothing(), &alone), expected);
+}
+
+/// A chain in which each service wants to be restarted with the next.
+const CHAIN: &str = "
+services:
+  web: {image: 'web:1', depends_on: {app: {condition: service_started, restart: true}}}
+  app: {image: 'app:1', depends_on: {db: {condition: service_started, restart: true}}}
+  db: {image: 'db:1', environment: {LEVEL: low}}
+";
+
+#[test]
+fn what_restarts_with_another_is_stopped_before_it_and_started_after_it_along_the_chain() {
+    let changed = CHAIN.replace("low", "high");
+    assert_eq!(
+        up(&changed, &running(CHAIN), &usual()),
+        "\
+#1 stop shop-web-1: restarts with service app
+#2 stop shop-app-1: restarts with service db [after #1]
+#3 stop shop-db-1: environment.LEVEL `low` → `high` [after #2]
+#4 delete shop-db-1: environment.LEVEL `low` → `high` [after #3]
+#5 create shop-db-1: environment.LEVEL `low` → `high` [after #4]
+#6 start shop-db-1: environment.LEVEL `low` → `high` [after #5]
+#7 start shop-app-1: restarts with service db [after #2, #6]
+#8 start shop-web-1: restarts with service app [after #1, #7]
+"
+    );
+    let mut halted = running(CHAIN);
+    halted.containers.iter_mut().find(|container| container.service == "app").unwrap().status = Status::Exited;
+    let plan = up(&changed, &halted, &usual());
+    assert!(plan.contains("start shop-app-1: not running") && !plan.contains("shop-web-1"), "{plan}");
+    let only_db = UpOptions { services: vec!["db".to_owned()], ..usual() };
+    assert!(!up(&changed, &running(CHAIN), &only_db).contains("shop-app-1"));
+}
+
+#[test]
+fn what_restarts_with_another_is_stopped_before_it_although_both_are_made_anew() {
+    let open = format!("{CHAIN}networks: {{default: {{}}, more: {{}}}}\n");
+    let open = open.replace("image: 'db:1'", "image: 'db:1', networks: [default, more]");
+    let closed = open.replace("{}", "{internal: true}");
+    let plan = plan(&closed, &running(&open), &usual()).unwrap();
+    assert_eq!(
+        plan.to_string().lines().take(10).collect::<Vec<_>>().join("\n"),
+        "\
+#1 stop shop-web-1: network shop_default is made anew
+#2 stop shop-app-1: network shop_default is made anew [after #1]
+#3 delete shop-app-1: network shop_default is made anew [after #2]
+#4 stop shop-db-1: network shop_default is made anew [after #2]
+#5 delete shop-db-1: network shop_default is made anew [after #4]
+#6 delete shop-web-1: network shop_default is made anew [after #1]
+#7 delete network shop_default: networks.default differs [after #3, #5, #6]
+#8 create network shop_default: networks.default differs [after #7]
+#9 delete network shop_more: networks.more differs [after #5]
+#10 create network shop_more: networks.more differs [after #9]"
+    );
+    let after = host::after(&running(&open), &plan);
+    assert_eq!(up(&closed, &after, &usual()), "");
 }
 
 #[test]
