@@ -61,3 +61,13 @@ fn a_directory_outside_is_refused() {
         assert_eq!(ended.code, 125, "{ended:?}");
     }
 }
+
+#[test]
+#[ignore = "needs root"]
+fn it_takes_room_for_two_and_no_procfs() {
+    let bare = || running().with("/linux/maskedPaths", json!([])).with("/linux/readonlyPaths", json!([]));
+    let bundle = |limit| bare().with("/mounts", json!([])).with("/linux/resources/pids", json!({"limit": limit}));
+    let (ended, refused) = (bundle(3).exec(&["echo", "x"], |_| {}), bundle(2).exec(&["echo", "x"], |_| {}));
+    assert_eq!((ended.stdout.as_str(), ended.code), ("x\n", 0), "{ended:?}");
+    assert!(refused.code == 125 && refused.stderr.contains("the limit of `pids`"), "{refused:?}");
+}
