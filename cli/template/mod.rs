@@ -17,6 +17,7 @@ use std::fmt;
 use serde_json::Value;
 
 use eval::Evaluation;
+pub(crate) use value::LISTS;
 
 /// A template that was read and can be filled in.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Fields that are lists in docker's types, and null where nobody has filled them; Go prints `[]` for those too.
-const LISTS: [&str; 24] = [
+pub(crate) const LISTS: [&str; 24] = [
     "Aliases",
     "Binds",
     "BlkioDeviceReadBps",

@@ -11,30 +11,11 @@ use serde_json::{Map, Value, json};
 use super::target;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::template;
 use crate::ui::format::Inspection;
 
 /// Fields of `Config` and `HostConfig` that docker leaves out as long as nobody has filled them.
 const LEFT_OUT: [&str; 4] = ["ExposedPorts", "Init", "Sysctls", "Tmpfs"];
-
-/// Lists that are null there as long as nobody has filled them; the others are empty.
-const NULL: [&str; 16] = [
-    "Binds",
-    "BlkioDeviceReadBps",
-    "BlkioDeviceReadIOps",
-    "BlkioDeviceWriteBps",
-    "BlkioDeviceWriteIOps",
-    "CapAdd",
-    "CapDrop",
-    "Cmd",
-    "DeviceCgroupRules",
-    "Entrypoint",
-    "Env",
-    "ExtraHosts",
-    "GroupAdd",
-    "Links",
-    "SecurityOpt",
-    "Ulimits",
-];
 
 /// Show everything about containers or images
 #[derive(clap::Args)]
@@ -219,7 +200,8 @@ fn unfilled(mut record: Value) -> Value {
     };
     if let Some(fields) = record.as_object_mut() {
         fields.retain(|name, value| !(LEFT_OUT.contains(&name.as_str()) && is_empty(value)));
-        let lists = fields.iter_mut().filter(|(name, value)| NULL.contains(&name.as_str()) && is_empty(value));
+        let lists =
+            fields.iter_mut().filter(|(name, value)| template::LISTS.contains(&name.as_str()) && is_empty(value));
         lists.for_each(|(_, list)| *list = Value::Null);
     }
     record
