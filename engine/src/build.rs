@@ -21,7 +21,7 @@ use crate::spec::{
     Attachment, BindPropagation, ContainerSpec, ImageSource, LayerStack, LogDriver, LogOptions, Mount, MountKind,
     NetworkMode, Ulimit,
 };
-use crate::{Container, DEFAULT_NETWORK, Engine, Frame, Lock, RemoveOptions, StartOptions};
+use crate::{Container, DEFAULT_NETWORK, Engine, Frame, Lock, RemoveError, RemoveOptions, StartOptions};
 
 /// Label with the session that a step's container belongs to.
 const SESSION: &str = "io.lighter.build";
@@ -71,23 +71,27 @@ impl Engine {
 
     /// Removes the containers and files of builds that were killed; what cannot be removed waits for the next command.
     pub(crate) fn recover_builds(&self) {
-        let names = fs::read_dir(self.layout().names()).into_iter().flatten().flatten();
-        let names =
-            names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| name.starts_with(NAME));
-        for container in names.filter_map(|name| self.find_whole(&name).ok()) {
-            if let Some(session) = container.label(SESSION)
-                && let Ok(Some(_lock)) = Lock::try_take(&self.layout().lock(&lock_name(session)))
-            {
-                let _ = self.remove(&container, RemoveOptions { force: true, volumes: true });
-            }
-        }
         for entry in fs::read_dir(self.sessions()).into_iter().flatten().flatten() {
-            let lock = self.layout().lock(&lock_name(&entry.file_name().to_string_lossy()));
-            if let Ok(Some(_lock)) = Lock::try_take(&lock) {
+            let session = entry.file_name().to_string_lossy().into_owned();
+            let lock = self.layout().lock(&lock_name(&session));
+            if let Ok(Some(_lock)) = Lock::try_take(&lock)
+                && self.remove_containers_of(&session).is_ok()
+            {
                 let _ = fs::remove_dir_all(entry.path());
                 let _ = fs::remove_file(&lock);
             }
         }
+    }
+
+    fn remove_containers_of(&self, session: &str) -> Result<(), RemoveError> {
+        let names = fs::read_dir(self.layout().names()).into_iter().flatten().flatten();
+        let names =
+            names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| name.starts_with(NAME));
+        let containers = names.filter_map(|name| self.find_whole(&name).ok());
+        for container in containers.filter(|container| container.label(SESSION) == Some(session)) {
+            self.remove(&container, RemoveOptions { force: true, volumes: true })?;
+        }
+        Ok(())
     }
 }
 
@@ -97,8 +101,11 @@ fn lock_name(session: &str) -> String {
 
 impl Drop for BuildSession {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.directory); // else the next command's recovery does it
-        let _ = fs::remove_file(self.engine.layout().lock(&lock_name(&self.id)));
+        // else the next command's recovery does it
+        if self.engine.remove_containers_of(&self.id).is_ok() {
+            let _ = fs::remove_dir_all(&self.directory);
+            let _ = fs::remove_file(self.engine.layout().lock(&lock_name(&self.id)));
+        }
         self.lock = None;
     }
 }

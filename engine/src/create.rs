@@ -208,12 +208,15 @@ impl Engine {
     /// Finishes what killed commands began: records half made or half deleted. Needs the containers' lock.
     pub(crate) fn sweep(&self) -> Result<(), FileError> {
         let directory = self.layout.containers();
+        let mut containers = 0;
         for entry in fs::read_dir(&directory).map_err(FileError::io("list", &directory))? {
             let entry = entry.map_err(FileError::io("list", &directory))?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if name.starts_with(CREATING) || name.starts_with(REMOVING) {
                 durable::remove_tree(&entry.path())?;
+            } else {
+                containers += usize::from(id::is_id(&name));
             }
         }
         self.sweep_ephemerals()?;
@@ -224,7 +227,7 @@ impl Engine {
         };
         let entries: Vec<_> = entries.flatten().collect();
         // every container has a name: only one too many leads nowhere, or to one whose rename was cut short
-        if entries.len() <= self.container_ids()?.len() {
+        if entries.len() <= containers {
             return Ok(());
         }
         for entry in entries {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use nix::fcntl::OFlag;
 use oci_spec::runtime::Spec;
@@ -121,7 +122,7 @@ impl Engine {
         };
         let config = durable::read_json::<Spec>(&container.paths.run().join("config.json"))?;
         let config = config.ok_or_else(|| ExecError::NotRunning(name.clone()))?;
-        let process = process(container, &config, spec)?;
+        let process = process(container, &config, &self.root_directory(container)?, spec)?;
         let cgroup = Cgroup::open(&state.cgroup.unwrap_or_default())?;
         let (ours, stdio) = stdio(spec).map_err(ExecError::Pipe)?;
         let started = match self.foreign(&container.id)? {
@@ -144,7 +145,13 @@ impl Engine {
     }
 }
 
-fn process(container: &Container, config: &Spec, spec: &ExecSpec) -> Result<oci_spec::runtime::Process, ExecError> {
+/// Returns the process to execute; `root` is the container's root directory.
+fn process(
+    container: &Container,
+    config: &Spec,
+    root: &Path,
+    spec: &ExecSpec,
+) -> Result<oci_spec::runtime::Process, ExecError> {
     let mut process = config.process().clone().unwrap_or_default();
     process.set_args(Some(spec.args.clone())).set_terminal(Some(spec.terminal.is_some()));
     let mut env = process.env().clone().unwrap_or_default();
@@ -165,7 +172,7 @@ fn process(container: &Container, config: &Spec, spec: &ExecSpec) -> Result<oci_
         container.spec.isolation.clone()
     };
     if let Some(wanted) = &spec.user {
-        let user = user::resolve(&container.paths.rootfs(), wanted, &container.spec.group_add)?;
+        let user = user::resolve(root, wanted, &container.spec.group_add)?;
         env.retain(|pair| !pair.starts_with("HOME=") || spec.env.contains(pair));
         env.push(format!("HOME={}", user.home));
         process.set_user(oci::identity(&user)?);

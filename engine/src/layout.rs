@@ -146,10 +146,6 @@ impl ContainerPaths {
     pub fn rootfs(&self) -> PathBuf {
         self.run.join("rootfs")
     }
-    /// Returns the file on which the container's monitor has a lock as long as it lives.
-    pub(crate) fn monitor_lock(&self) -> PathBuf {
-        self.run.join("monitor")
-    }
     /// Returns the directory of the images that are mounted in the container, by number of the mount.
     pub(crate) fn image_mounts(&self) -> PathBuf {
         self.run.join("images")

@@ -1,6 +1,5 @@
 //! Deleting containers, and undoing what a container did to the host. Runs in the command and in the monitor.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::time::Duration;
@@ -185,12 +184,5 @@ impl Engine {
     /// Returns whether a run of the container left something on the host.
     pub(crate) fn has_leftovers(&self, id: &str) -> bool {
         self.layout.container(id).run().exists() || self.net.is_live(id)
-    }
-
-    /// Returns the containers of which something is on the host: a run's directory, or a part of the network.
-    pub(crate) fn containers_on_host(&self) -> BTreeSet<String> {
-        let runs = fs::read_dir(self.layout.run().join("containers")).into_iter().flatten().flatten();
-        let runs = runs.filter_map(|entry| entry.file_name().into_string().ok());
-        runs.chain(self.net.live_containers()).collect()
     }
 }

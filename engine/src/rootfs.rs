@@ -1,23 +1,29 @@
-//! The root filesystem of a running container: overlayfs of the image's layers below the container's own.
+//! The root filesystem of a container: overlayfs of the image's layers below the container's own.
 //!
-//! Runs in the monitor. Where overlayfs cannot be used (the kernel has none, or it does not take the file system of the data
+//! Runs in the monitor, which takes it off the host's mounts once the container runs. Where overlayfs cannot be used (the kernel has none, or it does not take the file system of the data
 //! root for a writable layer, as it does not take itself) the layers are copied, once, into the container's directory.
 
 use std::fs;
-use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::images::store::{Copied, Image, Store, StoreError};
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, umount2};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
 
 use crate::layout::ContainerPaths;
 use crate::runtime::launch::mount_mapped;
+use crate::runtime::mount::{clone_tree, move_mount};
 use crate::runtime::trace::{self, Effect, Target};
 use crate::spec::LayerStack;
-use crate::sys::overlay::Writable;
+use crate::state::Process;
+use crate::sys::overlay::{Writable, place};
 
 /// Why there is no root filesystem.
 #[derive(Debug, thiserror::Error)]
@@ -291,9 +297,47 @@ fn by_descriptor(directories: &[fs::File]) -> String {
 
 /// Tells whether something is mounted on a directory.
 pub(crate) fn is_mounted(target: &Path) -> bool {
-    let device = |path: &Path| fs::symlink_metadata(path).map(|metadata| metadata.dev()).ok();
-    let parent = target.parent().and_then(device);
-    parent.is_some() && device(target).is_some_and(|device| Some(device) != parent)
+    matches!(open_mounted(target), Ok(Some(_)))
+}
+
+/// Opens what is mounted on a directory; `None` if nothing is.
+pub(crate) fn open_mounted(target: &Path) -> io::Result<Option<OwnedFd>> {
+    let (parent, mounted) = match (target.parent().map(fs::symlink_metadata), fs::File::open(target)) {
+        (Some(Ok(parent)), Ok(mounted)) => (parent, mounted),
+        (Some(Err(error)), _) | (_, Err(error)) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => return Ok(None),
+    };
+    Ok((mounted.metadata()?.dev() != parent.dev()).then(|| mounted.into()))
+}
+
+/// Takes a container's root filesystem off the host's mounts. What is returned is attached nowhere, and can be put back;
+/// `None` = nothing was mounted there. Linux 5.2.
+pub(crate) fn take_off(target: &Path) -> io::Result<Option<OwnedFd>> {
+    let Some(mounted) = open_mounted(target)? else { return Ok(None) };
+    let root = clone_tree(mounted.as_fd(), c"", false)?;
+    unmount(target)?;
+    Ok(Some(root))
+}
+
+/// Mounts a root filesystem that is attached nowhere.
+pub(crate) fn put_back(root: BorrowedFd<'_>, target: &Path) -> io::Result<()> {
+    Ok(move_mount(root, place(target)?.as_fd())?)
+}
+
+/// Copies the root filesystem of a process, without what is mounted in it; it is attached nowhere.
+///
+/// A thread does, which another mount namespace can be given to.
+pub(crate) fn of_process(process: Process) -> io::Result<OwnedFd> {
+    let inside = || -> io::Result<OwnedFd> {
+        let mounts = fs::File::open(format!("/proc/{}/ns/mnt", process.pid))?;
+        if !process.is_alive() {
+            return Err(Errno::ESRCH.into()); // its pid may be another's
+        }
+        unshare(CloneFlags::CLONE_FS)?;
+        setns(mounts, CloneFlags::CLONE_NEWNS)?;
+        Ok(clone_tree(place(Path::new("/"))?.as_fd(), c"", false)?)
+    };
+    thread::scope(|scope| scope.spawn(inside).join()).unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// mount(2), whose options must fit into one page: layers go by descriptor, `/proc/self/fd/N`, so 127 of them fit.

@@ -1,6 +1,9 @@
 //! Starting a container: the command's side. The work is done by the monitor.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 
 use crate::durable::FileError;
@@ -132,11 +135,13 @@ impl Engine {
         self.thaw_abandoned()?;
         self.forget_lost()?;
         // every command comes here: what is asked of each container costs all of them
-        let mut on_host = self.containers_on_host();
+        let mut runs = self.runs()?;
+        let held = lock::Held::now();
         for id in self.container_ids()? {
-            let is_on_host = on_host.remove(&id);
             let paths = self.layout.container(&id);
-            if is_on_host && lock::is_held(&paths.monitor_lock()) {
+            let run = runs.remove(&id);
+            let is_on_host = run.is_some();
+            if run.is_some_and(|numbers| held.has(numbers, paths.run())) {
                 continue;
             }
             let Some(state) = durable::read_json::<crate::State>(&paths.state())? else { continue };
@@ -144,7 +149,7 @@ impl Engine {
                 self.recover_one(&id)?;
             }
         }
-        self.recover_strays(&on_host);
+        self.recover_strays(runs.keys());
         let _ = self.net.resume_teardown(); // why it has failed is kept, for `check`
         self.recover_builds();
         Ok(())
@@ -203,9 +208,22 @@ impl Engine {
         }
     }
 
+    /// Returns the containers of which something is on the host, with device and number of their run's directory: it is made before
+    /// all else of a run, removed after it, and locked by the monitor.
+    fn runs(&self) -> Result<BTreeMap<String, (u64, u64)>, FileError> {
+        let directory = self.layout.run().join("containers");
+        let device = match fs::metadata(&directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            metadata => metadata.map_err(FileError::io("look at", &directory))?.dev(),
+        };
+        let entries = fs::read_dir(&directory).map_err(FileError::io("list", &directory))?.flatten();
+        let numbered = |entry: fs::DirEntry| Some((entry.file_name().into_string().ok()?, (device, entry.ino())));
+        Ok(entries.filter_map(numbered).collect())
+    }
+
     /// Removes what is plugged in or mounted for containers whose records are gone; failures wait for the next command.
-    fn recover_strays(&self, on_host: &BTreeSet<String>) {
-        for id in on_host {
+    fn recover_strays<'a>(&self, ids: impl Iterator<Item = &'a String>) {
+        for id in ids {
             if !self.layout.container(id).dir().exists()
                 && let Ok(Some(_lock)) = crate::Lock::try_take(&self.layout.lock(&format!("container-{id}")))
             {

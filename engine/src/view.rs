@@ -51,8 +51,15 @@ impl Engine {
     /// [`ViewError`].
     pub(crate) fn files_of(&self, container: &Container) -> Result<OwnedFd, ViewError> {
         let (name, paths) = (&container.spec.name, &container.paths);
-        if self.load_state(&container.id)?.status.is_active() && rootfs::is_mounted(&paths.rootfs()) {
-            return Ok(File::open(paths.rootfs()).map_err(failed(name))?.into());
+        let state = self.load_state(&container.id)?;
+        if state.status.is_active() {
+            // for another runtime it is mounted all the time; for ours, until the container runs
+            if let Some(root) = rootfs::open_mounted(&paths.rootfs()).map_err(failed(name))? {
+                return Ok(root);
+            }
+            if let Some(init) = state.init.filter(|init| init.is_alive()) {
+                return rootfs::of_process(init).map_err(failed(name));
+            }
         }
         if paths.copy().exists() {
             return Ok(File::open(paths.copy()).map_err(failed(name))?.into());
@@ -63,8 +70,22 @@ impl Engine {
         self.stacked(&layers, None).map_err(failed(name))
     }
 
+    /// Returns where the host sees the root directory of a container, with what is mounted in it; nothing is there while it does not
+    /// run.
+    pub fn root_directory(&self, container: &Container) -> Result<PathBuf, crate::FileError> {
+        let init = self.load_state(&container.id)?.init.filter(|init| init.is_alive());
+        Ok(match init {
+            // what the processes of another runtime see may be no file system of ours
+            Some(init) if self.foreign(&container.id)?.is_none() => format!("/proc/{}/root", init.pid).into(),
+            _ => container.paths.rootfs(),
+        })
+    }
+
     /// Returns what a container stands on: its image's layers, or the folder it was given.
-    pub(crate) fn layers_of(&self, container: &Container) -> Result<LayerStack, ViewError> {
+    ///
+    /// # Errors
+    /// [`ViewError::NoImage`] and [`ViewError::Images`].
+    pub fn layers_of(&self, container: &Container) -> Result<LayerStack, ViewError> {
         if let Some(layers) = &container.spec.layers {
             return Ok(layers.clone());
         }

@@ -1,8 +1,8 @@
-//! Network namespaces: made, kept alive by a bind mount, entered for a moment, given up. The command or the monitor.
+//! Network namespaces: made, kept alive by a bind mount or a descriptor, entered for a moment, given up. The command or the monitor.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -108,6 +108,34 @@ impl Host {
         Ok(path)
     }
 
+    /// Takes a container's namespace off the host's mounts. What is returned keeps it alive; `None` = it was not mounted.
+    ///
+    /// The file it was mounted on stays, as the sign that the container has a namespace.
+    pub fn unmount_namespace(&self, container: &str) -> Result<Option<OwnedFd>, NamespaceError> {
+        let path = self.namespace(container);
+        if !is_mounted(&path) {
+            return Ok(None);
+        }
+        let namespace = open(&path)?;
+        umount2(&path, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW)
+            .map_err(|errno| failed("unmount", &path)(errno.into()))?;
+        Ok(Some(namespace))
+    }
+
+    /// Mounts a container's namespace again, where [`Host::create_namespace`] has.
+    pub fn mount_namespace(&self, container: &str, namespace: BorrowedFd<'_>) -> Result<(), NamespaceError> {
+        let path = self.namespace(container);
+        self.create_mount_point(&path)?;
+        bind(format!("/proc/self/fd/{}", namespace.as_raw_fd()).as_ref(), &path)
+    }
+
+    /// Tells whether a container has a namespace of its own that is not mounted: one that lives by its processes.
+    #[must_use]
+    pub fn has_unmounted_namespace(&self, container: &str) -> bool {
+        let path = self.namespace(container);
+        path.exists() && !is_mounted(&path)
+    }
+
     fn create_mount_point(&self, path: &Path) -> Result<(), NamespaceError> {
         let directory = self.namespaces();
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed("create", &directory))?;
@@ -154,6 +182,10 @@ fn mount_new(path: &Path, made: Option<&Path>) -> Result<(), NamespaceError> {
     .map_err(|errno| failed("create", path)(errno.into()))?;
     sysctl::disable_ipv6("default")?;
     Netlink::route()?.send(&[set_up("lo")])?;
-    mount(Some(OWN), path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+    bind(Path::new(OWN), path)
+}
+
+fn bind(namespace: &Path, path: &Path) -> Result<(), NamespaceError> {
+    mount(Some(namespace), path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
         .map_err(|errno| failed("mount", path)(errno.into()))
 }

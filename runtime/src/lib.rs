@@ -35,4 +35,4 @@ mod sys;
 pub mod terminal;
 pub mod trace;
 
-pub use sys::socket;
+pub use sys::{mount, socket};

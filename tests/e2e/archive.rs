@@ -1,5 +1,6 @@
 //! `save`, `load`, `import` and `export`: images on their way through archives, compared by tools that are not ours.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Stdio;
@@ -217,7 +218,16 @@ fn an_export_unpacks_to_the_files_of_the_container() {
         let done = host.run(["exec", "c", "test", "-e", "/done"]);
         if done.succeeded() { Ok(()) } else { Err(done.to_string()) }
     });
-    let merged = host.inspect("c")["GraphDriver"]["Data"]["MergedDir"].as_str().expect("it is a path").to_owned();
+    let data = host.inspect("c")["GraphDriver"]["Data"].clone();
+    let directory = |name: &str| data[name].as_str().expect("it is a path").to_owned();
+    assert!(Path::new(&directory("MergedDir")).join("etc/again").exists(), "it is seen from the host");
+    // the oracle is mount(8), of the container's directories
+    let merged = host.directory().join("merged");
+    fs::create_dir(&merged).expect("the directory is ours");
+    let options = format!("ro,lowerdir={}:{}", directory("UpperDir"), directory("LowerDir"));
+    let overlay: [&OsStr; 6] =
+        ["-t".as_ref(), "overlay".as_ref(), "overlay".as_ref(), "-o".as_ref(), options.as_ref(), merged.as_os_str()];
+    run(tool("mount", overlay), LIMIT).ok();
     let unpacked = |name: &str| {
         let (archive, target) = (host.directory().join(format!("{name}.tar")), host.directory().join(name));
         fs::create_dir(&target).expect("the directory is ours");
@@ -228,7 +238,8 @@ fn an_export_unpacks_to_the_files_of_the_container() {
         Tree::read(&target).expect("it was unpacked")
     };
     let running = unpacked("running");
-    same(&running, &Tree::read(Path::new(&merged)).expect("the container runs"));
+    same(&running, &Tree::read(&merged).expect("it is mounted"));
+    run(tool("umount", [&merged]), LIMIT).ok();
     host.run(["stop", "--time", "0", "c"]).ok();
     same(&unpacked("stopped"), &running);
 }

@@ -29,6 +29,7 @@ mod format;
 mod grammar;
 mod hits;
 mod hooks;
+mod host_mounts;
 mod images;
 mod interruptions;
 mod isolation;

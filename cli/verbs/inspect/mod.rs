@@ -128,6 +128,20 @@ fn sized(engine: &Engine, container: &Container, has_size: bool) -> Result<Value
     Ok(object)
 }
 
+/// Returns the directories of a container's files: where they are seen while it runs, and what that is made of. The image's are left out
+/// when it is gone.
+fn graph_driver(engine: &Engine, container: &Container) -> Result<Value, Failure> {
+    let paths = container.paths();
+    let mut data = json!({
+        "UpperDir": paths.upper(), "WorkDir": paths.work(), "MergedDir": engine.root_directory(container)?,
+    });
+    if let Ok(layers) = engine.layers_of(container) {
+        let lowers: Vec<_> = layers.lowers.iter().map(|lower| lower.to_string_lossy()).collect();
+        data["LowerDir"] = json!(lowers.join(":"));
+    }
+    Ok(data)
+}
+
 fn container(engine: &Engine, container: &Container) -> Result<Value, Failure> {
     let (spec, state) = (&container.spec, &container.state);
     let never = "0001-01-01T00:00:00Z"; // docker's way to say that it has not happened
@@ -169,9 +183,7 @@ fn container(engine: &Engine, container: &Container) -> Result<Value, Failure> {
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": Value::Null,
-        "GraphDriver": {"Name": "overlay", "Data": {
-            "UpperDir": paths.upper(), "WorkDir": paths.work(), "MergedDir": paths.rootfs(),
-        }},
+        "GraphDriver": {"Name": "overlay", "Data": graph_driver(engine, container)?},
         "CgroupPath": state.cgroup,
         "HostConfig": unfilled(host_config::host_config(&container.spec)),
         "Mounts": mounts::mounts(engine, container)?,

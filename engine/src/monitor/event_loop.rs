@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use super::health::{ProbeProcess, Prober};
+use super::held::Held;
 use super::launch::{self, Monitor};
 use super::output::{Output, Piece};
 use super::restart;
@@ -34,6 +35,7 @@ enum Next {
 impl Monitor {
     /// Looks after the container until it has ended for good, then undoes everything.
     pub(super) fn run(mut self) -> io::Result<()> {
+        self.take_off();
         loop {
             self.sleep()?;
             if let Next::Finish = self.turn() {
@@ -264,6 +266,7 @@ impl Monitor {
         match self.launch() {
             Ok(_warned_at_the_first_start) => {
                 self.begin_hooks();
+                self.take_off();
                 Next::Continue
             }
             Err(error) => {
@@ -287,6 +290,7 @@ impl Monitor {
     fn finish(mut self) -> io::Result<()> {
         self.connection.server = None;
         self.connection.relay = crate::netns::Relay::default();
+        self.held = Held::default();
         let torn_down = self.engine.tear_down(&self.id);
         let exit_code = self.state.exit_code.unwrap_or(exit_code::OURS);
         self.state.status = Status::Exited;

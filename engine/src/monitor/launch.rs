@@ -18,6 +18,7 @@ use oci_spec::runtime::Spec;
 use super::Beginning;
 use super::attachments::Attachments;
 use super::health::Prober;
+use super::held::Held;
 use super::input::Input;
 use super::output::{Output, container_end};
 use super::restart::Backoff;
@@ -135,7 +136,8 @@ pub(super) struct Monitor {
     pub(super) restart_at: Option<Instant>,
     /// Where post_start hooks that nobody waits for are heard of.
     pub(super) hooks: Option<OwnedFd>,
-    /// Says that this process lives, to every command that looks for containers without a monitor.
+    pub(super) held: Held,
+    /// On the run's directory: says that this process lives, to every command that looks for containers without a monitor.
     _lives: Lock,
 }
 
@@ -173,7 +175,7 @@ impl Monitor {
         let cgroup = cgroup_path(id, &spec);
         let effect = || Effect::MakeDirectory { path: paths.run().display().to_string() };
         trace::step(effect, || durable::create_dir(paths.run()))?;
-        let lives = Lock::take(&paths.monitor_lock())?;
+        let lives = Lock::take_directory(paths.run())?;
         durable::write_json(&paths.cgroup(), &cgroup, false)?;
         let users = if spec.isolation.own_users { Some(engine.make_users(&paths)?) } else { None };
         let made = users.as_ref().map(OwnUsers::network);
@@ -227,6 +229,7 @@ impl Monitor {
             backoff: Backoff::default(),
             restart_at: None,
             hooks: None,
+            held: Held::default(),
             _lives: lives,
         };
         Ok((monitor, warning.into_iter().collect()))
@@ -234,6 +237,7 @@ impl Monitor {
 
     /// Starts the container's process once; returns what could not be applied in full.
     pub(super) fn launch(&mut self) -> Result<Vec<String>, LaunchError> {
+        self.put_back().map_err(LaunchError::io("mount what the container begins with"))?;
         let stdio = self.stdio().map_err(LaunchError::io("open the container's stdio"))?;
         let (init, warnings) = match self.foreign.take() {
             Some(foreign) => {
@@ -324,13 +328,18 @@ impl Monitor {
     /// Takes over a container whose monitor has died.
     pub(super) fn adopt(engine: Engine, id: &str, signals: SignalFd) -> Result<Self, LaunchError> {
         let paths = engine.layout().container(id);
-        let lives = Lock::take(&paths.monitor_lock())?;
+        let lives = Lock::take_directory(paths.run())?;
         let spec = read_spec(&paths)?;
         let mut state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
         let init = open_init(&state)?;
         let config = durable::read_json::<Spec>(&paths.run().join("config.json"))?.unwrap_or_default();
         let foreign = engine.foreign(id)?.map(Box::new);
         let open = |act: &'static str| LaunchError::io(act);
+        let process = Process { pid: init.pid, start_time: init.start_time };
+        let held = match foreign {
+            Some(_) => Held::default(), // it has it mounted all the time
+            None => Held::of(&engine, id, &paths, process).map_err(open("take over the container's mounts"))?,
+        };
         let connection = engine.reconnect(id, &spec, &state)?;
         let attachments = Attachments::new(&paths.attach(), None).map_err(open("open the attach socket"))?;
         let log = LogWriter::open(id, &spec, &paths).map_err(open("open the log"))?;
@@ -369,6 +378,7 @@ impl Monitor {
             backoff: Backoff::default(),
             restart_at: None,
             hooks: None,
+            held,
             _lives: lives,
         };
         monitor.write_state(false)?;

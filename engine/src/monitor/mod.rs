@@ -8,6 +8,7 @@ mod changes;
 mod event_loop;
 mod foreign;
 mod health;
+mod held;
 mod input;
 mod launch;
 mod output;

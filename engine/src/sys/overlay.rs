@@ -1,22 +1,14 @@
 //! overlayfs through the new mount API: fsopen(2), fsconfig(2), fsmount(2), move_mount(2).
 
 use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::ptr;
 
-/// `FSCONFIG_SET_FLAG` of linux/mount.h.
-const SET_FLAG: u32 = 0;
-/// `FSCONFIG_SET_STRING` of linux/mount.h.
-const SET_STRING: u32 = 1;
-/// `FSCONFIG_CMD_CREATE` of linux/mount.h.
-const CMD_CREATE: u32 = 6;
-/// `FSOPEN_CLOEXEC` and `FSMOUNT_CLOEXEC` of linux/mount.h.
-const CLOEXEC: u32 = 1;
-/// `MOVE_MOUNT_F_EMPTY_PATH` of linux/mount.h.
-const FROM_EMPTY_PATH: u32 = 4;
+use crate::runtime::mount::{fsconfig_create, fsconfig_flag, fsconfig_string, fsmount, fsopen, move_mount};
 
 /// Where changes go.
 pub(crate) struct Writable<'a> {
@@ -30,77 +22,43 @@ pub(crate) struct Writable<'a> {
 ///
 /// EINVAL on kernels before 6.5, which do not know `lowerdir+`.
 pub(crate) fn mount(target: &Path, lowers: &[PathBuf], writable: &Writable<'_>) -> io::Result<()> {
-    let context = fsopen(c"overlay")?;
-    configure(&context, SET_STRING, Some(c"source"), Some(c"overlay"))?;
-    for lower in lowers {
-        configure(&context, SET_STRING, Some(c"lowerdir+"), Some(&c_path(lower)?))?;
-    }
-    configure(&context, SET_STRING, Some(c"upperdir"), Some(&c_path(writable.upper)?))?;
-    configure(&context, SET_STRING, Some(c"workdir"), Some(&c_path(writable.work)?))?;
+    let context = stack(lowers)?;
+    set(context.as_fd(), c"upperdir", writable.upper)?;
+    set(context.as_fd(), c"workdir", writable.work)?;
     if writable.is_volatile {
-        configure(&context, SET_FLAG, Some(c"volatile"), None)?;
+        fsconfig_flag(context.as_fd(), c"volatile")?;
     }
-    configure(&context, CMD_CREATE, None, None)?;
-    move_mount(&fsmount(&context)?, &c_path(target)?)
+    attach(context.as_fd(), target)
 }
 
 /// Mounts overlayfs on `target` for reading, one `lowerdir+` for each directory (topmost first), which are two at least.
 ///
 /// EINVAL as for [`mount`].
 pub(crate) fn mount_read_only(target: &Path, lowers: &[PathBuf]) -> io::Result<()> {
+    attach(stack(lowers)?.as_fd(), target)
+}
+
+/// Begins an overlay of these directories, topmost first.
+fn stack(lowers: &[PathBuf]) -> io::Result<OwnedFd> {
     let context = fsopen(c"overlay")?;
-    configure(&context, SET_STRING, Some(c"source"), Some(c"overlay"))?;
+    fsconfig_string(context.as_fd(), c"source", c"overlay")?;
     for lower in lowers {
-        configure(&context, SET_STRING, Some(c"lowerdir+"), Some(&c_path(lower)?))?;
+        set(context.as_fd(), c"lowerdir+", lower)?;
     }
-    configure(&context, CMD_CREATE, None, None)?;
-    move_mount(&fsmount(&context)?, &c_path(target)?)
+    Ok(context)
 }
 
-fn c_path(path: &Path) -> io::Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)
+fn set(context: BorrowedFd<'_>, key: &CStr, directory: &Path) -> io::Result<()> {
+    let directory = CString::new(directory.as_os_str().as_bytes()).map_err(io::Error::other)?;
+    Ok(fsconfig_string(context, key, &directory)?)
 }
 
-fn fsopen(filesystem: &CStr) -> io::Result<OwnedFd> {
-    // SAFETY: `filesystem` is a NUL-terminated string that lives across the call.
-    let fd = unsafe { libc::syscall(libc::SYS_fsopen, filesystem.as_ptr(), CLOEXEC) };
-    owned(fd)
+fn attach(context: BorrowedFd<'_>, target: &Path) -> io::Result<()> {
+    fsconfig_create(context)?;
+    Ok(move_mount(fsmount(context, 0)?.as_fd(), place(target)?.as_fd())?)
 }
 
-fn configure(context: &OwnedFd, command: u32, key: Option<&CStr>, value: Option<&CStr>) -> io::Result<()> {
-    let key = key.map_or(ptr::null(), CStr::as_ptr);
-    let value = value.map_or(ptr::null(), CStr::as_ptr);
-    // SAFETY: key and value are NUL-terminated strings borrowed for the call, or null where the command takes none.
-    let rc = unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), command, key, value, 0) };
-    if rc < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-fn fsmount(context: &OwnedFd) -> io::Result<OwnedFd> {
-    // SAFETY: all arguments are integers; `context` is open as it is borrowed.
-    let fd = unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), CLOEXEC, 0u32) };
-    owned(fd)
-}
-
-fn move_mount(mount: &OwnedFd, target: &CStr) -> io::Result<()> {
-    // SAFETY: both paths are NUL-terminated and live across the call; the mount's descriptor is open as it is borrowed.
-    let rc = unsafe {
-        libc::syscall(
-            libc::SYS_move_mount,
-            mount.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_FDCWD,
-            target.as_ptr(),
-            FROM_EMPTY_PATH,
-        )
-    };
-    if rc < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let fd = i32::try_from(fd).map_err(io::Error::other)?;
-    // SAFETY: the kernel has just made this descriptor for us, so nobody else owns or closes it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+/// Opens a directory to mount on.
+pub(crate) fn place(target: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC).open(target)
 }

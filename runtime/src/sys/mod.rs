@@ -6,7 +6,7 @@
 pub(crate) mod bpf;
 pub(crate) mod descriptor;
 pub(crate) mod keyring;
-pub(crate) mod mount;
+pub mod mount;
 pub(crate) mod namespace;
 pub(crate) mod process;
 pub(crate) mod pty;

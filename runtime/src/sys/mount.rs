@@ -1,6 +1,6 @@
 //! The mount system calls that work on descriptors instead of paths.
 //!
-//! Runs in init, and in a process that seals itself. Linux 5.2 has fsopen(2), fspick(2), fsconfig(2),
+//! Runs in init, in a process that seals itself, and in the monitor. Each returns the call's error. Linux 5.2 has fsopen(2), fspick(2), fsconfig(2),
 //! fsmount(2), open_tree(2) and move_mount(2); 5.12 mount_setattr(2); 6.8 statmount(2).
 #![expect(unsafe_code, reason = "nix 0.31 has none of these calls")]
 
@@ -36,13 +36,13 @@ fn owned(result: libc::c_long) -> nix::Result<OwnedFd> {
 }
 
 /// Opens a context in which a file system of type `fstype` can be configured.
-pub(crate) fn fsopen(fstype: &CStr) -> nix::Result<OwnedFd> {
+pub fn fsopen(fstype: &CStr) -> nix::Result<OwnedFd> {
     // SAFETY: fsopen(2) reads one string, which ends in NUL and is borrowed across the call.
     owned(unsafe { libc::syscall(libc::SYS_fsopen, fstype.as_ptr(), FSOPEN_CLOEXEC) })
 }
 
 /// Sets a parameter with a value.
-pub(crate) fn fsconfig_string(context: BorrowedFd<'_>, key: &CStr, value: &CStr) -> nix::Result<()> {
+pub fn fsconfig_string(context: BorrowedFd<'_>, key: &CStr, value: &CStr) -> nix::Result<()> {
     let (fd, key, value) = (context.as_raw_fd(), key.as_ptr(), value.as_ptr());
     // SAFETY: FSCONFIG_SET_STRING reads two strings; both end in NUL and are borrowed across the call.
     let rc = unsafe { libc::syscall(libc::SYS_fsconfig, fd, FSCONFIG_SET_STRING, key, value, 0) };
@@ -50,7 +50,7 @@ pub(crate) fn fsconfig_string(context: BorrowedFd<'_>, key: &CStr, value: &CStr)
 }
 
 /// Sets a parameter that has no value.
-pub(crate) fn fsconfig_flag(context: BorrowedFd<'_>, key: &CStr) -> nix::Result<()> {
+pub fn fsconfig_flag(context: BorrowedFd<'_>, key: &CStr) -> nix::Result<()> {
     let (fd, key, none) = (context.as_raw_fd(), key.as_ptr(), ptr::null::<libc::c_void>());
     // SAFETY: FSCONFIG_SET_FLAG reads one string, which ends in NUL; the value must be null and is.
     let rc = unsafe { libc::syscall(libc::SYS_fsconfig, fd, FSCONFIG_SET_FLAG, key, none, 0) };
@@ -58,7 +58,7 @@ pub(crate) fn fsconfig_flag(context: BorrowedFd<'_>, key: &CStr) -> nix::Result<
 }
 
 /// Makes the file system of a configured context.
-pub(crate) fn fsconfig_create(context: BorrowedFd<'_>) -> nix::Result<()> {
+pub fn fsconfig_create(context: BorrowedFd<'_>) -> nix::Result<()> {
     let (fd, none) = (context.as_raw_fd(), ptr::null::<libc::c_void>());
     // SAFETY: FSCONFIG_CMD_CREATE takes neither key nor value: both are null.
     let rc = unsafe { libc::syscall(libc::SYS_fsconfig, fd, FSCONFIG_CMD_CREATE, none, none, 0) };
@@ -81,7 +81,7 @@ pub(crate) fn fsconfig_reconfigure(context: BorrowedFd<'_>) -> nix::Result<()> {
 }
 
 /// Mounts a made file system, attached nowhere; `attributes` are `MOUNT_ATTR_*`.
-pub(crate) fn fsmount(context: BorrowedFd<'_>, attributes: u64) -> nix::Result<OwnedFd> {
+pub fn fsmount(context: BorrowedFd<'_>, attributes: u64) -> nix::Result<OwnedFd> {
     // SAFETY: fsmount(2) takes three numbers and touches no memory of ours.
     owned(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, attributes as u32) })
 }
@@ -112,7 +112,7 @@ pub(crate) fn is_mounted(file: BorrowedFd<'_>) -> Option<bool> {
 /// Makes a copy, attached nowhere, of the mount at `path` below `directory` (a bind mount to be).
 ///
 /// An empty path means what `directory` itself is. `recursive` takes the mounts below along.
-pub(crate) fn clone_tree(directory: BorrowedFd<'_>, path: &CStr, recursive: bool) -> nix::Result<OwnedFd> {
+pub fn clone_tree(directory: BorrowedFd<'_>, path: &CStr, recursive: bool) -> nix::Result<OwnedFd> {
     let recursion = if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
     let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as u32 | recursion;
     // SAFETY: open_tree(2) reads one string, which ends in NUL and is borrowed across the call.
@@ -120,7 +120,7 @@ pub(crate) fn clone_tree(directory: BorrowedFd<'_>, path: &CStr, recursive: bool
 }
 
 /// Attaches a mount to the place behind `target`: a descriptor, so no link can lead elsewhere.
-pub(crate) fn move_mount(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> nix::Result<()> {
+pub fn move_mount(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> nix::Result<()> {
     let (from, to, empty) = (mount.as_raw_fd(), target.as_raw_fd(), c"".as_ptr());
     let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
     // SAFETY: move_mount(2) reads two strings; both are the same constant that ends in NUL.
