@@ -2,9 +2,11 @@
 //!
 //! What does not fit is read again by the whole grammar, which knows what to say about it.
 
+mod valued;
+
 use std::ffi::OsString;
 
-use clap::{Args, Command, FromArgMatches, Parser};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser};
 
 use crate::args::{Cli, Globals, Manner, ProjectArgs};
 use crate::remote::Where;
@@ -17,7 +19,13 @@ use crate::verbs::{self, compose};
 pub(crate) fn read(argv: Vec<OsString>) -> Result<Cli, clap::Error> {
     match by_verb(&argv) {
         Some(cli) => Ok(cli),
-        None => Cli::try_parse_from(argv),
+        None => Cli::try_parse_from(&argv).or_else(|error| {
+            if !error.use_stderr() {
+                return Err(error); // a page of help, or the version
+            }
+            // if it is not that which is wrong, the error is about words that the user knows
+            fitting(valued::valued(Cli::command()), &argv).ok_or(error)
+        }),
     }
 }
 
@@ -28,7 +36,8 @@ fn by_verb(argv: &[OsString]) -> Option<Cli> {
         "compose" => of_compose(rest)?,
         verb => of_lighter(verb)?,
     };
-    let command = Where::augment_args(Globals::augment_args(Command::new("lighter")));
+    let command = Command::new("lighter").args_override_self(true);
+    let command = Where::augment_args(Globals::augment_args(command));
     let command = Manner::augment_args(ProjectArgs::augment_args(command));
     fitting(command.subcommand(verb), argv)
 }
@@ -96,8 +105,6 @@ fn of_compose(words: &[OsString]) -> Option<Command> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn words(line: &str) -> Vec<OsString> {
@@ -155,5 +162,21 @@ mod tests {
         let cli = read(words("lighter compose -p up down")).unwrap_or_else(|error| panic!("{error}"));
         let crate::args::Verb::Compose(args) = cli.verb else { panic!("not compose") };
         assert_eq!(args.options.project.project_name.as_deref(), Some("up"));
+    }
+
+    #[test]
+    fn no_option_takes_the_next_word_for_a_value_that_it_need_not_have() {
+        fn check(command: &Command) {
+            for option in command.get_opts() {
+                let range = option.get_num_args();
+                let may_be_alone = range.is_some_and(|range| range.min_values() == 0 && range.takes_values());
+                let name = (command.get_name(), option.get_id());
+                assert!(!may_be_alone || option.is_require_equals_set(), "{name:?}: a word behind it is its value");
+            }
+            command.get_subcommands().for_each(check);
+        }
+        let mut whole = Cli::command();
+        whole.build();
+        check(&whole);
     }
 }
