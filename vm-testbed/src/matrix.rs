@@ -25,7 +25,7 @@ const KEEPS_ROOT: &str = "reboot::";
 
 /// Tests that share a guest, at most: one that ends its guest, or never ends, takes no more than these along, and what was seen
 /// stands in the report after each guest.
-const BATCH: usize = 40;
+const BATCH: usize = 24;
 
 /// Time for the tests that share a guest, for the subset that every change has to pass, and for a test that has a guest for itself.
 const BATCH_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
