@@ -1,6 +1,7 @@
 //! Every program of `images.toml` in every guest it is meant for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -86,7 +87,9 @@ pub(crate) fn run(cache: &Cache, images: &Images, args: &MatrixArgs, record: &mu
     }
     for cell in cells {
         let built = &built[cell.program.as_str()];
-        CellRun { cache, images, cell, args, built }.run(selection, record)?;
+        if (CellRun { cache, images, cell, args, built }).run(selection, record)?.is_break() {
+            break;
+        }
     }
     Ok(())
 }
@@ -110,8 +113,8 @@ impl CellRun<'_> {
         wanted
     }
 
-    /// Runs the tests of this cell that are selected, but for those that `record` has behind it.
-    fn run(&self, selection: &Selection, record: &mut Record) -> Result<()> {
+    /// Runs the tests of this cell that are selected, but for those that `record` has behind it; says whether others shall follow.
+    fn run(&self, selection: &Selection, record: &mut Record) -> Result<ControlFlow<()>> {
         let program = self.images.program(&self.cell.program)?;
         let (excluded, tests): (Vec<_>, Vec<_>) = self
             .built
@@ -143,8 +146,11 @@ impl CellRun<'_> {
             column.accelerator = finished.accelerator.name().to_owned();
             column.seconds += started.elapsed().as_secs_f64();
             record.put(column.clone())?;
+            if finished.outcome.ended == Ended::Interrupted {
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Runs `tests` in a guest of their own, the cell's `number`th.
@@ -222,6 +228,7 @@ fn verdicts(finished: &Finished, tests: &[String]) -> BTreeMap<String, Verdict> 
     let ending = match outcome.ended {
         Ended::Exit(status) => format!("the program ended with {status}"),
         Ended::TimedOut => "the time was over".to_owned(),
+        Ended::Interrupted => "the run was interrupted".to_owned(),
         Ended::Died => format!("the guest ended: {}", finished.last_words),
     };
     report::results(&finished.output, tests, &outcome.not_applicable, &ending)
