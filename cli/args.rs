@@ -11,7 +11,14 @@ use crate::verbs;
 
 /// Runs OCI images and Compose projects without any resident engine
 #[derive(Parser)]
-#[command(name = "lighter", version, about, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    name = "lighter",
+    version,
+    about,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    args_override_self = true
+)]
 #[command(
     after_help = "Start here: `lighter up` in a folder with a compose.yaml, or `lighter run --rm IMAGE COMMAND`."
 )]

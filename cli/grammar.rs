@@ -2,9 +2,11 @@
 //!
 //! What does not fit is read again by the whole grammar, which knows what to say about it.
 
+mod valued;
+
 use std::ffi::OsString;
 
-use clap::{Args, Command, FromArgMatches, Parser};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser};
 
 use crate::args::{Cli, Globals, Manner, ProjectArgs};
 use crate::remote::Where;
@@ -17,7 +19,13 @@ use crate::verbs::{self, compose};
 pub(crate) fn read(argv: Vec<OsString>) -> Result<Cli, clap::Error> {
     match by_verb(&argv) {
         Some(cli) => Ok(cli),
-        None => Cli::try_parse_from(argv),
+        None => Cli::try_parse_from(&argv).or_else(|error| {
+            if !error.use_stderr() {
+                return Err(error); // a page of help, or the version
+            }
+            // if it is not that which is wrong, the error is about words that the user knows
+            fitting(valued::valued(Cli::command()), &argv).ok_or(error)
+        }),
     }
 }
 
@@ -28,7 +36,8 @@ fn by_verb(argv: &[OsString]) -> Option<Cli> {
         "compose" => of_compose(rest)?,
         verb => of_lighter(verb)?,
     };
-    let command = Where::augment_args(Globals::augment_args(Command::new("lighter")));
+    let command = Command::new("lighter").args_override_self(true);
+    let command = Where::augment_args(Globals::augment_args(command));
     let command = Manner::augment_args(ProjectArgs::augment_args(command));
     fitting(command.subcommand(verb), argv)
 }
@@ -96,8 +105,6 @@ fn of_compose(words: &[OsString]) -> Option<Command> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn words(line: &str) -> Vec<OsString> {

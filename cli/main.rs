@@ -38,6 +38,9 @@ fn main() -> ExitCode {
     if argv.get(1).is_some_and(|verb| verb == monitor::MONITOR_VERB) {
         return ExitCode::from(monitor::main());
     }
+    if let Some(arguments) = verbs::runtime::init::arguments(&argv) {
+        return verbs::runtime::init::main(arguments);
+    }
     if let Some(argv) = verbs::runtime::arguments(&argv) {
         return verbs::runtime::main(argv);
     }

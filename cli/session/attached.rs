@@ -27,6 +27,8 @@ pub(crate) struct Attachment {
     pub(crate) terminal: bool,
     /// Hand signals on to the container instead of dying of them.
     pub(crate) proxy_signals: bool,
+    /// What runs there has filled its screen before we came: it shall do so again.
+    pub(crate) redraw: bool,
     /// What the user types on a terminal to leave the container alone.
     pub(crate) detach_keys: DetachKeys,
 }
@@ -40,6 +42,7 @@ impl Attachment {
             error_output: true,
             terminal: false,
             proxy_signals: true,
+            redraw: false,
             detach_keys: DetachKeys::default(),
         }
     }
@@ -74,6 +77,9 @@ pub(crate) fn attach(
     }
     let signals = super::terminal::signals(&wanted)?;
     if how.terminal {
+        if how.redraw {
+            send_other_size(&mut client);
+        }
         send_size(&mut client);
     }
     let detached = Arc::new(AtomicBool::new(false));
@@ -166,6 +172,13 @@ fn forward(engine: &Engine, container: &Container, client: &mut AttachClient, si
 fn send_size(client: &mut AttachClient) {
     if let Some((rows, columns)) = super::size() {
         let _ = client.send(&Frame::Resize(rows, columns)); // cosmetic
+    }
+}
+
+/// A program is told of its terminal's size when that has changed, and fills its screen then.
+fn send_other_size(client: &mut AttachClient) {
+    if let Some((rows, columns)) = super::size() {
+        let _ = client.send(&Frame::Resize(rows.saturating_add(1), columns.saturating_add(1))); // cosmetic
     }
 }
 

@@ -8,6 +8,9 @@ use super::parser::{Command, Node, Operand, Pipeline, Root};
 use super::value::{Datum, is_true, kind_of, shown_field};
 use crate::ui::printable;
 
+/// As [`OMITTED`], of those that are texts.
+const OMITTED_TEXTS: [&str; 1] = ["StopSignal"];
+
 /// Fields that docker's records have and their JSON leaves out when they are empty: nothing, and no fault.
 const OMITTED: [&str; 12] = [
     "Annotations",
@@ -304,6 +307,7 @@ fn field(of: &Datum, name: &str) -> Result<Datum, String> {
     };
     match fields.get(name) {
         Some(value) => Ok(Some(value.clone())),
+        None if OMITTED_TEXTS.contains(&name) && is_record(fields) => Ok(Some(Value::from(""))),
         None if OMITTED.contains(&name) && is_record(fields) => Ok(Some(Value::Null)),
         None if is_capital(name) && is_record(fields) => Err(format!("there is no field `.{name}` here")),
         None => Ok(None),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Fields that are lists in docker's types, and null where nobody has filled them; Go prints `[]` for those too.
-pub(crate) const LISTS: [&str; 24] = [
+pub(crate) const LISTS: [&str; 26] = [
     "Aliases",
     "Binds",
     "BlkioDeviceReadBps",
@@ -22,7 +22,9 @@ pub(crate) const LISTS: [&str; 24] = [
     "ExtraHosts",
     "GroupAdd",
     "Links",
+    "MaskedPaths",
     "OnBuild",
+    "ReadonlyPaths",
     "SecondaryIPAddresses",
     "SecondaryIPv6Addresses",
     "SecurityOpt",

@@ -28,7 +28,7 @@ pub(crate) struct AttachFlags {
     #[arg(long, value_name = "KEYS")]
     detach_keys: Option<DetachKeys>,
     /// Hand signals on to the container, unless it has a terminal
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sig_proxy: bool,
 }
 
@@ -49,6 +49,7 @@ pub(crate) fn join(engine: &Engine, container: &Container, flags: &AttachFlags) 
         input: container.spec.open_stdin && !flags.no_stdin,
         terminal: container.spec.tty,
         proxy_signals: flags.sig_proxy && !container.spec.tty,
+        redraw: true,
         detach_keys: flags.detach_keys.clone().unwrap_or_default(),
         ..Attachment::outputs()
     };

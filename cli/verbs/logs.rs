@@ -28,7 +28,14 @@ pub(crate) struct LogFlags {
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// Only the last N lines; `all` for all of them
-    #[arg(short = 'n', long, value_name = "N", default_value = "all", hide_default_value = true)]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "N",
+        default_value = "all",
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
     pub(crate) tail: String,
     /// Nothing older: a time (2026-01-02T15:04:05Z) or an age (10m)
     #[arg(long, value_name = "TIME")]

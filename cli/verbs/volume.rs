@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lighter_engine::{Engine, Volume, VolumeSpec};
 use serde_json::{Value, json};
 
+use super::image::filter::{is_true, pattern};
 use super::system::prune::section;
 use super::target::last_of;
 use crate::context::Context;
@@ -28,6 +29,9 @@ pub(crate) enum VolumeVerb {
         /// Only `local`
         #[arg(short, long, default_value = "local", value_parser = ["local"])]
         driver: String,
+        /// Its name, as docker had it once
+        #[arg(long = "name", value_name = "NAME", hide = true, conflicts_with = "name")]
+        named: Option<String>,
     },
     /// List volumes
     #[command(visible_alias = "list")]
@@ -69,7 +73,7 @@ pub(crate) enum VolumeVerb {
         /// Do not ask
         #[arg(short, long)]
         force: bool,
-        /// Only those that fit: label=NAME[=VALUE]
+        /// Only those that fit: label=NAME[=VALUE], label!=NAME[=VALUE]
         #[arg(long, value_name = "KEY=VALUE")]
         filter: Vec<String>,
     },
@@ -78,8 +82,8 @@ pub(crate) enum VolumeVerb {
 pub(crate) fn run(ctx: &Context, verb: &VolumeVerb) -> Result<(), Failure> {
     let engine = ctx.recovered_engine()?;
     match verb {
-        VolumeVerb::Create { name, label, option, .. } => {
-            let name = name.clone().unwrap_or_else(lighter_engine::random_name);
+        VolumeVerb::Create { name, label, option, named, .. } => {
+            let name = name.clone().or_else(|| named.clone()).unwrap_or_else(lighter_engine::random_name);
             let spec = VolumeSpec { name, labels: pairs(label), options: pairs(option) };
             ctx.ui.line(engine.ensure_volume(&spec)?.name)
         }
@@ -121,9 +125,12 @@ pub(crate) fn run(ctx: &Context, verb: &VolumeVerb) -> Result<(), Failure> {
 }
 
 fn prune(ctx: &Context, engine: &Engine, all: bool, filter: &[String]) -> Result<(), Failure> {
+    let mut filter = filter.to_vec();
+    // docker's other word for --all
+    let all = filter.extract_if(.., |text| matches!(text.as_str(), "all=true" | "all=1")).count() > 0 || all;
     let mut volumes = engine.unused_volumes()?;
     volumes.retain(|volume| all || lighter_engine::is_anonymous_volume(volume));
-    retain(engine, &mut volumes, filter)?;
+    retain(engine, &mut volumes, &filter)?;
     let (mut bytes, mut removed, mut failures) = (0, Vec::new(), Vec::new());
     for volume in volumes {
         let size = engine.volume_size(&volume).unwrap_or(0);
@@ -143,18 +150,24 @@ fn prune(ctx: &Context, engine: &Engine, all: bool, filter: &[String]) -> Result
 /// Leaves the volumes that all filters take.
 fn retain(engine: &Engine, volumes: &mut Vec<Volume>, filters: &[String]) -> Result<(), Failure> {
     for filter in filters {
-        let malformed =
-            || Failure::text(format!("--filter `{filter}`: use name=, label=, dangling=true|false or driver="));
+        let malformed = || {
+            Failure::text(format!("--filter `{filter}`: use name=, label=, label!=, dangling=true|false or driver="))
+        };
         let (key, value) = filter.split_once('=').ok_or_else(malformed)?;
+        let has_label = |volume: &Volume| match value.split_once('=') {
+            Some((name, value)) => volume.labels.get(name).is_some_and(|own| own == value),
+            None => volume.labels.contains_key(value),
+        };
         match key {
-            "name" => volumes.retain(|volume| volume.name.contains(value)),
+            "name" => {
+                let name = pattern(value)?;
+                volumes.retain(|volume| name.is_match(&volume.name));
+            }
             "driver" => volumes.retain(|_| value == "local"),
-            "label" => volumes.retain(|volume| match value.split_once('=') {
-                Some((name, value)) => volume.labels.get(name).is_some_and(|own| own == value),
-                None => volume.labels.contains_key(value),
-            }),
+            "label" => volumes.retain(has_label),
+            "label!" => volumes.retain(|volume| !has_label(volume)),
             "dangling" => {
-                let wanted: bool = value.parse().map_err(|_| malformed())?;
+                let wanted = is_true(value).ok_or_else(malformed)?;
                 let unused = engine.unused_volumes()?;
                 volumes.retain(|volume| unused.iter().any(|other| other.name == volume.name) == wanted);
             }

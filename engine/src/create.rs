@@ -16,7 +16,7 @@ use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, Ipc, Mount, MountKind, Namespace, NetworkMode, VolumesFrom};
 use crate::state::State;
 use crate::volume::VolumeError;
-use crate::{Container, Engine, RuntimesError, etc, id, lock, netns, volume};
+use crate::{Container, Engine, InitError, RuntimesError, etc, id, lock, netns, volume};
 
 /// Why a container could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +64,9 @@ pub enum CreateError {
     /// Users of its own are nobody in what is shared.
     #[error("users of its own (`userns`) and {0} contradict each other")]
     Users(&'static str),
-    /// Our init is a part of our runtime.
-    #[error("an init (`init`) with the OCI runtime `{0}`: it is a part of lighter's own")]
-    Init(String),
+    /// Another runtime's containers can have no init here.
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// A volume could not be made.
     #[error(transparent)]
     Volume(#[from] VolumeError),
@@ -140,8 +140,8 @@ impl Engine {
     pub fn check_runtime(&self, spec: &ContainerSpec) -> Result<(), CreateError> {
         let Some(name) = &spec.runtime else { return Ok(()) };
         match self.runtimes.find(name)? {
-            Some(_) if spec.init => Err(CreateError::Init(name.clone())),
             Some(_) if spec.isolation.own_users => Err(CreateError::Users("another OCI runtime")),
+            Some(_) if spec.init => Ok(self.runtimes.init().map(drop)?),
             _ => Ok(()),
         }
     }

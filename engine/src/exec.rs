@@ -99,11 +99,13 @@ pub enum ExecError {
 }
 
 impl ExecError {
-    /// Returns the exit code of `exec`: 127 command not found, 126 cannot be invoked, 1 the rest as docker-exec does.
+    /// Returns the exit code of `exec`: 127 command not found, 126 it cannot be invoked there, 1 where there is nothing to
+    /// invoke it in, as docker-exec does.
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Launch { source, .. } if source.exit_code() != exit_code::OURS => source.exit_code(),
             Self::Foreign { source, .. } if source.exit_code() != exit_code::OURS => source.exit_code(),
+            Self::User(_) | Self::Launch { .. } | Self::Foreign { .. } => exit_code::NOT_INVOCABLE,
             _ => 1,
         }
     }

@@ -93,7 +93,7 @@ pub use durable::FileError;
 pub use events::{Event, EventKind, EventStream, EventsError, EventsQuery};
 pub use exec::{Exec, ExecError, ExecSpec};
 pub use export::ExportError;
-pub use foreign::ForeignError;
+pub use foreign::{ForeignError, InitError};
 pub use freeze::FreezeError;
 pub use hooks::HookError;
 pub use image_copy::CopyError;

@@ -6,6 +6,8 @@
 //! path = "/usr/local/bin/runsc"
 //! args = ["--platform=kvm"]            # before the verb, at each call
 //! ```
+//!
+//! `init_path = "/usr/bin/tini-static"`, before the tables, is what is pid 1 in their containers under `--init`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,6 +24,7 @@ const OURS: [&str; 2] = ["lighter", "lighter-runc"];
 pub struct Runtimes {
     configured: BTreeMap<String, Program>,
     folders: Vec<PathBuf>,
+    init_path: Option<PathBuf>,
 }
 
 /// How a runtime is called.
@@ -45,10 +48,11 @@ pub struct OciRuntime {
 }
 
 /// The whole file; other programs' sections are not ours to judge.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct File {
     #[serde(default)]
     runtimes: BTreeMap<String, Program>,
+    init_path: Option<PathBuf>,
 }
 
 /// Why a runtime cannot be had.
@@ -89,12 +93,12 @@ impl Runtimes {
     /// # Errors
     /// The file cannot be read, or is not what is expected.
     pub fn load(path: &Path, folders: Vec<PathBuf>) -> Result<Self, RuntimesError> {
-        let configured = match std::fs::read_to_string(path) {
+        let file = match std::fs::read_to_string(path) {
             Ok(text) => parse(&text, path)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => File::default(),
             Err(source) => return Err(RuntimesError::Read { path: path.to_owned(), source }),
         };
-        Ok(Self { configured, folders })
+        Ok(Self { configured: file.runtimes, folders, init_path: file.init_path })
     }
 
     /// Returns the runtime of this name, or at this path; `None` for our own.
@@ -126,7 +130,13 @@ impl Runtimes {
         self.configured.iter().map(|(name, program)| (name.as_str(), program.path.as_path()))
     }
 
-    fn program(&self, name: &str) -> Option<PathBuf> {
+    /// Returns the program that is pid 1 where our own runtime is not, if one is configured.
+    pub(crate) fn init_path(&self) -> Option<&Path> {
+        self.init_path.as_deref()
+    }
+
+    /// Returns a program of the host by name, or at a path.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
         let path = Path::new(name);
         let candidates = match name.contains('/') {
             true => vec![path.to_owned()],
@@ -136,7 +146,7 @@ impl Runtimes {
     }
 }
 
-fn parse(text: &str, path: &Path) -> Result<BTreeMap<String, Program>, RuntimesError> {
+fn parse(text: &str, path: &Path) -> Result<File, RuntimesError> {
     let wrong = |line, message| RuntimesError::Content { path: path.to_owned(), line, message };
     let file: File = toml::from_str(text).map_err(|error: toml::de::Error| {
         let start = error.span().map_or(0, |span| span.start);
@@ -156,7 +166,12 @@ fn parse(text: &str, path: &Path) -> Result<BTreeMap<String, Program>, RuntimesE
             ));
         }
     }
-    Ok(file.runtimes)
+    if let Some(init) = file.init_path.as_ref().filter(|init| !init.is_absolute()) {
+        let line =
+            text.lines().position(|line| line.trim_start().starts_with("init_path")).map_or(1, |index| index + 1);
+        return Err(wrong(line, format!("`init_path`, `{}`, is not absolute", init.display())));
+    }
+    Ok(file)
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -168,8 +183,12 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Result<Runtimes, String> {
-        let configured = parse(text, Path::new("config.toml")).map_err(|error| error.to_string())?;
-        Ok(Runtimes { configured, folders: vec!["/bin".into(), "relative".into()] })
+        let file = parse(text, Path::new("config.toml")).map_err(|error| error.to_string())?;
+        Ok(Runtimes {
+            configured: file.runtimes,
+            init_path: file.init_path,
+            folders: vec!["/bin".into(), "relative".into()],
+        })
     }
 
     #[test]
@@ -193,6 +212,7 @@ mod tests {
             ("[runtimes.lighter]\npath = '/x'\n", "config.toml:1: "),
             ("[runtimes.x]\npath = '/x'\nargv = []\n", "config.toml:3: "),
             ("[runtimes.x]\nargs = []\n", "config.toml:1: "),
+            ("\ninit_path = 'tini'\n", "config.toml:2: "),
         ] {
             let error = parsed(text).unwrap_err();
             assert!(error.starts_with(line), "{error}");

@@ -35,4 +35,5 @@ mod sys;
 pub mod terminal;
 pub mod trace;
 
+pub use init::be_init;
 pub use sys::socket;

@@ -266,7 +266,7 @@ fn what_cannot_run_is_said_before_there_is_a_container() {
     host.run(["create", "--name", "t", "busybox:1", "sleep", "1000"]).ok();
     host.run(["stats", "--no-stream", "--format", "{{.Name}} {{.CPUPerc}}", "t"]).ok();
     host.run(["start", "t"]).ok();
-    host.run(["exec", "-w", "/absent", "t", "true"]).code(1).says(["working directory", "/absent"]);
+    host.run(["exec", "-w", "/absent", "t", "true"]).code(126).says(["working directory", "/absent"]);
     host.run(["exec", "t", "test", "!", "-e", "/absent"]).ok();
     host.run(["pause", "t"]).ok();
     host.run(["exec", "t", "true"]).code(1).says(["paused"]);

@@ -1,6 +1,7 @@
 //! Containers whose processes another OCI runtime makes: runc, as Debian packages it.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -76,6 +77,71 @@ fn it_has_a_terminal_and_its_size() {
 
 #[test]
 #[ignore = "needs root"]
+fn its_init_is_a_copy_that_hands_signals_on_and_reaps() {
+    let host = Scenario::new("--init of a container that another runtime makes");
+    host.run(["pull", "-q", "busybox:1"]).ok();
+    let run = |more: &[&str]| host.run(["run", "--init", "--runtime", "runc"].iter().chain(more).copied());
+    let script = "trap 'echo ended; exit 6' TERM; (true &); echo begun; while :; do sleep 0.1; done";
+    let id = run(&["-d", "--name", "t", "busybox:1", "sh", "-c", script]).ok().text().to_owned();
+    let inside = |script: &str| host.run(["exec", "t", "sh", "-c", script]).ok().text().to_owned();
+    assert_eq!(inside("xargs -0 < /proc/1/cmdline | cut -d ' ' -f 1-3"), "/sbin/docker-init -- sh");
+    let mount = inside("grep ' /sbin/docker-init ' /proc/1/mountinfo");
+    assert!(mount.contains(&format!("containers/{id}/init /sbin/docker-init ro,")), "{mount}");
+    eventually("nobody is left to be reaped", LIMIT, || match inside("cat /proc/[0-9]*/stat").contains(") Z 1 ") {
+        false => Ok(()),
+        true => Err("a process that ended is a child of pid 1"),
+    });
+    host.run(["stop", "t"]).ok();
+    assert_eq!(host.run(["logs", "t"]).ok().stdout, "begun\nended\n");
+    assert_eq!(host.inspect("t")["State"]["ExitCode"], 6);
+    host.run(["start", "t"]).ok();
+    host.run(["rm", "-f", "t"]).ok();
+
+    run(&["--rm", "-u", "5", "--read-only", "busybox:1", "sh", "-c", "kill -9 $$"]).code(137);
+    run(&["--rm", "busybox:1", "no-such-program"]).code(127).says(["no-such-program"]);
+    run(&["--rm", "busybox:1", "/etc"]).code(126).says(["/etc"]);
+    host.leaves_nothing();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn called_docker_init_it_ends_as_its_program_and_hands_signals_on() {
+    let host = Scenario::new("what releases put into containers of other runtimes is lighter under that name");
+    let program = host.directory().join("docker-init");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_lighter"), &program).expect("ours");
+    let init = |words: &[&str]| run(tool(program.to_str().expect("UTF-8"), words), LIMIT);
+    assert_eq!(init(&["--", "echo", "--", "x"]).ok().stdout, "-- x\n");
+    init(&["sh", "-c", "exit 7"]).code(7);
+    init(&["--", "sh", "-c", "kill -9 $$"]).code(137);
+    init(&["--", "sh", "-c", "trap 'exit 5' TERM; kill -TERM $PPID; while :; do sleep 0.1; done"]).code(5);
+    init(&["--", "no-such-program"]).code(127).says(["no-such-program"]);
+    init(&["--", "/etc"]).code(126).says(["/etc"]);
+    init(&["--"]).code(1).says(["a program to run is missing"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_init_that_would_not_run_in_every_image_is_refused_before_anything_is_made() {
+    let host = Scenario::new("init_path of config.toml");
+    host.run(["pull", "-q", "busybox:1"]).ok();
+    let config = host.directory().join("config.toml");
+    let run = || host.run(["run", "--init", "--runtime", "runc", "busybox:1", "true"]);
+    let script = host.directory().join("script");
+    fs::write(&script, "#!/bin/sh\n").expect("ours");
+    for (path, why) in
+        [(script.as_path(), "no program linked statically"), (Path::new("/no/such/init"), "No such file")]
+    {
+        fs::write(&config, format!("init_path = \"{}\"\n", path.display())).expect("ours");
+        run().code(125).says(["init_path", &path.display().to_string(), why]);
+    }
+    fs::write(&config, "init_path = \"tini\"\n").expect("ours");
+    run().code(125).says(["config.toml:1", "not absolute"]);
+    host.configure("");
+    assert_eq!(host.run(["ps", "-aq"]).ok().text(), "");
+}
+
+#[test]
+#[ignore = "needs root"]
 fn it_is_adopted_probed_and_started_again() {
     let host = Scenario::new("the monitor's work is the same, whoever made the process");
     let script = "echo begun; trap 'echo ended; exit 6' TERM; while :; do sleep 0.1; done";
@@ -123,7 +189,6 @@ fn a_runtime_is_found_by_configuration_name_or_path_and_refused_when_it_is_none(
     assert_eq!(run("lighter").ok().stdout, "here\n");
     run("runsc").code(125).says(["no OCI runtime `runsc`", "lighter, boxed"]);
     run("/etc/passwd").code(125).says(["no OCI runtime `/etc/passwd`"]);
-    host.run(["run", "--rm", "--init", "--runtime", "runc", "busybox:1", "true"]).code(125).says(["init", "runc"]);
     host.run(["run", "-d", "--name", "t", "--runtime", "boxed", "busybox:1", "sleep", "1000"]).ok();
     fs::remove_file(&wrapper).expect("it is ours");
     host.run(["stop", "t"]).code(1).says(["boxed"]);

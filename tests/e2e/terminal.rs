@@ -107,6 +107,18 @@ fn the_detach_keys_leave_the_container_running_and_attach_comes_back() {
 
 #[test]
 #[ignore = "needs root"]
+fn what_fills_the_screen_fills_it_again_for_who_attaches() {
+    let host = Scenario::new("an editor that was left with the detach keys must not be an empty screen afterwards");
+    let script = "trap 'echo drawn; stty size' WINCH; echo begun; while :; do sleep 0.1; done";
+    let mut terminal = at_terminal(&host, &["--sig-proxy=false", "busybox:1", "sh", "-c", script]);
+    terminal.shows("begun").types("\x10\x11").shows("read escape sequence").ends_with(0);
+    let mut again = Terminal::start(&host.command(["attach", "--sig-proxy", "t"]), 24, 80);
+    again.shows("drawn").shows("24 80").types("\x10\x11").ends_with(0);
+    host.run(["rm", "-f", "t"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
 fn the_detach_keys_leave_a_process_of_exec_running_with_its_terminal() {
     let host = Scenario::new("what was left alone is neither hung up nor stuck");
     host.run(["run", "-d", "--name", "t", "--network", "none", "busybox:1", "sleep", "1000"]).ok();

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use lighter_engine::images::reference::Reference;
 use lighter_engine::images::store::{Image, Store};
+use regex::Regex;
 
 use super::super::logs::moment;
 use super::glob;
@@ -14,6 +15,9 @@ pub(crate) const LOOKING: &[&str] = &["dangling", "label", "label!", "before", "
 
 /// Keys of what is removed.
 pub(crate) const PRUNING: &[&str] = &["until", "label", "label!"];
+
+/// Keys of images that are removed.
+pub(crate) const PRUNING_IMAGES: &[&str] = &["dangling", "until", "label", "label!"];
 
 /// Conditions on an image.
 #[derive(Debug, Default)]
@@ -52,6 +56,11 @@ impl Filter {
 
     fn is_before(&mut self, time: Option<Timestamp>) {
         self.before = [self.before, time].into_iter().flatten().min();
+    }
+
+    /// Takes away whether only images without a name are meant, if that was said.
+    pub(crate) fn take_dangling(&mut self) -> Option<bool> {
+        self.dangling.take()
     }
 
     /// Adds a pattern of names; several are alternatives.
@@ -95,7 +104,13 @@ fn has_label(image: &Image, wanted: &str) -> bool {
     }
 }
 
-fn is_true(text: &str) -> Option<bool> {
+/// Reads a name of a filter, which is a regular expression that a part of the name must fit.
+pub(in crate::verbs) fn pattern(text: &str) -> Result<Regex, Failure> {
+    Regex::new(text).map_err(|error| Failure::text(format!("--filter `name={text}`: {error}")))
+}
+
+/// Reads a truth value of a filter.
+pub(in crate::verbs) fn is_true(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "t" => Some(true),
         "false" | "0" | "f" => Some(false),

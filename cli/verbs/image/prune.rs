@@ -3,7 +3,7 @@
 use lighter_engine::Engine;
 use lighter_engine::images::store::{Image, Pruned, Removed};
 
-use super::filter::{Filter, PRUNING};
+use super::filter::{Filter, PRUNING_IMAGES};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::ui::{confirm, quantity};
@@ -17,20 +17,21 @@ pub(crate) struct ImagePruneArgs {
     /// Do not ask
     #[arg(short, long)]
     force: bool,
-    /// Only those that fit: until=, label=, label!=
+    /// Only those that fit: until=, label=, label!=, dangling=false (as --all)
     #[arg(long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
 }
 
 pub(crate) fn run(ctx: &Context, args: &ImagePruneArgs) -> Result<(), Failure> {
     let engine = ctx.engine()?;
-    let filter = Filter::parse(&args.filter, PRUNING, engine.images())?;
-    let what =
-        if args.all { "all images without at least one container associated to them" } else { "all dangling images" };
+    let mut filter = Filter::parse(&args.filter, PRUNING_IMAGES, engine.images())?;
+    // docker's older word for --all
+    let all = filter.take_dangling().map_or(args.all, |dangling| !dangling);
+    let what = if all { "all images without at least one container associated to them" } else { "all dangling images" };
     if !args.force && !confirm::ask(&ctx.ui, &format!("WARNING! This will remove {what}."))? {
         return Ok(());
     }
-    let pruned = prune(&engine, args.all, &filter)?;
+    let pruned = prune(&engine, all, &filter)?;
     if !pruned.removed.is_empty() {
         ctx.ui.line("Deleted Images:")?;
         pruned.removed.iter().try_for_each(|one| ctx.ui.line(describe(one)))?;

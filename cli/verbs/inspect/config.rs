@@ -17,11 +17,11 @@ pub(super) fn config(engine: &Engine, container: &Container) -> Value {
         "User": spec.user,
         "ExposedPorts": exposed.map(|port| (port, json!({}))).collect::<Map<_, _>>(),
         "Tty": spec.tty,
-        "AttachStdin": false,
-        "AttachStdout": false,
-        "AttachStderr": false,
+        "AttachStdin": spec.attached.stdin,
+        "AttachStdout": spec.attached.stdout,
+        "AttachStderr": spec.attached.stderr,
         "OpenStdin": spec.open_stdin,
-        "StdinOnce": false,
+        "StdinOnce": spec.open_stdin && spec.attached.stdin,
         "Volumes": volumes(spec),
         "OnBuild": Value::Null,
         "Env": spec.env,
@@ -30,8 +30,10 @@ pub(super) fn config(engine: &Engine, container: &Container) -> Value {
         "Image": spec.image.reference,
         "WorkingDir": spec.working_dir,
         "Labels": spec.labels,
-        "StopSignal": spec.stop_signal.clone().unwrap_or_else(|| "SIGTERM".to_owned()),
     });
+    if let Some(signal) = &spec.stop_signal {
+        config["StopSignal"] = json!(signal);
+    }
     if let Some(check) = &spec.health {
         config["Healthcheck"] = healthcheck(check);
     }

@@ -1,5 +1,6 @@
 //! `HostConfig`: what a container is allowed, and what it has of the host.
 
+use lighter_engine::runtime::defaults;
 use lighter_engine::{
     ContainerSpec, DeviceWeight, Ipc, Isolation, Mount, MountKind, Namespace, NetworkMode, Resources, Throttled,
 };
@@ -108,7 +109,14 @@ fn rest_of_host_config(spec: &ContainerSpec) -> Value {
         "DeviceCgroupRules": isolation.device_rules,
         "DeviceRequests": device_requests(spec),
         "Tmpfs": tmpfs(spec),
+        "MaskedPaths": confined(isolation, defaults::masked_paths),
+        "ReadonlyPaths": confined(isolation, defaults::readonly_paths),
     })
+}
+
+/// Returns paths that are hidden or read-only in a container, unless it has everything.
+fn confined(isolation: &Isolation, paths: fn() -> Vec<String>) -> Value {
+    if isolation.privileged || isolation.paths_unconfined { Value::Null } else { json!(paths()) }
 }
 
 fn block_io(limits: &Resources) -> Value {

@@ -27,10 +27,10 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "NAME=ADDRESS")]
     aux_address: Vec<String>,
     /// IPv4 addresses
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     ipv4: bool,
     /// IPv6 addresses too
-    #[arg(long, default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     ipv6: bool,
     /// No way in or out but between its containers
     #[arg(long)]

@@ -7,6 +7,7 @@ use lighter_engine::netns::{Network, Range};
 use lighter_engine::{DEFAULT_NETWORK, Engine};
 use serde_json::{Value, json};
 
+use super::super::image::filter::{is_true, pattern};
 use super::super::logs::moment;
 use super::prune::used;
 use crate::context::Context;
@@ -82,7 +83,7 @@ pub(super) fn fits(network: &Network, filters: &[String], is_used: bool) -> Resu
             None => network.labels.contains_key(label),
         };
         let fits = match key {
-            "name" => network.name.contains(value),
+            "name" => pattern(value)?.is_match(&network.name),
             "id" => network.id.starts_with(value),
             "driver" => network.driver.word() == value,
             "label" => has_label(value),
@@ -91,7 +92,7 @@ pub(super) fn fits(network: &Network, filters: &[String], is_used: bool) -> Resu
             "type" if value == "builtin" || value == "custom" => {
                 (network.name == DEFAULT_NETWORK) == (value == "builtin")
             }
-            "dangling" => value.parse::<bool>().map_err(|_| malformed())? != is_used,
+            "dangling" => is_true(value).ok_or_else(malformed)? != is_used,
             "until" => created(network).is_some_and(|created| moment(value).is_ok_and(|until| created < until)),
             _ => return Err(malformed()),
         };

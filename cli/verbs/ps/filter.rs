@@ -7,6 +7,7 @@ use lighter_engine::images::digest::Digest;
 use lighter_engine::{Container, Engine, MountKind};
 use regex::Regex;
 
+use super::super::image::filter::pattern;
 use super::row::{health, networks};
 use crate::error::Failure;
 
@@ -86,10 +87,7 @@ fn condition(
         found.map(|container| container.state.created_at)
     };
     Ok(match key {
-        "name" => {
-            let regex = Regex::new(value.strip_prefix('/').unwrap_or(value).replace("^/", "^").as_str());
-            Some(Condition::Name(regex.map_err(|error| Failure::text(format!("--filter `name={value}`: {error}")))?))
-        }
+        "name" => Some(Condition::Name(pattern(&value.strip_prefix('/').unwrap_or(value).replace("^/", "^"))?)),
         "id" => Some(Condition::Id(value.to_owned())),
         "label" => Some(Condition::Label(value.to_owned())),
         "status" => among(&STATES).map(Condition::Status),

@@ -11,15 +11,19 @@ use crate::ui::quantity;
 /// Longest place of a mount that is shown, in characters, as docker cuts it.
 const LONGEST_MOUNT: usize = 15;
 
+/// Longest command that is shown, in characters, as docker cuts it.
+const LONGEST_COMMAND: usize = 20;
+
 /// Returns docker's fields of a container.
 pub(crate) fn row(container: &Container, no_trunc: bool) -> Value {
-    let command = format!("\"{}\"", container.spec.args.join(" "));
+    let command = command(&container.spec.args);
+    let shortened = shorten(&command);
     let created = container.state.created_at;
     let labels = &container.spec.labels;
     json!({
         "ID": if no_trunc { container.id.as_str() } else { container.short_id() },
         "Image": container.spec.image.reference,
-        "Command": if no_trunc { command } else { shorten(&command) },
+        "Command": quoted(if no_trunc { &command } else { &shortened }),
         "CreatedAt": created.map(quantity::local),
         "RunningFor": created.map(|time| format!("{} ago", quantity::since(time))),
         "Status": status(container),
@@ -108,9 +112,50 @@ pub(crate) fn networks(container: &Container) -> Vec<String> {
     }
 }
 
+/// Returns a command; arguments with blanks in them are in quotes, as docker shows them.
+fn command(args: &[String]) -> String {
+    let (program, arguments) = args.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let in_quotes = |word: &String| if word.contains(' ') { format!("'{word}'") } else { word.clone() };
+    let words: Vec<_> = std::iter::once(program.to_owned()).chain(arguments.iter().map(in_quotes)).collect();
+    words.join(" ")
+}
+
+/// Cuts a command so that twenty characters are left, the last of which says so.
 fn shorten(command: &str) -> String {
-    if command.chars().count() <= 20 {
-        return command.to_owned();
+    match command.chars().count() <= LONGEST_COMMAND {
+        true => command.to_owned(),
+        false => command.chars().take(LONGEST_COMMAND - 1).chain(['…']).collect(),
     }
-    command.chars().take(19).chain(['…']).collect::<String>() + "\""
+}
+
+/// Returns a text in quotes on one line, as Go writes it.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => quoted.extend(['\\', char]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            char => quoted.push(char),
+        }
+    }
+    quoted + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_cut_and_quoted_as_docker_does() {
+        let shown = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            quoted(&shorten(&command(&words)))
+        };
+        assert_eq!(shown(&["sleep", "1000"]), r#""sleep 1000""#);
+        assert_eq!(shown(&["sh", "-c", "echo out; echo"]), r#""sh -c 'echo out; ec…""#);
+        assert_eq!(shown(&["docker-entrypoint.sh"]), r#""docker-entrypoint.sh""#);
+        assert_eq!(shown(&["a b", "\"\\\n"]), r#""a b \"\\\n""#);
+    }
 }

@@ -16,7 +16,7 @@ use lighter_engine::images::platform::Platform;
 use lighter_engine::images::pull::{Presence, PullOptions};
 use lighter_engine::images::reference::Reference;
 use lighter_engine::images::store::Image;
-use lighter_engine::{Container, ContainerSpec, CreateError, Engine, RemoveOptions, StartOptions, images};
+use lighter_engine::{Attached, Container, ContainerSpec, CreateError, Engine, RemoveOptions, StartOptions, images};
 
 use crate::context::Context;
 use crate::error::{Failure, ours};
@@ -58,12 +58,16 @@ impl RunArgs {
 }
 
 pub(crate) fn run(ctx: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
-    check(args).map_err(ours)?;
+    check(args)?;
     let engine = ctx.recovered_engine().map_err(ours)?;
     let image = ensure_image(ctx, &engine, &args.flags).map_err(ours)?;
     let explanation = args.explain.map(Explanation::begin).transpose().map_err(ours)?;
     engine.prepare_start();
-    let container = create_from(ctx, &engine, &args.flags, image.as_ref(), Engine::create_to_run).map_err(ours)?;
+    let record = |engine: &Engine, spec: ContainerSpec| {
+        let attached = if args.detach { Attached::default() } else { spec.attached };
+        engine.create_to_run(ContainerSpec { attached, ..spec })
+    };
+    let container = create_from(ctx, &engine, &args.flags, image.as_ref(), record).map_err(ours)?;
     let terminal = args.flags.tty.then(session::size).flatten();
     let started = engine.start(&container, StartOptions { attach: !args.detach, terminal });
     if let Some(explanation) = explanation {
@@ -97,23 +101,23 @@ pub(crate) fn run(ctx: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
 fn check(args: &RunArgs) -> Result<(), Failure> {
     let flags = &args.flags;
     if args.detach && !flags.attach.is_empty() {
-        return Err(Failure::text("--detach and --attach contradict each other"));
+        return Err(ours(Failure::text("--detach and --attach contradict each other")));
     }
     if !args.detach {
-        session::check_terminal(flags.tty, flags.interactive)?;
+        session::check_terminal(flags.tty, flags.interactive)?; // 1, as docker: nothing has been asked of an engine
     }
     Ok(())
 }
 
 fn attachment(args: &RunArgs) -> Attachment {
     let flags = &args.flags;
-    let joined = |stream| flags.attach.is_empty() || flags.attach.contains(&stream);
     Attachment {
-        input: flags.interactive && joined(Stream::Stdin),
-        output: joined(Stream::Stdout),
-        error_output: joined(Stream::Stderr),
+        input: flags.interactive && flags.joins(Stream::Stdin),
+        output: flags.joins(Stream::Stdout),
+        error_output: flags.joins(Stream::Stderr),
         terminal: flags.tty,
         proxy_signals: args.sig_proxy && !flags.tty,
+        redraw: false,
         detach_keys: flags.detach_keys.clone().unwrap_or_default(),
     }
 }
@@ -137,7 +141,7 @@ fn create_from(
     engine: &Engine,
     flags: &RunFlags,
     image: Option<&Image>,
-    record: fn(&Engine, ContainerSpec) -> Result<Container, CreateError>,
+    record: impl FnOnce(&Engine, ContainerSpec) -> Result<Container, CreateError>,
 ) -> Result<Container, Failure> {
     let cidfile = flags.cidfile.as_ref().map(|path| ctx.invocation.path(path));
     if let Some(path) = cidfile.as_ref().filter(|path| path.exists()) {

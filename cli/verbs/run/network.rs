@@ -27,6 +27,44 @@ pub(super) fn mode(engine: &Engine, flags: &NetworkFlags) -> Result<NetworkMode,
     Ok(NetworkMode::Bridge(attachments))
 }
 
+/// Refuses what a container whose network is the host's, another's or none cannot have, and an unknown container to link to.
+///
+/// # Errors
+/// Names the flag. What is merely without effect comes back as a warning.
+pub(super) fn check(engine: &Engine, flags: &NetworkFlags, mode: &NetworkMode) -> Result<Option<String>, Failure> {
+    let given = |flag: &'static str, is_given: bool| is_given.then_some(flag);
+    let of_a_network = [
+        given("--network-alias", !flags.network_alias.is_empty()),
+        given("--ip", flags.ip.is_some()),
+        given("--ip6", flags.ip6.is_some()),
+        given("--link-local-ip", !flags.link_local_ip.is_empty()),
+        given("--link", !flags.link.is_empty()),
+    ];
+    let of_a_namespace = [
+        given("--publish", !flags.publish.is_empty()),
+        given("--publish-all", flags.publish_all),
+        given("--expose", !flags.expose.is_empty()),
+        given("--hostname", flags.hostname.is_some()),
+        given("--add-host", !flags.add_host.is_empty()),
+        given("--dns", !flags.dns.is_empty()),
+        given("--mac-address", flags.mac_address.is_some()),
+    ];
+    let (whose, refused) = match mode {
+        NetworkMode::Bridge(_) => ("", vec![]),
+        NetworkMode::Host => ("host", of_a_network.to_vec()),
+        NetworkMode::None => ("none", of_a_network.to_vec()),
+        NetworkMode::Container(_) => ("container:…", [&of_a_network[..], &of_a_namespace[..]].concat()),
+    };
+    if let Some(flag) = refused.into_iter().flatten().next() {
+        return Err(Failure::text(format!("{flag} and --network {whose} contradict each other")));
+    }
+    for text in &flags.link {
+        engine.find(&link(text).target)?;
+    }
+    let is_lost = *mode == NetworkMode::Host && (flags.publish_all || !flags.publish.is_empty());
+    Ok(is_lost.then(|| "published ports are discarded with --network host: the container has the host's".to_owned()))
+}
+
 fn without_bridge(engine: &Engine, text: &str) -> Result<Option<NetworkMode>, Failure> {
     Ok(match text.split_once(':') {
         Some(("container", other)) => Some(NetworkMode::Container(engine.find(other)?.id)),

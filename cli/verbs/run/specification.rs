@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use lighter_engine::images::store::Image;
 use lighter_engine::{
-    ContainerSpec, Engine, HealthCheck, ImageSource, LayerStack, Mount, Probe, ProcessChoice, PublishedPort,
+    Attached, ContainerSpec, Engine, HealthCheck, ImageSource, LayerStack, Mount, Probe, ProcessChoice, PublishedPort,
 };
 
-use super::flags::LifeFlags;
+use super::flags::{LifeFlags, Stream};
 use super::{RunFlags, isolation, limits, mount, network, parse};
 use crate::context::Context;
 use crate::error::Failure;
@@ -42,9 +42,12 @@ pub(super) fn specification(
     spec.annotations = pairs("--annotation", &flags.annotation)?;
     spec.tty = flags.tty;
     spec.open_stdin = flags.interactive;
+    let joined = |stream| flags.joins(stream);
+    spec.attached =
+        Attached { stdin: joined(Stream::Stdin), stdout: joined(Stream::Stdout), stderr: joined(Stream::Stderr) };
     spec.auto_remove = flags.rm;
     devices(flags, &mut spec)?;
-    networking(engine, flags, &mut spec)?;
+    networking(ctx, engine, flags, &mut spec)?;
     spec.resources = limits::resources(&flags.limits)?;
     spec.cgroup_parent = flags.limits.cgroup_parent.clone().filter(|parent| !parent.is_empty());
     spec.isolation = isolation::isolation(ctx, engine, flags)?;
@@ -91,14 +94,17 @@ fn devices(flags: &RunFlags, spec: &mut ContainerSpec) -> Result<(), Failure> {
         spec.cdi_devices.extend(parse::gpus(wish)?);
     }
     if let Some(size) = &flags.mounts.shm_size {
-        spec.shm_size = parse::bytes(size)?;
+        spec.shm_size = Some(parse::bytes(size)?).filter(|size| *size > 0).unwrap_or(spec.shm_size);
     }
     Ok(())
 }
 
-fn networking(engine: &Engine, flags: &RunFlags, spec: &mut ContainerSpec) -> Result<(), Failure> {
+fn networking(ctx: &Context, engine: &Engine, flags: &RunFlags, spec: &mut ContainerSpec) -> Result<(), Failure> {
     let wishes = &flags.networking;
     spec.network = network::mode(engine, wishes)?;
+    if let Some(warning) = network::check(engine, wishes, &spec.network)? {
+        ctx.ui.warn(warning);
+    }
     spec.hostname = wishes.hostname.clone();
     spec.domainname = wishes.domainname.clone();
     spec.links = wishes.link.iter().map(|text| network::link(text)).collect();

@@ -9,6 +9,7 @@ mod events;
 mod exec;
 mod features;
 mod handed;
+pub(crate) mod init;
 mod kill;
 mod list;
 mod log;

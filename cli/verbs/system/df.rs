@@ -93,7 +93,8 @@ fn observe(engine: &Engine) -> Result<Observed, Failure> {
     let users = engine.image_users()?;
     let images = engine.images().usage(&|image: &Image| users.of(&image.id).is_some())?;
     let sized = |one: Container| engine.container_size(&one).map(|size| (one, size));
-    let containers = engine.containers()?.into_iter().map(sized).collect::<Result<Vec<_>, _>>()?;
+    let mut containers = engine.containers()?.into_iter().map(sized).collect::<Result<Vec<_>, _>>()?;
+    containers.sort_by_key(|(one, _)| std::cmp::Reverse(one.state.created_at));
     let mut volumes = Vec::new();
     for volume in engine.volumes()? {
         let links = containers.iter().filter(|(one, _)| one.spec.volumes().any(|name| name == volume.name));

@@ -41,7 +41,12 @@ const LINES: [(&str, &str); 17] = [
 ];
 
 pub(crate) fn run(ctx: &Context, args: &InfoArgs) -> Result<(), Failure> {
-    let info = info(&ctx.recovered_engine()?)?;
+    let mut info = info(&ctx.recovered_engine()?)?;
+    for rest in [limits(), of_the_host(), elsewhere()] {
+        if let (Some(info), Value::Object(rest)) = (info.as_object_mut(), rest) {
+            info.extend(rest);
+        }
+    }
     match &args.format {
         None | Some(Format::Table) => {
             for (heading, field) in LINES {
@@ -60,7 +65,6 @@ pub(crate) fn run(ctx: &Context, args: &InfoArgs) -> Result<(), Failure> {
 fn info(engine: &Engine) -> Result<Value, Failure> {
     let containers = engine.containers()?;
     let count = |fits: fn(&Container) -> bool| containers.iter().filter(|one| fits(one)).count();
-    let cgroup_version = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { "2" } else { "1" };
     Ok(json!({
         "Containers": containers.len(),
         "ContainersRunning": count(|one| matches!(one.state.status, Status::Running | Status::Restarting)),
@@ -71,14 +75,14 @@ fn info(engine: &Engine) -> Result<Value, Failure> {
         "Driver": "overlay",
         "LoggingDriver": "json-file",
         "CgroupDriver": "cgroupfs",
-        "CgroupVersion": cgroup_version,
         "Plugins": {
             "Volume": ["local"],
             "Network": ["bridge", "host", "ipvlan", "macvlan", "none"],
             "Log": ["journald", "json-file", "local", "none", "syslog"],
         },
         "KernelVersion": kernel_version(),
-        "OperatingSystem": operating_system(),
+        "OperatingSystem": os_release("PRETTY_NAME").unwrap_or_else(|| "Linux".to_owned()),
+        "OSVersion": os_release("VERSION_ID").unwrap_or_default(),
         "OSType": "linux",
         "Architecture": std::env::consts::ARCH,
         "NCPU": std::thread::available_parallelism().map_or(1, usize::from),
@@ -113,10 +117,55 @@ pub(super) fn docker_architecture() -> String {
     lighter_engine::images::platform::Platform::host().architecture
 }
 
-/// Returns `PRETTY_NAME` of os-release(5).
-fn operating_system() -> String {
-    let text = ["/etc/os-release", "/usr/lib/os-release"].iter().find_map(|path| fs::read_to_string(path).ok());
-    let text = text.unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
-    name.map_or_else(|| "Linux".to_owned(), |name| name.trim_matches(['"', '\'']).to_owned())
+/// Returns a value of os-release(5).
+fn os_release(name: &str) -> Option<String> {
+    let text = ["/etc/os-release", "/usr/lib/os-release"].iter().find_map(|path| fs::read_to_string(path).ok())?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    value.map(|value| value.trim_matches(['"', '\'']).to_owned())
+}
+
+/// Returns what the kernel can limit: the controllers of cgroups(7), of either version.
+fn limits() -> Value {
+    let root = Path::new("/sys/fs/cgroup");
+    let unified = fs::read_to_string(root.join("cgroup.controllers")).ok();
+    let is_unified = unified.is_some();
+    let has = |name: &str| match &unified {
+        Some(controllers) => controllers.split_whitespace().any(|controller| controller == name),
+        None => root.join(name).is_dir(),
+    };
+    json!({
+        "CgroupVersion": if is_unified { "2" } else { "1" },
+        "MemoryLimit": has("memory"),
+        "SwapLimit": if is_unified { has("memory") } else { root.join("memory/memory.memsw.limit_in_bytes").exists() },
+        "OomKillDisable": has("memory") && !is_unified,
+        "CpuCfsPeriod": has("cpu"),
+        "CpuCfsQuota": has("cpu"),
+        "CPUShares": has("cpu"),
+        "CPUSet": has("cpuset"),
+        "PidsLimit": has("pids"),
+    })
+}
+
+/// Returns how the host is set up.
+fn of_the_host() -> Value {
+    let forwards = fs::read_to_string("/proc/sys/net/ipv4/ip_forward");
+    json!({
+        "IPv4Forwarding": forwards.is_ok_and(|text| text.trim() == "1"),
+        "SystemTime": jiff::Timestamp::now().to_string(),
+    })
+}
+
+/// Returns what only daemons have something to say about.
+fn elsewhere() -> Value {
+    json!({
+        "ID": "",
+        "Debug": false,
+        "DriverStatus": [],
+        "ExperimentalBuild": false,
+        "IndexServerAddress": "https://index.docker.io/v1/",
+        "InitBinary": "lighter",
+        "Isolation": "",
+        "Labels": [],
+        "ClientInfo": {"Debug": false, "Context": "default", "Plugins": [], "Warnings": null},
+    })
 }

@@ -12,6 +12,7 @@
 mod call;
 mod console;
 mod exec;
+pub(crate) mod init;
 
 use std::fs;
 use std::io;
@@ -28,6 +29,7 @@ use crate::{Engine, exit_code};
 
 use call::{Call, Streams};
 use console::Console;
+pub use init::InitError;
 
 /// A container of another runtime, which need not be made yet.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ use crate::cdi::{self, CdiError};
 use crate::control;
 use crate::durable::{self, FileError};
 use crate::etc::{self, EtcFiles};
-use crate::foreign::{Foreign, ForeignError};
+use crate::foreign::{Foreign, ForeignError, InitError, init};
 use crate::images::store::Image;
 use crate::joined::JoinError;
 use crate::layout::ContainerPaths;
@@ -92,6 +92,8 @@ pub(crate) enum LaunchError {
     Runtimes(#[from] crate::RuntimesError),
     #[error(transparent)]
     Foreign(#[from] ForeignError),
+    #[error(transparent)]
+    Init(#[from] InitError),
 }
 
 impl LaunchError {
@@ -196,6 +198,7 @@ impl Monitor {
         }
         let etc = etc_files(&engine, id, &spec, &paths, &connection)?;
         let joined = engine.joined(&paths, &spec)?;
+        let foreign = foreign(&engine, id, &paths, &spec)?;
         let mut config = oci::config(&oci::Context {
             spec: &spec,
             rootfs: &rootfs,
@@ -209,8 +212,10 @@ impl Monitor {
             sources: &sources,
         })?;
         cdi::apply(&mut config, &spec.cdi_devices)?;
+        if spec.init && foreign.is_some() {
+            init::add(&mut config, &engine.runtimes().init()?, paths.dir())?;
+        }
         durable::write_json(&paths.run().join("config.json"), &config, false)?;
-        let foreign = foreign(&engine, id, &paths, &spec)?;
         let state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
         let attachments =
             Attachments::new(&paths.attach(), attached).map_err(LaunchError::io("open the attach socket"))?;

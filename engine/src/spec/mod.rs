@@ -57,6 +57,17 @@ pub struct LayerStack {
     pub is_volatile: bool,
 }
 
+/// Which streams of a container a command was to be attached to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// Its input.
+    pub stdin: bool,
+    /// Its output.
+    pub stdout: bool,
+    /// Its error output.
+    pub stderr: bool,
+}
+
 /// Everything that defines a container.
 ///
 /// `command` and `entrypoint` are already joined with the image's: `args` is the argument vector to execute.
@@ -146,6 +157,9 @@ pub struct ContainerSpec {
     /// Keep stdin open when nobody is attached.
     #[serde(default)]
     pub open_stdin: bool,
+    /// The streams that whoever made it was to be attached to (for display only).
+    #[serde(default)]
+    pub attached: Attached,
     /// Run lighter's own init as pid 1, which forwards signals and reaps.
     #[serde(default)]
     pub init: bool,
@@ -245,6 +259,7 @@ impl ContainerSpec {
             shm_size: DEFAULT_SHM_SIZE,
             tty: false,
             open_stdin: false,
+            attached: Attached::default(),
             init: false,
             health: None,
             hooks: Hooks::default(),

@@ -11,6 +11,7 @@ use std::ptr;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
+use nix::unistd::{ForkResult, fork};
 
 use super::shared::SharedPid;
 
@@ -87,12 +88,27 @@ fn clone(
     // gets a copy of the address space, as after fork(2), so nothing of ours is shared with it. The
     // process has one thread, as `spawn` has checked, so the copy holds no lock of another one.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) };
-    match Errno::result(pid)? {
-        0 => run_child(body),
-        pid => {
+    match Errno::result(pid) {
+        Ok(0) => run_child(body),
+        // a seccomp filter as docker's hides it from our init in another runtime's containers
+        Err(Errno::ENOSYS) if args.flags == libc::CLONE_PIDFD as u64 => forked(body),
+        Err(errno) => Err(errno),
+        Ok(pid) => {
             // SAFETY: clone3(2) stored a new descriptor in `pidfd`, which nothing else owns.
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
             Ok(Child { pid: pid as i32, pidfd })
+        }
+    }
+}
+
+/// What [`clone`] does, by the older call.
+fn forked(body: impl FnOnce() -> Infallible) -> nix::Result<Child> {
+    // SAFETY: the process has one thread, as `spawn` has checked, so the child's copy of its memory holds no lock of another.
+    match unsafe { fork() }? {
+        ForkResult::Child => run_child(body),
+        ForkResult::Parent { child } => {
+            // it is ours to reap, so nobody else has its pid
+            Ok(Child { pid: child.as_raw(), pidfd: pidfd_open(child.as_raw())? })
         }
     }
 }

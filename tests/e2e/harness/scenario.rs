@@ -7,6 +7,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -23,9 +24,11 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 /// Time that the kernel may take to finish what `down` started: network namespaces go asynchronously.
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Where scenarios keep their directories.
+/// Where scenarios keep their directories: the path that the kernel shows, as messages and mounts have it.
 fn scratch() -> &'static Path {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
+    static SCRATCH: LazyLock<PathBuf> =
+        LazyLock::new(|| fs::canonicalize(env!("CARGO_TARGET_TMPDIR")).expect("cargo has made it"));
+    &SCRATCH
 }
 
 /// Returns a name that no scenario has, nor one that failed earlier and was kept.

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Returns a name that no test has, nor one that failed earlier and was kept, and its directory; `suite` is that of the tests.
 pub(crate) fn unused(suite: &str) -> (String, PathBuf) {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
+    // as mountinfo has it: dockerd unmounts what it has mounted on its data root only where it finds that path
+    let scratch = fs::canonicalize(env!("CARGO_TARGET_TMPDIR")).expect("cargo has made it");
     loop {
         let name = format!("{suite}-{}-{:03}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(suite).join(&name);
+        let directory = scratch.join(suite).join(&name);
         if !directory.exists() {
             return (name, directory);
         }

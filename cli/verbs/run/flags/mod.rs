@@ -121,6 +121,15 @@ pub(crate) struct RunFlags {
 }
 
 impl RunFlags {
+    /// Tells whether a command that stays is attached to one of the container's streams.
+    pub(super) fn joins(&self, stream: Stream) -> bool {
+        match (self.attach.is_empty(), stream) {
+            (true, Stream::Stdin) => self.interactive,
+            (true, _) => true,
+            (false, _) => self.attach.contains(&stream),
+        }
+    }
+
     /// Tells of the files that are read and written for the container, none of which it sees.
     pub(crate) fn files(&mut self, on: Visit<'_>) -> Result<(), Failure> {
         for path in self.env_file.iter_mut().chain(&mut self.label_file) {
