@@ -2,7 +2,7 @@
 
 # Scenarios that run at once: each waits more than it computes.
 E2E_THREADS ?= 4
-# Words for the matrix of guests: `--resume` after a run that ended early, `--program`, `--only-kernel` and `--filter` for a part.
+# Words for the matrix of guests: `--resume` after a run that ended early, `--program`, `--only-kernel`, `--guest` and `--filter` for a part.
 VM ?=
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # With the features of the whole workspace, so that what the other tests have compiled is not compiled again.

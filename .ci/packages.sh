@@ -11,7 +11,7 @@ build='gcc=cc libc6-dev=/usr/include/stdio.h'
 images='mmdebstrap=mmdebstrap python3=python3 zstd=zstd curl=curl ca-certificates=/etc/ssl/certs/ca-certificates.crt'
 test='skopeo=skopeo umoci=umoci nftables=nft iproute2=ip redis-tools=redis-cli postgresql-client=psql bind9-dnsutils=dig
     bind9-host=host systemd=/lib/systemd/systemd-journald openssl=openssl musl-tools=musl-gcc shellcheck=shellcheck zsh=zsh fish=fish
-    openssh-client=ssh bzip2=bzip2 xz-utils=xz busybox-static=/usr/share/doc/busybox-static'
+    openssh-client=ssh bzip2=bzip2 xz-utils=xz strace=strace busybox-static=/usr/share/doc/busybox-static'
 # What the engines need that tests/engines runs on lighter, or beside it. tini is docker's init.
 engines='runc=runc conmon=conmon tini=tini-static iptables=iptables docker-compose=docker-compose'
 case ${1:-} in

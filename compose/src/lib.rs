@@ -51,6 +51,7 @@ pub mod variables;
 mod yaml;
 
 pub use apply::apply;
+pub use canonical::split_words;
 pub use diagnostic::{Diagnostic, Faults, Label, Position, Severity, SourceText, Span};
 pub use load::{LoadError, Loaded, load, resolve_name};
 pub use model::Project;

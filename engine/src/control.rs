@@ -19,6 +19,9 @@ use crate::{Container, Engine, signal};
 /// Time the monitor has for tearing a container down after its last process has ended.
 const TEARDOWN_LIMIT: Duration = Duration::from_secs(30);
 
+/// Time in which a monitor has begun to tear down a container whose end it sees by itself.
+const SEES_ITSELF: Duration = Duration::from_millis(500);
+
 /// What the file that asks for a stop says when the container is removed next.
 const REMOVED_NEXT: &[u8] = b"removed\n";
 
@@ -221,11 +224,18 @@ impl Engine {
     }
 
     /// Waits for the monitor to tear down, or does it in its place if there is none.
+    ///
+    /// A monitor whose container runs sees its end by itself, and then the file that asks for it to stay stopped: who wakes it
+    /// makes it read all it has once more, of fifty at a time. Not so one that waits until it may restart its container.
     fn finish(&self, container: &Container) -> Result<(), ControlError> {
         let deadline = Instant::now() + TEARDOWN_LIMIT;
         loop {
             let state = self.load_state(&container.id)?;
             let Some(monitor) = open(state.monitor, &container.spec.name)? else { break };
+            let sees_itself = state.status != Status::Restarting;
+            if sees_itself && wait_for(&monitor, Some(SEES_ITSELF), &container.spec.name)? {
+                continue;
+            }
             kernel::kill(monitor.as_fd(), libc::SIGTERM).map_err(kernel_error("signal", &container.spec.name))?;
             if !wait_for(&monitor, Some(deadline.saturating_duration_since(Instant::now())), &container.spec.name)? {
                 return Err(ControlError::Stuck(container.spec.name.clone()));

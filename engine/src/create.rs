@@ -16,7 +16,7 @@ use crate::runtime::trace::{self, Effect};
 use crate::spec::{ContainerSpec, Ipc, Mount, MountKind, Namespace, NetworkMode, VolumesFrom};
 use crate::state::State;
 use crate::volume::VolumeError;
-use crate::{Container, Engine, InitError, RuntimesError, etc, id, netns, volume};
+use crate::{Container, Engine, InitError, RuntimesError, etc, id, lock, netns, volume};
 
 /// Why a container could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -205,7 +205,8 @@ impl Engine {
         symlink(id, &link).map_err(FileError::io("claim name", &link))
     }
 
-    /// Finishes what killed commands began: records half made or half deleted. Needs the containers' lock.
+    /// Finishes what killed commands began: records half made or half deleted. Needs the containers' lock. What is being deleted
+    /// at this moment is left to who does it.
     pub(crate) fn sweep(&self) -> Result<(), FileError> {
         let directory = self.layout.containers();
         let mut containers = 0;
@@ -213,7 +214,9 @@ impl Engine {
             let entry = entry.map_err(FileError::io("list", &directory))?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name.starts_with(CREATING) || name.starts_with(REMOVING) {
+            let is_deleted =
+                name.strip_prefix(REMOVING).is_some_and(|id| !lock::is_held(&self.layout.container_lock(id)));
+            if name.starts_with(CREATING) || is_deleted {
                 durable::remove_tree(&entry.path())?;
             } else {
                 containers += usize::from(id::is_id(&name));

@@ -61,7 +61,7 @@ impl Engine {
             if paths.is_ephemeral()
                 && !paths.spec().exists()
                 && !runs()
-                && let Some(_lock) = Lock::try_take(&self.layout.lock(&format!("container-{id}")))?
+                && let Some(_lock) = Lock::try_take(&self.layout.container_lock(&id))?
             {
                 let removing = self.layout.containers().join(format!("{REMOVING}{id}"));
                 fs::rename(paths.dir(), &removing).map_err(FileError::io("remove", paths.dir()))?;

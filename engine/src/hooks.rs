@@ -111,7 +111,7 @@ pub(crate) fn serve(engine: &Engine, record: &LaunchRecord, turn: Turn) -> Reply
     };
     match record.commands.iter().try_for_each(run) {
         Ok(()) => Reply::Started { warnings: record.warnings.clone() },
-        Err(message) => Reply::Failed { exit_code: exit_code::OURS, message },
+        Err(message) => Reply::Failed { exit_code: exit_code::OURS, message, port: None },
     }
 }
 

@@ -80,6 +80,10 @@ impl Layout {
     pub(crate) fn lock(&self, name: &str) -> PathBuf {
         self.run.join("locks").join(name)
     }
+
+    pub(crate) fn container_lock(&self, id: &str) -> PathBuf {
+        self.lock(&format!("container-{id}"))
+    }
 }
 
 /// The files of one container.

@@ -228,7 +228,7 @@ impl Engine {
     }
 
     pub(crate) fn lock_container(&self, id: &str) -> Result<Lock, FileError> {
-        Lock::take(&self.layout.lock(&format!("container-{id}")))
+        Lock::take(&self.layout.container_lock(id))
     }
 
     pub(crate) fn lock_volume(&self, name: &str) -> Result<Lock, FileError> {

@@ -100,14 +100,15 @@ impl Engine {
         }
         self.forget_addresses();
         self.tell(Event::of_container("destroy", &container.id, &container.spec));
-        let _ = fs::remove_file(self.layout.lock(&format!("container-{}", container.id)));
+        let _ = fs::remove_file(self.layout.container_lock(&container.id));
         drop(lock);
         Ok(())
     }
 
-    /// Deletes the record and the files of a container that has ended.
+    /// Deletes the record and the files of a container that has ended. Needs the container's lock, by which [`Engine::sweep`] knows
+    /// that somebody is at it.
     fn delete_record(&self, container: &Container) -> Result<(), FileError> {
-        let _lock = self.lock_containers()?;
+        let lock = self.lock_containers()?;
         let directory = container.paths.dir();
         let removing = self.layout.containers().join(format!("{REMOVING}{}", container.id));
         match fs::rename(directory, &removing) {
@@ -121,6 +122,8 @@ impl Engine {
         {
             durable::remove_file(&self.layout.name(&container.spec.name))?;
         }
+        // the record is gone and the name is free: who makes or deletes others need not wait for the files
+        drop(lock);
         durable::remove_tree(&removing)
     }
 

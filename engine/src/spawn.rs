@@ -68,7 +68,12 @@ pub(crate) enum Reply {
     /// The container runs (and these limits could not be applied in full).
     Started { warnings: Vec<String> },
     /// It does not, and everything has been undone; or it runs, and a command of it has failed.
-    Failed { exit_code: i32, message: String },
+    Failed {
+        exit_code: i32,
+        message: String,
+        /// The port of the host that could not be published, if that is why.
+        port: Option<u16>,
+    },
 }
 
 /// Why no monitor could be started.

@@ -43,6 +43,8 @@ pub enum StartError {
         message: String,
         /// 127 command not found, 126 cannot be invoked, 125 the rest: docker-run(1).
         exit_code: i32,
+        /// The port of the host that could not be published, if that is why.
+        port: Option<u16>,
     },
     /// No monitor.
     #[error("start `{name}`")]
@@ -113,12 +115,12 @@ impl Engine {
         match reply {
             Reply::Begun => Ok(Started { attached: None, warnings: Vec::new() }), // never the last one
             Reply::Started { warnings } => Ok(Started { attached: ours.map(AttachClient::new), warnings }),
-            Reply::Failed { exit_code, message } => {
+            Reply::Failed { exit_code, message, port } => {
                 if container.spec.auto_remove {
                     // it has ended without beginning; what cannot be deleted now stays visible
                     let _ = self.remove(container, RemoveOptions { force: false, volumes: true });
                 }
-                Err(StartError::Launch { name: name.clone(), message, exit_code })
+                Err(StartError::Launch { name: name.clone(), message, exit_code, port })
             }
         }
     }
@@ -157,7 +159,7 @@ impl Engine {
 
     fn recover_one(&self, id: &str) -> Result<(), StartError> {
         // a command that is starting it right now holds the lock and looks after it
-        let Some(lock) = crate::Lock::try_take(&self.layout.lock(&format!("container-{id}")))? else {
+        let Some(lock) = crate::Lock::try_take(&self.layout.container_lock(id))? else {
             return Ok(());
         };
         let path = self.layout.container(id).state();
@@ -225,7 +227,7 @@ impl Engine {
     fn recover_strays<'a>(&self, ids: impl Iterator<Item = &'a String>) {
         for id in ids {
             if !self.layout.container(id).dir().exists()
-                && let Ok(Some(_lock)) = crate::Lock::try_take(&self.layout.lock(&format!("container-{id}")))
+                && let Ok(Some(_lock)) = crate::Lock::try_take(&self.layout.container_lock(id))
             {
                 let _ = self.tear_down(id);
             }

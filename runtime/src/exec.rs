@@ -33,7 +33,7 @@ pub struct ExecRequest<'a> {
     /// How many of the caller's descriptors from 3 on the program inherits.
     pub preserve_fds: u32,
     /// How long it may be silent before its program runs, then it is ended; `None`: as long as it is. A container can stop
-    /// what comes into its pid namespace.
+    /// what comes into its pid namespace, and what is born in a frozen cgroup waits until that is thawed.
     pub patience: Option<Duration>,
 }
 
@@ -92,7 +92,7 @@ fn clone_process(
     let (attachment, stdio, preserve_fds) = (&attachment, &request.stdio, request.preserve_fds);
     let start = JoinedStart { plan, attachment, init, kinds, stdio, preserve_fds };
     clone_beyond(
-        attachment,
+        (attachment, request.patience),
         |kept| init::cross_over(&start, kept),
         |channel, joined, pid| init::run_joined(&start, &channel, joined, pid),
     )

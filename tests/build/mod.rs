@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -31,16 +31,23 @@ pub(crate) struct Case {
     expected: Vec<String>,
 }
 
-/// Reads every case.
-pub(crate) fn all() -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/build/cases");
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .expect("the cases are there")
-        .map(|entry| entry.expect("files of a test are its own").path())
-        .collect();
-    files.sort();
-    let texts = files.iter().map(|file| fs::read_to_string(file).expect("files of a test are its own"));
-    texts.flat_map(|text| text.split("=== ").skip(1).map(parse).collect::<Vec<_>>()).collect()
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/build/cases")
+}
+
+/// Names the files of cases, without their ending.
+pub(crate) fn names() -> Vec<String> {
+    let files = fs::read_dir(folder()).expect("the cases are there");
+    let name = |file: fs::DirEntry| file.file_name().to_string_lossy().trim_end_matches(".txt").to_owned();
+    let mut names: Vec<_> = files.map(|file| name(file.expect("files of a test are its own"))).collect();
+    names.sort();
+    names
+}
+
+/// Reads the cases of a file.
+pub(crate) fn of(name: &str) -> Vec<Case> {
+    let text = fs::read_to_string(folder().join(format!("{name}.txt"))).expect("files of a test are its own");
+    text.split("=== ").skip(1).map(parse).collect()
 }
 
 fn parse(text: &str) -> Case {

@@ -45,6 +45,25 @@ fn a_rename_that_was_cut_short_leaves_one_name() {
     assert_eq!(project.inspect("c")["Id"], id);
 }
 
+#[test]
+#[ignore = "needs root"]
+fn what_another_command_is_deleting_is_left_to_it() {
+    let project = Scenario::new("files of a deleted container go outside the lock of all containers");
+    project.run(["create", "--name", "first", "busybox:1"]).ok();
+    let id = "0".repeat(64);
+    let half = project.root().join(format!("containers/.removing-{id}/upper"));
+    std::fs::create_dir_all(&half).expect("the directory is ours");
+    let path = project.run_directory().join(format!("locks/container-{id}"));
+    let lock = std::fs::File::create(&path).expect("the directory is ours");
+    lock.lock().expect("nobody has it");
+    project.run(["create", "--name", "second", "busybox:1"]).ok();
+    assert!(half.exists(), "somebody is at it");
+    drop(lock);
+    project.run(["create", "--name", "third", "busybox:1"]).ok();
+    assert!(!half.exists(), "who was at it was killed");
+    std::fs::remove_file(path).expect("it was made above");
+}
+
 /// Returns the value of a file of the container's own cgroup: by its name in version 1 or version 2.
 fn limit(project: &Scenario, name: &str, files: [&str; 2]) -> String {
     let pid = project.pid(name);

@@ -149,14 +149,21 @@ const ROWS: [Row; 16] = [
 fn every_way_to_end_has_the_code_that_the_table_says() {
     let project = Scenario::new("each row of the table");
     for (flags, tests, other, code) in ROWS {
-        let scripts = [("tests", tests), ("other", other)];
-        let services = scripts.map(|(name, script)| {
-            service(name, script.unwrap_or("trap \"exit 9\" TERM; while :; do sleep 0.1; done"), "    init: true\n")
+        // Who ends waits for one that lasts: stopped before its trap is set, it would not survive it.
+        let waits = tests.is_none() || other.is_none();
+        let lasting = "trap \"exit 9\" TERM; touch /shared/ready; while :; do sleep 0.1; done".to_owned();
+        let ending = |script| match waits {
+            true => format!("until [ -e /shared/ready ]; do sleep 0.1; done; {script}"),
+            false => String::from(script),
+        };
+        let services = [("tests", tests), ("other", other)].map(|(name, script)| {
+            let extra = "    init: true\n    volumes: ['shared:/shared']\n";
+            service(name, &script.map_or_else(|| lasting.clone(), ending), extra)
         });
-        project.file("compose.yaml", &format!("services:\n{}", services.concat()));
+        project.file("compose.yaml", &format!("services:\n{}volumes: {{shared: {{}}}}\n", services.concat()));
         project.run([&["up"], flags].concat()).code(code);
         none_runs(&project);
-        project.run(["down"]).ok();
+        project.run(["down", "-v"]).ok();
     }
 }
 

@@ -61,6 +61,22 @@ fn images_that_share_a_layer_keep_it_once_and_rmi_keeps_it_for_the_other() {
     assert_eq!(blobs, 0, "no blob without an image");
 }
 
+#[test]
+#[ignore = "needs root"]
+fn pull_says_in_dockers_words_what_came_of_it() {
+    let host = Scenario::new("scripts look for `Image is up to date`");
+    let first = host.run(["pull", "busybox:1"]).ok();
+    let image: Value = host.inspect("busybox:1");
+    let digest = image["RepoDigests"][0].as_str().expect("it was pulled").trim_start_matches("busybox@");
+    let told =
+        |status: &str| format!("Digest: {digest}\nStatus: {status} for busybox:1\ndocker.io/library/busybox:1\n");
+    assert_eq!(first.stdout, told("Downloaded newer image"));
+    assert_eq!(host.run(["pull", "busybox:1"]).ok().stdout, told("Image is up to date"));
+    assert_eq!(host.run(["pull", "--quiet", "busybox:1"]).ok().stdout, "docker.io/library/busybox:1\n");
+    host.run(["tag", "busybox:1", "redis:7"]).ok();
+    assert!(host.run(["pull", "redis:7"]).ok().stdout.contains("Status: Downloaded newer image for redis:7\n"));
+}
+
 fn layers(host: &Scenario) -> usize {
     fs::read_dir(host.root().join("layers")).expect("the store has layers").count()
 }

@@ -42,10 +42,14 @@ fn running(project: &Scenario) -> Vec<String> {
 }
 
 pub(crate) fn monitor_of(project: &Scenario, container: &str) -> i32 {
-    let id = project.inspect(container)["Id"].as_str().expect("it has an id").to_owned();
+    process_of(project, project.inspect(container)["Id"].as_str().expect("it has an id"), "monitor")
+}
+
+/// Returns the pid of a container's `init` or `monitor`, as its state has it.
+fn process_of(project: &Scenario, id: &str, name: &str) -> i32 {
     let state = std::fs::read(project.root().join("containers").join(id).join("state.json")).expect("it has a state");
     let state: serde_json::Value = serde_json::from_slice(&state).expect("it is JSON");
-    i32::try_from(state["monitor"]["pid"].as_i64().expect("it has a monitor")).expect("a pid fits")
+    i32::try_from(state[name]["pid"].as_i64().expect("it has such a process")).expect("a pid fits")
 }
 
 fn kill_now(pid: i32) {
@@ -246,12 +250,14 @@ fn a_monitor_killed_while_its_container_ends_leaves_nothing_after_the_next_comma
     project.file("compose.yaml", &format!("services:\n{services}"));
     for pause in (0..40).step_by(2) {
         project.run(["up", "-d"]).ok();
-        let containers: Vec<String> = (1..=6).map(|n| format!("{}-s{n}-1", project.project())).collect();
-        let pids: Vec<_> = containers.iter().map(|name| (project.pid(name), monitor_of(&project, name))).collect();
-        pids.iter().for_each(|(init, _)| kill_now(*init));
+        let ids = project.run(["ps", "--quiet", "--no-trunc"]).ok().stdout;
+        let pids = ids.split_whitespace().map(|id| ["init", "monitor"].map(|name| process_of(&project, id, name)));
+        let pids: Vec<_> = pids.collect();
+        assert_eq!(pids.len(), 6, "{ids}");
+        pids.iter().for_each(|[init, _]| kill_now(*init));
         let pause = patient(Duration::from_millis(pause));
         let _ = nix::poll::poll(&mut [], nix::poll::PollTimeout::try_from(pause).expect("it is short"));
-        for (_, monitor) in pids {
+        for [_, monitor] in pids {
             let _ = kill(Pid::from_raw(monitor), Signal::SIGKILL); // or it was done
         }
         project.run(["down"]).ok();

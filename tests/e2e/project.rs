@@ -213,4 +213,12 @@ services:
     assert_eq!(project.run(one_off).ok().text(), "http://c:2 said");
     project.run(["up", "-d", "--force-recreate", "plain"]).ok();
     assert!(proxies("plain").starts_with("HTTP_PROXY=http://c:2 "), "{}", proxies("plain"));
+
+    configure("http://me:hush@d:3");
+    project.edit("compose.yaml", "command: sleep 1000}\n  own", "command: sleep 1001}\n  own");
+    let planned = project.run(["plan", "-o", "plan.json", "plain"]).ok();
+    let difference = "environment.HTTP_PROXY `http://c:2` → `http://me:…@d:3`";
+    assert!(planned.stdout.contains(difference) && !planned.stdout.contains("hush"), "{planned}");
+    project.run(["apply", "plan.json"]).ok();
+    assert!(proxies("plain").starts_with("HTTP_PROXY=http://me:hush@d:3 "), "who applies a plan needs the password");
 }

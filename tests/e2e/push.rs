@@ -65,7 +65,7 @@ fn manifests_of_both_families_and_all_compressions_go_round_unchanged() {
         run(tool("skopeo", ["copy"].iter().chain(how).chain(&verify).chain(&[source, &target])), LIMIT).ok();
     }
     let pulled = host.run(["pull", "--all-tags", "127.0.0.1:5002/app"]).ok();
-    assert_eq!(pulled.text().lines().count(), 3, "{pulled}");
+    assert_eq!(pulled.text().lines().filter(|line| line.starts_with("127.")).count(), 3, "{pulled}");
     host.run(["run", "--rm", "127.0.0.1:5002/app:zstd", "true"]).ok();
     host.run(["push", "--all-tags", "127.0.0.1:5002/app"]).ok();
     for tag in ["docker", "oci", "zstd"] {

@@ -324,6 +324,28 @@ fn whoever_is_told_that_it_serves_can_end_it_in_order() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_signal_that_comes_while_it_starts_is_not_lost() {
+    let host = Scenario::new("a service manager may change its mind at once");
+    let trace = host.directory().join("trace");
+    // SIGTERM as the first handler is installed, as the second one is, … until it is SIGTERM's own.
+    for nth in 1.. {
+        let inject = format!("inject=rt_sigaction:signal=TERM:when={nth}");
+        let server = host.command(["registry", "serve", "--listen", "127.0.0.1:5001"]);
+        let mut traced = tool("strace", ["-e", "trace=rt_sigaction", "-e", &inject, "-o"]);
+        traced.arg(&trace).arg(server.get_program()).args(server.get_args());
+        traced.envs(server.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = run(traced, LIMIT);
+        let calls = fs::read_to_string(&trace).expect("strace has written it");
+        if calls.contains("SIGTERM, {sa_handler=0x") {
+            output.ok();
+            return;
+        }
+        assert!(calls.contains("+++ killed by SIGTERM"), "it ended otherwise, or installs no handler: {calls}");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
 fn pushing_and_pulling_the_largest_image_needs_little_memory() {
     let host = Scenario::new("memory is bounded whatever is pushed");
     let served = Served::start(&host, &[]);

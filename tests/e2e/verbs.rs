@@ -76,6 +76,47 @@ fn a_health_check_rests_while_its_container_is_paused() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_probe_that_is_born_frozen_times_out_and_its_monitor_goes_on() {
+    let project = Scenario::new("who looks after a container waits for no frozen process");
+    let run = ["run", "-d", "--name", "c", "--health-interval", "100ms", "--health-timeout", "200ms"];
+    let probe = ["--health-retries", "1", "--health-cmd", "true", "busybox:1", "sleep", "1000"];
+    project.run(run.into_iter().chain(probe)).ok();
+    let cgroup = project.inspect("c")["CgroupPath"].as_str().expect("it is a path").to_owned();
+    let files = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(|root| format!("{root}{cgroup}/cgroup.freeze"));
+    let file = files.iter().find(|file| std::path::Path::new(file).exists()).expect("there is a freezer");
+    // Behind the back of `pause`: as if it came between the monitor's look and its probe.
+    let freeze = |word: &str| std::fs::write(file, word).expect("it can be written");
+    let limit = std::time::Duration::from_secs(20);
+    let is = |status: &str| {
+        let health = project.inspect("c")["State"]["Health"].clone();
+        (health["Status"] == status).then_some(()).ok_or_else(|| health.to_string())
+    };
+    crate::harness::eventually("it is well", limit, || is("healthy"));
+    freeze("1");
+    crate::harness::eventually("the probe has timed out", limit, || is("unhealthy"));
+    freeze("0");
+    crate::harness::eventually("the next one has not", limit, || is("healthy"));
+    let id = project.inspect("c")["Id"].clone();
+    let stray = |status: &str| status.contains("State:\tZ");
+    let monitors = project.inspect("c")["MonitorPid"].clone();
+    let _ = (id, stray, monitors);
+    freeze("1");
+    project.run(["stop", "--time", "0", "c"]).ok();
+    assert_eq!(project.inspect("c")["State"]["Status"], "exited");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn of_a_range_that_is_taken_the_file_is_named() {
+    let project = Scenario::new("a replica's port is one of a range that somebody wrote");
+    project.file("compose.yaml", WEB);
+    project.run(["run", "-d", "--name", "other", "-p", "127.0.0.1:8001:80", "busybox:1", "sleep", "1000"]).ok();
+    let expected = ["publish port 8001/tcp", "publishes 8000-8001 (", "/compose.yaml:7:13)", "container 2"];
+    project.run(["up", "-d"]).code(1).says(expected);
+}
+
+#[test]
+#[ignore = "needs root"]
 fn what_runs_is_shown_from_its_labels_without_the_file() {
     let project = project("a project is known by its labels");
     std::fs::remove_file(project.folder().join("compose.yaml")).expect("it was written");
@@ -435,6 +476,7 @@ fn run_reads_its_flags_as_docker_compose_does() {
         project.run(all.chain(command.iter().copied())).ok().stdout
     };
     assert_eq!(run(&["-i", "-T"], "db", &["echo", "x"]), "x\n");
+    assert_eq!(run(&["-T", "--entrypoint", "sh -c"], "db", &["echo y"]), "y\n", "it is split as in the file");
     assert_eq!(run(&["-q", "-d"], "db", &["true"]), "");
     project.run(["compose", "stop", "web"]).ok();
     let detached = project.run(["compose", "run", "-d", "-P", "web"]).ok();

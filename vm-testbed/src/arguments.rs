@@ -64,18 +64,21 @@ pub(crate) struct MatrixArgs {
     /// Only guests with this kernel
     #[arg(long)]
     only_kernel: Option<String>,
+    /// Only guests whose name in the report contains this, as `6.1 hybrid` or `systemd`
+    #[arg(long, value_name = "PART")]
+    guest: Option<String>,
     /// Only tests whose name contains this; several: any of them
     #[arg(long, value_name = "PART")]
     filter: Vec<String>,
-    /// Go on from the report that is there: run what has not passed, and all of what another build or kernel did
+    /// Go on from the report that is there: run what has not passed, or did so as another build or on another kernel
     #[arg(long)]
     pub(crate) resume: bool,
 }
 
 impl MatrixArgs {
     pub(crate) fn selection(&self) -> Selection {
-        let (program, kernel, filter) = (self.program.clone(), self.only_kernel.clone(), self.filter.clone());
-        Selection { ci: self.ci, program, kernel, filter }
+        let (program, kernel, guest) = (self.program.clone(), self.only_kernel.clone(), self.guest.clone());
+        Selection { ci: self.ci, program, kernel, guest, filter: self.filter.clone() }
     }
 }
 

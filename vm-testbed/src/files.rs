@@ -29,6 +29,7 @@ pub(crate) struct Files {
     pub(crate) command: Vec<String>,
     pub(crate) working_directory: PathBuf,
     pub(crate) environment: Vec<(String, String)>,
+    /// A file behind a link stands here by both its paths.
     files: BTreeSet<PathBuf>,
     shares: Vec<Share>,
 }
@@ -42,12 +43,13 @@ struct Share {
 }
 
 impl Files {
+    /// Adds a file; one that is reached by a link is seen by both its paths.
     pub(crate) fn add(&mut self, path: &Path) -> Result<()> {
-        let path = path.canonicalize().with_context(|| format!("find `{}`", path.display()))?;
-        if !path.is_file() {
-            bail!("`{}` is no file; folders are shared as such", path.display());
+        let file = path.canonicalize().with_context(|| format!("find `{}`", path.display()))?;
+        if !file.is_file() {
+            bail!("`{}` is no file; folders are shared as such", file.display());
         }
-        self.files.insert(path);
+        self.files.extend([file, std::path::absolute(path)?]);
         Ok(())
     }
 
@@ -67,10 +69,10 @@ impl Files {
     pub(crate) fn add_program(&mut self, program: &str) -> Result<()> {
         let path = Path::new(program);
         self.add(path)?;
-        let path = path.canonicalize()?;
         if let Some(deps) = path.parent().filter(|parent| parent.ends_with("deps")) {
-            for folder in [deps.join(".."), deps.join("../examples")] {
-                for program in programs(&folder) {
+            let build = deps.parent().unwrap_or(deps);
+            for folder in [build, &build.join("examples")] {
+                for program in programs(folder) {
                     self.add(&program)?;
                 }
             }
@@ -87,11 +89,7 @@ impl Files {
     pub(crate) fn disks(&self, cache: &Cache, tools: &Tree, work: &Path) -> Result<(PathBuf, Vec<PathBuf>)> {
         let stage = work.join("files");
         fs::create_dir_all(stage.join("tree"))?;
-        for file in &self.files {
-            let place = stage.join("tree").join(file.strip_prefix("/").unwrap_or(file));
-            fs::create_dir_all(place.parent().unwrap_or(&stage))?;
-            copy(file, &place)?;
-        }
+        self.files.iter().try_for_each(|file| put(file, &stage.join("tree")))?;
         fs::write(stage.join("places"), self.places())?;
         for (name, text) in [("setup.sh", SETUP), ("run.sh", RUN), ("command", &self.script())] {
             fs::write(stage.join(name), text)?;
@@ -126,6 +124,22 @@ impl Files {
     }
 }
 
+/// Puts a file below `tree`: once, and where it is behind a link, there as well.
+fn put(file: &Path, tree: &Path) -> Result<()> {
+    let source = file.canonicalize().with_context(|| format!("find `{}`", file.display()))?;
+    let [copied, linked] = [&source, file].map(|path| tree.join(path.strip_prefix("/").unwrap_or(path)));
+    for place in [&copied, &linked] {
+        fs::create_dir_all(place.parent().unwrap_or(tree))?;
+    }
+    if !copied.exists() {
+        copy(&source, &copied)?;
+    }
+    if !linked.exists() {
+        fs::hard_link(&copied, &linked).with_context(|| format!("link `{}`", linked.display()))?;
+    }
+    Ok(())
+}
+
 /// Copies a file, a program without what debuggers want: runtimes copy themselves each time a container starts.
 fn copy(file: &Path, place: &Path) -> Result<()> {
     let mut strip = program("strip");
@@ -136,13 +150,14 @@ fn copy(file: &Path, place: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Programs of a build's folder that have no hash in their name: those with one are what cargo works with.
+/// Programs of a build's folder that have no hash in their name, those with one being what cargo works with, but for this one:
+/// no guest needs it, and a test stays the same test when the testbed changes.
 fn programs(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_program = |entry: &fs::DirEntry| {
         let name = entry.file_name().to_string_lossy().into_owned();
         let executable = entry.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
-        executable && !name.contains('.') && !has_hash(&name)
+        executable && !name.contains('.') && !has_hash(&name) && name != env!("CARGO_PKG_NAME")
     };
     entries.filter(is_program).map(|entry| entry.path()).collect()
 }
@@ -180,9 +195,14 @@ mod tests {
             fs::create_dir(target.path().join(folder)).unwrap();
         }
         let hash = "0123456789abcdef";
-        for name in
-            [&format!("deps/root-{hash}"), "deps/x.d", "examples/launch", &format!("examples/launch-{hash}"), "lighter"]
-        {
+        for name in [
+            &format!("deps/root-{hash}"),
+            "deps/x.d",
+            "examples/launch",
+            &format!("examples/launch-{hash}"),
+            "lighter",
+            "vm-testbed",
+        ] {
             touch(&target.path().join(name));
         }
         let mut files = Files::default();
@@ -213,6 +233,28 @@ mod tests {
         let mut files = Files::default();
         files.share(&root.join("link")).unwrap();
         assert_eq!(files.places(), format!("vdf {0}/folder\nvdf {0}/link\n", root.display()));
+    }
+
+    #[test]
+    fn a_program_behind_a_link_is_seen_by_both_its_paths_and_copied_once() {
+        use std::os::unix::fs::MetadataExt;
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("build/deps")).unwrap();
+        std::os::unix::fs::symlink("build", root.join("target")).unwrap();
+        for name in ["deps/root-0123456789abcdef", "lighter"] {
+            touch(&root.join("build").join(name));
+        }
+        let mut files = Files::default();
+        files.add_program(&root.join("target/deps/root-0123456789abcdef").display().to_string()).unwrap();
+        let tree = root.join("tree");
+        files.files.iter().for_each(|file| put(file, &tree).unwrap());
+        let placed = |path: &str| fs::metadata(tree.join(root.join(path).strip_prefix("/").unwrap())).unwrap();
+        for name in ["deps/root-0123456789abcdef", "lighter"] {
+            let both = ["build", "target"].map(|folder| placed(&format!("{folder}/{name}")).ino());
+            assert_eq!(both[0], both[1]);
+        }
+        assert_eq!(files.places().lines().count(), 4);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod emulator;
 mod files;
 mod guest;
 mod images;
+mod interrupts;
 mod kernel;
 mod matrix;
 mod record;

@@ -1,6 +1,7 @@
 //! Every program of `images.toml` in every guest it is meant for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::arguments::MatrixArgs;
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::command::{output, program, text};
 use crate::files::Files;
 use crate::guest::{self, Finished, Parts, Use, Wanted};
@@ -25,7 +26,7 @@ const KEEPS_ROOT: &str = "reboot::";
 
 /// Tests that share a guest, at most: one that ends its guest, or never ends, takes no more than these along, and what was seen
 /// stands in the report after each guest.
-const BATCH: usize = 40;
+const BATCH: usize = 24;
 
 /// Time for the tests that share a guest, for the subset that every change has to pass, and for a test that has a guest for itself.
 const BATCH_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
@@ -40,6 +41,8 @@ pub(crate) struct Selection {
     pub(crate) ci: bool,
     pub(crate) program: Option<String>,
     pub(crate) kernel: Option<String>,
+    /// Part of the name that the report has for a guest.
+    pub(crate) guest: Option<String>,
     /// Parts of names of tests, of which one is enough; all tests, if there are none.
     pub(crate) filter: Vec<String>,
 }
@@ -47,7 +50,11 @@ pub(crate) struct Selection {
 impl Selection {
     fn has(&self, cell: &Cell) -> bool {
         let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
-        (cell.ci.is_some() || !self.ci) && is(&self.program, &cell.program) && is(&self.kernel, &cell.kernel)
+        let is_named = self.guest.as_deref().is_none_or(|part| cell.name().contains(part));
+        (cell.ci.is_some() || !self.ci)
+            && is(&self.program, &cell.program)
+            && is(&self.kernel, &cell.kernel)
+            && is_named
     }
 
     fn wants(&self, cell: &Cell, test: &str) -> bool {
@@ -80,7 +87,9 @@ pub(crate) fn run(cache: &Cache, images: &Images, args: &MatrixArgs, record: &mu
     }
     for cell in cells {
         let built = &built[cell.program.as_str()];
-        CellRun { cache, images, cell, args, built }.run(selection, record)?;
+        if (CellRun { cache, images, cell, args, built }).run(selection, record)?.is_break() {
+            break;
+        }
     }
     Ok(())
 }
@@ -104,8 +113,8 @@ impl CellRun<'_> {
         wanted
     }
 
-    /// Runs the tests of this cell that are selected, but for those that `record` has behind it.
-    fn run(&self, selection: &Selection, record: &mut Record) -> Result<()> {
+    /// Runs the tests of this cell that are selected, but for those that `record` has behind it; says whether others shall follow.
+    fn run(&self, selection: &Selection, record: &mut Record) -> Result<ControlFlow<()>> {
         let program = self.images.program(&self.cell.program)?;
         let (excluded, tests): (Vec<_>, Vec<_>) = self
             .built
@@ -117,13 +126,15 @@ impl CellRun<'_> {
         let guest = self.wanted(program, &tests);
         let parts = Parts::prepare(self.cache, self.images, &guest)?;
         let mut column = self.column(&parts, record);
-        for test in excluded {
+        let excluded = excluded.into_iter().map(|test| {
             let why = program.why_not(&test, self.cell.cgroup).unwrap_or_default();
-            column.results.insert(self.full(&test), Verdict::NotApplicable(why));
-        }
-        let is_open = |test: &String| column.results.get(&self.full(test)).is_none_or(Verdict::is_bad);
-        let open: Vec<_> = tests.into_iter().filter(is_open).collect();
-        column.results.extend(open.iter().map(|test| (self.full(test), Verdict::NotRun(NOT_YET.to_owned()))));
+            (self.full(&test), Verdict::NotApplicable(why))
+        });
+        column.extend(&today(), excluded);
+        let open: Vec<_> = tests.into_iter().filter(|test| column.is_open(&self.full(test))).collect();
+        let unseen = open.iter().map(|test| self.full(test)).filter(|test| !column.results.contains_key(test));
+        let unseen: Vec<_> = unseen.map(|test| (test, Verdict::NotRun(NOT_YET.to_owned()))).collect();
+        column.extend(&today(), unseen);
         record.put(column.clone())?;
         let limit = if selection.ci { CI_LIMIT } else { BATCH_LIMIT };
         for (number, (tests, limit)) in groups(open, limit).into_iter().enumerate() {
@@ -131,12 +142,15 @@ impl CellRun<'_> {
             let wanted = Wanted { limit, ..guest.clone() };
             let finished = self.run_group(&parts, wanted, &tests, number)?;
             let named = verdicts(&finished, &tests).into_iter().map(|(test, verdict)| (self.full(&test), verdict));
-            column.results.extend(named);
+            column.extend(&today(), named);
             column.accelerator = finished.accelerator.name().to_owned();
             column.seconds += started.elapsed().as_secs_f64();
             record.put(column.clone())?;
+            if finished.outcome.ended == Ended::Interrupted {
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Runs `tests` in a guest of their own, the cell's `number`th.
@@ -154,17 +168,21 @@ impl CellRun<'_> {
         format!("{}::{test}", self.cell.program)
     }
 
-    /// Returns the column of this cell, with what `record` has of it.
+    /// Returns the column of this cell, with what `record` has of it and of tests that there still are.
     fn column(&self, parts: &Parts, record: &Record) -> Column {
-        let mut column = Column {
-            guest: self.cell.name(),
-            build: self.built.identity.clone(),
-            accelerator: "none".to_owned(),
-            versions: parts.kernel.versions.clone(),
-            ..Column::default()
-        };
-        if let Some(earlier) = record.earlier(&column) {
-            column = earlier.clone();
+        let mut column = record.earlier(&self.cell.name()).cloned().unwrap_or_default();
+        let tests: BTreeSet<_> = self.built.tests.iter().map(|test| self.full(test)).collect();
+        column.results.retain(|test, _| tests.contains(test));
+        column.guest = self.cell.name();
+        if column.accelerator.is_empty() {
+            column.accelerator = "none".to_owned();
+        }
+        let tested: Vec<&str> =
+            std::iter::once(&self.built.identity).chain(&parts.kernel.versions).map(String::as_str).collect();
+        let build = cache::hash(&tested);
+        if column.build != build {
+            (column.build, column.seconds) = (build, 0.0);
+            column.versions.clear();
         }
         for version in parts.kernel.versions.iter().chain(&parts.emulator.versions).chain(&parts.userland.versions) {
             if !column.versions.contains(version) {
@@ -210,9 +228,15 @@ fn verdicts(finished: &Finished, tests: &[String]) -> BTreeMap<String, Verdict> 
     let ending = match outcome.ended {
         Ended::Exit(status) => format!("the program ended with {status}"),
         Ended::TimedOut => "the time was over".to_owned(),
+        Ended::Interrupted => "the run was interrupted".to_owned(),
         Ended::Died => format!("the guest ended: {}", finished.last_words),
     };
     report::results(&finished.output, tests, &outcome.not_applicable, &ending)
+}
+
+/// "2026-11-27", by universal time.
+fn today() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
 }
 
 /// The checkout.
@@ -279,7 +303,7 @@ mod tests {
         (cell.only, cell.ci) = (vec![], Some(vec!["limits::".to_owned()]));
         let wants = |cell: &Cell, ci, filter: Option<&str>, test: &str| {
             let filter = filter.map(str::to_owned).into_iter().collect();
-            Selection { ci, program: None, kernel: None, filter }.wants(cell, test)
+            Selection { ci, program: None, kernel: None, guest: None, filter }.wants(cell, test)
         };
         assert!(wants(&cell, false, None, "mounts::x"));
         assert!(!wants(&cell, true, None, "mounts::x"));
@@ -294,10 +318,13 @@ mod tests {
     #[test]
     fn a_selection_is_the_intersection_of_its_parts() {
         let images = Images::load().unwrap();
-        let count = |ci, program: Option<&str>| {
-            let selection = Selection { ci, program: program.map(str::to_owned), kernel: None, filter: vec![] };
-            images.matrix.iter().filter(|cell| selection.has(cell)).count()
+        let guests = |ci, program: Option<&str>, guest: Option<&str>| {
+            let [program, guest] = [program, guest].map(|part| part.map(str::to_owned));
+            let selection = Selection { ci, program, kernel: None, guest, filter: vec![] };
+            images.matrix.iter().filter(|cell| selection.has(cell)).map(Cell::name).collect::<Vec<_>>()
         };
+        let count = |ci, program: Option<&str>| guests(ci, program, None).len();
+        assert_eq!(guests(false, Some("runtime"), Some("6.1 hybrid")), ["runtime 6.1 hybrid"]);
         assert_eq!(count(false, None), images.matrix.len());
         assert!(count(true, None) < count(false, None));
         assert!(count(true, Some("runtime")) <= count(true, None));

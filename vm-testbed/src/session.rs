@@ -14,6 +14,7 @@ use crate::accelerator::Accelerator;
 use crate::control::{self, Message};
 use crate::emulator::{Emulator, Machine, Writes};
 use crate::images::Cgroups;
+use crate::interrupts::Interrupts;
 use crate::kernel::Kernel;
 
 /// Boots of one session: more are a loop.
@@ -64,17 +65,20 @@ pub(crate) enum Ended {
     Exit(i32),
     /// The limit was reached.
     TimedOut,
+    /// SIGINT or SIGTERM came.
+    Interrupted,
     /// The guest was gone before the program had ended.
     #[default]
     Died,
 }
 
 impl Ended {
-    /// The program's status; 124 and 125 are what timeout(1) and docker(1) end with.
+    /// The program's status; 124, 125 and 130 are what timeout(1), docker(1) and shells end with.
     pub(crate) fn status(self) -> u8 {
         match self {
             Self::Exit(status) => u8::try_from(status).unwrap_or(u8::MAX),
             Self::TimedOut => 124,
+            Self::Interrupted => 130,
             Self::Died => 125,
         }
     }
@@ -89,11 +93,12 @@ impl Session<'_> {
     /// Boots until the program has ended, and again where the guest crashes or reboots by intent.
     pub(crate) fn run(&self) -> Result<Outcome> {
         let mut outcome = Outcome::default();
+        let interrupts = Interrupts::hold()?;
         let started = Instant::now();
         while outcome.boots < MOST_BOOTS {
             outcome.boots += 1;
             outcome.stages.clear();
-            let next = self.boot(&mut outcome, started + self.limit)?;
+            let next = self.boot(&mut outcome, started + self.limit, &interrupts)?;
             outcome.took = started.elapsed();
             if let Next::End(ended) = next {
                 outcome.ended = ended;
@@ -116,11 +121,14 @@ impl Session<'_> {
     /// Tries whether the kernel gets to its first process under KVM.
     pub(crate) fn probe(&self) -> Result<bool> {
         let mut outcome = Outcome::default();
-        self.boot(&mut outcome, Instant::now() + PROBE_LIMIT)?;
+        let next = self.boot(&mut outcome, Instant::now() + PROBE_LIMIT, &Interrupts::hold()?)?;
+        if matches!(next, Next::End(Ended::Interrupted)) {
+            bail!("interrupted while KVM was tried");
+        }
         Ok(!outcome.stages.is_empty())
     }
 
-    fn boot(&self, outcome: &mut Outcome, deadline: Instant) -> Result<Next> {
+    fn boot(&self, outcome: &mut Outcome, deadline: Instant, interrupts: &Interrupts) -> Result<Next> {
         let control = self.work.join("control");
         let _absent = fs::remove_file(&control);
         let listener = UnixListener::bind(&control).with_context(|| format!("listen on `{}`", control.display()))?;
@@ -137,14 +145,21 @@ impl Session<'_> {
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || listen(&listener, &sender));
         let output = qemu.stdout.take().map(|stdout| self.stream(stdout)).transpose()?;
-        let next = watch(&mut qemu, &receiver, outcome, deadline);
+        let next = watch(&mut qemu, &receiver, outcome, &|| {
+            let is_late = Instant::now() >= deadline;
+            if interrupts.came() { Some(Ended::Interrupted) } else { is_late.then_some(Ended::TimedOut) }
+        });
         let _gone = qemu.kill();
         let _reaped = qemu.wait();
         if let Some(output) = output {
             // Ends with QEMU, which held the other side.
             let _panicked = output.join();
         }
-        next
+        match next? {
+            // A terminal sends the signal to QEMU as well.
+            Next::End(Ended::Died) if interrupts.came() => Ok(Next::End(Ended::Interrupted)),
+            next => Ok(next),
+        }
     }
 
     fn machine<'a>(&'a self, boot: u32, console: &'a Path, control: &'a Path) -> Machine<'a> {
@@ -179,12 +194,12 @@ impl Session<'_> {
     }
 }
 
-/// Waits for the end of a boot. QEMU may still be there when this returns.
+/// Waits for the end of a boot, or until `ends` says that it is over. QEMU may still be there when this returns.
 fn watch(
     qemu: &mut Child,
     messages: &mpsc::Receiver<Message>,
     outcome: &mut Outcome,
-    deadline: Instant,
+    ends: &dyn Fn() -> Option<Ended>,
 ) -> Result<Next> {
     let mut status = None;
     let mut reboots = false;
@@ -199,8 +214,11 @@ fn watch(
             Ok(Message::Reboot) => reboots = true,
             Ok(Message::NotApplicable { test, why }) => outcome.not_applicable.push((test, why)),
             Ok(Message::Note(text)) => outcome.notes.push(text),
-            Err(RecvTimeoutError::Timeout) if Instant::now() >= deadline => return Ok(Next::End(Ended::TimedOut)),
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(ended) = ends() {
+                    return Ok(Next::End(ended));
+                }
+            }
             // The guest has hung up: all it had to say is read.
             Err(RecvTimeoutError::Disconnected) => {
                 qemu.wait().context("wait for QEMU")?;
@@ -268,6 +286,7 @@ mod tests {
 
     #[test]
     fn the_status_is_the_programs_or_says_why_there_is_none() {
-        assert_eq!([Ended::Exit(7), Ended::TimedOut, Ended::Died].map(Ended::status), [7, 124, 125]);
+        let all = [Ended::Exit(7), Ended::TimedOut, Ended::Died, Ended::Interrupted];
+        assert_eq!(all.map(Ended::status), [7, 124, 125, 130]);
     }
 }

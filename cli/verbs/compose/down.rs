@@ -19,7 +19,7 @@ use crate::error::Failure;
 /// Stop and remove the project's containers and networks
 #[derive(clap::Args)]
 pub(crate) struct DownArgs {
-    /// Services (default: all, with the networks)
+    /// Services, with the networks that no other has (default: all)
     services: Vec<String>,
     /// Remove its volumes too
     #[arg(short, long, alias = "volume")]

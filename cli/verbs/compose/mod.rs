@@ -23,6 +23,7 @@ mod outcome;
 pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod port;
+mod port_range;
 pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod push;

@@ -64,6 +64,17 @@ pub(super) struct Until<'a> {
 
 /// As [`apply_plan`], with an end.
 pub(super) fn apply_until(ctx: &Context, engine: &Engine, plan: &Plan, until: Until<'_>) -> Result<(), Failure> {
+    apply_hinting(ctx, engine, plan, until, &|_| None)
+}
+
+/// As [`apply_until`]; of an error, `hint` says what it has to do with the project's file.
+pub(super) fn apply_hinting(
+    ctx: &Context,
+    engine: &Engine,
+    plan: &Plan,
+    until: Until<'_>,
+    hint: &dyn Fn(&ApplyError) -> Option<String>,
+) -> Result<(), Failure> {
     if ctx.manner.dry_run {
         return show_plan(ctx, plan);
     }
@@ -74,7 +85,10 @@ pub(super) fn apply_until(ctx: &Context, engine: &Engine, plan: &Plan, until: Un
     match apply(plan, engine, options, shown.as_ref()) {
         Ok(_) => Ok(()),
         Err(ApplyError::Interrupted) => Err(Failure::silent(INTERRUPTED)),
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            let hint = hint(&error);
+            Err(hint.into_iter().fold(Failure::from(error), Failure::hint))
+        }
     }
 }
 

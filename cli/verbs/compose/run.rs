@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use lighter_compose::apply::name_by_id;
 use lighter_compose::model::{Lender, VolumesFrom};
 use lighter_compose::plan::UpOptions;
-use lighter_compose::{Project, names};
+use lighter_compose::{Project, names, split_words};
 use lighter_engine::images::pull::PullPolicy;
 use lighter_engine::{ContainerSpec, Ipc, Namespace, NetworkMode, RestartPolicy, StartOptions};
 
@@ -44,7 +44,7 @@ pub(crate) struct RunArgs {
     /// Keep stdin open
     #[arg(short, long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     interactive: bool,
-    /// Replace the entrypoint
+    /// Replace the entrypoint, by words as of a shell
     #[arg(long)]
     entrypoint: Option<String>,
     /// Set a variable; a name alone takes our own value
@@ -188,8 +188,10 @@ fn one_off(
     spec.name = args.name.clone().unwrap_or_else(|| format!("{}-{}-run-{}", project.name, args.service, &suffix[..12]));
     spec.labels.insert(names::ONEOFF.to_owned(), "True".to_owned());
     if let Some(entrypoint) = &args.entrypoint {
-        spec.args = vec![entrypoint.clone()];
-        spec.entrypoint_len = 1;
+        let words = split_words(entrypoint);
+        spec.args =
+            words.ok_or_else(|| Failure::text(format!("--entrypoint `{entrypoint}`: a quote is not closed")))?;
+        spec.entrypoint_len = spec.args.len();
         spec.args.extend(args.command.clone());
     } else if !args.command.is_empty() {
         spec.args.truncate(spec.entrypoint_len);

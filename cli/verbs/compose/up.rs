@@ -23,7 +23,7 @@ use super::logs::Prefixes;
 use super::outcome::Until;
 use super::pull::Pulling;
 use super::watch::Watcher;
-use super::{build, interrupt, outcome, pull, select};
+use super::{build, interrupt, outcome, port_range, pull, select};
 use crate::args::ProjectArgs;
 use crate::context::Context;
 use crate::error::{Failure, INTERRUPTED};
@@ -163,7 +163,8 @@ pub(super) fn up(ctx: &Context, project: &ProjectArgs, args: &UpArgs) -> Result<
     let explanation = args.explain.map(Explanation::begin).transpose()?;
     // a hook, or a stop, may take its time: the first signal lets what has begun end, the second does not
     foreground::kill_all_at(2, &engine, &project.name, &interrupt);
-    let mut applied = outcome::apply_until(ctx, &engine, &plan, until);
+    let hint = |error: &_| port_range::of(error, &project);
+    let mut applied = outcome::apply_hinting(ctx, &engine, &plan, until, &hint);
     if interrupt.count() > 1 {
         // what failed did so because its container was killed
         applied = applied.map_err(|_| Failure::silent(INTERRUPTED));

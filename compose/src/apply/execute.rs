@@ -29,9 +29,14 @@ pub enum StepError {
     /// A container did not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A container did not start: what failed, on what, why. That it was to start is the step's to say.
-    #[error("{0}")]
-    Launch(String),
+    /// A container did not start. That it was to start is the step's to say.
+    #[error("{message}")]
+    Launch {
+        /// What failed, on what, why.
+        message: String,
+        /// The port of the host that could not be published, if that is why.
+        port: Option<u16>,
+    },
     /// A container was not stopped or signalled.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -89,7 +94,7 @@ pub(super) fn execute(step: &Step, plan: &Plan, engine: &Engine, cancelled: &Ato
         Op::DeleteFiles(folder) => content::delete(folder).map(done),
         Op::CreateContainer { spec, network_of } => create(spec, network_of.as_deref(), engine).map(done),
         Op::Start(container) => match engine.start(&expect(container, engine)?, StartOptions::default()) {
-            Err(StartError::Launch { message, .. }) => Err(StepError::Launch(message)),
+            Err(StartError::Launch { message, port, .. }) => Err(StepError::Launch { message, port }),
             started => Ok(Ended::Done(started?.warnings)),
         },
         Op::Wait { container, condition, required } => {

@@ -96,10 +96,10 @@ impl<'a> Run<'a> {
         matches!(self.plan.steps[id].op, Op::Wait { .. })
     }
 
-    /// Returns whether a step is one of those of which only so many run at once. A stop is not: most of it is to wait until the
-    /// container ends, and who waits keeps nobody from stopping another.
+    /// Returns whether a step is one of those of which only so many run at once. A stop is not, nor is the end of a network: most
+    /// of it is to wait, until the container ends or the kernel has let the bridge go, and who waits is in nobody's way.
     fn holds_place(&self, id: StepId) -> bool {
-        !matches!(self.plan.steps[id].op, Op::Wait { .. } | Op::Stop { .. })
+        !matches!(self.plan.steps[id].op, Op::Wait { .. } | Op::Stop { .. } | Op::DeleteNetwork { .. })
     }
 
     fn is_ready(&self, id: StepId) -> bool {

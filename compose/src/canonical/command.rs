@@ -7,7 +7,7 @@ use crate::yaml::{Node, Value};
 /// Splits a line into words.
 pub(super) fn canonical(node: Node, path: &str) -> Result<Node, Fault> {
     let Some(line) = node.as_text() else { return Ok(node) };
-    let Some(words) = words::split(line) else {
+    let Some(words) = words::split_words(line) else {
         let fault = Diagnostic::error(format!("`{path}` ends within a quote")).at(&node.span);
         return Err(Box::new(fault.hint("write the command as a list to leave the quotes alone")));
     };

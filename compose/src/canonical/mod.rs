@@ -14,6 +14,7 @@ mod ssh;
 mod words;
 
 pub(crate) use port::range as port_range;
+pub use words::split_words;
 
 use crate::diagnostic::{Diagnostic, Fault};
 use crate::forms;

@@ -1,7 +1,7 @@
 //! A command line split into words as a shell does, without expanding anything.
 
 /// Splits at blanks; quotes and backslashes protect. [`None`] when a quote is not closed.
-pub(super) fn split(line: &str) -> Option<Vec<String>> {
+pub fn split_words(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
@@ -42,7 +42,7 @@ mod tests {
             ("end\\", None),
         ];
         for (line, expected) in cases {
-            let words = split(line);
+            let words = split_words(line);
             assert_eq!(
                 words.as_ref().map(|words| words.iter().map(String::as_str).collect::<Vec<_>>()),
                 expected.map(<[&str]>::to_vec),

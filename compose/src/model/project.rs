@@ -47,6 +47,12 @@ pub struct Project {
 }
 
 impl Project {
+    /// Returns where an entry of `ports` of a service stands, by its place among those of the model.
+    pub fn span_of_port(&self, service: &str, index: usize) -> Option<Span> {
+        let service = self.document.get("services")?.get(service)?;
+        Some(service.get("ports")?.items().get(index)?.span.clone())
+    }
+
     /// Returns where the value at `path` stands: `["services", "web", "image"]`; the key of the nearest ancestor when the
     /// value itself is a default, [`None`] when nothing of the path is in a file.
     pub fn span(&self, path: &[&str]) -> Option<Span> {

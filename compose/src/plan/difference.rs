@@ -102,8 +102,43 @@ fn shown(path: &str, value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         _ if secret => "`…`".to_owned(),
-        Value::String(text) => format!("`{}`", cut(text)),
-        other => format!("`{}`", cut(&other.to_string())),
+        Value::String(text) if name.ends_with("_proxy") && !text.contains("//") => {
+            format!("`{}`", cut(&without_password(text))) // a proxy may be named without a scheme
+        }
+        Value::String(text) => format!("`{}`", cut(&without_passwords(text))),
+        other => format!("`{}`", cut(&masked(other).to_string())),
+    }
+}
+
+/// Returns a value with each of its texts as [`without_passwords`] has it.
+fn masked(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::from(without_passwords(text)),
+        Value::Array(items) => items.iter().map(masked).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), masked(value))).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Returns a text with `…` for the password in each of its URLs, as in `HTTP_PROXY` and `DATABASE_URL`.
+fn without_passwords(text: &str) -> String {
+    let mut parts = text.split("//");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        // who and where: up to a path, a query or a fragment (RFC 3986, 3.2), or the end of the URL
+        let end = part.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#')).unwrap_or(part.len());
+        let (authority, behind) = part.split_at(end);
+        shown.extend(["//", &without_password(authority), behind]);
+    }
+    shown
+}
+
+/// Returns `USER:PASSWORD@HOST` with `…` for the password.
+fn without_password(authority: &str) -> String {
+    let Some((user, host)) = authority.rsplit_once('@') else { return authority.to_owned() };
+    match user.split_once(':') {
+        Some((user, _)) => format!("{user}:…@{host}"),
+        None => authority.to_owned(),
     }
 }
 
@@ -141,5 +176,39 @@ mod tests {
                 "resources.memory nothing → `1024`".to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_shown() {
+        for (text, shown) in [
+            ("http://proxy:3128", "http://proxy:3128"),
+            ("http://me:hush@proxy:3128/x@y:z", "http://me:…@proxy:3128/x@y:z"),
+            ("http://me:hu@sh:1@proxy", "http://me:…@proxy"),
+            ("http://me@proxy", "http://me@proxy"),
+            ("--db=pg://a:b@c/d --cache redis://:e@f", "--db=pg://a:…@c/d --cache redis://:…@f"),
+            ("kafka://a:b@c,kafka://d:e@f", "kafka://a:…@c,kafka://d:…@f"),
+            ("registry:5000/tea@sha256:1", "registry:5000/tea@sha256:1"),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+        }
+        let (mut old, mut new) = (spec(), spec());
+        old.env = vec!["https_proxy=me:hush@proxy:3128".to_owned()];
+        new.env = vec!["https_proxy=http://me:hush@proxy:3128".to_owned()];
+        new.args = vec!["--db=pg://a:b@c".to_owned()];
+        assert_eq!(
+            difference(&old, &new),
+            [
+                r#"command `[\"serve\"]` → `[\"--db=pg://a:…@c\"]`"#,
+                "environment.https_proxy `me:…@proxy:3128` → `http://me:…@proxy:3128`"
+            ]
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_the_password_it_is_not_shown(password in "[^\\s/?#]{8,20}") {
+            let shown = without_passwords(&format!("http://me:{password}@host/"));
+            assert_eq!(shown, "http://me:…@host/", "{password}");
+        }
     }
 }

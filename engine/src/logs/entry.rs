@@ -92,7 +92,8 @@ pub(super) fn encode(out: &mut Vec<u8>, stream: Stream, time: &str, line: &[u8])
 /// Appends UTF-8 as the inside of a JSON string (RFC 8259, section 7): runs that need nothing are copied whole.
 fn escape(out: &mut Vec<u8>, mut text: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    while let Some(index) = text.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\')) {
+    // `|`, not `||`: without a branch between them
+    while let Some(index) = position(text, |byte| (byte < 0x20) | (byte == b'"') | (byte == b'\\')) {
         out.extend_from_slice(&text[..index]);
         match text[index] {
             b'\n' => out.extend_from_slice(b"\\n"),
@@ -109,6 +110,18 @@ fn escape(out: &mut Vec<u8>, mut text: &[u8]) {
     out.extend_from_slice(text);
 }
 
+/// Returns where the first byte is that `is_it`.
+///
+/// Looks at whole groups first, and at all of a group: the compiler makes a few vector instructions of that, where one byte after
+/// the other takes a third of all that a log costs.
+pub(super) fn position(bytes: &[u8], is_it: impl Fn(u8) -> bool) -> Option<usize> {
+    const GROUP: usize = 32;
+    let is_in = |group: &[u8]| group.iter().fold(false, |found, byte| found | is_it(*byte));
+    let passed = GROUP * bytes.chunks_exact(GROUP).take_while(|group| !is_in(group)).count();
+    let found = bytes[passed..].iter().position(|byte| is_it(*byte))?;
+    Some(passed + found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +136,12 @@ mod tests {
             let entry = LogEntry::parse(&out).unwrap();
             prop_assert_eq!(entry.bytes, bytes);
             prop_assert_eq!(entry.stream, Stream::Stderr);
+        }
+
+        #[test]
+        fn the_first_byte_is_found_wherever_it_is(bytes in "[ab]{0,100}") {
+            let is_it = |byte| byte == b'b';
+            prop_assert_eq!(position(bytes.as_bytes(), is_it), bytes.bytes().position(is_it));
         }
 
         #[test]

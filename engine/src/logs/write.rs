@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::Stream;
-use super::entry::encode;
+use super::entry::{encode, position};
 use super::files;
 use super::send::Sender;
 use super::spool::{Rest, Spool};
@@ -99,7 +99,7 @@ impl LogWriter {
         }
         let time = Timestamp::now();
         let stamp = time.to_string();
-        let mut text = Vec::with_capacity(bytes.len() + bytes.len() / 2);
+        let mut text = Vec::with_capacity(2 * bytes.len()); // of lines of 72 bytes and more: each gets as many beside it
         let Self { unfinished, sender, .. } = self;
         let line = &mut unfinished[stream as usize].line;
         let mut emit = |part: &[u8]| {
@@ -108,8 +108,11 @@ impl LogWriter {
                 sender.send(stream, time, part);
             }
         };
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let mut piece = piece;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let end = position(rest, |byte| byte == b'\n').map_or(rest.len(), |newline| newline + 1);
+            let (mut piece, behind) = rest.split_at(end);
+            rest = behind;
             if line.is_empty() && piece.len() <= MAX_LINE && piece.ends_with(b"\n") {
                 emit(piece); // nearly every line: not copied once more
                 continue;
@@ -118,9 +121,9 @@ impl LogWriter {
                 let room = MAX_LINE.saturating_sub(line.len());
                 line.extend_from_slice(&piece[..room]);
                 piece = &piece[room..];
-                let rest = line.split_off(cut(line));
+                let over = line.split_off(cut(line));
                 emit(line);
-                *line = rest;
+                *line = over;
             }
             line.extend_from_slice(piece);
             if line.ends_with(b"\n") {

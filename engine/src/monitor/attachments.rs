@@ -87,6 +87,9 @@ impl Attachments {
 
     /// Hands output to every client.
     pub(super) fn output(&mut self, stream: Stream, bytes: &[u8]) {
+        if self.clients.is_empty() {
+            return; // nobody whom a copy would be for
+        }
         for piece in bytes.chunks(MAX_PAYLOAD) {
             self.send(&Frame::Output(stream, piece.to_vec()));
         }

@@ -163,6 +163,7 @@ impl Monitor {
             prober.postpone(); // what is started in a frozen cgroup freezes before it can say that it has started
             return;
         }
+        let pause_request = self.paths.pause_request();
         let (config, foreign) = (&self.config, self.foreign.as_deref());
         let patience = Some(prober.timeout());
         let target = Process { pid: init.pid, start_time: init.start_time }.reference();
@@ -171,14 +172,18 @@ impl Monitor {
             process.set_args(Some(args)).set_terminal(Some(false));
             let cgroup = init.cgroup.clone();
             let started = match foreign {
-                Some(foreign) => foreign.exec(&process, stdio).map_err(|error| super::chain(&error))?,
+                Some(foreign) => foreign.exec(&process, stdio).map_err(|error| super::chain(&error)),
                 None => {
                     let (init, cgroup, container, process) = (&target, &cgroup, config, &process);
                     let request = ExecRequest { init, cgroup, container, process, stdio, preserve_fds: 0, patience };
-                    exec(request).map_err(|error| super::chain(&error))?
+                    exec(request).map_err(|error| super::chain(&error))
                 }
             };
-            Ok(ProbeProcess { pid: started.pid, pidfd: started.pidfd, cgroup })
+            match started {
+                Ok(started) => Ok(Some(ProbeProcess { pid: started.pid, pidfd: started.pidfd, cgroup })),
+                Err(_) if pause_request.exists() => Ok(None), // paused meanwhile, it says nothing about how the container is
+                Err(error) => Err(error),
+            }
         });
         let status = prober.status();
         if status != before {

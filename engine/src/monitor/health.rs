@@ -88,13 +88,16 @@ impl Prober {
         self.check.timeout
     }
 
-    /// Returns whether a probe would be started now.
+    /// Returns whether a probe would be started now, or ended because it has taken too long.
     pub(super) fn is_due(&self) -> bool {
-        self.running.is_none() && Instant::now() >= self.next
+        Instant::now() >= self.deadline()
     }
 
-    /// Leaves one probe out.
+    /// Leaves one probe out; one that has begun is ended, and says nothing.
     pub(super) fn postpone(&mut self) {
+        if let Some(running) = self.running.take() {
+            self.kill(running);
+        }
         self.next = Instant::now() + self.pause();
     }
 
@@ -109,8 +112,8 @@ impl Prober {
         running.chain(self.dying.iter().map(AsFd::as_fd)).collect()
     }
 
-    /// Does what is due; `start` starts the probe's process with its output going to the given descriptors.
-    pub(super) fn handle(&mut self, start: impl FnOnce(Vec<String>, Stdio) -> Result<ProbeProcess, String>) {
+    /// Does what is due; `start` starts the probe's process with its output going to the given descriptors, or puts it off.
+    pub(super) fn handle(&mut self, start: impl FnOnce(Vec<String>, Stdio) -> Result<Option<ProbeProcess>, String>) {
         let now = Instant::now();
         self.dying.retain(|pidfd| matches!(process::reap(pidfd.as_fd()), Ok(None)));
         match &mut self.running {
@@ -128,14 +131,15 @@ impl Prober {
         }
     }
 
-    fn begin(&mut self, start: impl FnOnce(Vec<String>, Stdio) -> Result<ProbeProcess, String>) {
+    fn begin(&mut self, start: impl FnOnce(Vec<String>, Stdio) -> Result<Option<ProbeProcess>, String>) {
         let begun = Timestamp::now();
         let started = pipes().map_err(|error| error.to_string()).and_then(|(output, stdio)| {
             let process = start(self.check.probe.args(), stdio)?;
-            Ok((output, process))
+            Ok(process.map(|process| (output, process)))
         });
         match started {
-            Ok((output, process)) => {
+            Ok(None) => self.postpone(),
+            Ok(Some((output, process))) => {
                 let deadline = Instant::now() + self.check.timeout;
                 self.running = Some(Running { process, output, text: Vec::new(), start: begun, deadline });
             }
@@ -145,11 +149,16 @@ impl Prober {
 
     fn time_out(&mut self) {
         let Some(running) = self.running.take() else { return };
-        let ProbeProcess { pid, cgroup, .. } = &running.process;
-        crate::processes::kill_tree(cgroup, *pid);
-        let _ = process::kill(running.process.pidfd.as_fd(), libc::SIGKILL);
-        self.dying.push(running.process.pidfd);
-        self.conclude(running.start, -1, format!("Health check exceeded timeout ({:?})", self.check.timeout));
+        let start = running.start;
+        self.kill(running);
+        self.conclude(start, -1, format!("Health check exceeded timeout ({:?})", self.check.timeout));
+    }
+
+    fn kill(&mut self, running: Running) {
+        let ProbeProcess { pid, pidfd, cgroup } = running.process;
+        crate::processes::kill_tree(&cgroup, pid);
+        let _ = process::kill(pidfd.as_fd(), libc::SIGKILL);
+        self.dying.push(pidfd);
     }
 
     fn end(&mut self, exit_code: i32) {

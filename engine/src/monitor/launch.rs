@@ -31,6 +31,7 @@ use crate::images::store::Image;
 use crate::joined::JoinError;
 use crate::layout::ContainerPaths;
 use crate::logs::LogWriter;
+use crate::netns::AttachError;
 use crate::network::{Connection, NetworkError};
 use crate::oci::{self, ConfigError};
 use crate::propagation::{self, PropagationError};
@@ -108,6 +109,14 @@ impl LaunchError {
             Self::Runtime(error) => error.exit_code(),
             Self::Foreign(error) => error.exit_code(),
             _ => exit_code::OURS,
+        }
+    }
+
+    /// Returns the port of the host that could not be published, if that is what failed.
+    pub(super) fn port(&self) -> Option<u16> {
+        match self {
+            Self::Network(NetworkError::Attach(AttachError::Port(error))) => Some(error.port()),
+            _ => None,
         }
     }
 }

@@ -123,7 +123,7 @@ fn start(
             let exit_code = error.exit_code();
             launch::record_failure(&engine, id, before, exit_code, &chain(&error));
             drop(lock);
-            let answered = answer(reply, &Reply::Failed { exit_code, message: chain(&error) });
+            let answered = answer(reply, &Reply::Failed { exit_code, message: chain(&error), port: error.port() });
             // only now: the command holds the container's lock until it has the reply
             launch::remove_if_asked(&engine, id);
             engine.net().teardown_later().map_err(io::Error::other)?;
@@ -145,9 +145,7 @@ fn adopt(
             answer(reply, &Reply::Started { warnings: Vec::new() })?;
             Ok(Some(monitor))
         }
-        Err(error) => {
-            answer(reply, &Reply::Failed { exit_code: exit_code::OURS, message: chain(&error) }).map(|()| None)
-        }
+        Err(error) => answer(reply, &ours(&error)).map(|()| None),
     }
 }
 
@@ -158,8 +156,12 @@ fn report(monitor: &Monitor, reply: OwnedFd, warnings: Vec<String>) -> io::Resul
     }
     let _ = answer(reply.try_clone()?, &Reply::Begun); // nobody need listen for them to run
     let record = LaunchRecord { warnings, ..monitor.hooks_record() };
-    spawn::start(&record, &reply, None, None)
-        .or_else(|error| answer(reply, &Reply::Failed { exit_code: exit_code::OURS, message: chain(&error) }))
+    spawn::start(&record, &reply, None, None).or_else(|error| answer(reply, &ours(&error)))
+}
+
+/// Says of a failure that it is none of the container's.
+fn ours(error: &dyn std::error::Error) -> Reply {
+    Reply::Failed { exit_code: exit_code::OURS, message: chain(error), port: None }
 }
 
 fn answer(reply: OwnedFd, message: &Reply) -> io::Result<()> {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::{SigSet, SigmaskHow, Signal::SIGINT, Signal::SIGTERM};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -154,7 +155,14 @@ struct Ends(Option<(Signal, Signal)>);
 
 impl Ends {
     fn of_signals() -> io::Result<Ends> {
-        Ok(Ends(Some((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))))
+        // They wait meanwhile: one that came after its handler is there, and before that knows what to do, would be lost.
+        let before = SigSet::from_iter([SIGTERM, SIGINT]).thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let signals = signal(SignalKind::terminate()).and_then(|terminate| {
+            let interrupt = signal(SignalKind::interrupt())?;
+            Ok((terminate, interrupt))
+        });
+        before.thread_set_mask()?;
+        Ok(Ends(Some(signals?)))
     }
 
     async fn next(&mut self) {

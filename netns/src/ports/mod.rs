@@ -59,6 +59,16 @@ pub enum PortError {
 }
 
 impl PortError {
+    /// Returns the port of the host that could not be had; of a range, the lowest.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        match self {
+            PortError::InUse { port, .. }
+            | PortError::Bind { port, .. }
+            | PortError::RangeInUse { first: port, .. } => *port,
+        }
+    }
+
     /// Returns whether the host has no IPv6 to bind anything on.
     fn is_without_ipv6(&self) -> bool {
         let without = [Errno::EAFNOSUPPORT, Errno::EADDRNOTAVAIL].map(|errno| Some(errno as i32));

@@ -130,7 +130,7 @@ impl Channel {
                 Err(Errno::ECONNRESET) => Ok(None),
                 Ok((message, terminal)) => Ok(Some((serde_json::from_slice(&message)?, terminal))),
                 Err(Errno::EINTR) => continue,
-                Err(Errno::EAGAIN) => Err(io::Error::new(io::ErrorKind::TimedOut, "it is not ready in time")),
+                Err(Errno::EAGAIN) => Err(not_in_time()),
                 Err(errno) => Err(errno.into()),
             };
         }
@@ -145,11 +145,9 @@ impl Channel {
         Ok((message, descriptor))
     }
 
-    /// Has every wait for a report end after so long (socket(7), SO_RCVTIMEO), with [`io::ErrorKind::TimedOut`].
+    /// Has every wait for a report end after so long, with [`io::ErrorKind::TimedOut`].
     pub(crate) fn limit_waits(&self, patience: Duration) -> io::Result<()> {
-        // Nothing at all would be no limit.
-        let patience = TimeVal::new(patience.as_secs().cast_signed(), patience.subsec_micros().max(1).into());
-        Ok(setsockopt(&self.0, ReceiveTimeout, &patience)?)
+        limit_waits(&self.0, patience)
     }
 
     /// Lets init go on; `state` is the container's, for hooks: not empty, an empty message would be the end.
@@ -167,6 +165,18 @@ impl Channel {
             }
         }
     }
+}
+
+/// Has every wait at a socket end after so long, with EAGAIN (socket(7), SO_RCVTIMEO).
+pub(crate) fn limit_waits(socket: &OwnedFd, patience: Duration) -> io::Result<()> {
+    // Nothing at all would be no limit.
+    let patience = TimeVal::new(patience.as_secs().cast_signed(), patience.subsec_micros().max(1).into());
+    Ok(setsockopt(socket, ReceiveTimeout, &patience)?)
+}
+
+/// Says that a process has not reported within the time it had.
+pub(crate) fn not_in_time() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "it is not ready in time")
 }
 
 impl Report {

@@ -33,7 +33,7 @@ mod trees;
 
 pub(crate) use beneath::RootDirectory;
 pub(crate) use cgroupfs::CgroupView;
-pub(crate) use channel::{Channel, Failure, FailureKind, Report, Stage};
+pub(crate) use channel::{Channel, Failure, FailureKind, Report, Stage, limit_waits, not_in_time};
 pub(crate) use container::{ContainerStart, run as run_container};
 pub(crate) use joined::{JoinedStart, cross as cross_over, run as run_joined};
 pub use program::be_init;

@@ -4,8 +4,9 @@
 
 use std::convert::Infallible;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
-use super::passage::clone_across;
+use super::passage::{Crossing, clone_across};
 use super::{LaunchError, Passage, PidNamespace};
 use crate::cgroup::Attachment;
 use crate::init::{Channel, Failure, Report, Stage, Trees};
@@ -60,9 +61,10 @@ pub(super) fn clone_through(
 }
 
 /// Clones a child by way of a process between, which is born in the cgroup and does what nobody in the container may see:
-/// `cross` is given what it must leave open, and what it returns goes to `body`, with the child's pid for us.
+/// `cross` is given what it must leave open, and what it returns goes to `body`, with the child's pid for us. The process
+/// between has as long as `patience` says.
 pub(crate) fn clone_beyond<T>(
-    attachment: &Attachment,
+    (attachment, patience): (&Attachment, Option<Duration>),
     cross: impl FnOnce(&[BorrowedFd<'_>]) -> Result<T, Failure>,
     body: impl FnOnce(Channel, T, i32) -> Infallible,
 ) -> Result<(Child, Channel), LaunchError> {
@@ -72,7 +74,8 @@ pub(crate) fn clone_beyond<T>(
             let crossed = cross(&[socket, below.as_fd()])?;
             Ok((below, crossed))
         };
-        clone_across(attachment.unified(), (0, None), cross, |(below, crossed), pid| body(below, crossed, pid))
+        let crossing = Crossing { first: attachment.unified(), patience, namespaces: 0, second: None };
+        clone_across(&crossing, cross, |(below, crossed), pid| body(below, crossed, pid))
     })
 }
 

@@ -13,11 +13,12 @@
 
 use std::convert::Infallible;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns, unshare};
 
 use super::{LaunchError, end};
-use crate::init::{Failure, FailureKind, Trees};
+use crate::init::{Failure, FailureKind, Trees, limit_waits, not_in_time};
 use crate::plan::namespace_name;
 use crate::process;
 use crate::sys;
@@ -55,7 +56,8 @@ impl Passage<'_> {
         prepare: impl FnOnce() -> Result<Trees, Failure>,
         init: impl FnOnce(&Trees) -> Infallible,
     ) -> Result<Child, LaunchError> {
-        clone_across(None, (self.namespaces, cgroup), |_| self.cross(prepare), |trees, _| init(&trees))
+        let crossing = Crossing { first: None, patience: None, namespaces: self.namespaces, second: cgroup };
+        clone_across(&crossing, |_| self.cross(prepare), |trees, _| init(&trees))
     }
 
     /// Joins and enters, in the order the privileges allow.
@@ -82,18 +84,33 @@ impl Passage<'_> {
     }
 }
 
+/// Where two processes are born of which the one makes the other.
+#[derive(Debug)]
+pub(crate) struct Crossing<'a> {
+    /// The cgroup of the process between.
+    pub(crate) first: Option<BorrowedFd<'a>>,
+    /// How long the process between may take: born in a frozen cgroup, it does nothing until that is thawed.
+    pub(crate) patience: Option<Duration>,
+    /// `CLONE_NEW*` flags of namespaces that the second gets.
+    pub(crate) namespaces: u64,
+    /// The cgroup of the second.
+    pub(crate) second: Option<BorrowedFd<'a>>,
+}
+
 /// Clones a process by way of another, which is gone when this returns.
 ///
-/// The process between is born in the cgroup `first`; `cross` runs in it, and must leave open what it is given. What it
-/// returns goes to `body`, with its pid for us, which runs in the child: born in the namespaces and the cgroup of `second`,
-/// our own child too. When this fails, no process is left, whenever the one between was killed.
+/// `cross` runs in the process between, and must leave open what it is given. What it returns goes to `body`, with its pid for
+/// us, which runs in the child: our own child too. When this fails, no process is left, whenever the one between was killed.
 pub(crate) fn clone_across<T>(
-    first: Option<BorrowedFd<'_>>,
-    (namespaces, cgroup): (u64, Option<BorrowedFd<'_>>),
+    crossing: &Crossing<'_>,
     cross: impl FnOnce(BorrowedFd<'_>) -> Result<T, Failure>,
     body: impl FnOnce(T, i32) -> Infallible,
 ) -> Result<Child, LaunchError> {
+    let &Crossing { first, patience, namespaces, second } = crossing;
     let (above, below) = sys::socket::pair().map_err(|errno| LaunchError::clone(errno.into()))?;
+    if let Some(patience) = patience {
+        limit_waits(&above, patience).map_err(LaunchError::clone)?;
+    }
     let told = SharedPid::new().map_err(LaunchError::clone)?;
     let mut above = Some(above);
     let mut below = Some(below);
@@ -107,13 +124,13 @@ pub(crate) fn clone_across<T>(
             };
             let born = born.and_then(|crossed| {
                 let spawn = || {
-                    sys::process::spawn_sibling(namespaces, cgroup, &told, || {
+                    sys::process::spawn_sibling(namespaces, second, &told, || {
                         // Or whoever waits for the process between would not see that it was killed.
                         below.take();
                         body(crossed, told.get().unwrap_or_default())
                     })
                 };
-                let clone = trace::step(|| Effect::clone_process(namespaces, cgroup), spawn);
+                let clone = trace::step(|| Effect::clone_process(namespaces, second), spawn);
                 clone.map_err(not_born)
             });
             let (message, pidfd) = match born {
@@ -140,6 +157,7 @@ pub(crate) fn clone_across<T>(
             (Ok(Err(failure)), _) => Err(LaunchError::from_failure(failure)),
             _ => Err(LaunchError::Channel { source: std::io::ErrorKind::InvalidData.into() }),
         },
+        Err(nix::errno::Errno::EAGAIN) => Err(LaunchError::Channel { source: not_in_time() }),
         Err(errno) => Err(LaunchError::Channel { source: errno.into() }),
     };
     child.inspect_err(|_| end_untold(&told))

@@ -26,8 +26,11 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where scenarios keep their directories: the path that the kernel shows, as messages and mounts have it.
 fn scratch() -> &'static Path {
-    static SCRATCH: LazyLock<PathBuf> =
-        LazyLock::new(|| fs::canonicalize(env!("CARGO_TARGET_TMPDIR")).expect("cargo has made it"));
+    static SCRATCH: LazyLock<PathBuf> = LazyLock::new(|| {
+        let scratch = env!("CARGO_TARGET_TMPDIR");
+        fs::create_dir_all(scratch).expect("the target directory is ours"); // cargo has made it here, and not in a guest
+        fs::canonicalize(scratch).expect("it was made")
+    });
     &SCRATCH
 }
 

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) fn unused(suite: &str) -> (String, PathBuf) {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     // as mountinfo has it: dockerd unmounts what it has mounted on its data root only where it finds that path
-    let scratch = fs::canonicalize(env!("CARGO_TARGET_TMPDIR")).expect("cargo has made it");
+    let scratch = env!("CARGO_TARGET_TMPDIR");
+    fs::create_dir_all(scratch).expect("the target directory is ours"); // cargo has made it here, and not in a guest
+    let scratch = fs::canonicalize(scratch).expect("it was made");
     loop {
         let name = format!("{suite}-{}-{:03}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         let directory = scratch.join(suite).join(&name);

@@ -24,7 +24,7 @@ fn down_ends_dependents_first_and_leaves_the_volumes() {
 #4 delete shop-db-1: asked for [after #3]
 #5 stop shop-aside-1: asked for
 #6 delete shop-aside-1: asked for [after #5]
-#7 delete network shop_default: asked for [after #2, #4, #6]
+#7 delete network shop_default: asked for [after #1, #3, #5]
 "
     );
 }
@@ -37,7 +37,7 @@ fn down_works_without_a_file_and_takes_volumes_when_asked() {
     assert_eq!(
         last,
         [
-            "#7 delete network shop_default: asked for [after #2, #4, #6]",
+            "#7 delete network shop_default: asked for [after #1, #3, #5]",
             "#8 delete volume shop_data: asked for [after #2, #4, #6]",
         ]
     );
@@ -54,11 +54,27 @@ fn down_leaves_orphans_unless_asked() {
 }
 
 #[test]
-fn down_of_a_service_leaves_the_network() {
-    let options = DownOptions { services: vec!["web".to_owned()], ..DownOptions::default() };
+fn down_of_a_service_leaves_what_others_have() {
+    let of = |file: &str, service: &str| {
+        let options = DownOptions { services: vec![service.to_owned()], volumes: true, ..DownOptions::default() };
+        down(Some(&project(file)), &running(file), &options).to_string()
+    };
+    assert_eq!(of(SHOP, "web"), "#1 stop shop-web-1: asked for\n#2 delete shop-web-1: asked for [after #1]\n");
+    let apart = "
+services:
+  web: {image: 'web:1', networks: [front, back], volumes: ['pages:/p', 'both:/b']}
+  db: {image: 'db:1', networks: [back], volumes: ['data:/d', 'both:/b']}
+networks: {front: , back: }
+volumes: {pages: , data: , both: }
+";
     assert_eq!(
-        down(Some(&project(SHOP)), &running(SHOP), &options).to_string(),
-        "#1 stop shop-web-1: asked for\n#2 delete shop-web-1: asked for [after #1]\n"
+        of(apart, "web"),
+        "\
+#1 stop shop-web-1: asked for
+#2 delete shop-web-1: asked for [after #1]
+#3 delete network shop_front: asked for [after #1]
+#4 delete volume shop_pages: asked for [after #2]
+"
     );
 }
 
