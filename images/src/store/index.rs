@@ -38,7 +38,7 @@ const PUSHED: &str = "io.lighter.pushed";
 const LARGEST: u64 = 64 << 20;
 
 /// The file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Index {
     schema_version: u32,

@@ -179,10 +179,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Ambiguous`], [`StoreError::Name`] if `name` can be neither, [`StoreError::Damaged`].
     pub fn find(&self, name: &str) -> Result<Option<Image>, StoreError> {
-        let index = Index::read(&self.images)?;
-        match Store::lookup(&index, name)? {
-            Some(found) => self.load(&index, found.id()).map(Some),
-            None => Ok(None),
+        loop {
+            let index = Index::read(&self.images)?;
+            let Some(found) = Store::lookup(&index, name)? else { return Ok(None) };
+            match self.load(&index, found.id()) {
+                // its documents were there when the index was written: perhaps it has been removed since
+                Err(StoreError::Damaged { .. }) if Index::read(&self.images)? != index => {}
+                image => return image.map(Some),
+            }
         }
     }
 
