@@ -15,6 +15,7 @@ mod guest;
 mod host;
 mod limits;
 mod nested;
+mod nfs;
 mod power_loss;
 mod reboot;
 mod registry;
