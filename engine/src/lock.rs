@@ -2,7 +2,6 @@
 //!
 //! A lock ends with the process that holds it, so a killed command never leaves one behind.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -10,7 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag, openat};
+use nix::sys::stat::Mode;
 
 use crate::durable::{self, FileError};
 
@@ -94,44 +94,20 @@ impl Lock {
     }
 }
 
-/// The locks that are held, for who asks for many.
-pub(crate) struct Held {
-    /// Numbers of devices and files, as `/proc/locks` has them.
-    files: BTreeSet<(u64, u64)>,
-}
-
-impl Held {
-    /// Asks the kernel for the locks of processes that it shows us.
-    pub(crate) fn now() -> Self {
-        let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
-        Self { files: locks.lines().filter_map(exclusively_locked).collect() }
-    }
-
-    /// Tells whether somebody holds the lock on `path`, the file with these numbers.
-    ///
-    /// A lock that is not shown may be held all the same: by a process of another pid namespace, or on a file system whose files
-    /// have another device number than it has.
-    pub(crate) fn has(&self, numbers: (u64, u64), path: &Path) -> bool {
-        self.files.contains(&numbers) || is_held(path)
-    }
-}
-
-/// Reads a line of proc_locks(5), `1: FLOCK ADVISORY WRITE 4711 00:1a:42 0 EOF`: the file that is locked, if it is by flock(2) and
-/// for one alone. Who waits for a lock has `->` behind the number.
-fn exclusively_locked(line: &str) -> Option<(u64, u64)> {
-    let mut words = line.split_ascii_whitespace().skip(1);
-    if (words.next()?, words.next()?, words.next()?) != ("FLOCK", "ADVISORY", "WRITE") {
-        return None;
-    }
-    let mut file = words.nth(1)?.splitn(3, ':');
-    let mut device = || u64::from_str_radix(file.next()?, 16).ok();
-    let device = nix::sys::stat::makedev(device()?, device()?);
-    Some((device, file.next()?.parse().ok()?))
-}
-
 /// Tells whether somebody holds the lock; one that cannot be looked at is nobody's.
 pub(crate) fn is_held(path: &Path) -> bool {
-    let Ok(file) = OpenOptions::new().read(true).custom_flags(libc::O_CLOEXEC).open(path) else { return false };
+    File::open(path).is_ok_and(is_held_of)
+}
+
+/// Tells whether somebody holds the lock on a directory in `parent`.
+///
+/// Not by `/proc/locks`, which would say it of all at once: the kernel stops all locking to show it, and waits 10 to 20 ms until it may.
+pub(crate) fn is_directory_held(parent: BorrowedFd<'_>, name: &str) -> bool {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(parent, name, flags, Mode::empty()).is_ok_and(|directory| is_held_of(directory.into()))
+}
+
+fn is_held_of(file: File) -> bool {
     matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, nix::Error::EWOULDBLOCK)))
 }
 
@@ -172,27 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_is_known_by_what_the_kernel_shows_of_its_file() {
+    fn a_lock_on_a_directory_is_seen_from_its_parent() {
         let dir = tempfile::tempdir().unwrap();
-        let (path, metadata) = (dir.path(), dir.path().metadata().unwrap());
-        let numbers = (metadata.dev(), metadata.ino());
-        let lock = Lock::take_directory(path).unwrap();
-        let held = Held::now();
-        assert!(held.files.contains(&numbers), "no second look is needed");
-        assert!(held.has(numbers, path) && held.has((0, 0), path), "one that is not shown is looked for");
+        let parent = File::open(dir.path()).unwrap();
+        fs::create_dir(dir.path().join("run")).unwrap();
+        let lock = Lock::take_directory(&dir.path().join("run")).unwrap();
+        assert!(is_directory_held(parent.as_fd(), "run"));
         drop(lock);
-        assert!(!Held::now().has(numbers, path));
-        let waits = exclusively_locked("7: -> FLOCK  ADVISORY  WRITE 11 00:19:7 0 EOF");
-        let reads = exclusively_locked("7: FLOCK  ADVISORY  READ  11 00:19:7 0 EOF");
-        let other = exclusively_locked("7: POSIX  ADVISORY  WRITE 11 00:19:7 0 EOF");
-        assert_eq!([waits, reads, other], [None, None, None]);
-        assert_eq!(exclusively_locked("1: FLOCK  ADVISORY  WRITE 11 fe:01:7 0 EOF"), Some((0xfe01, 7)));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_line_makes_it_fail(line in "[0-9A-Za-z:> -]{0,60}") {
-            exclusively_locked(&line);
-        }
+        assert!(!is_directory_held(parent.as_fd(), "run") && !is_directory_held(parent.as_fd(), "none"));
     }
 }

@@ -1,9 +1,9 @@
 //! Starting a container: the command's side. The work is done by the monitor.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirEntryExt, MetadataExt};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use crate::durable::FileError;
@@ -137,13 +137,11 @@ impl Engine {
         self.thaw_abandoned()?;
         self.forget_lost()?;
         // every command comes here: what is asked of each container costs all of them
-        let mut runs = self.runs()?;
-        let held = lock::Held::now();
+        let (mut runs, directory) = self.runs()?;
         for id in self.container_ids()? {
             let paths = self.layout.container(&id);
-            let run = runs.remove(&id);
-            let is_on_host = run.is_some();
-            if run.is_some_and(|numbers| held.has(numbers, paths.run())) {
+            let is_on_host = runs.remove(&id);
+            if is_on_host && directory.as_ref().is_some_and(|runs| lock::is_directory_held(runs.as_fd(), &id)) {
                 continue;
             }
             let Some(state) = durable::read_json::<crate::State>(&paths.state())? else { continue };
@@ -151,7 +149,7 @@ impl Engine {
                 self.recover_one(&id)?;
             }
         }
-        self.recover_strays(runs.keys());
+        self.recover_strays(&runs);
         let _ = self.net.resume_teardown(); // why it has failed is kept, for `check`
         self.recover_builds();
         Ok(())
@@ -210,21 +208,20 @@ impl Engine {
         }
     }
 
-    /// Returns the containers of which something is on the host, with device and number of their run's directory: it is made before
-    /// all else of a run, removed after it, and locked by the monitor.
-    fn runs(&self) -> Result<BTreeMap<String, (u64, u64)>, FileError> {
-        let directory = self.layout.run().join("containers");
-        let device = match fs::metadata(&directory) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
-            metadata => metadata.map_err(FileError::io("look at", &directory))?.dev(),
+    /// Returns the containers of which something is on the host, and the directory that has theirs, if there is one: the directory
+    /// of a run is made before all else of it, removed after it, and locked by the monitor.
+    fn runs(&self) -> Result<(BTreeSet<String>, Option<File>), FileError> {
+        let path = self.layout.run().join("containers");
+        let directory = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((BTreeSet::new(), None)),
+            directory => directory.map_err(FileError::io("open", &path))?,
         };
-        let entries = fs::read_dir(&directory).map_err(FileError::io("list", &directory))?.flatten();
-        let numbered = |entry: fs::DirEntry| Some((entry.file_name().into_string().ok()?, (device, entry.ino())));
-        Ok(entries.filter_map(numbered).collect())
+        let entries = fs::read_dir(&path).map_err(FileError::io("list", &path))?.flatten();
+        Ok((entries.filter_map(|entry| entry.file_name().into_string().ok()).collect(), Some(directory)))
     }
 
     /// Removes what is plugged in or mounted for containers whose records are gone; failures wait for the next command.
-    fn recover_strays<'a>(&self, ids: impl Iterator<Item = &'a String>) {
+    fn recover_strays(&self, ids: &BTreeSet<String>) {
         for id in ids {
             if !self.layout.container(id).dir().exists()
                 && let Ok(Some(_lock)) = crate::Lock::try_take(&self.layout.container_lock(id))
