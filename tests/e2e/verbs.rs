@@ -197,14 +197,16 @@ fn only_the_logs_that_are_asked_for_are_attached() {
 fn a_volume_with_driver_options_is_mounted_while_it_is_used() {
     let project = Scenario::new("type, device and o, as Docker's driver local has them");
     std::fs::create_dir(project.folder().join("kept")).expect("the folder is ours");
+    std::fs::create_dir(project.folder().join("kept-filled")).expect("the folder is ours");
     let device = project.folder().join("kept").display().to_string();
     let text = format!(
         r#"
 services:
-  a: {{image: 'busybox:1', command: [sh, -c, 'echo x > /bound/file; df -k /memory; exec sleep 1000'], volumes: ['bound:/bound', 'memory:/memory'], stop_grace_period: 0s}}
+  a: {{image: 'busybox:1', command: [sh, -c, 'echo x > /bound/file; df -k /memory; exec sleep 1000'], volumes: ['bound:/bound', 'memory:/memory', 'filled:/etc'], stop_grace_period: 0s}}
   b: {{image: 'busybox:1', command: [sleep, '1000'], volumes: ['bound:/bound'], stop_grace_period: 0s}}
 volumes:
   bound: {{driver_opts: {{type: none, o: bind, device: '{device}'}}}}
+  filled: {{driver_opts: {{type: none, o: bind, device: '{device}-filled'}}}}
   memory: {{driver_opts: {{type: tmpfs, device: tmpfs, o: 'size=1m,noexec'}}}}
 "#
     );
@@ -218,6 +220,10 @@ volumes:
     crate::harness::eventually("it has written", std::time::Duration::from_secs(20), || {
         std::fs::read(project.folder().join("kept/file")).map(drop)
     });
+    assert!(
+        project.folder().join("kept-filled/passwd").exists(),
+        "what the image has there is copied to what is mounted"
+    );
     crate::harness::eventually("the limit of the tmpfs holds", std::time::Duration::from_secs(20), || {
         let logs = project.run(["compose", "logs", "a"]).ok().stdout;
         if logs.contains(" 1024 ") { Ok(()) } else { Err(logs) }

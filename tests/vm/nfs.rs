@@ -13,7 +13,8 @@ fn a_volume_of_a_server_is_mounted_while_a_container_has_it() {
     sh(&format!(
         "mkdir -p {export} /var/lib/nfs/v4recovery /run/rpc_pipefs; touch /var/lib/nfs/etab /var/lib/nfs/rmtab
          modprobe nfsd; mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd
-         exportfs -o rw,no_root_squash,insecure,fsid=0,no_subtree_check 127.0.0.1:{export}
+         echo '{export} 127.0.0.1(rw,no_root_squash,insecure,fsid=0,no_subtree_check)' > /etc/exports
+         exportfs -a
          rpc.mountd --no-nfs-version 2 --no-nfs-version 3
          rpc.nfsd --no-nfs-version 3 2
          echo Y > /proc/fs/nfsd/v4_end_grace",
@@ -29,7 +30,7 @@ fn a_volume_of_a_server_is_mounted_while_a_container_has_it() {
     let write = "echo kept > /data/file; chown 7:8 /data/file; grep -c ' /data nfs4 ' /proc/mounts";
     assert_eq!(container(&["sh", "-c", write]).ok(), "1");
     assert_eq!(fs::read_to_string(export.join("file")).unwrap(), "kept\n");
-    assert_eq!(container(&["stat", "-c", "%u:%g", "/data/file"]).ok(), "7:8");
+    assert_eq!(container(&["busybox", "stat", "-c", "%u:%g", "/data/file"]).ok(), "7:8");
     let mounts = fs::read_to_string("/proc/mounts").unwrap();
     assert!(!mounts.contains(" nfs4 "), "nobody has the volume any more: {mounts}");
     assert!(export.join("file").exists(), "what is on the server stays");

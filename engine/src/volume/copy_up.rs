@@ -1,7 +1,7 @@
 //! First use of a volume: what the image has at the mount point is copied into it, as Docker does.
 //!
 //! Runs in the monitor. Only while the volume is empty; a copy that was cut short begins anew, as the volume becomes
-//! visible by one rename.
+//! visible by one rename. Nothing can be renamed to where options of the volume have mounted something: that is copied to as it is.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::{self, File};
@@ -21,11 +21,11 @@ use crate::runtime::trace::{self, Effect};
 
 /// Copies `target` of the root filesystem into the volume if the volume is empty and the image has a directory there.
 pub(crate) fn copy_up(rootfs: &Path, target: &str, volume: &Volume) -> Result<(), VolumeError> {
-    let copied = copy_if_empty(rootfs, target, &volume.mountpoint);
+    let copied = copy_if_empty(rootfs, target, &volume.mountpoint, !volume.options.is_empty());
     copied.map_err(|source| VolumeError::CopyUp { name: volume.name.clone(), target: target.to_owned(), source })
 }
 
-fn copy_if_empty(rootfs: &Path, target: &str, mountpoint: &Path) -> io::Result<()> {
+fn copy_if_empty(rootfs: &Path, target: &str, mountpoint: &Path, is_mounted: bool) -> io::Result<()> {
     if fs::read_dir(mountpoint)?.next().is_some() {
         return Ok(());
     }
@@ -38,14 +38,21 @@ fn copy_if_empty(rootfs: &Path, target: &str, mountpoint: &Path) -> io::Result<(
         Err(errno) => return Err(errno.into()),
     };
     let copying = mountpoint.with_file_name("_copying");
-    crate::remove_tree::remove_tree(&copying)?;
-    fs::create_dir(&copying)?;
-    let copy = File::open(&copying)?;
+    let copy = if is_mounted {
+        File::open(mountpoint)?
+    } else {
+        crate::remove_tree::remove_tree(&copying)?;
+        fs::create_dir(&copying)?;
+        File::open(&copying)?
+    };
     let from = format!("{}/{}", rootfs.display(), target.trim_start_matches('/'));
     let effect = || Effect::CopyTree { from, to: mountpoint.display().to_string() };
     trace::step(effect, || copy_directory(source.as_fd(), copy.as_fd()))?;
     // what is listed as copied must survive a power loss
     nix::unistd::syncfs(&copy)?;
+    if is_mounted {
+        return Ok(());
+    }
     fs::rename(&copying, mountpoint)?;
     File::open(mountpoint.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
@@ -147,14 +154,14 @@ mod tests {
         fs::write(rootfs.join("data/sub/file"), "hello").unwrap();
         fs::set_permissions(rootfs.join("data/sub/file"), PermissionsExt::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", rootfs.join("data/link")).unwrap();
-        copy_if_empty(&rootfs, "/data", &volume).unwrap();
+        copy_if_empty(&rootfs, "/data", &volume, false).unwrap();
         assert_eq!(fs::read_to_string(volume.join("sub/file")).unwrap(), "hello");
         let (from, to) =
             (fs::metadata(rootfs.join("data/sub/file")).unwrap(), fs::metadata(volume.join("sub/file")).unwrap());
         assert_eq!((from.mode(), from.mtime_nsec()), (to.mode(), to.mtime_nsec()));
         assert_eq!(fs::read_link(volume.join("link")).unwrap(), Path::new("/etc/passwd"));
         fs::write(rootfs.join("data/new"), "").unwrap();
-        copy_if_empty(&rootfs, "/data", &volume).unwrap();
+        copy_if_empty(&rootfs, "/data", &volume, false).unwrap();
         assert!(!volume.join("new").exists());
     }
 
@@ -167,7 +174,20 @@ mod tests {
         std::os::unix::fs::symlink(dir.path().join("secret"), rootfs.join("data")).unwrap();
         fs::create_dir(dir.path().join("secret")).unwrap();
         fs::write(dir.path().join("secret/key"), "x").unwrap();
-        copy_if_empty(&rootfs, "/data", &volume).unwrap();
+        copy_if_empty(&rootfs, "/data", &volume, false).unwrap();
         assert!(!volume.join("key").exists());
+    }
+
+    #[test]
+    fn what_is_mounted_is_filled_where_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (rootfs, volume) = (dir.path().join("rootfs"), dir.path().join("vol/_data"));
+        fs::create_dir_all(rootfs.join("data")).unwrap();
+        fs::create_dir_all(&volume).unwrap();
+        fs::write(rootfs.join("data/file"), "hello").unwrap();
+        let before = fs::metadata(&volume).unwrap().ino();
+        copy_if_empty(&rootfs, "/data", &volume, true).unwrap();
+        assert_eq!(fs::read_to_string(volume.join("file")).unwrap(), "hello");
+        assert_eq!(fs::metadata(&volume).unwrap().ino(), before, "a mount point cannot be replaced");
     }
 }
