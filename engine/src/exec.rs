@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::PathBuf;
 
 use nix::fcntl::OFlag;
 use oci_spec::runtime::Spec;
@@ -124,7 +124,7 @@ impl Engine {
         };
         let config = durable::read_json::<Spec>(&container.paths.run().join("config.json"))?;
         let config = config.ok_or_else(|| ExecError::NotRunning(name.clone()))?;
-        let process = process(container, &config, &self.root_directory(container)?, spec)?;
+        let process = process(container, &config, || self.root_directory(container), spec)?;
         let cgroup = Cgroup::open(&state.cgroup.unwrap_or_default())?;
         let (ours, stdio) = stdio(spec).map_err(ExecError::Pipe)?;
         let started = match self.foreign(&container.id)? {
@@ -147,11 +147,11 @@ impl Engine {
     }
 }
 
-/// Returns the process to execute; `root` is the container's root directory.
+/// Returns the process to execute; `root` finds the container's root directory, for who asks for a user.
 fn process(
     container: &Container,
     config: &Spec,
-    root: &Path,
+    root: impl FnOnce() -> Result<PathBuf, FileError>,
     spec: &ExecSpec,
 ) -> Result<oci_spec::runtime::Process, ExecError> {
     let mut process = config.process().clone().unwrap_or_default();
@@ -174,7 +174,7 @@ fn process(
         container.spec.isolation.clone()
     };
     if let Some(wanted) = &spec.user {
-        let user = user::resolve(root, wanted, &container.spec.group_add)?;
+        let user = user::resolve(&root()?, wanted, &container.spec.group_add)?;
         env.retain(|pair| !pair.starts_with("HOME=") || spec.env.contains(pair));
         env.push(format!("HOME={}", user.home));
         process.set_user(oci::identity(&user)?);

@@ -1,7 +1,8 @@
 //! The root filesystem of a container: overlayfs of the image's layers below the container's own.
 //!
-//! Runs in the monitor, which takes it off the host's mounts once the container runs. Where overlayfs cannot be used (the kernel has none, or it does not take the file system of the data
-//! root for a writable layer, as it does not take itself) the layers are copied, once, into the container's directory.
+//! Runs in the monitor, which takes it off the host's mounts once the container runs. Where overlayfs cannot be used (the kernel
+//! has none, or it does not take the file system of the data root for a writable layer, as it does not take itself) the layers are
+//! copied, once, into the container's directory.
 
 use std::fs;
 use std::io::{self, ErrorKind};

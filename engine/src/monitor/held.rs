@@ -49,14 +49,16 @@ impl Monitor {
         }
     }
 
-    /// Puts back what the next start needs.
+    /// Puts back what the next start needs; what cannot be put back is held on.
     pub(super) fn put_back(&mut self) -> io::Result<()> {
-        if let Some(root) = self.held.root.take() {
+        if let Some(root) = &self.held.root {
             rootfs::put_back(root.as_fd(), &self.paths.rootfs())?;
+            self.held.root = None;
         }
-        if let Some(network) = self.held.network.take() {
+        if let Some(network) = &self.held.network {
             let mounted = self.engine.net().mount_namespace(&self.id, network.as_fd());
             mounted.map_err(io::Error::other)?;
+            self.held.network = None;
         }
         Ok(())
     }
