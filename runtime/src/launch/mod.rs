@@ -145,7 +145,7 @@ impl Planned<'_> {
         let joins = joins::open(&plan)?;
         let (mut placement, mut warnings) = Placement::prepare(&plan, launch.spec.annotations().as_ref())?;
         let (child, channel) = clone_init(&plan, &joins, &launch)?;
-        warnings.extend(placement.limit(&plan).inspect_err(|_| {
+        warnings.extend(placement.limit().inspect_err(|_| {
             end(&child);
         })?);
         let annotations = launch.spec.annotations().clone();

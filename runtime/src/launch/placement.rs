@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use oci_spec::runtime::LinuxResources;
+
 use super::LaunchError;
 use crate::cgroup::{Cgroup, Description, Made, Unit};
 use crate::plan::ContainerPlan;
@@ -12,6 +14,8 @@ use crate::trace::{self, Effect};
 pub(crate) struct Placement {
     cgroup: Option<Cgroup>,
     made: Made,
+    /// What the cgroup is still to be limited to.
+    resources: LinuxResources,
     unit: Option<(Unit, Description)>,
 }
 
@@ -27,26 +31,29 @@ impl Placement {
         if let Some(unit) = &plan.unit {
             let description = unit.describe(Some(&plan.resources), annotations.unwrap_or(&none))?;
             // Nothing is to be taken back until there is a process to make a unit around.
-            let placement = Self { cgroup: None, made: Made::default(), unit: Some((unit.clone(), description)) };
+            let (made, resources) = (Made::default(), LinuxResources::default());
+            let placement = Self { cgroup: None, made, resources, unit: Some((unit.clone(), description)) };
             return Ok((placement, Vec::new()));
         }
         let made = plan.cgroup.create()?;
         let warnings = made.warning().into_iter().collect();
-        Ok((Self { cgroup: Some(plan.cgroup.clone()), made, unit: None }, warnings))
+        let mut placement =
+            Self { cgroup: Some(plan.cgroup.clone()), made, resources: plan.resources.clone(), unit: None };
+        if plan.devices_implied && !plan.cgroup.can_restrict_devices(&placement.made) {
+            // Nobody asked for rules: what everybody may do without cgroups is what this container may.
+            placement.resources.set_devices(None);
+        }
+        plan.cgroup.restrict_devices_early(&mut placement.resources, &placement.made)?;
+        Ok((placement, warnings))
     }
 
     /// Limits the cgroup that [`prepare`](Self::prepare) made, while init sets itself up in there: nothing of the
     /// container runs yet, and the check of a device filter alone takes the kernel as long as half of the mounts.
-    pub(crate) fn limit(&self, plan: &ContainerPlan) -> Result<Vec<String>, LaunchError> {
-        if self.unit.is_some() {
-            return Ok(Vec::new());
+    pub(crate) fn limit(&self) -> Result<Vec<String>, LaunchError> {
+        match (&self.cgroup, &self.unit) {
+            (Some(cgroup), None) => Ok(cgroup.limit(&self.resources, &self.made)?),
+            _ => Ok(Vec::new()),
         }
-        let mut resources = plan.resources.clone();
-        if plan.devices_implied && !plan.cgroup.can_restrict_devices(&self.made) {
-            // Nobody asked for rules: what everybody may do without cgroups is what this container may.
-            resources.set_devices(None);
-        }
-        Ok(plan.cgroup.limit(&resources, &self.made)?)
     }
 
     /// Lets systemd make the cgroup around `pid`, which waits; does nothing where there is one already.

@@ -103,7 +103,7 @@ impl Making<'_> {
     fn restore(&self, mut container: Container, criu: Criu, warnings: &mut Vec<String>) -> Result<Running, OciError> {
         let (mut placement, said) = Placement::prepare(self.plan, self.spec.annotations().as_ref())?;
         warnings.extend(said);
-        warnings.extend(placement.limit(self.plan)?);
+        warnings.extend(placement.limit()?);
         // What it makes is born where it is, whatever the images say of cgroups.
         match self.options.create.driver {
             crate::cgroup::Driver::Systemd => warnings.extend(placement.settle(criu.pid())?),

@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 
-use oci_spec::runtime::LinuxDeviceCgroup;
+use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources};
 
 use super::create::Made;
 use super::{Cgroup, CgroupError};
@@ -41,9 +41,32 @@ impl Cgroup {
             None => self.unified().is_some() && !refused("unified"),
         }
     }
+
+    /// Puts the device rules of a cgroup that was just made into force, where they have to be there before whoever makes
+    /// nodes is in it: version 1 takes them one after the other. They are taken out of `resources` then.
+    ///
+    /// # Errors
+    /// As of [`limit`](Self::limit).
+    pub(crate) fn restrict_devices_early(
+        &self,
+        resources: &mut LinuxResources,
+        made: &Made,
+    ) -> Result<(), CgroupError> {
+        if self.v1("devices").is_none() {
+            return Ok(());
+        }
+        let rules = resources.devices().clone().unwrap_or_default();
+        check(&rules, made)?;
+        restrict(self, &rules)?;
+        resources.set_devices(None);
+        Ok(())
+    }
 }
 
 /// Puts the rules into force, in their order: later ones win. No rules change nothing.
+///
+/// Version 2 takes them at once. Version 1 takes one after the other: as long as that lasts, what a later rule allows is
+/// still forbidden.
 pub(super) fn restrict(cgroup: &Cgroup, rules: &[LinuxDeviceCgroup]) -> Result<(), CgroupError> {
     if rules.is_empty() {
         return Ok(());
