@@ -2,3 +2,5 @@
 
 #[cfg(all(any(target_env = "musl", test), target_arch = "x86_64"))]
 mod copy;
+#[cfg(all(target_env = "musl", target_arch = "x86_64"))]
+mod entry;
