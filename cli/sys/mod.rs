@@ -4,5 +4,5 @@
 mod copy;
 #[cfg(all(target_env = "musl", target_arch = "x86_64"))]
 mod entry;
-#[cfg(all(target_env = "musl", target_arch = "x86_64"))]
+#[cfg(all(any(target_env = "musl", test), target_arch = "x86_64"))]
 mod sealed;

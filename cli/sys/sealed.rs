@@ -29,6 +29,7 @@ const READ_ONLY_NOSUID_NODEV: usize = 0x7;
 ///
 /// # Safety
 /// `stack` is what the kernel gives a new process: the number of words, the words, null, the environment, null.
+#[cfg_attr(all(test, not(target_env = "musl")), expect(dead_code, reason = "called by the entry of the static binary"))]
 pub(super) unsafe extern "C" fn begin_sealed(stack: *const usize) {
     // SAFETY: the number of words comes first.
     let count = unsafe { *stack };
@@ -56,9 +57,8 @@ fn enters_a_container<'a>(count: usize, word: impl Fn(usize) -> &'a [u8]) -> boo
 }
 
 fn is_runc(path: &[u8]) -> bool {
-    let is_last = |name: &[u8]| {
-        path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with(b"/"))
-    };
+    let is_last =
+        |name: &[u8]| path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with(b"/"));
     is_last(b"runc") || is_last(b"lighter-runc")
 }
 
@@ -162,4 +162,52 @@ fn call(number: i64, [first, second, third, fourth, fifth]: [usize; 5]) -> isize
         );
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+    use crate::verbs::runtime;
+
+    fn enters(line: &str) -> bool {
+        let words: Vec<&str> = line.split(' ').collect();
+        enters_a_container(words.len(), |index| words[index].as_bytes())
+    }
+
+    #[test]
+    fn calls_that_enter_a_container_begin_anew_and_others_do_not() {
+        for line in
+            ["lighter runtime --root /r create a", "/usr/bin/runc run a", "lighter-runc exec a ls", "lighter exec a ls"]
+        {
+            assert!(enters(line), "{line}");
+        }
+        for line in [
+            "lighter",
+            "runc",
+            "lighter runtime start a",
+            "runc delete a",
+            "xrunc create a",
+            "lighter run a",
+            "lighter ps exec",
+        ] {
+            assert!(!enters(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_call_of_the_runtime_is_known_as_main_knows_it() {
+        for name in ["runc", "/usr/bin/runc", "lighter-runc", "./lighter-runc", "lighter", "xrunc", "runc/", "/runc/x"]
+        {
+            for first in ["runtime", "create", "state"] {
+                let argv = [name, first, "create"].map(OsString::from);
+                let is_runtime = runtime::arguments(&argv).is_some();
+                let enters = enters_a_container(argv.len(), |index| argv[index].as_bytes());
+                assert!(!enters || is_runtime, "{argv:?}");
+                assert!(enters || !is_runtime || name.ends_with('/'), "{argv:?}");
+            }
+        }
+    }
 }
