@@ -45,7 +45,7 @@ pub enum RemoveError {
         source: io::Error,
     },
     /// An image is still mounted for it.
-    #[error("unmount the images of container `{id}`")]
+    #[error("unmount what container `{id}` has of images and volumes")]
     Image {
         /// The container.
         id: String,
@@ -160,7 +160,7 @@ impl Engine {
             unmount(paths.users()),
             rootfs::unmap(&paths)
                 .map_err(|source| RemoveError::Unmount { path: paths.mapped().display().to_string(), source }),
-            self.unmount_images_of(&paths).map_err(|source| RemoveError::Image { id: id.to_owned(), source }),
+            self.unmount_sources_of(&paths).map_err(|source| RemoveError::Image { id: id.to_owned(), source }),
         ];
         let detached = self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source });
         steps.into_iter().collect::<Result<(), _>>()?;
