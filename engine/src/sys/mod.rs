@@ -88,6 +88,9 @@ pub(crate) fn exit_now(status: u8) -> ! {
 }
 
 /// Gives back what the stack has used and uses no more: madvise(2), MADV_DONTNEED. For the main thread.
+///
+/// Never inlined: only as a function of its own, below those that wait for it, has it a frame with nothing of theirs beneath.
+#[inline(never)]
 pub(crate) fn release_stack() {
     const PAGE: usize = 4096;
     /// For the frames of this call.
