@@ -68,6 +68,7 @@ mod spawner;
 mod spec;
 mod start;
 mod state;
+mod stopped;
 mod sys;
 mod update;
 mod usage;
