@@ -67,6 +67,11 @@ impl Layout {
         self.ephemerals().join(id)
     }
 
+    /// Returns the directory of the files whose locks say which containers have a monitor.
+    pub(crate) fn living(&self) -> PathBuf {
+        self.run.join("living")
+    }
+
     /// Returns the directory with a file for each container whose processes a command has stopped for a while.
     pub(crate) fn frozen(&self) -> PathBuf {
         self.run.join("frozen")
