@@ -100,7 +100,9 @@ impl Context {
     /// Opens the installation and first puts right what killed processes or a reboot have left.
     pub(crate) fn recovered_engine(&self) -> Result<Engine, Failure> {
         let engine = self.engine()?;
-        engine.recover()?;
+        for failure in engine.recover()? {
+            self.ui.warn(Failure::from(failure).to_string());
+        }
         Ok(engine)
     }
 

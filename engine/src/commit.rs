@@ -140,7 +140,7 @@ pub(crate) fn placeholders() -> HashSet<Vec<u8>> {
 fn configuration(image: &Value, spec: &ContainerSpec) -> Map<String, Value> {
     let mut config = image["config"].as_object().cloned().unwrap_or_default();
     let (entrypoint, command) = spec.args.split_at(spec.entrypoint_len.min(spec.args.len()));
-    let object = |names: &[String]| Value::Object(names.iter().map(|name| (name.clone(), json!({}))).collect());
+    let exposed: Map<String, Value> = spec.exposed_ports().map(|port| (port, json!({}))).collect();
     let fields = [
         ("Entrypoint", json!(entrypoint), entrypoint.is_empty()),
         ("Cmd", json!(command), command.is_empty()),
@@ -148,7 +148,7 @@ fn configuration(image: &Value, spec: &ContainerSpec) -> Map<String, Value> {
         ("User", json!(spec.user), spec.user.is_empty()),
         ("WorkingDir", json!(spec.working_dir), false),
         ("Labels", json!(spec.labels), spec.labels.is_empty()),
-        ("ExposedPorts", object(&spec.exposed), spec.exposed.is_empty()),
+        ("ExposedPorts", json!(exposed), exposed.is_empty()),
         ("StopSignal", json!(spec.stop_signal), spec.stop_signal.is_none()),
     ];
     for (name, value, is_absent) in fields {
@@ -195,10 +195,13 @@ mod tests {
         let mut spec = ContainerSpec::new("c".into(), source, vec!["new".into(), "arg".into()]);
         spec.env = vec!["A=1".into()];
         spec.exposed = vec!["80/tcp".into()];
+        let published =
+            json!([{"target": 80, "protocol": "tcp"}, {"target": 53, "protocol": "udp", "host_port": 5353}]);
+        spec.ports = serde_json::from_value(published).unwrap();
         let expected = json!({
             "Cmd": ["new", "arg"],
             "Env": ["A=1"],
-            "ExposedPorts": {"80/tcp": {}},
+            "ExposedPorts": {"53/udp": {}, "80/tcp": {}},
             "OnBuild": ["RUN x"],
             "WorkingDir": "/",
         });

@@ -115,7 +115,7 @@ impl Engine {
 
     pub(crate) fn load_state(&self, id: &str) -> Result<State, FileError> {
         let path = self.layout.container(id).state();
-        let state = durable::read_json::<State>(&path)?.unwrap_or_default();
+        let state = State::read(&path)?.unwrap_or_default();
         match state.version > STATE_VERSION {
             true => Err(FileError::Newer { path, version: state.version }),
             false => Ok(self.with_pause(id, state.corrected())),

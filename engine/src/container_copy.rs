@@ -5,23 +5,22 @@
 //! its place and appears by renames, so that a copy that is cut short leaves the old file or the new one.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use lighter_images::derive;
-use nix::dir::Dir;
+use lighter_images::remove_tree::remove_tree_at;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat, renameat};
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, SFlag, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, unlinkat};
 
 use crate::as_root::{HostPlace, as_root_of};
-use crate::volume::copy_up;
-use crate::{Container, Engine, ViewError, durable, rootfs};
+use crate::runtime::mount::clone_tree;
+use crate::volume::copy_up::{self, names};
+use crate::{Container, Engine, Lock, ViewError};
 
 /// Links that are followed one after another until it is a loop: the kernel's limit (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -75,7 +74,7 @@ impl Engine {
         destination: &Path,
         options: CopyOptions,
     ) -> Result<(), ContainerCopyError> {
-        let root = self.readable_root(container)?;
+        let (root, _lock) = self.readable_root(container)?;
         let copied = HostPlace::to_write(destination, &container.paths).and_then(|host| {
             let from = Place { root: root.as_fd(), path };
             as_root_of(container, || copy(&from, &host.place(), options))
@@ -95,7 +94,10 @@ impl Engine {
         let act = |root: OwnedFd| copy(&host.place(), &Place { root: root.as_fd(), path }, options);
         let copied = match self.running_root(container)? {
             Some(root) => as_root_of(container, || act(root)),
-            None => self.with_writable_files_of(container, act)?,
+            None => {
+                let _lock = self.lock_container(&container.id)?; // nobody starts it meanwhile
+                self.with_files_of_stopped(container, act)?
+            }
         };
         copied.map_err(failed(source, path))
     }
@@ -108,7 +110,7 @@ impl Engine {
         mut out: impl Write,
         options: CopyOptions,
     ) -> Result<(), ContainerCopyError> {
-        let root = self.readable_root(container)?;
+        let (root, _lock) = self.readable_root(container)?;
         let from = Place { root: root.as_fd(), path };
         let written = as_root_of(container, || write_archive(&from, &mut out, options).and_then(|()| out.flush()));
         written.map_err(failed(path, Path::new(STREAM)))?;
@@ -126,7 +128,10 @@ impl Engine {
         let act = |root: OwnedFd| read_archive(input, &Place { root: root.as_fd(), path });
         let copied = match self.running_root(container)? {
             Some(root) => as_root_of(container, || act(root)),
-            None => self.with_writable_files_of(container, act)?,
+            None => {
+                let _lock = self.lock_container(&container.id)?; // nobody starts it meanwhile
+                self.with_files_of_stopped(container, act)?
+            }
         };
         copied.map_err(failed(Path::new(STREAM), path))?;
         self.tell_of(container, "extract-to-dir");
@@ -145,11 +150,18 @@ impl Engine {
         as_root_of(container, || remove(&Place { root: root.as_fd(), path })).map_err(failed(path, path))
     }
 
-    /// Opens the root directory of a container to read from, with its volumes if it runs.
-    fn readable_root(&self, container: &Container) -> Result<OwnedFd, ContainerCopyError> {
-        match self.running_root(container)? {
-            Some(root) => Ok(root),
-            None => Ok(self.files_of(container)?),
+    /// Opens the root directory of a container to read from, with its volumes; one that does not run is not started meanwhile.
+    fn readable_root(&self, container: &Container) -> Result<(OwnedFd, Option<Lock>), ContainerCopyError> {
+        if let Some(root) = self.running_root(container)? {
+            return Ok((root, None));
+        }
+        let lock = self.lock_container(&container.id)?;
+        // a copy of what is mounted, which outlives the namespace that it is mounted in
+        let copied = self.with_files_of_stopped(container, |root| clone_tree(root.as_fd(), c"", true))?;
+        match copied {
+            Ok(root) => Ok((root, Some(lock))),
+            Err(Errno::ENOSYS) => Ok((self.files_of(container)?, Some(lock))), // Linux < 5.2: without its volumes
+            Err(errno) => Err(failed(Path::new("/"), Path::new(STREAM))(errno.into())),
         }
     }
 
@@ -167,38 +179,6 @@ impl Engine {
             Err(errno) => Err(crate::FileError::io("open", &path)(errno.into())),
         }
     }
-
-    /// Runs `f` with the root directory of a container that does not run, mounted for one thread alone.
-    fn with_writable_files_of<T: Send>(
-        &self,
-        container: &Container,
-        f: impl FnOnce(OwnedFd) -> T + Send,
-    ) -> Result<T, ContainerCopyError> {
-        let _lock = self.lock_container(&container.id)?; // nobody starts it meanwhile
-        let name = &container.spec.name;
-        let view = |source: io::Error| ViewError::Mount { name: name.clone(), source };
-        let below = self.layers_of(container)?;
-        rootfs::adopt_root(below.root.as_deref(), &container.paths.upper()).map_err(view)?;
-        let image = match &container.spec.layers {
-            Some(_) => None,
-            None => self.images.find(&container.spec.image.id).map_err(ViewError::from)?,
-        };
-        let inside = || -> Result<T, ViewError> {
-            let none = None::<&str>;
-            unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| view(errno.into()))?;
-            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(|errno| view(errno.into()))?;
-            let mounted = match &image {
-                Some(image) => rootfs::mount(&container.paths, &self.images, image),
-                None => rootfs::mount_stack(&container.paths, &below),
-            };
-            let mounted = mounted.map_err(|error| view(io::Error::other(error)))?;
-            Ok(f(File::open(mounted.path).map_err(view)?.into()))
-        };
-        let done = std::thread::scope(|scope| scope.spawn(inside).join())
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        durable::remove_tree(container.paths.run())?;
-        Ok(done?)
-    }
 }
 
 impl HostPlace {
@@ -207,7 +187,8 @@ impl HostPlace {
     }
 }
 
-fn make_folders(root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+/// Makes a folder below a root, with its parents, unless it is there.
+pub(crate) fn make_folders(root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     let mut made = PathBuf::from("/");
     for part in clean(path).iter().skip(1) {
         match mkdirat(&folder(&Place { root, path: &made })?, part, Mode::from_bits_truncate(0o755)) {
@@ -336,24 +317,50 @@ impl Staging {
     }
 
     fn remove(&self) -> io::Result<()> {
-        remove_content(self.place.as_fd())?;
-        Ok(unlinkat(&self.folder, self.own_name.as_str(), UnlinkatFlags::RemoveDir)?)
+        remove_tree_at(self.folder.as_fd(), self.own_name.as_str())
     }
 }
 
 /// Moves `from` to `name` in `folder`: folders are joined, everything else takes the place of what is there.
+///
+/// What is mounted in the container stays so. The kernel would not say that it is: whose place is taken from outside of the mount
+/// namespace is unmounted there, and the container would lose its volume.
 fn merge(at: BorrowedFd<'_>, from: &CStr, folder: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+    let join = || merge_content(open_folder(at, from)?.as_fd(), open_folder(folder, name)?.as_fd());
+    if is_mount_point(folder, name)? {
+        return join().map_err(|error| match error.raw_os_error() {
+            Some(libc::ENOTDIR) => Errno::EBUSY.into(),
+            _ => error,
+        });
+    }
     match renameat(at, from, folder, name) {
-        Err(Errno::EEXIST | Errno::ENOTEMPTY) => {
-            merge_content(open_folder(at, from)?.as_fd(), open_folder(folder, name)?.as_fd())
-        }
-        Err(errno) => Err(errno.into()),
-        Ok(()) => Ok(()),
+        Err(Errno::EEXIST | Errno::ENOTEMPTY) => join(),
+        Err(Errno::EXDEV) => copy_over(at, from, folder, name),
+        renamed => Ok(renamed?),
     }
 }
 
 fn merge_content(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
     names(from)?.iter().try_for_each(|name| merge(from, name, to, name))
+}
+
+/// As [`merge`], to another file system: that of a volume.
+fn copy_over(at: BorrowedFd<'_>, from: &CStr, folder: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+    let os_name = |name: &CStr| OsStr::from_bytes(name.to_bytes()).to_owned();
+    let staging = Staging::within(folder.try_clone_to_owned()?, os_name(name))?;
+    let source = Spot { folder: at.try_clone_to_owned()?, name: Some(os_name(from)) };
+    let copied = staging.fill(&source, CopyOptions { archive: true, ..CopyOptions::default() });
+    copied.and_then(|()| staging.publish()).and(staging.remove())
+}
+
+/// Returns whether something is mounted on `name` in `folder`, in whatever mount namespace that is.
+fn is_mount_point(folder: BorrowedFd<'_>, name: &CStr) -> io::Result<bool> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    match openat2(folder, name, OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_XDEV)) {
+        Ok(_) | Err(Errno::ENOENT) => Ok(false),
+        Err(Errno::EXDEV) => Ok(true),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 fn give_to_root(at: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
@@ -368,40 +375,20 @@ fn give_to_root(at: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
     Ok(())
 }
 
-fn remove_content(folder: BorrowedFd<'_>) -> io::Result<()> {
-    for name in names(folder)? {
-        match unlinkat(folder, name.as_c_str(), UnlinkatFlags::NoRemoveDir) {
-            Err(Errno::EISDIR) => {
-                remove_content(open_folder(folder, &name)?.as_fd())?;
-                unlinkat(folder, name.as_c_str(), UnlinkatFlags::RemoveDir)?;
-            }
-            result => result?,
-        }
-    }
-    Ok(())
-}
-
 fn remove(place: &Place<'_>) -> io::Result<()> {
     let spot = match spot(place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         spot => spot?,
     };
     let Some(name) = spot.name else { return Err(Errno::EBUSY.into()) };
+    if is_mount_point(spot.folder.as_fd(), &CString::new(name.as_encoded_bytes())?)? {
+        return Err(Errno::EBUSY.into());
+    }
     match unlinkat(&spot.folder, name.as_os_str(), UnlinkatFlags::NoRemoveDir) {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
-        Err(Errno::EISDIR) => {
-            let folder = open_folder(spot.folder.as_fd(), &CString::new(name.as_encoded_bytes())?)?;
-            remove_content(folder.as_fd())?;
-            Ok(unlinkat(&spot.folder, name.as_os_str(), UnlinkatFlags::RemoveDir)?)
-        }
+        Err(Errno::EISDIR) => remove_tree_at(spot.folder.as_fd(), name.as_os_str()),
         Err(errno) => Err(errno.into()),
     }
-}
-
-fn names(folder: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
-    let mut dir = Dir::from_fd(open_folder(folder, c".")?)?;
-    let names = dir.iter().map(|entry| Ok(entry?.file_name().to_owned())).collect::<nix::Result<Vec<CString>>>()?;
-    Ok(names.into_iter().filter(|name| name.as_c_str() != c"." && name.as_c_str() != c"..").collect())
 }
 
 fn open_folder(at: BorrowedFd<'_>, name: &CStr) -> nix::Result<OwnedFd> {
@@ -454,7 +441,7 @@ fn resolved(place: &Place<'_>) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
     use std::os::unix::fs::symlink;
 
     use super::*;

@@ -13,7 +13,7 @@ use crate::durable::{self, FileError};
 use crate::events::Event;
 use crate::layout::ContainerPaths;
 use crate::spec::DEFAULT_STOP_GRACE;
-use crate::state::{Process, Status};
+use crate::state::{Process, State, Status};
 use crate::{Container, Engine, signal};
 
 /// Time the monitor has for tearing a container down after its last process has ended.
@@ -256,7 +256,7 @@ impl Engine {
         // a bridge that stays until the next command harms nobody
         let _ = self.net.teardown_if_unused();
         let path = self.layout.container(id).state();
-        let Some(mut state) = durable::read_json::<crate::State>(&path)? else { return Ok(()) };
+        let Some(mut state) = State::read(&path)? else { return Ok(()) };
         if state.status.is_active() {
             state = state.corrected();
             state.cut_off = !state.is_of_this_boot();
@@ -264,7 +264,11 @@ impl Engine {
             state.finished_at = Some(jiff::Timestamp::now());
         }
         state.end();
-        Ok(durable::write_json(&path, &state, !is_passing(&self.layout.container(id)))?)
+        match durable::write_json(&path, &state, !is_passing(&self.layout.container(id))) {
+            // whoever reads the old record corrects it, and there must be room for what makes room: deleting
+            Err(error) if error.is_want_of_room() => Ok(()),
+            written => Ok(written?),
+        }
     }
 
     fn request_stop(&self, container: &Container, afterwards: Afterwards) -> Result<(), FileError> {
@@ -281,6 +285,10 @@ impl Engine {
         match written {
             // deleted meanwhile by its auto-remove
             Err(_) if !container.paths.dir().exists() => Ok(()),
+            // an empty file takes no room but its name's
+            Err(error) if error.is_want_of_room() && afterwards == Afterwards::IsRemoved => {
+                durable::write(&path, b"", 0o600, false)
+            }
             result => result,
         }
     }

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,9 @@ const EMBEDDED_DNS: &str = "127.0.0.11";
 /// The host's resolver configuration. A server on loopback, as systemd-resolved's 127.0.0.53, is asked by the monitor, which is
 /// in the host's network: so names go where the host sends them, by link and by domain.
 pub(crate) const HOST_RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// The largest hosts file that is read, in bytes: the container may write to it, and must not fill our memory.
+const LARGEST: u64 = 1 << 20;
 
 /// Paths of the files on the host.
 pub(crate) struct EtcFiles {
@@ -73,13 +77,20 @@ fn host_name() -> String {
 }
 
 /// Takes the addresses of other plugs into a running container's hosts file; what it has written there itself stays.
+///
+/// One that it has made larger than [`LARGEST`], or that is no text any more, is its own business and stays as it is.
 pub(crate) fn replace_addresses(
     path: &Path,
     names: &str,
     (old, new): (&[netns::Endpoint], &[netns::Endpoint]),
 ) -> Result<(), FileError> {
-    let text = fs::read_to_string(path).map_err(FileError::io("read", path))?;
-    overwrite(path, &with_addresses(&text, names, (old, new)))
+    let mut text = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut text));
+    read.map_err(FileError::io("read", path))?;
+    match String::from_utf8(text) {
+        Ok(text) if text.len() as u64 <= LARGEST => overwrite(path, &with_addresses(&text, names, (old, new))),
+        _ => Ok(()),
+    }
 }
 
 fn with_addresses(text: &str, names: &str, (old, new): (&[netns::Endpoint], &[netns::Endpoint])) -> String {

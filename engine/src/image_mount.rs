@@ -104,15 +104,17 @@ impl Engine {
         subpath: Option<&str>,
     ) -> Result<PathBuf, ImageMountError> {
         let image = self.images.find(id)?.ok_or_else(|| StoreError::NoSuchImage(id.to_owned()))?;
-        let path = self.mount_below(&image, &paths.image_mounts().join(number.to_string()))?;
+        let path = paths.mount_source(number);
+        self.mount_below(&image, path.parent().expect("it is below the run directory"))?;
         let Some(subpath) = subpath else { return Ok(path) };
         let failed = |source| ImageMountError::Mount { act: "mount from an image", path: subpath.into(), source };
-        volume::beneath(&path, subpath).map_err(failed)
+        // nobody can exchange it afterwards: it is mounted for reading
+        volume::beneath(&path, subpath).map(|_is_there| path.join(subpath)).map_err(failed)
     }
 
-    /// Unmounts the images of a container.
-    pub(crate) fn unmount_images_of(&self, paths: &ContainerPaths) -> Result<(), ImageMountError> {
-        for mount in fs::read_dir(paths.image_mounts()).into_iter().flatten().flatten() {
+    /// Unmounts the images and the parts of volumes that a container has.
+    pub(crate) fn unmount_sources_of(&self, paths: &ContainerPaths) -> Result<(), ImageMountError> {
+        for mount in fs::read_dir(paths.mount_sources()).into_iter().flatten().flatten() {
             let path = mount.path().join(MERGED);
             rootfs::unmount(&path).map_err(|source| ImageMountError::Mount { act: "unmount", path, source })?;
         }

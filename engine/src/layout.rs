@@ -155,9 +155,13 @@ impl ContainerPaths {
     pub fn rootfs(&self) -> PathBuf {
         self.run.join("rootfs")
     }
-    /// Returns the directory of the images that are mounted in the container, by number of the mount.
-    pub(crate) fn image_mounts(&self) -> PathBuf {
-        self.run.join("images")
+    /// Returns the directory of what is mounted for the container to have it mounted: images and parts of volumes.
+    pub(crate) fn mount_sources(&self) -> PathBuf {
+        self.run.join("sources")
+    }
+    /// Returns where the source of its mount `number` is mounted.
+    pub(crate) fn mount_source(&self, number: usize) -> PathBuf {
+        self.mount_sources().join(number.to_string()).join("merged")
     }
     /// Returns the file of the other runtime that makes the container, which is there before the runtime is called.
     pub(crate) fn oci_runtime(&self) -> PathBuf {

@@ -70,6 +70,7 @@ mod spawner;
 mod spec;
 mod start;
 mod state;
+mod stopped;
 mod sys;
 mod update;
 mod usage;

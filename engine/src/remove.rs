@@ -9,7 +9,10 @@ use lighter_runtime::cgroup::Cgroup;
 use crate::create::REMOVING;
 use crate::durable::{self, FileError};
 use crate::events::Event;
-use crate::{Container, Engine, MountKind, netns, rootfs};
+use crate::{Container, Engine, Lock, MountKind, netns, rootfs};
+
+/// How often a container is stopped that somebody else starts each time.
+const MOST_STOPS: usize = 10;
 
 /// What `rm` may do.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,7 +48,7 @@ pub enum RemoveError {
         source: io::Error,
     },
     /// An image is still mounted for it.
-    #[error("unmount the images of container `{id}`")]
+    #[error("unmount what container `{id}` has of images and volumes")]
     Image {
         /// The container.
         id: String,
@@ -82,17 +85,7 @@ pub enum RemoveError {
 impl Engine {
     /// Deletes a container with its writable layer, logs and records.
     pub fn remove(&self, container: &Container, options: RemoveOptions) -> Result<(), RemoveError> {
-        if self.load_state(&container.id)?.status.is_active() {
-            if !options.force {
-                return Err(RemoveError::Running(container.spec.name.clone()));
-            }
-            self.stop_to_remove(container, Some(libc::SIGKILL), Some(Duration::from_secs(10)))
-                .map_err(|source| RemoveError::Stop { name: container.spec.name.clone(), source: Box::new(source) })?;
-        }
-        let lock = self.lock_container(&container.id)?;
-        if self.load_state(&container.id)?.status.is_active() {
-            return Err(RemoveError::Running(container.spec.name.clone())); // started meanwhile
-        }
+        let lock = self.lock_stopped(container, options.force)?;
         self.tear_down(&container.id)?;
         self.delete_record(container)?;
         if options.volumes {
@@ -103,6 +96,27 @@ impl Engine {
         let _ = fs::remove_file(self.layout.container_lock(&container.id));
         drop(lock);
         Ok(())
+    }
+
+    /// Takes the lock of a container that does not run, which is stopped first if it does and that is wanted.
+    ///
+    /// Somebody may start it again between its end and the lock, but not for ever.
+    fn lock_stopped(&self, container: &Container, force: bool) -> Result<Lock, RemoveError> {
+        let name = &container.spec.name;
+        let failed = |source| RemoveError::Stop { name: name.clone(), source: Box::new(source) };
+        for _ in 0..MOST_STOPS {
+            if force && self.load_state(&container.id)?.status.is_active() {
+                self.stop_to_remove(container, Some(libc::SIGKILL), Some(Duration::from_secs(10))).map_err(failed)?;
+            }
+            let lock = self.lock_container(&container.id)?;
+            if !self.load_state(&container.id)?.status.is_active() {
+                return Ok(lock);
+            }
+            if !force {
+                break;
+            }
+        }
+        Err(RemoveError::Running(name.clone()))
     }
 
     /// Deletes the record and the files of a container that has ended. Needs the container's lock, by which [`Engine::sweep`] knows
@@ -161,7 +175,7 @@ impl Engine {
             unmount(paths.users()),
             rootfs::unmap(&paths)
                 .map_err(|source| RemoveError::Unmount { path: paths.mapped().display().to_string(), source }),
-            self.unmount_images_of(&paths).map_err(|source| RemoveError::Image { id: id.to_owned(), source }),
+            self.unmount_sources_of(&paths).map_err(|source| RemoveError::Image { id: id.to_owned(), source }),
         ];
         let detached = self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source });
         steps.into_iter().collect::<Result<(), _>>()?;

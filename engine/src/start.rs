@@ -10,7 +10,7 @@ use crate::living::Living;
 use crate::monitor::restart;
 use crate::runtime::trace;
 use crate::spawn::{self, LaunchRecord, Reply, SpawnError, Task};
-use crate::state::Status;
+use crate::state::{State, Status};
 use crate::{AttachClient, Container, Engine, RemoveOptions, durable, spawner};
 
 /// How a start shall go.
@@ -133,9 +133,15 @@ impl Engine {
     /// Gives every container whose monitor has died another one, so that its output, health and end are seen again.
     ///
     /// Containers that died with their monitor, or with the host, become exited ones and leave nothing behind.
-    pub fn recover(&self) -> Result<(), StartError> {
-        self.thaw_abandoned()?;
-        self.forget_lost()?;
+    ///
+    /// Returns why one or the other could not be put right: that is no reason to do nothing for the rest.
+    ///
+    /// # Errors
+    /// Nothing can be learned of any.
+    pub fn recover(&self) -> Result<Vec<StartError>, StartError> {
+        let mut failures = Vec::new();
+        failures.extend(self.thaw_abandoned().err().map(StartError::from));
+        failures.extend(self.forget_lost().err().map(StartError::from));
         // every command comes here: what is asked of each container costs all of them
         let (ids, mut living, mut on_host) = (self.container_ids()?, Living::new(&self.layout), 0);
         for id in &ids {
@@ -146,15 +152,18 @@ impl Engine {
             let paths = self.layout.container(id);
             let is_on_host = paths.run().exists();
             on_host += u64::from(is_on_host);
-            let Some(state) = durable::read_json::<crate::State>(&paths.state())? else { continue };
-            if (state.status.is_active() || is_on_host) && !state.has_monitor() {
-                self.recover_one(id)?;
-            }
+            let recovered = match State::read(&paths.state()) {
+                Ok(Some(state)) if (state.status.is_active() || is_on_host) && !state.has_monitor() => {
+                    self.recover_one(id)
+                }
+                read => read.map(drop).map_err(StartError::from),
+            };
+            failures.extend(recovered.err());
         }
-        self.recover_strays(on_host)?;
+        failures.extend(self.recover_strays(on_host).err().map(StartError::from));
         let _ = self.net.resume_teardown(); // why it has failed is kept, for `check`
         self.recover_builds();
-        Ok(())
+        Ok(failures)
     }
 
     fn recover_one(&self, id: &str) -> Result<(), StartError> {
@@ -163,7 +172,7 @@ impl Engine {
             return Ok(());
         };
         let path = self.layout.container(id).state();
-        let Some(state) = durable::read_json::<crate::State>(&path)? else { return Ok(()) };
+        let Some(state) = State::read(&path)? else { return Ok(()) };
         if state.has_monitor() {
             return Ok(());
         }

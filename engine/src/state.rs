@@ -9,10 +9,14 @@
 //! ```
 //! The monitor is the only writer while it lives; a command writes only when there is none, under the container's lock.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use lighter_netns::{BoundPort, Endpoint};
 use lighter_runtime::process::{self, ProcessRef};
 use serde::{Deserialize, Serialize};
+
+use crate::durable::{self, FileError};
 
 /// Exit code of a container whose real one nobody could learn (power loss, monitor killed on an old kernel).
 pub const EXIT_CODE_UNKNOWN: i32 = 255;
@@ -121,6 +125,22 @@ pub struct State {
 }
 
 impl State {
+    /// Reads the record at `path`; `None` if there is none.
+    ///
+    /// One that ends too early, or is none, was being written when the power failed, as what happens from moment to moment is not
+    /// flushed: then the container ran, and nobody knows more.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, FileError> {
+        match durable::read_json(path) {
+            Err(FileError::Damaged { source, .. }) if source.is_eof() || source.is_syntax() => Ok(Some(Self {
+                version: STATE_VERSION,
+                status: Status::Running,
+                started_at: Some(Timestamp::UNIX_EPOCH),
+                ..Self::default()
+            })),
+            read => read,
+        }
+    }
+
     /// Returns the state of a container that was just made.
     pub(crate) fn created(now: Timestamp) -> Self {
         Self { version: STATE_VERSION, created_at: Some(now), ..Self::default() }

@@ -3,13 +3,13 @@
 //! Runs in the monitor. Nothing of the image is executed (no NSS), its files are read below the root's descriptor.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use lighter_images::regular_file;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::stat::Mode;
 
 /// The most that is read of /etc/passwd or /etc/group, in bytes: a hostile image cannot fill our memory.
 const LIMIT: u64 = 8 << 20;
@@ -53,17 +53,17 @@ pub enum UserError {
 /// Finds `user[:group]` (names or numbers; empty = root) in the root filesystem at `rootfs`.
 pub(crate) fn resolve(rootfs: &Path, user: &str, additional: &[String]) -> Result<User, UserError> {
     let root = File::open(rootfs).map_err(|source| UserError::Read { path: "/", source })?;
-    let passwd = lines(&root, "/etc/passwd", "etc/passwd")?;
-    let group = lines(&root, "/etc/group", "etc/group")?;
+    let passwd = read(&root, "/etc/passwd", "etc/passwd")?;
+    let group = read(&root, "/etc/group", "etc/group")?;
     resolve_in(&passwd, &group, user, additional)
 }
 
-fn resolve_in(passwd: &[String], group: &[String], user: &str, additional: &[String]) -> Result<User, UserError> {
+fn resolve_in(passwd: &str, group: &str, user: &str, additional: &[String]) -> Result<User, UserError> {
     let (name, wanted_group) = user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
     let name = if name.is_empty() { "0" } else { name };
     let number = number(name)?;
     // a number is a number, even if some line has it as its name (CVE-2024-40635 and its kin)
-    let row = passwd.iter().map(|line| line.split(':').collect::<Vec<_>>()).find(|row| match number {
+    let row = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|row| match number {
         Some(uid) => row.get(2).and_then(|field| field.parse().ok()) == Some(uid),
         None => row.first() == Some(&name),
     });
@@ -91,18 +91,18 @@ fn resolve_in(passwd: &[String], group: &[String], user: &str, additional: &[Str
     Ok(User { uid, gid, groups, home })
 }
 
-fn group_id(group: &[String], wanted: &str) -> Result<u32, UserError> {
+fn group_id(group: &str, wanted: &str) -> Result<u32, UserError> {
     if let Some(gid) = number(wanted)? {
         return Ok(gid);
     }
-    let mut rows = group.iter().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut rows = group.lines().map(|line| line.split(':').collect::<Vec<_>>());
     rows.find(|row| row.first() == Some(&wanted))
         .and_then(|row| row.get(2).and_then(|gid| gid.parse().ok()))
         .ok_or_else(|| UserError::NoGroup(wanted.to_owned()))
 }
 
-fn memberships(group: &[String], login: &str) -> impl Iterator<Item = u32> {
-    group.iter().filter_map(move |line| {
+fn memberships(group: &str, login: &str) -> impl Iterator<Item = u32> {
+    group.lines().filter_map(move |line| {
         let row: Vec<_> = line.split(':').collect();
         let member = row.get(3)?.split(',').any(|member| member.trim() == login);
         member.then(|| row.get(2)?.parse().ok()).flatten()
@@ -121,23 +121,21 @@ fn number(text: &str) -> Result<Option<u32>, UserError> {
     }
 }
 
-fn lines(root: &File, path: &'static str, relative: &str) -> Result<Vec<String>, UserError> {
+fn read(root: &File, path: &'static str, relative: &str) -> Result<String, UserError> {
     let error = |source| UserError::Read { path, source };
-    // NONBLOCK: a FIFO in the image must not hold us up
     let how = OpenHow::new()
-        .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)
-        .mode(Mode::empty())
+        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
         .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    let file = match openat2(root.as_fd(), relative, how) {
-        Ok(fd) => File::from(fd),
-        Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(Vec::new()),
+    let found = match openat2(root.as_fd(), relative, how) {
+        Ok(found) => found,
+        Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(String::new()),
         Err(errno) => return Err(error(errno.into())),
     };
-    if !file.metadata().map_err(error)?.is_file() {
-        return Ok(Vec::new());
-    }
-    let lines = BufReader::new(file.take(LIMIT)).split(b'\n');
-    lines.map(|line| line.map(|line| String::from_utf8_lossy(&line).into_owned()).map_err(error)).collect()
+    // the image may have anything there, a device of the host's too
+    let Some(file) = regular_file::open_found(found).map_err(error)? else { return Ok(String::new()) };
+    let mut text = Vec::new();
+    file.take(LIMIT).read_to_end(&mut text).map_err(error)?;
+    Ok(String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 #[cfg(test)]
@@ -147,7 +145,7 @@ mod tests {
     fn find(user: &str) -> Result<User, UserError> {
         let passwd = ["root:x:0:0:root:/root:/bin/sh", "app:x:1000:1000::/home/app:/bin/sh", "1:x:0:0::/:/bin/sh"];
         let group = ["root:x:0:", "app:x:1000:", "video:x:44:app,other", "staff:x:50:"];
-        resolve_in(&passwd.map(String::from), &group.map(String::from), user, &[])
+        resolve_in(&passwd.join("\n"), &group.join("\n"), user, &[])
     }
 
     fn ids(user: &str) -> (u32, u32, Vec<u32>) {
@@ -171,6 +169,22 @@ mod tests {
         for bad in ["-1", "4294967296", "2147483648", "99999999999999999999"] {
             assert!(matches!(find(bad), Err(UserError::Range(_))), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_opened_and_one_without_end_takes_little_memory() {
+        use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+        let root = tempfile::tempdir().unwrap();
+        let etc = root.path().join("etc");
+        std::fs::create_dir(&etc).unwrap();
+        nix::unistd::mkfifo(&etc.join("passwd"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::fs::write(etc.join("group"), vec![b'\n'; 9 << 20]).unwrap();
+        let watch = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+        watch.add_watch(&etc.join("passwd"), AddWatchFlags::IN_OPEN).unwrap();
+        assert_eq!(resolve(root.path(), "5", &[]).unwrap().uid, 5);
+        assert_eq!(watch.read_events().unwrap_err(), Errno::EAGAIN);
+        let group = read(&File::open(root.path()).unwrap(), "/etc/group", "etc/group").unwrap();
+        assert_eq!(group.len() as u64, LIMIT);
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub enum ViewError {
     /// A layer cannot be unpacked.
     #[error(transparent)]
     Unpack(#[from] InstallError),
+    /// A volume cannot be seen.
+    #[error(transparent)]
+    Volume(#[from] crate::VolumeError),
     /// A record could not be read.
     #[error(transparent)]
     File(#[from] crate::FileError),

@@ -3,25 +3,28 @@
 pub(crate) mod copy_up;
 mod lent;
 mod options;
+mod part;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use serde::{Deserialize, Serialize};
 
+use crate::create::REMOVING;
 use crate::durable::{self, FileError};
 use crate::events::{Event, EventKind};
 use crate::runtime::trace::{self, Effect};
 use crate::{Engine, id};
 
-pub(crate) use copy_up::copy_up;
+use copy_up::copy_up;
 pub(crate) use lent::take_over;
 pub use options::{VolumeOptionError, check as check_volume_options};
+pub(crate) use part::mount_part;
 
 /// Label of a volume that belongs to one container.
 const ANONYMOUS: &str = "com.docker.volume.anonymous";
@@ -127,22 +130,12 @@ pub fn is_anonymous(volume: &Volume) -> bool {
     volume.labels.contains_key(ANONYMOUS)
 }
 
-/// Returns the directory to mount: the volume's root, or a folder in it that must exist.
-///
-/// Resolved by the kernel beneath the root: a link inside the volume leads nowhere else.
-pub(crate) fn source(volume: &Volume, subpath: Option<&str>) -> Result<PathBuf, VolumeError> {
-    let Some(subpath) = subpath else { return Ok(volume.mountpoint.clone()) };
-    let error = |source| VolumeError::Subpath { name: volume.name.clone(), subpath: subpath.to_owned(), source };
-    beneath(&volume.mountpoint, subpath).map_err(error)
-}
-
-/// Returns the path of what is at `subpath` of a directory, if it is there and no link leads to it.
-pub(crate) fn beneath(directory: &Path, subpath: &str) -> io::Result<PathBuf> {
+/// Opens what is at `subpath` of a directory, if it is there and no link leads to it.
+pub(crate) fn beneath(directory: &Path, subpath: &str) -> io::Result<OwnedFd> {
     let root = fs::File::open(directory)?;
     let inside = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS | ResolveFlag::RESOLVE_NO_SYMLINKS;
     let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(inside);
-    openat2(root.as_fd(), subpath, how)?;
-    Ok(directory.join(subpath))
+    Ok(openat2(root.as_fd(), subpath, how)?)
 }
 
 impl Engine {
@@ -158,6 +151,7 @@ impl Engine {
             return Ok(volume);
         }
         let directory = self.layout.volumes().join(name);
+        self.sweep_volumes();
         durable::create_dir(&directory)?;
         let mountpoint = directory.join("_data");
         // its owner and mode are the image's business once something is copied up, so it starts open like Docker's
@@ -205,11 +199,24 @@ impl Engine {
         }
         let directory = self.layout.volumes().join(name);
         self.unmount_volume(name)?; // a monitor that was killed has left it
-        // without its record it is no volume any more, however far the deletion of the content comes
-        durable::remove_file(&directory.join("volume.json"))?;
-        durable::remove_tree(&directory)?;
+        // by one step it is no volume any more, however far the deletion of the content comes: who makes another one of that name
+        // must not find a part of it there
+        let removing = self.layout.volumes().join(format!("{REMOVING}{name}"));
+        durable::remove_tree(&removing)?;
+        fs::rename(&directory, &removing).map_err(FileError::io("remove", &directory))?;
+        durable::remove_tree(&removing)?;
         self.tell(Event::now(EventKind::Volume, "destroy", name).with("driver", "local"));
         Ok(())
+    }
+
+    /// Finishes deletions that were cut short. Needs the volumes' lock.
+    fn sweep_volumes(&self) {
+        for entry in fs::read_dir(self.layout.volumes()).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(REMOVING) {
+                // somebody has mounted something in it, say: that is no reason to make no volume
+                let _ = durable::remove_tree(&entry.path());
+            }
+        }
     }
 
     /// Returns the volumes that no container has.
@@ -222,6 +229,24 @@ impl Engine {
         let mut volumes = self.volumes()?;
         volumes.retain(|volume| !used.contains(&volume.name));
         Ok(volumes)
+    }
+
+    /// Returns the volume as a container has it at `target` of its root filesystem: mounted as its options say, and filled with what
+    /// the image has there unless it shall not be.
+    pub(crate) fn ready_volume(
+        &self,
+        spec: &VolumeSpec,
+        no_copy: bool,
+        (rootfs, target): (&Path, &str),
+    ) -> Result<Volume, VolumeError> {
+        let volume = self.ensure_volume(spec)?;
+        self.mount_volume(&volume)?;
+        if !no_copy {
+            // two replicas may start at once: one of them fills it
+            let _lock = self.lock_volume(&spec.name)?;
+            copy_up(rootfs, target, &volume)?;
+        }
+        Ok(volume)
     }
 
     /// Mounts what the options of a volume say, unless it is.

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2, renameat};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, RenameFlags, ResolveFlag, openat2, renameat, renameat2};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -28,8 +28,11 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
     remove_tree_at(AT_FDCWD, path)
 }
 
-/// Deletes `name` in an open directory and all below it; see [`remove_tree`].
-pub(crate) fn remove_tree_at<P: ?Sized + nix::NixPath>(parent: BorrowedFd<'_>, name: &P) -> io::Result<()> {
+/// Deletes the directory `name` of an open one and all below it; see [`remove_tree`].
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn remove_tree_at<P: ?Sized + nix::NixPath>(parent: BorrowedFd<'_>, name: &P) -> io::Result<()> {
     let Some(top) = open(parent, name, ResolveFlag::empty())? else { return Ok(()) };
     let mut moved = 0;
     while !is_empty(&top)? {
@@ -43,9 +46,7 @@ fn empty(top: BorrowedFd<'_>, directory: BorrowedFd<'_>, depth: usize, moved: &m
         if !is_directory {
             gone(unlinkat(directory, name.as_c_str(), UnlinkatFlags::NoRemoveDir))?;
         } else if depth == DEPTH {
-            *moved += 1;
-            let shallow = format!(".removing-{moved}");
-            renameat(directory, name.as_c_str(), top, shallow.as_str())?;
+            move_to(top, directory, &name, moved)?;
         } else {
             // same file system is not enough: a bind mount of it must not be entered either
             let inside = ResolveFlag::RESOLVE_NO_XDEV | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH;
@@ -59,6 +60,23 @@ fn empty(top: BorrowedFd<'_>, directory: BorrowedFd<'_>, depth: usize, moved: &m
         }
     }
     Ok(())
+}
+
+/// Moves a directory to the top under a name that nothing has there: whoever has made the tree may have taken some.
+fn move_to(top: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &CStr, moved: &mut u64) -> io::Result<()> {
+    loop {
+        *moved += 1;
+        let shallow = format!(".removing-{moved}");
+        match renameat2(directory, name, top, shallow.as_str(), RenameFlags::RENAME_NOREPLACE) {
+            Err(Errno::EEXIST) => {}
+            // not every file system knows the flag
+            Err(Errno::EINVAL) => match renameat(directory, name, top, shallow.as_str()) {
+                Err(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR) => {}
+                renamed => return Ok(renamed?),
+            },
+            renamed => return Ok(renamed?),
+        }
+    }
 }
 
 fn open<P: ?Sized + nix::NixPath>(at: BorrowedFd<'_>, name: &P, resolve: ResolveFlag) -> io::Result<Option<OwnedFd>> {
@@ -135,6 +153,8 @@ mod tests {
             nix::sys::stat::mkdirat(&at, "d", Mode::S_IRWXU).unwrap();
             at = open(at.as_fd(), c"d", ResolveFlag::empty()).unwrap().unwrap();
         }
+        // whoever has made it knows what deep parts are called on their way
+        (1..60).for_each(|number| fs::create_dir_all(tree.join(format!(".removing-{number}/x"))).unwrap());
         remove_tree(&tree).unwrap();
         assert!(!tree.exists());
     }

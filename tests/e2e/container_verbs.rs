@@ -199,6 +199,74 @@ fn archives_go_into_containers_and_out_of_them_running_or_not() {
 
 #[test]
 #[ignore = "needs root"]
+fn what_is_copied_while_a_container_does_not_run_goes_to_its_volumes() {
+    let project = Scenario::new("docker create, docker cp, docker start: what scripts fill a volume with");
+    let html = "/usr/share/nginx/html";
+    project.file("from/page", "page").file("bound/file", "the host's").file("locked/file", "the host's");
+    let (page, bound, locked) =
+        ("from/page".to_owned(), project.folder().join("bound"), project.folder().join("locked"));
+    let mounts = [
+        format!("html:{html}"),
+        "new:/not/in/the/image".to_owned(),
+        format!("{}:/bound", bound.display()),
+        format!("{}:/locked:ro", locked.display()),
+    ];
+    let mut words = vec!["create", "--name", "c"];
+    mounts.iter().for_each(|mount| words.extend(["-v", mount]));
+    project.run(words.into_iter().chain(["nginx:1", "sleep", "1000"])).ok();
+    for folder in [html, "/not/in/the/image", "/bound"] {
+        project.run(["cp", &page, &format!("c:{folder}/")]).ok();
+        assert_eq!(archive(&project, &format!("c:{folder}/page"))["page"], "page");
+    }
+    project.run(["cp", &page, "c:/locked/"]).code(1).says(["Read-only"]);
+    assert!(send(&project, &packed(&[("packed", "packed")]), "c:/not/in/the/image"));
+    assert_eq!(std::fs::read_to_string(bound.join("page")).expect("it is on the host"), "page");
+    assert_eq!(std::fs::read_dir(&locked).expect("it is there").count(), 1);
+    // the image's files came first, as when the container had been started
+    assert!(archive(&project, &format!("c:{html}/.")).contains_key("index.html"));
+    project.run(["start", "c"]).ok();
+    let script = format!("cd {html} && ls; cat /not/in/the/image/packed");
+    assert_eq!(project.run(["exec", "c", "sh", "-c", &script]).ok().stdout, "index.html\npage\npacked");
+    project.run(["rm", "-f", "c"]).ok();
+    project.run(["volume", "rm", "html", "new"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_is_copied_is_joined_with_what_is_mounted_and_takes_no_mount_away() {
+    let project = Scenario::new("the kernel unmounts for others what somebody outside renames something over");
+    project
+        .file("conf", "the host's")
+        .file("from/dir/sub/new", "new")
+        .file("from/dir/sub/deep/new", "new")
+        .file("from/dir/top", "new");
+    let (conf, from) = (project.folder().join("conf"), project.folder().join("from/dir"));
+    up(&project, "c", &["-v", "data:/dir/sub", "-v", &format!("{}:/conf", conf.display())]);
+    project
+        .run(["exec", "c", "sh", "-c", "mkdir /dir/sub/deep; echo old | tee /dir/sub/old /dir/sub/deep/old >/dir/top"])
+        .ok();
+    let contents = || {
+        let script = "for file in /dir/top /dir/sub/old /dir/sub/new /dir/sub/deep/old /dir/sub/deep/new; do cat $file; echo; done";
+        project.run(["exec", "c", "sh", "-c", script]).ok().stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    project.run(["cp", &from.display().to_string(), "c:/"]).ok();
+    assert_eq!(contents(), "new old new old new");
+    project.run(["exec", "c", "rm", "/dir/sub/new", "/dir/top"]).ok();
+    assert!(send(&project, &packed(&[("dir/sub/new", "packed"), ("dir/top", "packed")]), "c:/"));
+    assert_eq!(contents(), "packed old packed old new");
+    let volume = project.root().join("volumes/data/_data");
+    assert_eq!(std::fs::read_to_string(volume.join("new")).expect("it is in the volume"), "packed");
+    let left = project.run(["exec", "c", "find", "/", "-xdev", "-name", ".lighter-cp-*"]).ok();
+    assert_eq!(left.text(), "");
+    // a file that is mounted is in the way, as docker says too
+    for target in ["c:/conf", "c:/etc/hosts"] {
+        project.run(["cp", &from.join("top").display().to_string(), target]).code(1).says(["busy"]);
+    }
+    assert_eq!(project.run(["exec", "c", "cat", "/conf"]).ok().text(), "the host's");
+}
+
+#[test]
+#[ignore = "needs root"]
 fn an_archive_never_leads_out_of_the_container() {
     let project = Scenario::new("neither names with .. nor links in an archive or a container reach the host");
     let canary = project.directory().join("canary");

@@ -1,6 +1,11 @@
 //! What a container gets from elsewhere: volumes of others, files of images, configs and secrets.
 
-use std::os::unix::fs::MetadataExt;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 
 use crate::harness::Scenario;
 
@@ -127,6 +132,41 @@ fn an_empty_volume_gets_the_images_files_unless_it_shall_not_and_a_part_of_it_is
     // a link in the volume leads nowhere
     project.edit("compose.yaml", "subpath: a/b", "subpath: a/out");
     project.run(["up", "-d", "part"]).code(1).says(["a/out"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_part_of_a_volume_is_never_what_a_link_leads_to_that_is_exchanged_for_it() {
+    let host = Scenario::new("another container with the volume exchanges the folder for a link while this one starts");
+    host.run(["volume", "create", "shared"]).ok();
+    let volume = host.root().join("volumes/shared/_data");
+    let (part, link, outside) = (volume.join("part"), volume.join("link"), host.directory().join("outside"));
+    fs::create_dir(&outside).expect("the directory is ours");
+    fs::write(outside.join("secret"), "the host's").expect("it was made");
+    fs::create_dir(&part).expect("the volume is ours");
+    fs::write(part.join("own"), "the volume's").expect("it was made");
+    symlink(&outside, &link).expect("the volume is ours");
+    let over = AtomicBool::new(false);
+    let mount = "type=volume,source=shared,target=/part,volume-subpath=part";
+    let seen = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                renameat2(AT_FDCWD, &part, AT_FDCWD, &link, RenameFlags::RENAME_EXCHANGE).expect("both are there");
+            }
+        });
+        let starts = (0..40).map(|_| host.run(["run", "--rm", "--mount", mount, "busybox:1", "ls", "/part"]));
+        let seen: Vec<_> = starts.collect();
+        over.store(true, Ordering::Relaxed);
+        seen
+    });
+    // refused as a link, or the folder
+    let is_right = |word: &str| matches!(word, "" | "own");
+    assert!(
+        seen.iter().all(|output| is_right(output.stdout.trim())),
+        "{:?}",
+        seen.iter().map(|o| &o.stdout).collect::<Vec<_>>()
+    );
+    assert!(seen.iter().any(|output| output.stdout.trim() == "own"), "some must start");
 }
 
 #[test]

@@ -9,13 +9,11 @@ use serde_json::{Map, Value, json};
 pub(super) fn config(engine: &Engine, container: &Container) -> Value {
     let spec = &container.spec;
     let (entrypoint, command) = spec.args.split_at(spec.entrypoint_len.min(spec.args.len()));
-    let published = spec.ports.iter().map(|port| format!("{}/{}", port.target, port.protocol));
-    let exposed = spec.exposed.iter().cloned().chain(published);
     let mut config = json!({
         "Hostname": engine.hostname(&container.id, spec),
         "Domainname": spec.domainname.clone().unwrap_or_default(),
         "User": spec.user,
-        "ExposedPorts": exposed.map(|port| (port, json!({}))).collect::<Map<_, _>>(),
+        "ExposedPorts": spec.exposed_ports().map(|port| (port, json!({}))).collect::<Map<_, _>>(),
         "Tty": spec.tty,
         "AttachStdin": spec.attached.stdin,
         "AttachStdout": spec.attached.stdout,

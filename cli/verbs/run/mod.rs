@@ -92,7 +92,7 @@ pub(crate) fn run(ctx: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
         Ended::Exited(code) => code,
         Ended::Detached => 0,
         // its monitor was killed: the container goes on under another one
-        Ended::MonitorGone => engine.recover().map(|()| engine.wait(&container, None))??.unwrap_or(1),
+        Ended::MonitorGone => engine.recover().map(|_failures| engine.wait(&container, None))??.unwrap_or(1),
     };
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }

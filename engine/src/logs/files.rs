@@ -26,7 +26,10 @@ pub(super) fn rotate(path: &Path, max_files: u32, compress: bool) -> io::Result<
     if max_files <= 1 {
         return fs::remove_file(path);
     }
-    for number in (1..max_files - 1).rev() {
+    // up to the first number that nothing has: any number of files may be allowed
+    let is_free = |number: &u32| !numbered(path, *number).exists() && !compressed(path, *number).exists();
+    let free = (1..max_files - 1).find(is_free).unwrap_or(max_files - 1);
+    for number in (1..free).rev() {
         for name in [numbered, compressed] {
             let _ = fs::rename(name(path, number), name(path, number + 1)); // there is one of the two, or none
         }
@@ -130,6 +133,21 @@ fn open_listed(files: &[Listed]) -> io::Result<Opened> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn however_many_files_there_may_be_only_those_there_are_get_other_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("container.log");
+        for text in ["one", "two", "three", "four"] {
+            fs::write(&log, text).unwrap();
+            rotate(&log, u32::MAX, false).unwrap();
+        }
+        let read = |number| fs::read_to_string(numbered(&log, number)).unwrap_or_default();
+        assert_eq!([1, 2, 3, 4, 5].map(read), ["four", "three", "two", "one", ""]);
+        fs::write(&log, "five").unwrap();
+        rotate(&log, 3, false).unwrap();
+        assert_eq!([1, 2].map(read), ["five", "four"]);
+    }
 
     #[test]
     fn files_are_listed_oldest_first_whatever_is_missing_and_each_once() {

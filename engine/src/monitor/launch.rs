@@ -219,7 +219,7 @@ impl Monitor {
             init::add(&mut config, &engine.runtimes().init()?, paths.dir())?;
         }
         durable::write_json(&paths.run().join("config.json"), &config, false)?;
-        let state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
+        let state = State::read(&paths.state())?.unwrap_or_default();
         let attachments =
             Attachments::new(&paths.attach(), attached).map_err(LaunchError::io("open the attach socket"))?;
         let log = LogWriter::open(id, &spec, &paths).map_err(LaunchError::io("open the log"))?;
@@ -345,7 +345,7 @@ impl Monitor {
         let paths = engine.layout().container(id);
         let lives = Life::begin(engine.layout(), id)?;
         let spec = read_spec(&paths)?;
-        let mut state = durable::read_json::<State>(&paths.state())?.unwrap_or_default();
+        let mut state = State::read(&paths.state())?.unwrap_or_default();
         let init = open_init(&state)?;
         let config = durable::read_json::<Spec>(&paths.run().join("config.json"))?.unwrap_or_default();
         let foreign = engine.foreign(id)?.map(Box::new);
@@ -483,14 +483,12 @@ fn mount_sources(
                 Some(source.clone())
             }
             MountKind::Volume { name, anonymous, no_copy, subpath } => {
-                let volume = engine.ensure_volume(&volume::named(name, *anonymous))?;
-                engine.mount_volume(&volume)?;
-                if !no_copy {
-                    // two replicas may start at once: one of them fills it
-                    let _lock = engine.lock_volume(name)?;
-                    volume::copy_up(rootfs, &mount.target, &volume)?;
-                }
-                Some(volume::source(&volume, subpath.as_deref())?)
+                let volume =
+                    engine.ready_volume(&volume::named(name, *anonymous), *no_copy, (rootfs, &mount.target))?;
+                Some(match subpath {
+                    Some(subpath) => volume::mount_part(&volume, subpath, (paths, number))?,
+                    None => volume.mountpoint,
+                })
             }
         });
     }

@@ -6,6 +6,10 @@ use lighter_images::store::{Healthcheck, Image};
 
 use super::{ContainerSpec, HealthCheck, ImageSource, Mount, MountKind, Probe};
 
+/// How labels begin by which a project knows its containers. An image has them if Docker Compose has built it, or if it would like to
+/// be taken for a service of somebody's project: it does not make its containers parts of one.
+const OF_COMPOSE: &str = "com.docker.compose.";
+
 /// What a front end says about the process; `None` = as the image has it.
 #[derive(Debug, Clone, Default)]
 pub struct ProcessChoice {
@@ -54,7 +58,8 @@ impl ContainerSpec {
             spec.working_dir = "/".to_owned();
         }
         spec.stop_signal = choice.stop_signal.or(config.stop_signal().clone());
-        spec.labels = config.labels().clone().unwrap_or_default().into_iter().collect();
+        let labels = config.labels().clone().unwrap_or_default().into_iter();
+        spec.labels = labels.filter(|(name, _)| !name.starts_with(OF_COMPOSE)).collect();
         spec.labels.extend(choice.labels);
         spec.exposed = config.exposed_ports().clone().unwrap_or_default();
         spec.exposed.sort();

@@ -205,6 +205,12 @@ impl ContainerSpec {
         })
     }
 
+    /// Returns the ports that are exposed (`80/tcp`), published ones too: a port may come twice.
+    pub fn exposed_ports(&self) -> impl Iterator<Item = String> {
+        let published = self.ports.iter().map(|port| format!("{}/{}", port.target, port.protocol));
+        self.exposed.iter().cloned().chain(published)
+    }
+
     /// Returns the ids of the images it needs: its own first, then those that are mounted.
     pub fn images(&self) -> impl Iterator<Item = &str> {
         let mounted = self.mounts.iter().filter_map(|mount| match &mount.kind {

@@ -18,7 +18,12 @@ pub(crate) fn duplicate_above(fd: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: F_DUPFD_CLOEXEC takes two integers; a stale `fd` gives EBADF, no memory is touched.
     let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) };
     if copy < 0 {
-        return Err(io::Error::last_os_error());
+        let error = io::Error::last_os_error();
+        return Err(match error.raw_os_error() {
+            // what the kernel says of a number beyond the limit
+            Some(libc::EINVAL) => io::Error::other("too few descriptors are allowed (ulimit -n)"),
+            _ => error,
+        });
     }
     // SAFETY: the kernel has just made `copy` for us, so nobody else owns or closes it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
@@ -83,6 +88,9 @@ pub(crate) fn exit_now(status: u8) -> ! {
 }
 
 /// Gives back what the stack has used and uses no more: madvise(2), MADV_DONTNEED. For the main thread.
+///
+/// Never inlined: only as a function of its own, below those that wait for it, has it a frame with nothing of theirs beneath.
+#[inline(never)]
 pub(crate) fn release_stack() {
     const PAGE: usize = 4096;
     /// For the frames of this call.

@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use lighter_images::{DEEPEST, TOO_DEEP, regular_file};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
@@ -47,7 +48,7 @@ fn copy_if_empty(rootfs: &Path, target: &str, mountpoint: &Path, is_mounted: boo
     };
     let from = format!("{}/{}", rootfs.display(), target.trim_start_matches('/'));
     let effect = || Effect::CopyTree { from, to: mountpoint.display().to_string() };
-    trace::step(effect, || copy_directory(source.as_fd(), copy.as_fd()))?;
+    trace::step(effect, || copy_whole(source.as_fd(), copy.as_fd()))?;
     // what is listed as copied must survive a power loss
     nix::unistd::syncfs(&copy)?;
     if is_mounted {
@@ -59,33 +60,39 @@ fn copy_if_empty(rootfs: &Path, target: &str, mountpoint: &Path, is_mounted: boo
 
 /// Copies what `source` has under `name` into `target`, where nothing has that name.
 pub(crate) fn copy_named(source: BorrowedFd<'_>, target: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
-    copy_entry(source, target, &CString::new(name.as_encoded_bytes())?)
+    copy_entry(source, target, &CString::new(name.as_encoded_bytes())?, DEEPEST)
 }
 
 /// Copies all that is in `source`, and what it is like, into the empty directory `target`.
 pub(crate) fn copy_whole(source: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
-    copy_directory(source, target)
+    copy_directory(source, target, DEEPEST)
 }
 
-fn copy_directory(source: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
-    let again = openat(source, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-    for entry in Dir::from_fd(again)?.iter() {
-        let name = entry?.file_name().to_owned();
-        if name.as_c_str() != c"." && name.as_c_str() != c".." {
-            copy_entry(source, target, &name)?;
-        }
+/// `depth` is how many directories below this one are gone into, as each takes descriptors and a place on the stack.
+fn copy_directory(source: BorrowedFd<'_>, target: BorrowedFd<'_>, depth: usize) -> io::Result<()> {
+    for name in names(source)? {
+        copy_entry(source, target, &name, depth)?;
     }
     copy_metadata(source, target, &fstat(source)?)
 }
 
-fn copy_entry(source: BorrowedFd<'_>, target: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+/// Lists what is in a directory.
+pub(crate) fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
+    let again = openat(directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let mut again = Dir::from_fd(again)?;
+    let names = again.iter().map(|entry| Ok(entry?.file_name().to_owned())).collect::<nix::Result<Vec<CString>>>()?;
+    Ok(names.into_iter().filter(|name| name.as_c_str() != c"." && name.as_c_str() != c"..").collect())
+}
+
+fn copy_entry(source: BorrowedFd<'_>, target: BorrowedFd<'_>, name: &CStr, depth: usize) -> io::Result<()> {
     let status = fstatat(source, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
     let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
     match kind {
         SFlag::S_IFDIR => {
+            let below = depth.checked_sub(1).ok_or_else(|| io::Error::other(TOO_DEEP))?;
             mkdirat(target, name, Mode::S_IRWXU)?;
             let open = |at| open(at, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY);
-            copy_directory(open(source)?.as_fd(), open(target)?.as_fd())
+            copy_directory(open(source)?.as_fd(), open(target)?.as_fd(), below)
         }
         SFlag::S_IFREG => copy_file(source, target, name, &status),
         SFlag::S_IFLNK => {
@@ -103,7 +110,7 @@ fn copy_entry(source: BorrowedFd<'_>, target: BorrowedFd<'_>, name: &CStr) -> io
 }
 
 fn copy_file(source: BorrowedFd<'_>, target: BorrowedFd<'_>, name: &CStr, status: &FileStat) -> io::Result<()> {
-    let mut from = File::from(open(source, name, OFlag::O_RDONLY)?);
+    let mut from = regular_file::open(source, name)?.ok_or(Errno::ESTALE)?; // swapped meanwhile
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mut to = File::from(openat(target, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
     io::copy(&mut from, &mut to)?; // copy_file_range(2) below: shares blocks where the file system can

@@ -22,6 +22,7 @@ use super::pattern::{Glob, is_pattern};
 use super::workers::each;
 use crate::digest::Digest;
 use crate::layer::{Xattrs, kind, restorable_of_file, restorable_xattrs, status};
+use crate::regular_file;
 use crate::sys::xattr;
 
 /// Size of the pieces a file is hashed in, in bytes.
@@ -292,12 +293,14 @@ impl Tree {
         }
     }
 
-    /// Reads a small file of the tree, links followed; `None` if there is none.
+    /// Reads a small file of the tree, links followed; `None` if there is no regular file.
     pub(crate) fn read(&self, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
-        let file = match self.resolve(path.as_bytes(), OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
+        let found = match self.resolve(path.as_bytes(), OFlag::O_PATH) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => return Ok(None),
-            result => File::from(result?),
+            result => result?,
         };
+        // what an image has there may be a device of the host's
+        let Some(file) = regular_file::open_found(found)? else { return Ok(None) };
         let mut content = Vec::new();
         file.take(limit).read_to_end(&mut content)?;
         Ok(Some(content))

@@ -79,6 +79,14 @@ pub(super) trait Context<T> {
     fn context(self, act: &'static str, path: &Path) -> Result<T, StoreError>;
 }
 
+impl StoreError {
+    /// Returns whether there is no room on the disk for what was to be written.
+    pub(super) fn is_full_disk(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::File { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+}
+
 impl<T, E: Into<io::Error>> Context<T> for Result<T, E> {
     fn context(self, act: &'static str, path: &Path) -> Result<T, StoreError> {
         self.map_err(|source| StoreError::File { act, path: path.to_owned(), source: source.into() })

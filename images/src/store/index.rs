@@ -12,7 +12,7 @@ use oci_spec::image::ImageConfiguration;
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
-use super::files;
+use super::{files, reserve};
 use crate::digest::Digest;
 use crate::reference::Reference;
 
@@ -240,7 +240,15 @@ impl Index {
         let path = Index::path(images);
         let text = serde_json::to_vec_pretty(self)
             .map_err(|error| StoreError::Damaged { path: path.clone(), why: error.to_string() })?;
-        files::replace(&path, &text)
+        let is_shorter = || std::fs::metadata(&path).is_ok_and(|old| (text.len() as u64) < old.len());
+        match files::replace(&path, &text) {
+            Err(error) if error.is_full_disk() && is_shorter() && reserve::give_back(images) => {
+                files::replace(&path, &text)?;
+            }
+            written => written?,
+        }
+        reserve::keep(images, text.len());
+        Ok(())
     }
 
     /// Points a name at an image; what had the name before becomes dangling, unless it is the same image.

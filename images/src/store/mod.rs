@@ -26,6 +26,7 @@ mod lease;
 mod prune;
 mod remove;
 mod repair;
+mod reserve;
 mod served;
 mod sweep;
 mod tag;

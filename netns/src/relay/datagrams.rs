@@ -19,8 +19,6 @@ use super::{readable, ready, unkeyed};
 
 /// Time after which a client that is silent is forgotten, as connection tracking does (`nf_conntrack_udp_timeout_stream`).
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Most clients at a time; the one that has been silent longest makes room.
-const MOST_CLIENTS: usize = 256;
 /// Most datagrams read before the monitor's other work has its turn.
 const DATAGRAMS_PER_TURN: usize = 64;
 /// Longest datagram in bytes.
@@ -75,13 +73,20 @@ impl Datagrams {
         self.clients.values().map(|client| client.deadline).min()
     }
 
-    pub(super) fn handle(&mut self, target: SocketAddr) {
+    /// Returns how many clients there are.
+    pub(super) fn count(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// There is room for so many more clients; then the one that has been silent longest makes some for a new one.
+    pub(super) fn handle(&mut self, target: SocketAddr, room: usize) {
+        let most = (self.clients.len() + room).max(1);
         let sources = ready(&self.watched());
         // The monitor comes by for many reasons, and is to be small as long as nobody writes.
         let mut buffer = if sources.is_empty() { Vec::new() } else { vec![0; LONGEST] };
         for source in sources {
             match source {
-                Source::Door => self.take(target, &mut buffer),
+                Source::Door => self.take(target, most, &mut buffer),
                 Source::Client(address) => self.answer(address, &mut buffer),
             }
         }
@@ -90,10 +95,10 @@ impl Datagrams {
     }
 
     /// Passes on what clients have written. What cannot be is lost, as datagrams may be.
-    fn take(&mut self, target: SocketAddr, buffer: &mut [u8]) {
+    fn take(&mut self, target: SocketAddr, most: usize, buffer: &mut [u8]) {
         for _ in 0..DATAGRAMS_PER_TURN {
             let Ok((length, from, own)) = receive(&self.door, buffer) else { return };
-            if let Ok(client) = self.client(from, target) {
+            if let Ok(client) = self.client(from, target, most) {
                 client.own = own;
                 client.deadline = Instant::now() + PATIENCE;
                 let _ = client.socket.send(&buffer[..length]);
@@ -101,20 +106,20 @@ impl Datagrams {
         }
     }
 
-    fn client(&mut self, address: SocketAddr, target: SocketAddr) -> io::Result<&mut Client> {
+    fn client(&mut self, address: SocketAddr, target: SocketAddr, most: usize) -> io::Result<&mut Client> {
         // After the container has moved to another address, the socket of before leads nowhere.
         let leads = |client: &Client| client.socket.peer_addr().is_ok_and(|peer| peer == target);
         if !self.clients.get(&address).is_some_and(leads) {
-            self.make_room();
+            self.make_room(most);
             let client = Client { socket: towards(target)?, own: None, deadline: Instant::now() + PATIENCE };
             self.clients.insert(address, client);
         }
         Ok(self.clients.get_mut(&address).expect("it was there or has just been put in"))
     }
 
-    fn make_room(&mut self) {
+    fn make_room(&mut self, most: usize) {
         let oldest = self.clients.iter().min_by_key(|(_, client)| client.deadline).map(|(address, _)| *address);
-        if let Some(oldest) = oldest.filter(|_| self.clients.len() >= MOST_CLIENTS) {
+        if let Some(oldest) = oldest.filter(|_| self.clients.len() >= most) {
             self.clients.remove(&oldest);
         }
     }
@@ -202,13 +207,13 @@ mod tests {
                 (client, text)
             });
             let target = container.local_addr().unwrap();
-            datagrams.handle(target);
+            datagrams.handle(target, 8);
             let mut buffer = [0; 64];
             for _ in &clients {
                 let (length, from) = container.recv_from(&mut buffer).unwrap();
                 container.send_to(&buffer[..length].to_ascii_uppercase(), from).unwrap();
             }
-            datagrams.handle(target);
+            datagrams.handle(target, 8);
             for (client, text) in &clients {
                 let (length, from) = client.recv_from(&mut buffer).unwrap();
                 assert_eq!(buffer[..length], text.to_ascii_uppercase().into_bytes());

@@ -25,6 +25,12 @@ use crate::pools::same_family;
 use crate::ports::Reserved;
 use crate::{BoundPort, Protocol, Publish};
 
+/// Most connections to all TCP ports together. Each takes two descriptors, of which a process may have 1024 (getrlimit(2),
+/// `RLIMIT_NOFILE`), and the monitor needs some for all else.
+const MOST_CONNECTIONS: usize = 256;
+/// Most clients of all UDP ports together, each with a descriptor. Whoever sends datagrams can have any number of addresses, so they
+/// do not keep connections out.
+const MOST_CLIENTS: usize = 256;
 /// Connections that may wait to be taken (listen(2)).
 const BACKLOG: i32 = 128;
 
@@ -70,9 +76,10 @@ impl Relay {
 
     /// Returns the descriptors to poll and what to poll them for; both change with every [`Relay::handle`].
     pub fn fds(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
+        let has_room = self.connections() < MOST_CONNECTIONS;
         let fds = self.doors.iter().filter(|door| door.target.is_some()).flat_map(|door| match &door.kind {
             Kind::Held(_) => Vec::new(),
-            Kind::Streams(streams) => streams.fds(),
+            Kind::Streams(streams) => streams.fds(has_room),
             Kind::Datagrams(datagrams) => datagrams.fds(),
         });
         fds.collect()
@@ -89,14 +96,32 @@ impl Relay {
 
     /// Does what can be done without waiting.
     pub fn handle(&mut self) {
-        for door in &mut self.doors {
+        for index in 0..self.doors.len() {
+            let (connections, clients) = (self.connections(), self.clients());
+            let door = &mut self.doors[index];
             let Some(target) = door.target else { continue };
             match &mut door.kind {
                 Kind::Held(_) => {}
-                Kind::Streams(streams) => streams.handle(target),
-                Kind::Datagrams(datagrams) => datagrams.handle(target),
+                Kind::Streams(streams) => streams.handle(target, connections < MOST_CONNECTIONS),
+                Kind::Datagrams(datagrams) => datagrams.handle(target, MOST_CLIENTS.saturating_sub(clients)),
             }
         }
+    }
+
+    fn connections(&self) -> usize {
+        let streams = self.doors.iter().filter_map(|door| match &door.kind {
+            Kind::Streams(streams) => Some(streams.count()),
+            _ => None,
+        });
+        streams.sum()
+    }
+
+    fn clients(&self) -> usize {
+        let datagrams = self.doors.iter().filter_map(|door| match &door.kind {
+            Kind::Datagrams(datagrams) => Some(datagrams.count()),
+            _ => None,
+        });
+        datagrams.sum()
     }
 }
 
@@ -168,6 +193,32 @@ mod tests {
 
     fn port(host_ip: &str) -> BoundPort {
         BoundPort { host_ip: host_ip.parse().unwrap(), host_port: 8080, target: 80, protocol: Protocol::Tcp }
+    }
+
+    #[test]
+    fn the_clients_of_all_ports_together_leave_descriptors_for_the_rest() {
+        let listen = || std::net::TcpListener::bind("[::1]:0").unwrap();
+        let container = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listeners = [listen(), listen()];
+        let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
+        let doors = listeners.map(|listener| {
+            let kind = serve_streams(listener.into());
+            Door { port: port("::1"), target: Some(container.local_addr().unwrap()), kind }
+        });
+        let mut relay = Relay { publish: Publish::Open, doors: doors.into() };
+        let mut clients = Vec::new();
+        for number in 0..MOST_CONNECTIONS + 20 {
+            clients.push(std::net::TcpStream::connect(addresses[number % 2]).unwrap());
+            relay.handle();
+            relay.handle();
+        }
+        assert_eq!(relay.connections(), MOST_CONNECTIONS);
+        // who waits outside wakes nobody
+        let fds = relay.fds();
+        let mut polled: Vec<_> = fds.iter().map(|(fd, interest)| PollFd::new(*fd, *interest)).collect();
+        assert_eq!(poll(&mut polled, PollTimeout::ZERO), Ok(0));
+        assert!(polled.len() <= 2 * MOST_CONNECTIONS);
+        drop(clients);
     }
 
     #[test]

@@ -10,8 +10,6 @@ use nix::poll::PollFlags;
 use super::{readable, ready, unkeyed};
 use crate::connect;
 
-/// Most connections at a time: each takes two descriptors, and a process may have 1024 (getrlimit(2), `RLIMIT_NOFILE`).
-const MOST_CONNECTIONS: usize = 256;
 /// Bytes that are read at once, and kept at most for a side that does not take them.
 const PIECE: usize = 64 << 10;
 /// Most pieces a connection is read before the monitor's other work has its turn.
@@ -40,9 +38,14 @@ impl Streams {
         Streams { listener, connections: BTreeMap::new(), number: 0 }
     }
 
-    fn watched(&self) -> Vec<(Source, BorrowedFd<'_>, PollFlags)> {
+    /// Returns how many connections there are.
+    pub(super) fn count(&self) -> usize {
+        self.connections.len()
+    }
+
+    fn watched(&self, has_room: bool) -> Vec<(Source, BorrowedFd<'_>, PollFlags)> {
         let mut watched = Vec::new();
-        if self.connections.len() < MOST_CONNECTIONS {
+        if has_room {
             watched.push(readable(Source::Listener, &self.listener));
         }
         for (number, connection) in &self.connections {
@@ -51,12 +54,13 @@ impl Streams {
         watched
     }
 
-    pub(super) fn fds(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
-        unkeyed(self.watched())
+    /// Returns what to poll; without room, nobody new is let in.
+    pub(super) fn fds(&self, has_room: bool) -> Vec<(BorrowedFd<'_>, PollFlags)> {
+        unkeyed(self.watched(has_room))
     }
 
-    pub(super) fn handle(&mut self, target: SocketAddr) {
-        for source in ready(&self.watched()) {
+    pub(super) fn handle(&mut self, target: SocketAddr, has_room: bool) {
+        for source in ready(&self.watched(has_room)) {
             match source {
                 Source::Listener => self.accept(target),
                 Source::Connection(number) => self.proceed(number),
@@ -193,11 +197,11 @@ mod tests {
     fn serve(streams: &mut Streams, target: SocketAddr, mut done: impl FnMut() -> bool) {
         while !done() {
             {
-                let fds = streams.fds();
+                let fds = streams.fds(true);
                 let mut fds: Vec<_> = fds.iter().map(|(fd, flags)| PollFd::new(*fd, *flags)).collect();
                 poll(&mut fds, PollTimeout::from(20u8)).unwrap();
             }
-            streams.handle(target);
+            streams.handle(target, true);
         }
     }
 

@@ -57,7 +57,7 @@ impl<W: Write> Walk<'_, W> {
         if !has_same_owner_and_mode(&here, there) || modified(&here) != modified(there) {
             self.write_pending()?;
         }
-        self.compare(directory.as_fd(), &name.path, below)?;
+        self.descend(name, |walk| walk.compare(directory.as_fd(), &name.path, below))?;
         self.pending.truncate(depth);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! From directory to directory, in the order of names.
 //!
-//! Runs in the shell command's process. One descriptor is open for each level.
+//! Runs in the shell command's process. One descriptor is open for each level, and there is an end to them: directories are
+//! moved into one another without any, and neither stack nor descriptors must run out.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -19,6 +20,7 @@ use super::super::unpack::{
 use super::file::Content;
 use super::{DiffError, Form, Selection};
 use crate::sys::xattr;
+use crate::{DEEPEST, TOO_DEEP, regular_file};
 
 /// Prefix of the name that marks a removed file (layer.md, "Whiteouts").
 pub(super) const WHITEOUT: &[u8] = b".wh.";
@@ -39,6 +41,8 @@ pub(super) struct Walk<'a, W> {
     entries: u64,
     /// Directories that are written once something in them is.
     pub(super) pending: Vec<Entry>,
+    /// Levels below the root.
+    depth: usize,
 }
 
 /// One name in an open directory.
@@ -61,7 +65,7 @@ impl Name<'_> {
 
 impl<'a, W: Write> Walk<'a, W> {
     pub(super) fn new(selection: &'a Selection<'a>, out: W) -> Walk<'a, W> {
-        Walk { selection, writer: Writer::new(out), links: HashMap::new(), entries: 0, pending: Vec::new() }
+        Walk { selection, writer: Writer::new(out), links: HashMap::new(), entries: 0, pending: Vec::new(), depth: 0 }
     }
 
     /// Writes the root and everything below it.
@@ -177,6 +181,21 @@ impl<'a, W: Write> Walk<'a, W> {
         Ok(true)
     }
 
+    /// Goes one level down.
+    pub(super) fn descend(
+        &mut self,
+        name: &Name<'_>,
+        inside: impl FnOnce(&mut Self) -> Result<(), DiffError>,
+    ) -> Result<(), DiffError> {
+        if self.depth == DEEPEST {
+            return Err(name.failed("go into", io::Error::other(TOO_DEEP)));
+        }
+        self.depth += 1;
+        let done = inside(self);
+        self.depth -= 1;
+        done
+    }
+
     fn directory(&mut self, name: &Name<'_>) -> Result<(), DiffError> {
         let directory = open_directory(name.parent, name.name, OFlag::O_RDONLY)
             .map_err(|source| name.failed("open directory", source))?;
@@ -188,17 +207,13 @@ impl<'a, W: Write> Walk<'a, W> {
         if self.selection.form == Form::Layer && is_opaque(directory.as_fd(), b"").map_err(read)? {
             self.mark(&join(&name.path, OPAQUE), OPAQUE)?;
         }
-        self.content_of(directory.as_fd(), &name.path)
+        self.descend(name, |walk| walk.content_of(directory.as_fd(), &name.path))
     }
 
     fn file(&mut self, name: &Name<'_>) -> Result<(), DiffError> {
-        // Were it swapped for a pipe meanwhile, opening that must not wait for a writer.
-        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let file = openat(name.parent, name.name, flags, Mode::empty()).map_err(|errno| name.failed("open", errno))?;
+        let file = regular_file::open(name.parent, name.name).map_err(|error| name.failed("open", error))?;
+        let file = file.ok_or_else(|| name.failed("open", Errno::ESTALE))?; // swapped meanwhile
         let stat = fstat(&file).map_err(|errno| name.failed("look at", errno))?;
-        if kind(&stat) != SFlag::S_IFREG {
-            return Err(name.failed("open", Errno::ESTALE));
-        }
         let xattrs = self.xattrs(name, file.as_fd())?;
         let mut new = Entry { xattrs, ..entry(name.path.clone(), Kind::Regular, &stat) };
         if stat.st_nlink > 1
@@ -209,7 +224,7 @@ impl<'a, W: Write> Walk<'a, W> {
         if !self.selection.has_content {
             return self.write(&new);
         }
-        let content = Content::of(file.into(), &stat).map_err(|source| name.failed("read", source))?;
+        let content = Content::of(file, &stat).map_err(|source| name.failed("read", source))?;
         (new.size, new.sparse) = (content.stored(), content.sparse());
         self.write(&new)?;
         let failed = |source| name.failed("read", source);
