@@ -123,6 +123,10 @@ impl ContainerPaths {
     pub fn stop_request(&self) -> PathBuf {
         self.dir.join("stopped-by-user")
     }
+    /// Returns the file that exists instead where there is no room for that one.
+    pub(crate) fn stop_request_of_this_boot(&self) -> PathBuf {
+        self.run.join("stopped-by-user")
+    }
     /// Returns the file of the networks it is on, once it has been connected to others than the specification says.
     pub fn networks(&self) -> PathBuf {
         self.dir.join("networks.json")
