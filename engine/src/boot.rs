@@ -38,7 +38,8 @@ impl Engine {
 
     /// Returns whether a container that ends is to stay ended: its user has said so, or the host goes down.
     pub(crate) fn is_to_stop(&self, paths: &ContainerPaths) -> bool {
-        paths.stop_request().exists() || self.going_down().exists()
+        let requests = [paths.stop_request(), paths.stop_request_of_this_boot(), self.going_down()];
+        requests.iter().any(|request| request.exists())
     }
 
     pub(crate) fn going_down(&self) -> PathBuf {

@@ -285,9 +285,9 @@ impl Engine {
         match written {
             // deleted meanwhile by its auto-remove
             Err(_) if !container.paths.dir().exists() => Ok(()),
-            // an empty file takes no room but its name's
-            Err(error) if error.is_want_of_room() && afterwards == Afterwards::IsRemoved => {
-                durable::write(&path, b"", 0o600, false)
+            // until the host goes down, this does as well
+            Err(error) if error.is_want_of_room() => {
+                durable::write(&container.paths.stop_request_of_this_boot(), b"", 0o600, false)
             }
             result => result,
         }

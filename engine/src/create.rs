@@ -114,8 +114,8 @@ impl Engine {
             self.images().complete(image, &Silent)?;
         }
         self.settle_images(&mut spec.mounts)?;
-        let _lock = self.lock_containers()?;
-        self.sweep()?;
+        let records = self.lock_containers()?;
+        let are_whole = records.are_whole() || self.sweep()?;
         self.settle_volumes(&mut spec)?;
         if let Some(holder) = self.id_of_name(&spec.name)? {
             return Err(CreateError::NameTaken { holder: id::short(&holder).to_owned(), name: spec.name });
@@ -126,10 +126,14 @@ impl Engine {
             }
         }
         let id = id::random().map_err(FileError::io("read random numbers for", &self.layout.containers()))?;
+        records.begin()?;
         // before the record: a name without a container is free, a container without a name would be found by no name
         self.claim_name(&spec.name, &id)?;
         let effect = || Effect::MakeDirectory { path: self.layout.container(&id).dir().display().to_string() };
         trace::step(effect, || self.write_record(&id, &spec, ephemeral && can_be_ephemeral(&spec)))?;
+        if are_whole {
+            records.finish();
+        }
         self.keep_addresses(&id, &spec)?;
         self.tell(Event::of_container("create", &id, &spec));
         let container = self.load(&id)?;
@@ -206,32 +210,30 @@ impl Engine {
     }
 
     /// Finishes what killed commands began: records half made or half deleted. Needs the containers' lock. What is being deleted
-    /// at this moment is left to who does it.
-    pub(crate) fn sweep(&self) -> Result<(), FileError> {
+    /// at this moment is left to who does it; returns whether there was no such thing.
+    pub(crate) fn sweep(&self) -> Result<bool, FileError> {
         let directory = self.layout.containers();
-        let mut containers = 0;
+        let (mut containers, mut are_whole) = (0, true);
         for entry in fs::read_dir(&directory).map_err(FileError::io("list", &directory))? {
             let entry = entry.map_err(FileError::io("list", &directory))?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            let is_deleted =
-                name.strip_prefix(REMOVING).is_some_and(|id| !lock::is_held(&self.layout.container_lock(id)));
-            if name.starts_with(CREATING) || is_deleted {
-                durable::remove_tree(&entry.path())?;
-            } else {
-                containers += usize::from(id::is_id(&name));
+            match name.strip_prefix(REMOVING) {
+                Some(id) if lock::is_held(&self.layout.container_lock(id)) => are_whole = false,
+                None if !name.starts_with(CREATING) => containers += usize::from(id::is_id(&name)),
+                _ => durable::remove_tree(&entry.path())?,
             }
         }
         self.sweep_ephemerals()?;
         let names = self.layout.names();
         let entries = match fs::read_dir(&names) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(are_whole),
             entries => entries.map_err(FileError::io("list", &names))?,
         };
         let entries: Vec<_> = entries.flatten().collect();
         // every container has a name: only one too many leads nowhere, or to one whose rename was cut short
         if entries.len() <= containers {
-            return Ok(());
+            return Ok(are_whole);
         }
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -243,7 +245,7 @@ impl Engine {
                 durable::remove_file(&entry.path())?;
             }
         }
-        Ok(())
+        Ok(are_whole)
     }
 }
 

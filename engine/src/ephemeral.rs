@@ -53,7 +53,8 @@ impl Engine {
         if self.layout.ephemerals().exists() {
             return Ok(()); // this boot's: whatever was lost before has been seen to
         }
-        let _lock = self.lock_containers()?;
+        let records = self.lock_containers()?;
+        records.begin()?;
         for id in self.container_ids()? {
             let paths = self.layout.container(&id);
             // one that runs was not lost with the host: somebody has emptied the run directory
@@ -67,7 +68,9 @@ impl Engine {
                 fs::rename(paths.dir(), &removing).map_err(FileError::io("remove", paths.dir()))?;
             }
         }
-        self.sweep()?;
+        if self.sweep()? {
+            records.finish();
+        }
         durable::create_dir(&self.layout.ephemerals())
     }
 }

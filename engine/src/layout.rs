@@ -67,6 +67,11 @@ impl Layout {
         self.ephemerals().join(id)
     }
 
+    /// Returns the directory of the files whose locks say which containers have a monitor.
+    pub(crate) fn living(&self) -> PathBuf {
+        self.run.join("living")
+    }
+
     /// Returns the directory with a file for each container whose processes a command has stopped for a while.
     pub(crate) fn frozen(&self) -> PathBuf {
         self.run.join("frozen")
@@ -117,6 +122,10 @@ impl ContainerPaths {
     /// Returns the file that exists while the user wants the container stopped.
     pub fn stop_request(&self) -> PathBuf {
         self.dir.join("stopped-by-user")
+    }
+    /// Returns the file that exists instead where there is no room for that one.
+    pub(crate) fn stop_request_of_this_boot(&self) -> PathBuf {
+        self.run.join("stopped-by-user")
     }
     /// Returns the file of the networks it is on, once it has been connected to others than the specification says.
     pub fn networks(&self) -> PathBuf {

@@ -50,6 +50,7 @@ mod image_mount;
 mod image_users;
 mod joined;
 mod layout;
+mod living;
 mod lock;
 mod logs;
 pub mod monitor;
@@ -58,6 +59,7 @@ mod oci;
 mod pause;
 mod processes;
 mod propagation;
+mod records;
 mod remove;
 mod rename;
 mod rootfs;
@@ -234,9 +236,5 @@ impl Engine {
 
     pub(crate) fn lock_volume(&self, name: &str) -> Result<Lock, FileError> {
         Lock::take(&self.layout.lock(&format!("volume-{name}")))
-    }
-
-    pub(crate) fn lock_containers(&self) -> Result<Lock, FileError> {
-        Lock::take(&self.layout.lock("containers"))
     }
 }

@@ -9,8 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use nix::fcntl::{Flock, FlockArg, OFlag, openat};
-use nix::sys::stat::Mode;
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::durable::{self, FileError};
 
@@ -55,15 +54,6 @@ impl Lock {
         if let Some(parent) = path.parent() {
             durable::create_dir(parent)?;
         }
-        Self::take_opened(path, open)
-    }
-
-    /// Waits for the lock on a directory.
-    pub(crate) fn take_directory(path: &Path) -> Result<Self, FileError> {
-        Self::take_opened(path, |path| File::open(path))
-    }
-
-    fn take_opened(path: &Path, open: impl Fn(&Path) -> io::Result<File>) -> Result<Self, FileError> {
         loop {
             let file = open(path).map_err(FileError::io("open lock", path))?;
             match Flock::lock(file, FlockArg::LockExclusive) {
@@ -73,6 +63,11 @@ impl Lock {
                 Err((_, errno)) => return Err(FileError::io("lock", path)(errno.into())),
             }
         }
+    }
+
+    /// Returns the file that is locked.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
     }
 
     /// Returns the descriptor whose copies hold the lock too.
@@ -96,19 +91,8 @@ impl Lock {
 
 /// Tells whether somebody holds the lock; one that cannot be looked at is nobody's.
 pub(crate) fn is_held(path: &Path) -> bool {
-    File::open(path).is_ok_and(is_held_of)
-}
-
-/// Tells whether somebody holds the lock on a directory in `parent`.
-///
-/// Not by `/proc/locks`, which would say it of all at once: the kernel stops all locking to show it, and waits 10 to 20 ms until it may.
-pub(crate) fn is_directory_held(parent: BorrowedFd<'_>, name: &str) -> bool {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    openat(parent, name, flags, Mode::empty()).is_ok_and(|directory| is_held_of(directory.into()))
-}
-
-fn is_held_of(file: File) -> bool {
-    matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, nix::Error::EWOULDBLOCK)))
+    let held = |file| matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, nix::Error::EWOULDBLOCK)));
+    File::open(path).is_ok_and(held)
 }
 
 fn holder(path: &Path) -> Option<Holder> {
@@ -119,7 +103,14 @@ fn holder(path: &Path) -> Option<Holder> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_CLOEXEC).open(path)
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_CLOEXEC)
+        .open(path)
 }
 
 fn is_current(file: &File, path: &Path) -> bool {
@@ -145,16 +136,5 @@ mod tests {
         drop(first);
         assert!(!is_held(&path) && !is_held(&dir.path().join("none")));
         assert!(Lock::take_or_holder(&path).unwrap().is_ok());
-    }
-
-    #[test]
-    fn a_lock_on_a_directory_is_seen_from_its_parent() {
-        let dir = tempfile::tempdir().unwrap();
-        let parent = File::open(dir.path()).unwrap();
-        fs::create_dir(dir.path().join("run")).unwrap();
-        let lock = Lock::take_directory(&dir.path().join("run")).unwrap();
-        assert!(is_directory_held(parent.as_fd(), "run"));
-        drop(lock);
-        assert!(!is_directory_held(parent.as_fd(), "run") && !is_directory_held(parent.as_fd(), "none"));
     }
 }

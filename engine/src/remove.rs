@@ -122,7 +122,8 @@ impl Engine {
     /// Deletes the record and the files of a container that has ended. Needs the container's lock, by which [`Engine::sweep`] knows
     /// that somebody is at it.
     fn delete_record(&self, container: &Container) -> Result<(), FileError> {
-        let lock = self.lock_containers()?;
+        let records = self.lock_containers()?;
+        records.begin()?; // the files take longer, so the next one who makes a container looks whether they are gone
         let directory = container.paths.dir();
         let removing = self.layout.containers().join(format!("{REMOVING}{}", container.id));
         match fs::rename(directory, &removing) {
@@ -137,7 +138,7 @@ impl Engine {
             durable::remove_file(&self.layout.name(&container.spec.name))?;
         }
         // the record is gone and the name is free: who makes or deletes others need not wait for the files
-        drop(lock);
+        drop(records);
         durable::remove_tree(&removing)
     }
 

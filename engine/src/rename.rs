@@ -47,6 +47,7 @@ impl Engine {
         }
         let _lock = self.lock_container(&container.id)?;
         let names = self.lock_containers()?;
+        let were_whole = names.are_whole();
         let path = container.paths.spec();
         let gone = || RenameError::Gone(container.spec.name.clone());
         let mut spec = durable::read_json::<ContainerSpec>(&path)?.ok_or_else(gone)?;
@@ -56,10 +57,14 @@ impl Engine {
         if let Some(holder) = self.id_of_name(name)?.filter(|holder| *holder != container.id) {
             return Err(RenameError::Taken { name: name.to_owned(), holder: id::short(&holder).to_owned() });
         }
+        names.begin()?;
         self.claim_name(name, &container.id)?;
         let old = std::mem::replace(&mut spec.name, name.to_owned());
         ephemeral::rewrite(&container.paths, &spec)?;
         durable::remove_file(&self.layout.name(&old))?;
+        if were_whole {
+            names.finish();
+        }
         drop(names);
         self.net.rename(&container.id, &old, name)?;
         // a monitor that cannot be told now reads it at the next signal

@@ -1,17 +1,17 @@
 //! Starting a container: the command's side. The work is done by the monitor.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 
 use crate::durable::FileError;
+use crate::living::Living;
 use crate::monitor::restart;
 use crate::runtime::trace;
 use crate::spawn::{self, LaunchRecord, Reply, SpawnError, Task};
 use crate::state::{State, Status};
-use crate::{AttachClient, Container, Engine, RemoveOptions, durable, lock, spawner};
+use crate::{AttachClient, Container, Engine, RemoveOptions, durable, spawner};
 
 /// How a start shall go.
 #[derive(Debug, Clone, Copy, Default)]
@@ -143,22 +143,24 @@ impl Engine {
         failures.extend(self.thaw_abandoned().err().map(StartError::from));
         failures.extend(self.forget_lost().err().map(StartError::from));
         // every command comes here: what is asked of each container costs all of them
-        let (mut runs, directory) = self.runs()?;
-        for id in self.container_ids()? {
-            let paths = self.layout.container(&id);
-            let is_on_host = runs.remove(&id);
-            if is_on_host && directory.as_ref().is_some_and(|runs| lock::is_directory_held(runs.as_fd(), &id)) {
+        let (ids, mut living, mut on_host) = (self.container_ids()?, Living::new(&self.layout), 0);
+        for id in &ids {
+            if living.has(id) {
+                on_host += 1;
                 continue;
             }
+            let paths = self.layout.container(id);
+            let is_on_host = paths.run().exists();
+            on_host += u64::from(is_on_host);
             let recovered = match State::read(&paths.state()) {
                 Ok(Some(state)) if (state.status.is_active() || is_on_host) && !state.has_monitor() => {
-                    self.recover_one(&id)
+                    self.recover_one(id)
                 }
                 read => read.map(drop).map_err(StartError::from),
             };
             failures.extend(recovered.err());
         }
-        self.recover_strays(&runs);
+        failures.extend(self.recover_strays(on_host).err().map(StartError::from));
         let _ = self.net.resume_teardown(); // why it has failed is kept, for `check`
         self.recover_builds();
         Ok(failures)
@@ -217,27 +219,28 @@ impl Engine {
         }
     }
 
-    /// Returns the containers of which something is on the host, and the directory that has theirs, if there is one: the directory
-    /// of a run is made before all else of it, removed after it, and locked by the monitor.
-    fn runs(&self) -> Result<(BTreeSet<String>, Option<File>), FileError> {
-        let path = self.layout.run().join("containers");
-        let directory = match File::open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((BTreeSet::new(), None)),
-            directory => directory.map_err(FileError::io("open", &path))?,
-        };
-        let entries = fs::read_dir(&path).map_err(FileError::io("list", &path))?.flatten();
-        Ok((entries.filter_map(|entry| entry.file_name().into_string().ok()).collect(), Some(directory)))
-    }
-
     /// Removes what is plugged in or mounted for containers whose records are gone; failures wait for the next command.
-    fn recover_strays(&self, ids: &BTreeSet<String>) {
-        for id in ids {
-            if !self.layout.container(id).dir().exists()
-                && let Ok(Some(_lock)) = crate::Lock::try_take(&self.layout.container_lock(id))
+    ///
+    /// The directory of a run is made before all else of it, and removed after it. How many there are says whether there is one
+    /// without a record, as long as nobody comes or goes.
+    fn recover_strays(&self, on_host: u64) -> Result<(), FileError> {
+        let path = self.layout.run().join("containers");
+        // of itself, in its parent and of each directory in it: where the file system counts them
+        if fs::metadata(&path).is_ok_and(|runs| runs.nlink() == on_host + 2) {
+            return Ok(());
+        }
+        let entries = match fs::read_dir(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(FileError::io("list", &path))?.flatten(),
+        };
+        for id in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
+            if !self.layout.container(&id).dir().exists()
+                && let Ok(Some(_lock)) = crate::Lock::try_take(&self.layout.container_lock(&id))
             {
-                let _ = self.tear_down(id);
+                let _ = self.tear_down(&id);
             }
         }
+        Ok(())
     }
 }
 

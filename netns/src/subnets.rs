@@ -89,7 +89,7 @@ impl Host {
         let is_fixed = |fixed: &crate::state::Fixed| fixed.addresses.contains_key(&network.id);
         if !network.is_bridged()
             || !network.ranges.iter().any(|range| range.is_chosen)
-            || !self.taken_addresses(&network.id)?.is_empty()
+            || self.has_taken_addresses(&network.id)?
         {
             return Ok(network);
         }

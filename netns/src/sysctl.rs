@@ -1,7 +1,8 @@
 //! Switches of the kernel's network code below `/proc/sys/net`, of the calling thread's network namespace. Any process.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::FileExt;
 
 /// Why a switch could not be read or set.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +37,7 @@ fn hint(source: &io::Error) -> &'static str {
 
 /// Returns the value of `name`.
 pub(crate) fn value(name: &str) -> Result<String, SysctlError> {
-    let value = fs::read_to_string(format!("/proc/sys/{name}"));
+    let value = fs::read_to_string(path(name));
     let value = value.map_err(|source| SysctlError::Read { name: name.to_owned(), source })?;
     Ok(value.trim().to_owned())
 }
@@ -47,16 +48,30 @@ pub(crate) fn is_on(name: &str) -> Result<bool, SysctlError> {
 }
 
 /// Sets switch `name`, unless it stands like that already: `/proc/sys` may be read-only, and right.
+///
+/// Opened once if it can be: the kernel looks for a switch among those of that name in all namespaces.
 pub(crate) fn set(name: &str, on: bool) -> Result<(), SysctlError> {
-    if is_on(name)? == on {
+    let wanted = if on { "1" } else { "0" };
+    let Ok(mut file) = File::options().read(true).write(true).open(path(name)) else {
+        return if is_on(name)? == on { Ok(()) } else { write(name, wanted) };
+    };
+    let mut value = String::new();
+    file.read_to_string(&mut value).map_err(|source| SysctlError::Read { name: name.to_owned(), source })?;
+    if (value.trim() != "0") == on {
         return Ok(());
     }
-    write(name, if on { "1" } else { "0" })
+    // the kernel wants the whole value at the beginning
+    let written = file.write_all_at(wanted.as_bytes(), 0);
+    written.map_err(|source| SysctlError::Write { name: name.to_owned(), value: wanted.to_owned(), source })
+}
+
+fn path(name: &str) -> String {
+    format!("/proc/sys/{name}")
 }
 
 /// Sets `name` to `value`.
 pub(crate) fn write(name: &str, value: &str) -> Result<(), SysctlError> {
-    let written = fs::write(format!("/proc/sys/{name}"), value);
+    let written = fs::write(path(name), value);
     written.map_err(|source| SysctlError::Write { name: name.to_owned(), value: value.to_owned(), source })
 }
 

@@ -70,7 +70,44 @@ fn a_full_disk_keeps_nobody_from_looking_stopping_and_removing() {
     host.run(["system", "check"]).ok();
     host.run(["run", "--rm", "busybox:1", "true"]).ok();
     host.run(["rmi", "busybox:1"]).ok();
-    // the records of networks go with the disk
+    without_disk(&host);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_disk_on_which_no_file_can_be_made_keeps_nobody_from_removing_either() {
+    let host = Scenario::new("many small files take all inodes while there is room");
+    fs::create_dir(host.root()).expect("the directory is ours");
+    let (none, size) = (None::<&str>, Some("size=64m,nr_inodes=3000"));
+    mount(none, &host.root(), Some("tmpfs"), MsFlags::empty(), size).expect("the mount namespace is ours");
+    for name in ["stopped", "removed"] {
+        host.run(["run", "-d", "--name", name, "--restart", "always", "busybox:1", "sleep", "1000"]).ok();
+    }
+    let folder = host.root().join("filler");
+    fs::create_dir(&folder).expect("there is room");
+    let mut number = 0;
+    let mut take_all = || {
+        while fs::File::create(folder.join(number.to_string())).is_ok() {
+            number += 1;
+        }
+    };
+    for verb in [
+        &["ps"][..],
+        &["stop", "-t", "0", "stopped"],
+        &["rm", "-f", "removed"],
+        &["rm", "stopped"],
+        &["rmi", "busybox:1"],
+    ] {
+        take_all();
+        host.run(verb).ok();
+    }
+    fs::remove_dir_all(&folder).expect("it was made");
+    host.run(["system", "check"]).ok();
+    without_disk(&host);
+}
+
+/// Takes the disk away when nothing is on it but records of networks, which go with it.
+fn without_disk(host: &Scenario) {
     eventually("the bridge is gone", LIMIT, || {
         let links = run(tool("ip", ["-brief", "link"]), LIMIT).ok();
         if links.text().contains("lt-") { Err(links.stdout) } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! Commands on images that are killed, at many points of their way: the store is whole after each.
+//! Commands on images and containers that are killed, at many points of their way: what is kept is whole after each.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -140,4 +140,31 @@ fn commands_that_change_images_at_the_same_time_do_not_disturb_each_other() {
     host.run(["image", "prune", "--all", "--force"]).ok();
     let checked = host.run(["system", "check"]).ok();
     assert_eq!(checked.text(), "0 images, 0 blobs of 0B, 0 layers, 0 containers: whole");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_killed_commands_have_left_of_containers_goes_with_the_next_one_that_is_made() {
+    let host = Scenario::new("no half a record, and no name of nobody, outlives the next container");
+    host.run(["pull", "busybox:1"]).ok();
+    host.run(["create", "--name", "kept", "busybox:1"]).ok();
+    let entries = |directory: &str| -> Vec<String> {
+        let listed = std::fs::read_dir(host.root().join(directory)).expect("it is there");
+        listed.map(|entry| entry.expect("it is there").file_name().to_string_lossy().into_owned()).collect()
+    };
+    let begin = Instant::now();
+    host.run(["create", "--name", "new", "busybox:1"]).ok();
+    let usual = begin.elapsed();
+    for point in 0..POINTS {
+        let delay = usual * point / (POINTS - 8);
+        kill_after(host.command(["create", "--name", "new", "busybox:1"]), delay);
+        kill_after(host.command(["rename", "new", "other"]), delay);
+        kill_after(host.command(["rm", "new", "other"]), delay);
+        host.run(["create", "--name", "last", "busybox:1"]).ok();
+        let (containers, names) = (entries("containers"), entries("names"));
+        assert!(containers.iter().all(|name| !name.starts_with('.')), "point {point}: {containers:?}");
+        assert_eq!(containers.len(), names.len(), "point {point}: {names:?}");
+        host.run(["rm", "new", "other", "last"]); // some of them are not there
+    }
+    host.run(["rm", "kept"]).ok();
 }

@@ -136,6 +136,20 @@ fn an_empty_volume_gets_the_images_files_unless_it_shall_not_and_a_part_of_it_is
 
 #[test]
 #[ignore = "needs root"]
+fn a_volume_that_is_filled_later_is_the_same_for_who_has_it_already() {
+    let host = Scenario::new("a proxy starts before the application whose files it serves");
+    let html = "/usr/share/nginx/html";
+    host.run(["run", "-d", "--name", "first", "-v", &format!("v:{html}"), "busybox:1", "sleep", "1000"]).ok();
+    host.run(["run", "-d", "--name", "second", "-v", &format!("v:{html}"), "nginx:1", "sleep", "1000"]).ok();
+    assert_eq!(host.run(["exec", "first", "ls", html]).ok().text(), "index.html");
+    host.run(["exec", "first", "touch", &format!("{html}/mine")]).ok();
+    assert_eq!(host.run(["exec", "second", "ls", html]).ok().stdout, "index.html\nmine\n");
+    host.run(["rm", "-f", "first", "second"]).ok();
+    host.run(["volume", "rm", "v"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_part_of_a_volume_is_never_what_a_link_leads_to_that_is_exchanged_for_it() {
     let host = Scenario::new("another container with the volume exchanges the folder for a link while this one starts");
     host.run(["volume", "create", "shared"]).ok();

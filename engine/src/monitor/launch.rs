@@ -30,6 +30,7 @@ use crate::foreign::{Foreign, ForeignError, InitError, init};
 use crate::images::store::Image;
 use crate::joined::JoinError;
 use crate::layout::ContainerPaths;
+use crate::living::Life;
 use crate::logs::LogWriter;
 use crate::netns::AttachError;
 use crate::network::{Connection, NetworkError};
@@ -45,7 +46,7 @@ use crate::state::{Process, State, Status};
 use crate::user::{self, UserError};
 use crate::users::{OwnUsers, UsersError};
 use crate::volume::{self, VolumeError};
-use crate::{Engine, Lock, RemoveOptions, Stream, exit_code};
+use crate::{Engine, RemoveOptions, Stream, exit_code};
 
 /// Rows and columns of a terminal that nobody has looked at yet: those of a VT100.
 const TERMINAL: (u16, u16) = (24, 80);
@@ -148,8 +149,8 @@ pub(super) struct Monitor {
     /// Where post_start hooks that nobody waits for are heard of.
     pub(super) hooks: Option<OwnedFd>,
     pub(super) held: Held,
-    /// On the run's directory: says that this process lives, to every command that looks for containers without a monitor.
-    _lives: Lock,
+    /// Says that this process lives, to every command that looks for containers without a monitor.
+    _lives: Life,
 }
 
 impl Monitor {
@@ -186,7 +187,7 @@ impl Monitor {
         let cgroup = cgroup_path(id, &spec);
         let effect = || Effect::MakeDirectory { path: paths.run().display().to_string() };
         trace::step(effect, || durable::create_dir(paths.run()))?;
-        let lives = Lock::take_directory(paths.run())?;
+        let lives = Life::begin(engine.layout(), id)?;
         durable::write_json(&paths.cgroup(), &cgroup, false)?;
         let users = if spec.isolation.own_users { Some(engine.make_users(&paths)?) } else { None };
         let made = users.as_ref().map(OwnUsers::network);
@@ -342,7 +343,7 @@ impl Monitor {
     /// Takes over a container whose monitor has died.
     pub(super) fn adopt(engine: Engine, id: &str, signals: SignalFd) -> Result<Self, LaunchError> {
         let paths = engine.layout().container(id);
-        let lives = Lock::take_directory(paths.run())?;
+        let lives = Life::begin(engine.layout(), id)?;
         let spec = read_spec(&paths)?;
         let mut state = State::read(&paths.state())?.unwrap_or_default();
         let init = open_init(&state)?;

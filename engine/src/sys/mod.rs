@@ -5,7 +5,7 @@ pub(crate) mod heap;
 pub(crate) mod overlay;
 pub(crate) mod xattr;
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -57,10 +57,18 @@ pub(crate) fn splice(pipe: BorrowedFd<'_>, file: BorrowedFd<'_>, offset: u64, li
 /// EEXIST if something has, EINVAL if the file system cannot tell.
 pub(crate) fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
     let [from, to] = [from, to].map(|path| CString::new(path.as_os_str().as_bytes()));
-    let (from, to, here) = (from?, to?, libc::AT_FDCWD);
+    let here = nix::fcntl::AT_FDCWD;
+    rename_to_nothing_at((here, &from?), (here, &to?))
+}
+
+/// As [`rename_to_nothing`], of names in open directories.
+pub(crate) fn rename_to_nothing_at(
+    (from_folder, from): (BorrowedFd<'_>, &CStr),
+    (to_folder, to): (BorrowedFd<'_>, &CStr),
+) -> io::Result<()> {
+    let (from_folder, to_folder, flags) = (from_folder.as_raw_fd(), to_folder.as_raw_fd(), libc::RENAME_NOREPLACE);
     // SAFETY: both paths are NUL-terminated and outlive the call, which only reads them.
-    let rc =
-        unsafe { libc::syscall(libc::SYS_renameat2, here, from.as_ptr(), here, to.as_ptr(), libc::RENAME_NOREPLACE) };
+    let rc = unsafe { libc::syscall(libc::SYS_renameat2, from_folder, from.as_ptr(), to_folder, to.as_ptr(), flags) };
     if rc < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 

@@ -1,7 +1,12 @@
 //! First use of a volume: what the image has at the mount point is copied into it, as Docker does.
 //!
-//! Runs in the monitor. Only while the volume is empty; a copy that was cut short begins anew, as the volume becomes
-//! visible by one rename. Nothing can be renamed to where options of the volume have mounted something: that is copied to as it is.
+//! Runs in the monitor. Only while the volume is empty; a copy that was cut short begins anew or goes on. The volume's directory
+//! stays the one it is, as other containers may have it mounted:
+//!
+//! ```text
+//! image ─ copied to `_copying` ─ on the disk ─ renamed to `_copied` ─ moved, name by name, to `_data`
+//! ```
+//! Nothing can be moved to where options of the volume have mounted something: that is copied to as it is.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::{self, File};
@@ -12,7 +17,7 @@ use std::path::Path;
 use lighter_images::{DEEPEST, TOO_DEEP, regular_file};
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, UtimensatFlags, fchmod, fstat, fstatat, mkdirat, mknodat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, fchownat, symlinkat};
@@ -27,6 +32,10 @@ pub(crate) fn copy_up(rootfs: &Path, target: &str, volume: &Volume) -> Result<()
 }
 
 fn copy_if_empty(rootfs: &Path, target: &str, mountpoint: &Path, is_mounted: bool) -> io::Result<()> {
+    let (copying, copied) = (mountpoint.with_file_name("_copying"), mountpoint.with_file_name("_copied"));
+    if copied.exists() {
+        return finish(&copied, mountpoint);
+    }
     if fs::read_dir(mountpoint)?.next().is_some() {
         return Ok(());
     }
@@ -38,7 +47,6 @@ fn copy_if_empty(rootfs: &Path, target: &str, mountpoint: &Path, is_mounted: boo
         Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
         Err(errno) => return Err(errno.into()),
     };
-    let copying = mountpoint.with_file_name("_copying");
     let copy = if is_mounted {
         File::open(mountpoint)?
     } else {
@@ -54,7 +62,27 @@ fn copy_if_empty(rootfs: &Path, target: &str, mountpoint: &Path, is_mounted: boo
     if is_mounted {
         return Ok(());
     }
-    fs::rename(&copying, mountpoint)?;
+    fs::rename(&copying, &copied)?;
+    finish(&copied, mountpoint)
+}
+
+/// Moves a whole copy to the volume; what another container has made there meanwhile stays.
+fn finish(copied: &Path, mountpoint: &Path) -> io::Result<()> {
+    let (from, to) = (File::open(copied)?, File::open(mountpoint)?);
+    for name in names(from.as_fd())? {
+        let moved = crate::sys::rename_to_nothing_at((from.as_fd(), &name), (to.as_fd(), &name));
+        match moved.map_err(|error| error.raw_os_error()) {
+            Err(Some(libc::EEXIST)) => {}
+            // a file system that cannot tell
+            Err(Some(libc::EINVAL)) if fstatat(&to, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok() => {}
+            Err(Some(libc::EINVAL)) => renameat(&from, name.as_c_str(), &to, name.as_c_str())?,
+            Err(errno) => return Err(io::Error::from_raw_os_error(errno.unwrap_or(libc::EIO))),
+            Ok(()) => {}
+        }
+    }
+    copy_metadata(from.as_fd(), to.as_fd(), &fstat(&from)?)?;
+    to.sync_all()?;
+    crate::remove_tree::remove_tree(copied)?;
     File::open(mountpoint.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
@@ -170,6 +198,27 @@ mod tests {
         fs::write(rootfs.join("data/new"), "").unwrap();
         copy_if_empty(&rootfs, "/data", &volume, false).unwrap();
         assert!(!volume.join("new").exists());
+    }
+
+    #[test]
+    fn who_has_the_volume_already_sees_what_is_copied_and_a_copy_that_was_cut_short_is_finished() {
+        let dir = tempfile::tempdir().unwrap();
+        let (rootfs, volume) = (dir.path().join("rootfs"), dir.path().join("vol/_data"));
+        fs::create_dir_all(rootfs.join("data/sub")).unwrap();
+        fs::create_dir_all(&volume).unwrap();
+        fs::write(rootfs.join("data/file"), "hello").unwrap();
+        let inode = || fs::metadata(&volume).unwrap().ino();
+        let before = inode();
+        copy_if_empty(&rootfs, "/data", &volume, false).unwrap();
+        assert_eq!(inode(), before);
+        let copied = volume.with_file_name("_copied");
+        // as if it had been killed after the first name
+        fs::create_dir(&copied).unwrap();
+        fs::rename(volume.join("sub"), copied.join("sub")).unwrap();
+        fs::write(copied.join("file"), "of the copy").unwrap();
+        copy_if_empty(&rootfs, "/data", &volume, false).unwrap();
+        assert!(volume.join("sub").is_dir() && !copied.exists());
+        assert_eq!(fs::read_to_string(volume.join("file")).unwrap(), "hello", "what is there stays");
     }
 
     #[test]

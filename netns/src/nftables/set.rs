@@ -9,6 +9,13 @@ const INTERFACE: usize = 16;
 /// Length of a register in bytes.
 const REGISTER: u32 = 4;
 
+/// What nft(8) notes of a set (`NFTA_SET_USERDATA`) whose keys it would else read from the end, as numbers of the network's order:
+/// the entry 0, four bytes long, which is 1 for the host's.
+const HOST_ORDER: [u8; 6] = {
+    let [a, b, c, d] = 1u32.to_ne_bytes();
+    [0, 4, a, b, c, d]
+};
+
 /// One part of a key or value, with the kernel's idea of its length and nft(8)'s of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
@@ -74,7 +81,11 @@ impl Set {
             .u32(5, length(self.key));
         let set =
             if self.value.is_empty() { set } else { set.u32(6, type_number(self.value)).u32(7, length(self.value)) };
-        set.u32(10, id)
+        let set = set.u32(10, id);
+        match self.key {
+            [Field::Interface] => set.bytes(13, &HOST_ORDER),
+            _ => set, // nft(8) takes the rest for what it is
+        }
     }
 }
 

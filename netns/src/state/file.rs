@@ -101,6 +101,20 @@ pub(crate) fn directory_names(path: &Path) -> Result<Vec<String>, StateError> {
     Ok(names)
 }
 
+/// Returns whether a directory has a name that does not start with a dot.
+pub(super) fn has_names(path: &Path) -> Result<bool, StateError> {
+    let is_shown =
+        |entry: io::Result<fs::DirEntry>| entry.map(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+    match fs::read_dir(path) {
+        Ok(entries) => {
+            let shown = entries.map(is_shown).find(|shown| !matches!(shown, Ok(false)));
+            shown.unwrap_or(Ok(false)).map_err(StateError::file("list", path))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StateError::file("list", path)(error)),
+    }
+}
+
 /// Returns the names of the `.json` files in a directory, without the ending.
 pub(super) fn record_names(directory: &Path) -> Result<Vec<String>, StateError> {
     let names = directory_names(directory)?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{directory_names, ensure_directory, read, record_names, remove_file, write_run_file};
+use super::file::{directory_names, ensure_directory, has_names, read, record_names, remove_file, write_run_file};
 use super::{Lock, StateError};
 use crate::{Driver, Endpoint, Host};
 
@@ -125,6 +125,11 @@ impl Host {
     pub(crate) fn taken_addresses(&self, network: &str) -> Result<Vec<IpAddr>, StateError> {
         let names = directory_names(&self.addresses(network))?;
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// Returns whether there is one, which is known without all of them.
+    pub(crate) fn has_taken_addresses(&self, network: &str) -> Result<bool, StateError> {
+        has_names(&self.addresses(network))
     }
 
     /// Returns the ids of the containers on a network.

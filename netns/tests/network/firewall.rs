@@ -40,6 +40,24 @@ fn a_flushed_ruleset_comes_back_with_reconcile_and_with_the_next_container() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_ruleset_that_was_saved_and_loaded_again_is_the_same() {
+    let lab = Lab::new();
+    let (network, other) = (lab.network("web_default"), lab.internal_network("other"));
+    let web = lab.container("web", &[&network], &[tcp(None, Some(8080), 80)]);
+    let stranger = lab.container("stranger", &[&other], &[]);
+    web.serve(80);
+    let before = lab.ruleset();
+    let saved = lab.directory.path().join("saved.nft");
+    fs::write(&saved, format!("flush ruleset\n{before}")).unwrap();
+    lab.run(&format!("nft -f {}", saved.display()));
+    assert_eq!(lab.ruleset(), before);
+    assert_eq!(seen_as(&lab.neighbour("lan"), HOST, 8080).unwrap(), NEIGHBOUR.to_string());
+    assert_closed(seen_as(&stranger.netns, web.address(), 80));
+    assert_closed(seen_as(&stranger.netns, gateway(&other), 8080));
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_lost_element_does_not_keep_a_container_from_going() {
     let lab = Lab::new();
     let network = lab.network("web_default");

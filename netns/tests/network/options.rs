@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use lighter_netns::{
     Driver, EndpointSpec, Families, Network, NetworkSpec, RangeSpec, SandboxSpec, Settings, read_endpoint_options,
 };
 
-use crate::lab::{HOST, Lab, NEIGHBOUR, assert_closed, gateway, seen_as, seen_from_here, serve_tcp, tcp};
+use crate::lab::{HERE, HOST, Lab, NEIGHBOUR, assert_closed, gateway, seen_as, seen_from_here, serve_tcp, tcp};
 
 fn range(subnet: &str) -> RangeSpec {
     RangeSpec::new(subnet.parse().unwrap())
@@ -213,6 +214,39 @@ fn a_macvlan_container_is_a_machine_of_the_hosts_own_network() {
     lab.host.detach(&nas.id).unwrap();
     lab.host.delete_network(&network.id).unwrap();
     assert!(lab.run("ip -brief link").contains("lan0"), "the parent is the host's");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_ipvlan_container_has_an_address_of_the_hosts_own_network_or_is_refused_by_name() {
+    let lab = Lab::new();
+    let spec = NetworkSpec {
+        driver: Driver::Ipvlan,
+        ranges: vec![RangeSpec { gateway: Some(NEIGHBOUR.into()), ..range("192.0.2.0/24") }],
+        options: [("parent".to_owned(), "lan0".to_owned())].into(),
+        ..NetworkSpec::default()
+    };
+    let network = network(&lab, spec);
+    let mut wish = lab.spec("nas", &[&network], &[]);
+    wish.endpoints[0].addresses = vec!["192.0.2.77".parse().unwrap()];
+    let (is_known, said) = lab.run_in(Path::new(HERE), "ip link add link lan0 name probe type ipvlan mode l2");
+    if is_known {
+        lab.run("ip link delete probe");
+        let nas = lab.start(&wish);
+        nas.serve(80);
+        assert_eq!(seen_as(&lab.neighbour("lan"), nas.address(), 80).unwrap(), NEIGHBOUR.to_string());
+        lab.host.detach(&nas.id).unwrap();
+    } else {
+        assert!(said.contains("Unknown device type"), "{said}");
+        let error = lab.host.attach(&wish).unwrap_err();
+        let causes: Vec<_> = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
+            .map(ToString::to_string)
+            .collect();
+        assert!(causes.join(": ").contains("ipvlan"), "{causes:?}");
+        lab.host.detach(&wish.container).unwrap();
+    }
+    lab.host.delete_network(&network.id).unwrap();
+    lab.assert_clean();
 }
 
 #[test]

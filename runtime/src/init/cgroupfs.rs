@@ -15,7 +15,7 @@ use super::beneath::RootDirectory;
 use super::error::{Act, InitError};
 use super::place::{self, Place};
 use crate::cgroup::{Cgroup, Hierarchy, Kind};
-use crate::plan::{MountOptions, MountPlan};
+use crate::plan::{MountOptions, MountPlan, Namespaces};
 use crate::sys::mount::Attributes;
 use crate::trace::{self, Effect};
 
@@ -29,20 +29,24 @@ pub(crate) struct CgroupView {
     name: PathBuf,
     /// The container's cgroup in it, as a path of the host.
     directory: PathBuf,
-    /// Mount it with the container's cgroup as its root; else bind the directory, which has the same effect
-    /// for who shares the host's cgroup namespace.
-    namespaced: bool,
+    /// Mount it, which makes the root of the container's cgroup namespace its root; else bind the directory.
+    ///
+    /// For version 1 that has the same effect, and costs less: each mount in a cgroup namespace of its own makes the kernel
+    /// go through all cgroups of version 2 (`cgroup1_get_tree`). Whoever has users of its own may not bind what is the host's.
+    mounted: bool,
 }
 
 impl CgroupView {
     /// Describes the hierarchies where `cgroup` exists.
-    pub(crate) fn of(cgroup: &Cgroup, namespaced: bool) -> Vec<Self> {
+    pub(crate) fn of(cgroup: &Cgroup, namespaces: &Namespaces) -> Vec<Self> {
+        let namespaced = namespaces.is_new(libc::CLONE_NEWCGROUP);
+        let own_users = namespaces.is_own(libc::CLONE_NEWUSER);
         let view = |(hierarchy, directory): (&Hierarchy, PathBuf)| Self {
             kind: hierarchy.kind.clone(),
             options: hierarchy.mount_options(),
             name: hierarchy.mount.file_name().unwrap_or_default().into(),
             directory,
-            namespaced,
+            mounted: namespaced && (own_users || hierarchy.kind == Kind::V2),
         };
         cgroup.existing().map(view).collect()
     }
@@ -75,7 +79,7 @@ pub(super) fn mount(root: &RootDirectory, plan: &MountPlan, views: &[CgroupView]
 }
 
 fn mount_hierarchy(place: &Place<'_>, view: &CgroupView, options: &MountOptions) -> Result<(), InitError> {
-    if !view.namespaced {
+    if !view.mounted {
         let directory = openat(AT_FDCWD, &view.directory, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
         let directory = directory.act_on("open", &view.directory)?;
         return place.bind(directory.as_fd(), true, options.attributes, Attributes::default());

@@ -82,7 +82,7 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
     let late_view;
     let cgroups = match start.cgroups {
         Some(view) => view,
-        None => { late_view = CgroupView::of(&plan.cgroup, plan.namespaces.is_new(libc::CLONE_NEWCGROUP)); late_view.as_slice() }
+        None => { late_view = CgroupView::of(&plan.cgroup, &plan.namespaces); late_view.as_slice() }
     };
     let agents = arrival::reach_agent(&plan.process, 1 + usize::from(start.options.reaper))?; // by the host's paths
     arrival::settle(start.attachment, &mut warnings, &plan.process, start.options.preserve_fds)?; // 1 into the cgroup, by the host's procfs

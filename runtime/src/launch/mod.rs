@@ -179,9 +179,8 @@ fn clone_init(
     launch: &Launch<'_>,
 ) -> Result<(Child, Channel), LaunchError> {
     let attachment = plan.cgroup.attachment()?;
-    let namespaced = plan.namespaces.is_new(libc::CLONE_NEWCGROUP);
     // What systemd is to make is not there yet.
-    let cgroups = plan.unit.is_none().then(|| CgroupView::of(&plan.cgroup, namespaced));
+    let cgroups = plan.unit.is_none().then(|| CgroupView::of(&plan.cgroup, &plan.namespaces));
     let (namespaces, pid_namespace) = (plan.namespaces.clone_flags(), joins.pid.as_ref());
     let (attachment, cgroups) = (&attachment, cgroups.as_deref());
     let (stdio, options) = (&launch.stdio, &launch.options);
