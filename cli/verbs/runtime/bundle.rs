@@ -9,19 +9,19 @@ use super::handed::HandedArgs;
 use crate::error::Failure;
 
 /// Where the container comes from and what it gets from the caller
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct BundleArgs {
     /// Directory with `config.json`
     #[arg(short, long, value_name = "DIR", default_value = ".")]
-    bundle: PathBuf,
+    pub(super) bundle: PathBuf,
     #[command(flatten)]
-    handed: HandedArgs,
+    pub(super) handed: HandedArgs,
     /// Move the root filesystem instead of pivoting into it: for a host that runs from an initramfs
     #[arg(long)]
-    no_pivot: bool,
+    pub(super) no_pivot: bool,
     /// Share the caller's session keyring
     #[arg(long)]
-    no_new_keyring: bool,
+    pub(super) no_new_keyring: bool,
 }
 
 impl BundleArgs {

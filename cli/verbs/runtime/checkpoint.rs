@@ -8,7 +8,7 @@ use super::{RuntimeContext, failed};
 use crate::error::Failure;
 
 /// Save a running container to files, and end it
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct CheckpointArgs {
     #[command(flatten)]
     criu: CriuArgs,
@@ -35,7 +35,7 @@ pub(super) struct CheckpointArgs {
 }
 
 /// What `checkpoint` and `restore` share
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct CriuArgs {
     /// Directory of the image files
     #[arg(long, value_name = "DIR", default_value = "checkpoint")]
@@ -69,7 +69,7 @@ pub(super) struct CriuArgs {
     auto_dedup: bool,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum CgroupModeArg {
     Soft,
     Full,

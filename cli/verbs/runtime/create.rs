@@ -5,12 +5,12 @@ use super::{RuntimeContext, failed};
 use crate::error::Failure;
 
 /// Set a container up; its program waits for `start`
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct CreateArgs {
     #[command(flatten)]
-    bundle: BundleArgs,
+    pub(super) bundle: BundleArgs,
     /// Name of the container, unique below --root
-    id: String,
+    pub(super) id: String,
 }
 
 pub(super) fn run(ctx: &RuntimeContext, args: &CreateArgs) -> Result<(), Failure> {

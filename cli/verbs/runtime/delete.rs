@@ -4,13 +4,13 @@ use super::{RuntimeContext, failed};
 use crate::error::Failure;
 
 /// Remove a stopped container
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct DeleteArgs {
     /// Kill it first if it runs; a container that does not exist is no error
     #[arg(short, long)]
-    force: bool,
+    pub(super) force: bool,
     /// Name of the container
-    id: String,
+    pub(super) id: String,
 }
 
 pub(super) fn run(ctx: &RuntimeContext, args: &DeleteArgs) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::verbs::run::parse;
 
 /// Print figures of a container, and when the kernel kills for want of memory, a JSON line each
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct EventsArgs {
     /// Time between two lines of figures
     #[arg(long, value_name = "DURATION", default_value = "5s")]

@@ -13,7 +13,7 @@ use crate::error::Failure;
 use crate::session::{self, Joining};
 
 /// Run one more process in a container
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct ExecArgs {
     #[command(flatten)]
     handed: HandedArgs,

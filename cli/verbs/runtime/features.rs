@@ -6,7 +6,7 @@ use super::RuntimeContext;
 use crate::error::Failure;
 
 /// Print what of the OCI runtime specification is carried out, as JSON
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct FeaturesArgs {}
 
 pub(super) fn run(ctx: &RuntimeContext, _: &FeaturesArgs) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Failure;
 
 /// What the new process and the caller hand each other
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct HandedArgs {
     /// Unix socket that receives the master side of its terminal
     #[arg(long, value_name = "SOCKET")]
@@ -18,7 +18,7 @@ pub(super) struct HandedArgs {
     pub(super) pid_file: Option<PathBuf>,
     /// Hand this many descriptors after standard error on to it
     #[arg(long, value_name = "N", default_value_t = 0)]
-    preserve_fds: u32,
+    pub(super) preserve_fds: u32,
 }
 
 impl HandedArgs {

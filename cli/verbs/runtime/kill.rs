@@ -6,16 +6,16 @@ use super::{RuntimeContext, failed};
 use crate::error::Failure;
 
 /// Send a signal to a container
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct KillArgs {
     /// To all processes of the container, not its first alone
     #[arg(short, long)]
-    all: bool,
+    pub(super) all: bool,
     /// Name of the container
-    id: String,
+    pub(super) id: String,
     /// Signal by name or number; 0 only asks whether the container could be sent one
     #[arg(default_value = "SIGTERM")]
-    signal: String,
+    pub(super) signal: String,
 }
 
 pub(super) fn run(ctx: &RuntimeContext, args: &KillArgs) -> Result<(), Failure> {

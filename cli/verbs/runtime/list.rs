@@ -5,7 +5,7 @@ use crate::error::Failure;
 use crate::ui::table;
 
 /// List containers
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
     /// As a table or as JSON
     #[arg(short, long, default_value = "table", value_parser = ["table", "json"])]

@@ -23,6 +23,7 @@ mod spec;
 mod start;
 mod state;
 mod update;
+mod words;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -55,7 +56,7 @@ struct RuntimeCli {
 }
 
 /// Run containers from OCI bundles by the command line of runc
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub(crate) struct RuntimeArgs {
     #[command(flatten)]
     options: RuntimeOptions,
@@ -64,7 +65,7 @@ pub(crate) struct RuntimeArgs {
 }
 
 /// Where containers are kept, and who is told what
-#[derive(Args)]
+#[derive(Debug, Args)]
 struct RuntimeOptions {
     /// Directory of the containers' state
     #[arg(long, value_name = "DIR", default_value = DEFAULT_ROOT, help_heading = "Runtime options")]
@@ -92,7 +93,7 @@ struct RuntimeOptions {
     criu: Option<PathBuf>,
 }
 
-#[derive(Subcommand)]
+#[derive(Debug, Subcommand)]
 enum RuntimeVerb {
     Create(create::CreateArgs),
     Start(start::StartArgs),
@@ -174,8 +175,11 @@ pub(crate) fn main(argv: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// Reads the command line by the grammar of its verb alone, see [`grammar`](mod@crate::grammar).
+/// Reads the command line: [word by word](words), else by the grammar of its verb alone, see [`grammar`](mod@crate::grammar).
 fn parse(argv: Vec<OsString>) -> Result<RuntimeArgs, clap::Error> {
+    if let Some(args) = words::read(&argv) {
+        return Ok(args);
+    }
     let verb = argv.iter().filter_map(|word| word.to_str()).find_map(of_verb);
     let options = || RuntimeOptions::augment_args(Command::new("lighter-runc"));
     match verb.and_then(|verb| grammar::fitting(options().subcommand(verb), &argv)) {

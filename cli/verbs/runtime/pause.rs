@@ -4,7 +4,7 @@ use super::{RuntimeContext, failed};
 use crate::error::Failure;
 
 /// Freeze the processes of a container
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct PauseArgs {
     /// Name of the container
     id: String,

@@ -7,7 +7,7 @@ use lighter_engine::runtime::oci::OciError;
 use oci_spec::runtime::{Capability, LinuxCapabilities, Process, Spec, User};
 
 /// How the process differs from the container's own
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct ProcessArgs {
     /// Working directory inside
     #[arg(long, value_name = "DIR")]

@@ -7,7 +7,7 @@ use super::{RuntimeContext, failed};
 use crate::error::Failure;
 
 /// List the processes of a container
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct PsArgs {
     /// As `ps` shows them, or their pids as JSON
     #[arg(short, long, default_value = "table", value_parser = ["table", "json"])]

@@ -11,7 +11,7 @@ use super::run::attend_and_delete;
 use crate::error::Failure;
 
 /// Make a container from the files of a checkpoint, and wait for its end
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct RestoreArgs {
     #[command(flatten)]
     criu: CriuArgs,

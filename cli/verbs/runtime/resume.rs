@@ -4,7 +4,7 @@ use super::{RuntimeContext, failed};
 use crate::error::Failure;
 
 /// Let the processes of a paused container go on
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct ResumeArgs {
     /// Name of the container
     id: String,

@@ -12,7 +12,7 @@ use crate::error::Failure;
 use crate::session::{self, Joining};
 
 /// Create and start a container, and wait for its end
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     bundle: BundleArgs,

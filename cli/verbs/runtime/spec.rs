@@ -10,7 +10,7 @@ use super::RuntimeContext;
 use crate::error::Failure;
 
 /// Write a `config.json` to start from
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct SpecArgs {
     /// Directory to write it to
     #[arg(short, long, value_name = "DIR", default_value = ".")]

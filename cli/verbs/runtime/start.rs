@@ -4,10 +4,10 @@ use super::{RuntimeContext, failed};
 use crate::error::Failure;
 
 /// Let the program of a created container run
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct StartArgs {
     /// Name of the container
-    id: String,
+    pub(super) id: String,
 }
 
 pub(super) fn run(ctx: &RuntimeContext, args: &StartArgs) -> Result<(), Failure> {

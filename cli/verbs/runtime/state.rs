@@ -4,10 +4,10 @@ use super::{RuntimeContext, failed};
 use crate::error::Failure;
 
 /// Print the state of a container as JSON
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct StateArgs {
     /// Name of the container
-    id: String,
+    pub(super) id: String,
 }
 
 pub(super) fn run(ctx: &RuntimeContext, args: &StateArgs) -> Result<(), Failure> {

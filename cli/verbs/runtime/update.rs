@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::verbs::run::parse;
 
 /// Change the limits of a container that runs
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct UpdateArgs {
     /// File with the limits, as `linux.resources` of `config.json`; `-`: standard input
     #[arg(short, long, value_name = "FILE")]

@@ -70,7 +70,10 @@ pub(super) fn assume(user: &User, sets: &CapabilitySets) -> Result<(), InitError
     set(CapSet::Inheritable, &sets.inheritable)?;
     set(CapSet::Effective, &sets.effective)?;
     set(CapSet::Permitted, &sets.permitted)?;
-    // 5 ambient needs both permitted and inheritable
+    // 5 ambient needs both permitted and inheritable; most of the time it is empty, which is one call instead of one for each
+    if sets.ambient.is_empty() {
+        return caps::clear(None, CapSet::Ambient).map_err(|error| refused("clear the ambient capabilities", &error));
+    }
     set(CapSet::Ambient, &sets.ambient)
 }
 
