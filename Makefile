@@ -8,7 +8,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # With the features of the whole workspace, so that what the other tests have compiled is not compiled again.
 TESTBED := cargo build --locked --workspace --bin vm-testbed && $(TARGET_DIR)/debug/vm-testbed
 
-.PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release bench bench-build bench-images bench-network bench-runtime bench-up clean-images
+.PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release release-test bench bench-build bench-images bench-network bench-runtime bench-up clean-images
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -60,6 +60,10 @@ test-vm-ci: ## the part of it that every change has to pass: one kernel, cgroup 
 release: ## one static, stripped binary: target/dist/lighter
 	@.ci/packages.sh release
 	@.ci/release.sh
+
+release-test: release images ## run the end-to-end scenarios with that binary; FILTER=NAME some of them (root)
+	@.ci/packages.sh test
+	@.ci/release-test.sh $(FILTER)
 
 bench: ## measure lighter beside podman, docker, crun and runc; writes benches/results (root)
 	@.ci/packages.sh bench
