@@ -1,4 +1,4 @@
-//! How the static binary is linked: so that it begins quickly, as a container takes four beginnings.
+//! How the static binary is linked.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -8,9 +8,7 @@ fn main() {
     )]
     let target = std::env::var("TARGET");
     if target.is_ok_and(|target| target == "x86_64-unknown-linux-musl") {
-        // `cli/sys/entry.rs`, which goes on where it would have begun.
-        println!("cargo::rustc-link-arg-bins=-Wl,--entry=lighter_entry");
-        // Of 24 bytes a relocation, and there are tens of thousands, a bit or two are left.
+        // Of 24 bytes a relocation, and there are tens of thousands, a bit or two are left. musl reads them since 1.2.4.
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
 }
