@@ -57,6 +57,12 @@ impl Selection {
             && is_named
     }
 
+    /// Cargo's profile. The part that every change has to pass takes what the other tests were built with; all of it runs for so
+    /// long that another build pays.
+    fn profile(&self) -> &'static str {
+        if self.ci { "dev" } else { "guest" }
+    }
+
     fn wants(&self, cell: &Cell, test: &str) -> bool {
         let is_among = |parts: &[String]| parts.is_empty() || parts.iter().any(|part| test.contains(part));
         let in_ci = !self.ci || cell.ci.as_deref().is_some_and(is_among);
@@ -82,7 +88,7 @@ pub(crate) fn run(cache: &Cache, images: &Images, args: &MatrixArgs, record: &mu
     let mut built = BTreeMap::new();
     for cell in &cells {
         if !built.contains_key(cell.program.as_str()) {
-            built.insert(cell.program.as_str(), build(images.program(&cell.program)?)?);
+            built.insert(cell.program.as_str(), build(images.program(&cell.program)?, selection.profile())?);
         }
     }
     for cell in cells {
@@ -245,18 +251,16 @@ fn workspace() -> PathBuf {
 }
 
 /// Builds a test program with all it uses, and lists its tests that need root.
-fn build(wanted: &Program) -> Result<Built> {
-    let cargo = || {
+fn build(wanted: &Program, profile: &str) -> Result<Built> {
+    let cargo = |verb| {
         let mut cargo = program("cargo");
-        cargo.current_dir(workspace());
+        // All of the workspace: each choice of packages has features of its own in what they share, and compiles it anew.
+        cargo.current_dir(workspace()).args([verb, "--workspace", "--locked", "--profile", profile]);
         cargo
     };
-    // All of the workspace: each choice of packages has features of its own in what they share, and compiles it anew. The
-    // runtime's tests run an example.
-    output(cargo().args(["build", "--workspace", "--locked", "--example", "launch"]))?;
-    let mut command = cargo();
-    command.args(["test", "--workspace", "--locked", "--no-run", "--message-format=json"]);
-    let messages = text(command.args(["--test", &wanted.test]))?;
+    // The runtime's tests run an example.
+    output(cargo("build").args(["--example", "launch"]))?;
+    let messages = text(cargo("test").args(["--no-run", "--message-format=json", "--test", &wanted.test]))?;
     let path =
         executable(&messages, &wanted.test).with_context(|| format!("cargo builds no test `{}`", wanted.test))?;
     let listed = text(program(&path).args(["--list", "--ignored"]))?;
