@@ -11,7 +11,7 @@ use std::path::Path;
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, RenameFlags, ResolveFlag, openat2, renameat, renameat2};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2, renameat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -62,18 +62,13 @@ fn empty(top: BorrowedFd<'_>, directory: BorrowedFd<'_>, depth: usize, moved: &m
     Ok(())
 }
 
-/// Moves a directory to the top under a name that nothing has there: whoever has made the tree may have taken some.
+/// Moves a directory to the top under a name that nothing has there: whoever has made the tree may have taken some. An empty
+/// directory of that name is replaced, which is to go as well.
 fn move_to(top: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &CStr, moved: &mut u64) -> io::Result<()> {
     loop {
         *moved += 1;
-        let shallow = format!(".removing-{moved}");
-        match renameat2(directory, name, top, shallow.as_str(), RenameFlags::RENAME_NOREPLACE) {
-            Err(Errno::EEXIST) => {}
-            // not every file system knows the flag
-            Err(Errno::EINVAL) => match renameat(directory, name, top, shallow.as_str()) {
-                Err(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR) => {}
-                renamed => return Ok(renamed?),
-            },
+        match renameat(directory, name, top, format!(".removing-{moved}").as_str()) {
+            Err(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR) => {}
             renamed => return Ok(renamed?),
         }
     }

@@ -100,10 +100,9 @@ services:
     project.run(["down"]).ok();
 }
 
-#[test]
-#[ignore = "needs root"]
-fn who_may_trace_sees_no_process_that_still_has_the_hosts_files_or_rights() {
-    let host = Scenario::new("an exec passes from the host into the container under the eyes of whoever watches there");
+/// Starts the container `eve`, which may trace, and prints each time it sees of a process in its pid namespace a file of the host or a
+/// right that no container has.
+fn watch(host: &Scenario) {
     host.file("marked", "the host's");
     let marked = host.folder().join("marked").display().to_string();
     // A directory of the host would do as well as its root: all of them end there. What stays a pattern was not there.
@@ -116,13 +115,25 @@ fn who_may_trace_sees_no_process_that_still_has_the_hosts_files_or_rights() {
     let up = format!("fd/[0-9]*{}", "/..".repeat(12));
     // Docker's fourteen and two more; and the one that loading a filter takes.
     let rights = "(while :; do for status in /proc/[0-9]*/status; do while read name value; do \
-                    if test $name = CapPrm:; then case $value in 00000000a88c25fb|00000000a8ac25fb) ;; *) echo $value; esac; fi; \
+                    if test $name = CapPrm:; then case $value in 00000000a80425fb|00000000a82425fb|00000000a88c25fb|00000000a8ac25fb) ;; *) echo $value; esac; fi; \
                   done <$status; done; done) 2>/dev/null &";
     let script = format!("renice -n -20 1; {} {} {rights} echo watching; wait", watch("root"), watch(&up));
     let options = "run -d --name eve --cap-add SYS_PTRACE --cap-add SYS_NICE busybox:1 sh -c".split(' ');
     host.run(options.chain([script.as_str()])).ok();
-    let seen = || host.run(["logs", "eve"]).ok().text().to_owned();
+    let seen = || seen(host);
     eventually("eve watches", Duration::from_secs(10), || if seen().is_empty() { Err("no word") } else { Ok(()) });
+}
+
+/// What `eve` has seen.
+fn seen(host: &Scenario) -> String {
+    host.run(["logs", "eve"]).ok().text().to_owned()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn who_may_trace_sees_no_process_that_still_has_the_hosts_files_or_rights() {
+    let host = Scenario::new("an exec passes from the host into the container under the eyes of whoever watches there");
+    watch(&host);
     for _ in 0..20 {
         host.run(["exec", "eve", "true"]).ok();
     }
@@ -132,5 +143,37 @@ fn who_may_trace_sees_no_process_that_still_has_the_hosts_files_or_rights() {
         command.stdin(File::open(host.folder()).expect("the folder is ours"));
         host.finish(command).ok();
     }
-    assert_eq!(seen(), "watching");
+    assert_eq!(seen(&host), "watching");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_container_that_joins_the_pid_namespace_of_another_is_not_seen_there_while_it_is_made() {
+    let host = Scenario::new("init is born into the pid namespace of others when nothing of the host's is left in it");
+    watch(&host);
+    for terminal in ["--tty=false", "--tty"] {
+        for _ in 0..10 {
+            let script = "test $$ != 1 && tr '\\0' ' ' </proc/1/cmdline && readlink /proc/self/ns/net";
+            let ended =
+                host.run(["run", "--rm", terminal, "--pid", "container:eve", "busybox:1", "sh", "-c", script]).ok();
+            let (init, network) = ended.text().rsplit_once(' ').expect("two words");
+            assert!(init.contains("renice"), "its procfs is that of the namespace: {init}");
+            assert_ne!(network.trim(), own_network(), "its other namespaces are its own");
+        }
+    }
+    // older kernels mount the procfs of a namespace from inside only
+    if kernel() >= (6, 17) {
+        assert_eq!(seen(&host), "watching");
+    }
+}
+
+/// Version and patch level.
+fn kernel() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("there is procfs");
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+fn own_network() -> String {
+    std::fs::read_link("/proc/thread-self/ns/net").expect("there is procfs").display().to_string()
 }

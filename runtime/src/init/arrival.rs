@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::sched::{CloneFlags, setns};
 use nix::unistd::setsid;
 
 use super::error::{Act, InitError};
@@ -54,9 +54,16 @@ pub(super) fn join(namespaces: &[(i32, OwnedFd)]) -> Result<(), InitError> {
     Ok(())
 }
 
+/// Makes new namespaces for a process that was not born into them: `CLONE_NEW*` flags.
+pub(super) fn unshare(namespaces: u64) -> Result<(), InitError> {
+    let flags = CloneFlags::from_bits_retain(namespaces as i32);
+    trace::step(|| Effect::unshare(namespaces as i32), || nix::sched::unshare(flags))
+        .act("make namespaces (`linux.namespaces`)")
+}
+
 /// Makes the cgroup namespace, now that this process is where its root shall be.
 pub(super) fn unshare_cgroup() -> Result<(), InitError> {
-    trace::step(|| Effect::unshare(libc::CLONE_NEWCGROUP), || unshare(CloneFlags::CLONE_NEWCGROUP))
+    trace::step(|| Effect::unshare(libc::CLONE_NEWCGROUP), || nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP))
         .act("make a cgroup namespace")
 }
 

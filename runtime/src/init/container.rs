@@ -9,8 +9,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::unistd::{fchdir, getcwd};
 
 use super::beneath::RootDirectory;
-use super::channel::{Channel, Report, Stage};
+use super::channel::{Channel, Failure, Report, Stage};
 use super::error::{Act, InitError};
+use super::late::{Beginning, Ready};
 use super::terminal::Terminal;
 use super::{
     CgroupView, Trees, arrival, attributes, credentials, devices, execute, home, limits, mask, mounts, pivot, reaper,
@@ -35,18 +36,44 @@ pub(crate) struct ContainerStart<'a> {
     /// Mounts made beforehand.
     pub(crate) trees: &'a Trees,
     pub(crate) stdio: &'a Stdio,
-    pub(crate) channel: Channel,
     pub(crate) options: &'a LaunchOptions,
 }
 
 /// Runs init to its end: the container's program, or a message up the channel.
-pub(crate) fn run(start: &ContainerStart<'_>) -> Infallible {
+pub(crate) fn run(start: &ContainerStart<'_>, channel: &Channel) -> Infallible {
     let mut step = "arrive";
     trace::become_process(trace::Process::Init);
-    match steps(start, &mut step) {
+    match steps(start, channel, &mut step) {
         Ok(never) => never,
-        Err(error) => report(&start.channel, error, step),
+        Err(error) => report(channel, error, step),
     }
+}
+
+/// Runs in a process between, for an init that is born into the pid namespace of others: whoever lives there shall not see it while
+/// it has the host's files and rights. The caller has pointed this process's children there.
+///
+/// `kept` stays open besides what is the program's.
+pub(crate) fn cross(start: &ContainerStart<'_>, kept: &[BorrowedFd<'_>]) -> Result<Ready, Failure> {
+    let mut step = "arrive";
+    let socket = start.options.start_socket.iter().map(AsFd::as_fd);
+    let kept: Vec<_> = kept.iter().copied().chain(socket).collect();
+    let ready = set_up(start, None, &mut step).and_then(|ready| {
+        ready.leave(&start.plan.process, &kept, start.options.preserve_fds)?;
+        Ok(ready)
+    });
+    ready.map_err(|error| error.into_failure(step))
+}
+
+/// Runs init, which [`cross`] has made ready, to its end. `pid` is this process's on the host.
+pub(crate) fn run_ready(start: &ContainerStart<'_>, channel: &Channel, ready: Ready, pid: i32) -> Infallible {
+    trace::become_process(trace::Process::Init);
+    let options = start.options;
+    let beginning = Beginning {
+        reaper: options.reaper,
+        start_socket: options.start_socket.as_ref(),
+        preserve_fds: options.preserve_fds,
+    };
+    ready.run(&start.plan.process, (channel, pid), &beginning)
 }
 
 /// Says what failed and ends.
@@ -75,10 +102,24 @@ pub(super) struct Departure<'a> {
 }
 
 #[rustfmt::skip] // one step a line: the list is the order
-fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
+fn steps(start: &ContainerStart<'_>, channel: &Channel, step: &mut &'static str) -> Result<Infallible, InitError> {
+    let plan = start.plan;
+    let Ready { env, capabilities, terminal, mut warnings, agents } = set_up(start, Some(channel), step)?;
+    if let Some(terminal) = &terminal { terminal.control()?; }             // 15 after setsid: the terminal becomes ours
+    limits::set(&plan.process.rlimits, &mut warnings)?;                    // 16 late: they would limit the steps before
+    let (reaper, start_socket) = (start.options.reaper, start.options.start_socket.as_ref());
+    let (preserve_fds, hooks) = (start.options.preserve_fds, plan.hooks.start_container.as_slice());
+    let departure = Departure { env, capabilities, terminal, warnings, agents, reaper, start_socket, preserve_fds, hooks };
+    depart(channel, &plan.process, departure, step)
+}
+
+/// Makes all that the program will find. `creator` has its part in it at some stages; `None`: there are none, and this process,
+/// which is not init, makes the new namespaces itself.
+#[rustfmt::skip] // one step a line: the list is the order
+fn set_up(start: &ContainerStart<'_>, creator: Option<&Channel>, step: &mut &'static str) -> Result<Ready, InitError> {
     let plan = start.plan;
     let mut warnings = Vec::new();
-    if plan.unit.is_some() { wait_for(start, Stage::Born)?; }              // 0 the cgroup is made around us
+    if let (Some(creator), true) = (creator, plan.unit.is_some()) { wait_for(creator, Stage::Born)?; } // 0 the cgroup is made around us
     let late_view;
     let cgroups = match start.cgroups {
         Some(view) => view,
@@ -87,6 +128,7 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
     let agents = arrival::reach_agent(&plan.process, 1 + usize::from(start.options.reaper))?; // by the host's paths
     arrival::settle(start.attachment, &mut warnings, &plan.process, start.options.preserve_fds)?; // 1 into the cgroup, by the host's procfs
     *step = "namespaces";
+    if creator.is_none() { arrival::unshare(plan.namespaces.clone_flags())?; }
     arrival::join(start.joins)?;                                           // 2 before mounts: sysfs shows the network it is mounted from
     if plan.namespaces.is_own(libc::CLONE_NEWUSER) { credentials::become_root()?; } // born into it, so far unknown there
     if plan.namespaces.is_new(libc::CLONE_NEWCGROUP) { arrival::unshare_cgroup()?; } // 3 after 1: its root is where we are
@@ -103,21 +145,17 @@ fn steps(start: &ContainerStart<'_>, step: &mut &'static str) -> Result<Infallib
     let cwd = root.ensure_directory(&plan.process.cwd).act_on("make the working directory (`process.cwd`)", &plan.process.cwd)?;
     let env = environment(&root, &plan.process);
     *step = "hooks";
-    if plan.hooks.any_before_pivot() { run_hooks(start)?; }                // 11 host paths still exist, the container's mounts do already
+    if let (Some(creator), true) = (creator, plan.hooks.any_before_pivot()) { run_hooks(start, creator)?; } // 11 host paths still exist, the container's mounts do already
     *step = "confine";
     mask::freeze(&root, &plan.readonly)?;                                  // 12 after all mounts, which they cover
     mask::hide(&root, &plan.masked)?;
     if plan.root.readonly { mask::freeze_root(&root)?; }                   // 13 nothing is made in it any more
     pivot::into(&root, plan.root.propagation, start.options.no_pivot)?;    // 14 from here on, host paths do not exist
     enter(cwd.as_fd(), &plan.process)?;
-    connect(start.stdio, terminal.as_ref(), &plan.process)?;               // 15 after setsid: the terminal becomes ours
+    connect(start.stdio, terminal.as_ref(), &plan.process)?;
     let capabilities = credentials::clamp(&plan.process.capabilities, &mut warnings)?;
     execute::check(&plan.process)?;
-    limits::set(&plan.process.rlimits, &mut warnings)?;                    // 16 late: they would limit the steps before
-    let (reaper, start_socket) = (start.options.reaper, start.options.start_socket.as_ref());
-    let (preserve_fds, hooks) = (start.options.preserve_fds, plan.hooks.start_container.as_slice());
-    let departure = Departure { env, capabilities, terminal, warnings, agents, reaper, start_socket, preserve_fds, hooks };
-    depart(&start.channel, &plan.process, departure, step)
+    Ok(Ready { env, capabilities, terminal, warnings, agents })
 }
 
 /// The last steps of every process of a container: wait, give up privileges, become the program.
@@ -176,15 +214,15 @@ fn take_off(
 }
 
 /// Lets the creator do its part, and returns the container's state.
-fn wait_for(start: &ContainerStart<'_>, stage: Stage) -> Result<Vec<u8>, InitError> {
-    start.channel.send(&Report::Reached(stage), None).act("report")?;
-    let Some(state) = start.channel.wait() else { sys::process::exit_now(0) };
+fn wait_for(creator: &Channel, stage: Stage) -> Result<Vec<u8>, InitError> {
+    creator.send(&Report::Reached(stage), None).act("report")?;
+    let Some(state) = creator.wait() else { sys::process::exit_now(0) };
     Ok(state)
 }
 
 /// Lets the creator run its hooks, then runs those of the container's namespaces.
-fn run_hooks(start: &ContainerStart<'_>) -> Result<(), InitError> {
-    let state = wait_for(start, Stage::Mounted)?;
+fn run_hooks(start: &ContainerStart<'_>, creator: &Channel) -> Result<(), InitError> {
+    let state = wait_for(creator, Stage::Mounted)?;
     let hooks = &start.plan.hooks.create_container;
     hooks::run_all(hooks, &state, None).map_err(|error| InitError::refused(error.told()))
 }
@@ -268,10 +306,10 @@ pub(super) fn enter(cwd: BorrowedFd<'_>, plan: &ProcessPlan) -> Result<(), InitE
     )))
 }
 
-/// Connects the standard streams.
+/// Connects the standard streams: by root, as pipes become the user's.
 pub(super) fn connect(stdio: &Stdio, terminal: Option<&Terminal>, plan: &ProcessPlan) -> Result<(), InitError> {
     match terminal {
-        Some(terminal) => terminal.connect(),
+        Some(terminal) => terminal.replace_streams(),
         None => stdio::connect(stdio, plan.user.uid),
     }
 }

@@ -6,12 +6,8 @@
 //!    ◀──── pid, pidfd ─────────┤
 //!    └────── parent of ──────▶ the program's process: the first that is in the container's pid namespace
 //! ```
-//!
-//! Whoever may trace processes in the container (CAP_SYS_PTRACE) sees a process there as it is: its root, its open
-//! files, its memory. So nothing is born there that still has the host's mounts, or a descriptor of the caller's.
 
 use std::convert::Infallible;
-use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -19,15 +15,14 @@ use nix::fcntl::OFlag;
 
 use super::beneath::RootDirectory;
 use super::channel::{Channel, Failure};
-use super::container::{Departure, depart, enter, environment, report};
+use super::container::{connect, enter, environment};
 use super::error::{Act, InitError};
+use super::late::{Beginning, Ready};
 use super::terminal::Terminal;
-use super::{arrival, credentials, execute, limits, stdio};
+use super::{arrival, credentials, execute};
 use crate::cgroup::Attachment;
 use crate::launch::Stdio;
-use crate::plan::{CapabilitySets, ProcessPlan};
-use crate::seccomp::listener::Connection;
-use crate::sys;
+use crate::plan::ProcessPlan;
 use crate::trace;
 
 /// What the caller hands to the new process.
@@ -42,37 +37,27 @@ pub(crate) struct JoinedStart<'a> {
     pub(crate) preserve_fds: u32,
 }
 
-/// What the process between has made ready for the one that becomes the program.
-pub(crate) struct Joined {
-    env: Vec<CString>,
-    capabilities: CapabilitySets,
-    terminal: Option<Terminal>,
-    warnings: Vec<String>,
-    agents: Vec<Connection>,
-}
-
 /// Runs in the process between: everything that takes the host's view, its rights or its descriptors.
 ///
 /// `kept` stays open besides what is the program's.
-pub(crate) fn cross(start: &JoinedStart<'_>, kept: &[BorrowedFd<'_>]) -> Result<Joined, Failure> {
+pub(crate) fn cross(start: &JoinedStart<'_>, kept: &[BorrowedFd<'_>]) -> Result<Ready, Failure> {
     let mut step = "arrive";
-    let crossed = join(start, &mut step).and_then(|joined| leave(start, kept, &joined).map(|()| joined));
-    crossed.map_err(|error| error.into_failure(step))
+    let ready = join(start, &mut step).and_then(|ready| {
+        ready.leave(start.plan, kept, start.preserve_fds)?; // 4
+        Ok(ready)
+    });
+    ready.map_err(|error| error.into_failure(step))
 }
 
 /// Runs to the end: the program, or a message up the channel. `pid` is this process's on the host.
-pub(crate) fn run(start: &JoinedStart<'_>, channel: &Channel, mut joined: Joined, pid: i32) -> Infallible {
-    let mut step = "confine";
+pub(crate) fn run(start: &JoinedStart<'_>, channel: &Channel, ready: Ready, pid: i32) -> Infallible {
     trace::become_process(trace::Process::Exec);
-    let introduced = arrival::introduce(start.plan, pid, &mut joined.agents);
-    match introduced.and_then(|()| become_program(start, channel, joined, &mut step)) {
-        Ok(never) => never,
-        Err(error) => report(channel, error, step),
-    }
+    let beginning = Beginning { reaper: false, start_socket: None, preserve_fds: start.preserve_fds };
+    ready.run(start.plan, (channel, pid), &beginning)
 }
 
 #[rustfmt::skip] // one step a line: the list is the order
-fn join(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Joined, InitError> {
+fn join(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Ready, InitError> {
     let plan = start.plan;
     let mut warnings = Vec::new();
     let agents = arrival::reach_agent(plan, 1)?;                           // 0 by the host's paths
@@ -88,31 +73,10 @@ fn join(start: &JoinedStart<'_>, step: &mut &'static str) -> Result<Joined, Init
         .act_on("open the working directory (`process.cwd`)", &plan.cwd)?;   // never made: who asks for one that is not there is wrong
     let env = environment(&root, plan);
     enter(cwd.as_fd(), plan)?;
-    match &terminal {
-        Some(terminal) => terminal.replace_streams()?,                     // 3 the caller's may be a terminal of the host
-        None => stdio::connect(start.stdio, plan.user.uid)?,               // by root: pipes become the user's
-    }
+    connect(start.stdio, terminal.as_ref(), plan)?;                // 3 the caller's may be a terminal of the host
     let capabilities = credentials::clamp(&plan.capabilities, &mut warnings)?;
     execute::check(plan)?;
-    Ok(Joined { env, capabilities, terminal, warnings, agents })
-}
-
-/// Lets go of what is the host's: a directory that stays open would be a way to it.
-fn leave(start: &JoinedStart<'_>, kept: &[BorrowedFd<'_>], joined: &Joined) -> Result<(), InitError> {
-    let theirs = joined.agents.iter().map(AsFd::as_fd).chain(joined.terminal.iter().flat_map(Terminal::files));
-    let kept: Vec<BorrowedFd<'_>> = kept.iter().copied().chain(theirs).chain(trace::file()).collect();
-    sys::descriptor::close_all_but(3 + start.preserve_fds, &kept).act("close what is the caller's")?;
-    credentials::shrink(&joined.capabilities, start.plan) // 4
-}
-
-#[rustfmt::skip] // one step a line: the list is the order
-fn become_program(start: &JoinedStart<'_>, channel: &Channel, joined: Joined, step: &mut &'static str) -> Result<Infallible, InitError> {
-    let Joined { env, capabilities, terminal, mut warnings, agents } = joined;
-    arrival::start_session()?;                                             // 5 its leader is the program
-    if let Some(terminal) = &terminal { terminal.control()?; }             // 6 after setsid: the terminal becomes ours
-    limits::set(&start.plan.rlimits, &mut warnings)?;                      // 7 late: they would limit the steps before
-    let departure = Departure { env, capabilities, terminal, warnings, agents, reaper: false, start_socket: None, preserve_fds: start.preserve_fds, hooks: &[] };
-    depart(channel, start.plan, departure, step)
+    Ok(Ready { env, capabilities, terminal, warnings, agents })
 }
 
 fn open_terminal(root: &RootDirectory, start: &JoinedStart<'_>) -> Result<Option<Terminal>, InitError> {

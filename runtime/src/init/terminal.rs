@@ -58,12 +58,6 @@ impl Terminal {
         [self.master.as_fd(), self.slave.as_fd()]
     }
 
-    /// Makes it the controlling terminal of this session, and its standard streams.
-    pub(super) fn connect(&self) -> Result<(), InitError> {
-        self.control()?;
-        self.replace_streams()
-    }
-
     /// Makes it the controlling terminal of this session.
     pub(super) fn control(&self) -> Result<(), InitError> {
         pty::make_controlling(self.slave.as_fd()).act("take control of the terminal")

@@ -14,6 +14,7 @@ mod created;
 mod error;
 mod joins;
 mod net_devices;
+mod outside;
 mod passage;
 mod placement;
 mod rtnetlink;
@@ -141,10 +142,11 @@ impl Planned<'_> {
         if !sealed::is_sealed() {
             return Err(LaunchError::NotSealed);
         }
-        let Self { launch, plan } = self;
+        let Self { launch, mut plan } = self;
         let joins = joins::open(&plan)?;
+        let is_made_outside = joins.pid.as_ref().is_some_and(|pids| outside::prepare(&mut plan, pids));
         let (mut placement, mut warnings) = Placement::prepare(&plan, launch.spec.annotations().as_ref())?;
-        let (child, channel) = clone_init(&plan, &joins, &launch)?;
+        let (child, channel) = clone_init(&plan, &joins, is_made_outside, &launch)?;
         warnings.extend(placement.limit().inspect_err(|_| {
             end(&child);
         })?);
@@ -176,6 +178,7 @@ impl Planned<'_> {
 fn clone_init(
     plan: &ContainerPlan,
     joins: &joins::Joins,
+    is_made_outside: bool,
     launch: &Launch<'_>,
 ) -> Result<(Child, Channel), LaunchError> {
     let attachment = plan.cgroup.attachment()?;
@@ -184,9 +187,21 @@ fn clone_init(
     let (namespaces, pid_namespace) = (plan.namespaces.clone_flags(), joins.pid.as_ref());
     let (attachment, cgroups) = (&attachment, cgroups.as_deref());
     let (stdio, options) = (&launch.stdio, &launch.options);
-    let start = |channel, joins, trees: &Trees| {
-        init::run_container(&ContainerStart { plan, attachment, joins, cgroups, trees, stdio, channel, options })
+    let start = |channel: Channel, joins, trees: &Trees| {
+        init::run_container(&ContainerStart { plan, attachment, joins, cgroups, trees, stdio, options }, &channel)
     };
+    if let (Some(pids), true) = (pid_namespace, is_made_outside) {
+        let (joins, trees) = (joins.others.as_slice(), &Trees::default());
+        let start = ContainerStart { plan, attachment, joins, cgroups, trees, stdio, options };
+        return clone_beyond(
+            (attachment, None),
+            |kept| {
+                passage::join(pids, libc::CLONE_NEWPID)?;
+                init::cross_container(&start, kept)
+            },
+            |channel, ready, pid| init::run_ready(&start, &channel, ready, pid),
+        );
+    }
     let new_time = plan.namespaces.is_new(CLONE_NEWTIME);
     let maps = users::of_mounts(plan, joins.users.as_ref())?;
     if joins.users.is_none() && !new_time && maps.is_empty() {

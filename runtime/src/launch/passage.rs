@@ -191,7 +191,7 @@ fn write_offsets(offsets: &str) -> Result<(), Failure> {
     })
 }
 
-fn join(file: &OwnedFd, kind: i32) -> Result<(), Failure> {
+pub(super) fn join(file: &OwnedFd, kind: i32) -> Result<(), Failure> {
     trace::step(|| Effect::join(kind, file), || setns(file, CloneFlags::from_bits_retain(kind))).map_err(|errno| {
         let act = format!("join the {} namespace (`linux.namespaces`)", namespace_name(kind));
         failure(&act, errno)
