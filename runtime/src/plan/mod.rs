@@ -182,8 +182,14 @@ fn resources(linux: &Linux) -> LinuxResources {
     if !own.last().is_some_and(allows_everything) {
         let mut rules = defaults::devices();
         let usable = rules.split_off(1);
+        if own.first() == rules.first() {
+            rules.clear();
+        }
+        // what is allowed after all that is forbidden is in force, and need not be said again
+        let allowed = own.iter().rposition(|rule| !rule.allow()).map_or(0, |last| last + 1);
+        let missing: Vec<_> = usable.into_iter().filter(|rule| !own[allowed..].contains(rule)).collect();
         rules.extend(own);
-        rules.extend(usable);
+        rules.extend(missing);
         resources.set_devices(Some(rules));
     }
     resources

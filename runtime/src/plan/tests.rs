@@ -195,3 +195,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn device_rules_are_said_once_and_what_is_usable_stays_so() {
+    let rules = |own: Vec<LinuxDeviceCgroup>| {
+        let mut resources = LinuxResources::default();
+        resources.set_devices(Some(own));
+        let mut linux = Linux::default();
+        linux.set_resources(Some(resources));
+        super::resources(&linux).devices().clone().unwrap()
+    };
+    let rule = |text: Value| serde_json::from_value::<LinuxDeviceCgroup>(text).unwrap();
+    let all = defaults::devices();
+    let disk = rule(json!({"allow": true, "type": "b", "major": 8, "minor": 0, "access": "r"}));
+    let no_null = rule(json!({"allow": false, "type": "c", "major": 1, "minor": 3, "access": "rwm"}));
+    assert_eq!(rules(vec![]), all);
+    assert_eq!(rules(all.clone()), all);
+    let with_disk = [all.clone(), vec![disk.clone()]].concat();
+    assert_eq!(rules(with_disk.clone()), with_disk);
+    assert_eq!(rules(vec![disk.clone()]), [&all[..1], &[disk], &all[1..]].concat());
+    // what is forbidden in between is allowed again: every container has these devices
+    let forbidding = [all.clone(), vec![no_null]].concat();
+    assert_eq!(rules(forbidding.clone()), [&forbidding, &all[1..]].concat());
+}
