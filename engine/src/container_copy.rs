@@ -13,8 +13,8 @@ use std::path::{Component, Path, PathBuf};
 use lighter_images::derive;
 use lighter_images::remove_tree::remove_tree_at;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat, renameat};
-use nix::sys::stat::{Mode, SFlag, fstatat, mkdirat};
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat, renameat};
+use nix::sys::stat::{Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, unlinkat};
 
 use crate::as_root::{HostPlace, as_root_of};
@@ -240,7 +240,7 @@ fn write_archive(from: &Place<'_>, out: impl Write, options: CopyOptions) -> io:
 fn read_archive(input: impl Read, to: &Place<'_>) -> io::Result<()> {
     let folder = folder(to)?;
     let staging = Staging::within(folder, OsString::from("."))?;
-    let unpacked = mkdirat(&staging.place, "copy", Mode::S_IRWXU).map_err(io::Error::from).and_then(|()| {
+    let unpacked = mkdirat(&*staging.place, "copy", Mode::S_IRWXU).map_err(io::Error::from).and_then(|()| {
         derive::unpack_archive(input, open_folder(staging.place.as_fd(), c"copy")?)?;
         staging.publish()
     });
@@ -254,11 +254,15 @@ impl Spot {
     }
 }
 
+/// What the names of [`Staging`]'s folders begin with.
+const STAGING: &str = ".lighter-cp-";
+
 /// What is copied, beside the place where it is to be.
 struct Staging {
     folder: OwnedFd,
     own_name: String,
-    place: OwnedFd,
+    /// Locked, by which others see that somebody is at it.
+    place: Flock<OwnedFd>,
     name: OsString,
 }
 
@@ -283,11 +287,20 @@ impl Staging {
 
     /// Makes an empty one in the folder in which the copy is to have this name, or to be joined with it: `.`.
     fn within(folder: OwnedFd, name: OsString) -> io::Result<Self> {
-        let own_name = format!(".lighter-cp-{}", &crate::random_name()[..16]);
-        mkdirat(&folder, own_name.as_str(), Mode::S_IRWXU)?;
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let place = openat(&folder, own_name.as_str(), flags, Mode::empty())?;
-        Ok(Self { folder, own_name, place, name })
+        remove_abandoned(folder.as_fd())?;
+        loop {
+            let own_name = format!("{STAGING}{}", &crate::random_name()[..16]);
+            mkdirat(&folder, own_name.as_str(), Mode::S_IRWXU)?;
+            let place = match open_folder(folder.as_fd(), &CString::new(own_name.as_str())?) {
+                Err(Errno::ENOENT) => continue, // taken for abandoned before it was locked
+                place => Flock::lock(place?, FlockArg::LockExclusiveNonblock),
+            };
+            match place {
+                Ok(place) if fstat(&*place)?.st_nlink > 0 => return Ok(Self { folder, own_name, place, name }),
+                Ok(_) | Err((_, Errno::EWOULDBLOCK)) => {}
+                Err((_, errno)) => return Err(errno.into()),
+            }
+        }
     }
 
     /// Copies the source under the name `copy`.
@@ -295,10 +308,10 @@ impl Staging {
         match &source.name {
             Some(name) => {
                 copy_up::copy_named(source.folder.as_fd(), self.place.as_fd(), name)?;
-                renameat(&self.place, name.as_os_str(), &self.place, "copy")?;
+                renameat(&*self.place, name.as_os_str(), &*self.place, "copy")?;
             }
             None => {
-                mkdirat(&self.place, "copy", Mode::S_IRWXU)?;
+                mkdirat(&*self.place, "copy", Mode::S_IRWXU)?;
                 copy_up::copy_whole(source.folder.as_fd(), open_folder(self.place.as_fd(), c"copy")?.as_fd())?;
             }
         }
@@ -319,6 +332,17 @@ impl Staging {
     fn remove(&self) -> io::Result<()> {
         remove_tree_at(self.folder.as_fd(), self.own_name.as_str())
     }
+}
+
+/// Removes what copies that were killed have left in a folder; what cannot be removed is nobody's harm.
+fn remove_abandoned(folder: BorrowedFd<'_>) -> io::Result<()> {
+    for name in names(folder)?.iter().filter(|name| name.to_bytes().starts_with(STAGING.as_bytes())) {
+        let Ok(place) = open_folder(folder, name) else { continue };
+        if Flock::lock(place, FlockArg::LockExclusiveNonblock).is_ok() {
+            let _ = remove_tree_at(folder, name.as_c_str());
+        }
+    }
+    Ok(())
 }
 
 /// Moves `from` to `name` in `folder`: folders are joined, everything else takes the place of what is there.
@@ -465,6 +489,23 @@ mod tests {
 
     fn read(dir: &Path, path: &str) -> String {
         fs::read_to_string(dir.join(path)).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_killed_copies_have_left_goes_with_the_next_one_and_that_of_others_stays() {
+        let dir = world();
+        let left = |name: &str| dir.path().join("b").join(format!("{STAGING}{name}"));
+        for name in ["killed", "working"] {
+            fs::create_dir_all(left(name).join("copy")).unwrap();
+        }
+        let working = File::open(left("working")).unwrap();
+        let working = Flock::lock(working, FlockArg::LockExclusive).map_err(|(_, errno)| errno).unwrap();
+        copied(dir.path(), "/a/file", "/b", CopyOptions::default()).unwrap();
+        assert_eq!(read(dir.path(), "b/file"), "new");
+        assert!(!left("killed").exists() && left("working").exists());
+        drop(working);
+        copied(dir.path(), "/a/file", "/b", CopyOptions::default()).unwrap();
+        assert_eq!(fs::read_dir(dir.path().join("b")).unwrap().count(), 2, "b/a and b/file");
     }
 
     #[test]
