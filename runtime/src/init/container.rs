@@ -11,7 +11,7 @@ use nix::unistd::{fchdir, getcwd};
 use super::beneath::RootDirectory;
 use super::channel::{Channel, Failure, Report, Stage};
 use super::error::{Act, InitError};
-use super::late::{Beginning, Ready};
+use super::ready::{Beginning, Ready};
 use super::terminal::Terminal;
 use super::{
     CgroupView, Trees, arrival, attributes, credentials, devices, execute, home, limits, mask, mounts, pivot, reaper,
@@ -67,13 +67,13 @@ pub(crate) fn cross(start: &ContainerStart<'_>, kept: &[BorrowedFd<'_>]) -> Resu
 /// Runs init, which [`cross`] has made ready, to its end. `pid` is this process's on the host.
 pub(crate) fn run_ready(start: &ContainerStart<'_>, channel: &Channel, ready: Ready, pid: i32) -> Infallible {
     trace::become_process(trace::Process::Init);
-    let options = start.options;
-    let beginning = Beginning {
-        reaper: options.reaper,
-        start_socket: options.start_socket.as_ref(),
-        preserve_fds: options.preserve_fds,
-    };
-    ready.run(&start.plan.process, (channel, pid), &beginning)
+    ready.run(&start.plan.process, (channel, pid), beginning(start))
+}
+
+fn beginning<'a>(start: &ContainerStart<'a>) -> Beginning<'a> {
+    let LaunchOptions { reaper, preserve_fds, .. } = *start.options;
+    let (start_socket, hooks) = (start.options.start_socket.as_ref(), start.plan.hooks.start_container.as_slice());
+    Beginning { reaper, start_socket, preserve_fds, hooks }
 }
 
 /// Says what failed and ends.
@@ -83,34 +83,9 @@ pub(super) fn report(channel: &Channel, error: InitError, step: &'static str) ->
     sys::process::exit_now(1)
 }
 
-/// What is left to do after the container is set up, prepared before its user takes over.
-pub(super) struct Departure<'a> {
-    pub(super) env: Vec<CString>,
-    pub(super) capabilities: CapabilitySets,
-    pub(super) terminal: Option<Terminal>,
-    pub(super) warnings: Vec<String>,
-    /// Connections to the seccomp agent, one for each process that loads the filter.
-    pub(super) agents: Vec<Connection>,
-    /// Stay as pid 1 and let a child become the program.
-    pub(super) reaper: bool,
-    /// Where whoever starts the program will connect, if it is not the creator.
-    pub(super) start_socket: Option<&'a OwnedFd>,
-    /// How many descriptors from 3 on are the program's.
-    pub(super) preserve_fds: u32,
-    /// `startContainer`.
-    pub(super) hooks: &'a [HookPlan],
-}
-
-#[rustfmt::skip] // one step a line: the list is the order
 fn steps(start: &ContainerStart<'_>, channel: &Channel, step: &mut &'static str) -> Result<Infallible, InitError> {
-    let plan = start.plan;
-    let Ready { env, capabilities, terminal, mut warnings, agents } = set_up(start, Some(channel), step)?;
-    if let Some(terminal) = &terminal { terminal.control()?; }             // 15 after setsid: the terminal becomes ours
-    limits::set(&plan.process.rlimits, &mut warnings)?;                    // 16 late: they would limit the steps before
-    let (reaper, start_socket) = (start.options.reaper, start.options.start_socket.as_ref());
-    let (preserve_fds, hooks) = (start.options.preserve_fds, plan.hooks.start_container.as_slice());
-    let departure = Departure { env, capabilities, terminal, warnings, agents, reaper, start_socket, preserve_fds, hooks };
-    depart(channel, &plan.process, departure, step)
+    let ready = set_up(start, Some(channel), step)?;
+    depart(channel, &start.plan.process, ready, beginning(start), step)
 }
 
 /// Makes all that the program will find. `creator` has its part in it at some stages; `None`: there are none, and this process,
@@ -158,11 +133,14 @@ fn set_up(start: &ContainerStart<'_>, creator: Option<&Channel>, step: &mut &'st
     Ok(Ready { env, capabilities, terminal, warnings, agents })
 }
 
-/// The last steps of every process of a container: wait, give up privileges, become the program.
+/// The last steps of every process of a container, which leads a session: wait, give up privileges, become the program.
 #[rustfmt::skip] // one step a line: the list is the order
-pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, departure: Departure<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
+pub(super) fn depart(channel: &Channel, plan: &ProcessPlan, ready: Ready, beginning: Beginning<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
+    let Ready { env, capabilities, terminal, mut warnings, mut agents } = ready;
+    let Beginning { reaper, start_socket, preserve_fds, hooks } = beginning;
+    if let Some(terminal) = &terminal { terminal.control()?; }             // 15 after setsid: the terminal becomes ours
+    limits::set(&plan.rlimits, &mut warnings)?;                            // 16 late: they would limit the steps before
     *step = "start";
-    let Departure { env, capabilities, terminal, warnings, mut agents, reaper, start_socket, preserve_fds, hooks } = departure;
     let master = terminal.as_ref().map(|terminal| terminal.master.as_fd());
     channel.send(&Report::ready(warnings), master).act("report")?;         // 17 all is set up
     drop(terminal);

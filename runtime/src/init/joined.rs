@@ -17,7 +17,7 @@ use super::beneath::RootDirectory;
 use super::channel::{Channel, Failure};
 use super::container::{connect, enter, environment};
 use super::error::{Act, InitError};
-use super::late::{Beginning, Ready};
+use super::ready::{Beginning, Ready};
 use super::terminal::Terminal;
 use super::{arrival, credentials, execute};
 use crate::cgroup::Attachment;
@@ -52,8 +52,8 @@ pub(crate) fn cross(start: &JoinedStart<'_>, kept: &[BorrowedFd<'_>]) -> Result<
 /// Runs to the end: the program, or a message up the channel. `pid` is this process's on the host.
 pub(crate) fn run(start: &JoinedStart<'_>, channel: &Channel, ready: Ready, pid: i32) -> Infallible {
     trace::become_process(trace::Process::Exec);
-    let beginning = Beginning { reaper: false, start_socket: None, preserve_fds: start.preserve_fds };
-    ready.run(start.plan, (channel, pid), &beginning)
+    let beginning = Beginning { reaper: false, start_socket: None, preserve_fds: start.preserve_fds, hooks: &[] };
+    ready.run(start.plan, (channel, pid), beginning)
 }
 
 #[rustfmt::skip] // one step a line: the list is the order

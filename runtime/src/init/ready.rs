@@ -1,4 +1,4 @@
-//! The steps of a process that is born into its pid namespace when another one has made all ready.
+//! What is made ready for a program, and how it is handed to a process that is born into its pid namespace last.
 //!
 //! Whoever may trace processes in a container (CAP_SYS_PTRACE) sees a process there as it is: its root, its open
 //! files, its memory. So nothing is born there that still has the host's mounts, or a descriptor of the caller's.
@@ -8,31 +8,35 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::channel::Channel;
-use super::container::{Departure, depart, report};
+use super::container::{depart, report};
 use super::error::{Act, InitError};
 use super::terminal::Terminal;
-use super::{arrival, credentials, limits};
+use super::{arrival, credentials};
+use crate::hooks::HookPlan;
 use crate::plan::{CapabilitySets, ProcessPlan};
 use crate::seccomp::listener::Connection;
 use crate::{sys, trace};
 
-/// What the process between has made ready for the one that becomes the program.
+/// What has been made ready for the program.
 pub(crate) struct Ready {
     pub(super) env: Vec<CString>,
     pub(super) capabilities: CapabilitySets,
     pub(super) terminal: Option<Terminal>,
     pub(super) warnings: Vec<String>,
+    /// Connections to the seccomp agent, one for each process that loads the filter.
     pub(super) agents: Vec<Connection>,
 }
 
 /// How the program begins.
 pub(super) struct Beginning<'a> {
-    /// See [`Departure`].
+    /// Stay as pid 1 and let a child become the program.
     pub(super) reaper: bool,
     /// Where whoever starts the program will connect, if it is not the creator.
     pub(super) start_socket: Option<&'a OwnedFd>,
     /// How many descriptors from 3 on are the program's.
     pub(super) preserve_fds: u32,
+    /// `startContainer`.
+    pub(super) hooks: &'a [HookPlan],
 }
 
 impl Ready {
@@ -56,7 +60,7 @@ impl Ready {
         self,
         plan: &ProcessPlan,
         (channel, pid): (&Channel, i32),
-        beginning: &Beginning<'_>,
+        beginning: Beginning<'_>,
     ) -> Infallible {
         let mut step = "confine";
         match self.become_program(plan, (channel, pid), beginning, &mut step) {
@@ -65,15 +69,15 @@ impl Ready {
         }
     }
 
-    #[rustfmt::skip] // one step a line: the list is the order
-    fn become_program(self, plan: &ProcessPlan, (channel, pid): (&Channel, i32), beginning: &Beginning<'_>, step: &mut &'static str) -> Result<Infallible, InitError> {
-        let Self { env, capabilities, terminal, mut warnings, mut agents } = self;
-        arrival::introduce(plan, pid, &mut agents)?;
-        arrival::start_session()?;                                         // its leader is the program
-        if let Some(terminal) = &terminal { terminal.control()?; }         // after setsid: the terminal becomes ours
-        limits::set(&plan.rlimits, &mut warnings)?;                        // late: they would limit the steps before
-        let &Beginning { reaper, start_socket, preserve_fds } = beginning;
-        let departure = Departure { env, capabilities, terminal, warnings, agents, reaper, start_socket, preserve_fds, hooks: &[] };
-        depart(channel, plan, departure, step)
+    fn become_program(
+        mut self,
+        plan: &ProcessPlan,
+        (channel, pid): (&Channel, i32),
+        beginning: Beginning<'_>,
+        step: &mut &'static str,
+    ) -> Result<Infallible, InitError> {
+        arrival::introduce(plan, pid, &mut self.agents)?;
+        arrival::start_session()?;
+        depart(channel, plan, self, beginning, step)
     }
 }
