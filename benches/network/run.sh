@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.sh [SECONDS]   Measures the network of lighter beside bare veths on a bridge, and beside docker where it is installed, and
-#                    writes benches/results/DATE-network.md (DATE-network-2.md, …).
+# run.sh [ROUNDS]   Measures the network of lighter beside bare veths on a bridge, and beside docker where it is installed, and
+#                   writes benches/results/DATE-network.md (DATE-network-2.md, …).
 #
 #   attach       a namespace and its place on a network: the first and the last of 200, beside the kernel alone (floor.c)
 #   containers   `run --detach` of 200 containers on one network: the first ten and the last ten
@@ -15,11 +15,11 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-seconds=${1:-4} rounds=5
+rounds=${1:-40}
 if [ "${BENCH_INSIDE:-}" != yes ]; then
     [ "$(id -u)" = 0 ] || { echo "run.sh: needs root" >&2; exit 1; }
     (cd "$root" && cargo build --release --quiet --locked --package lighter-netns --example attach_cost)
-    BENCH_INSIDE=yes exec unshare --net --mount --propagation private "$0" "$seconds"
+    BENCH_INSIDE=yes exec unshare --net --mount --propagation private "$0" "$rounds"
 fi
 lighter=${LIGHTER:-$root/target/release/lighter}
 attach_cost=${CARGO_TARGET_DIR:-$root/target}/release/examples/attach_cost
@@ -149,13 +149,13 @@ containers() {
 
 # throughput FROM ADDRESS PORT   In Gbit/s.
 throughput() {
-    ip netns exec "$1" iperf3 --client "$2" --port "$3" --time "$seconds" --json |
+    ip netns exec "$1" iperf3 --client "$2" --port "$3" --bytes 512M --json |
         python3 -c 'import json, sys; print(json.load(sys.stdin)["end"]["sum_received"]["bits_per_second"] / 1e9)'
 }
 
 # connections FROM   In connections a second; no more at once than busybox's httpd lets wait, or they would wait for a second.
 connections() {
-    ip netns exec "$1" wrk --threads 1 --connections 8 --duration "${seconds}s" --header 'Connection: close' http://192.0.2.1:5302/ |
+    ip netns exec "$1" wrk --threads 1 --connections 8 --duration 1s --header 'Connection: close' http://192.0.2.1:5302/ |
         awk '/^Requests\/sec/ { print $2 }'
 }
 
@@ -188,24 +188,42 @@ for name in "${contestants[@]}"; do
     children+=($!)
 done
 sleep 1
-declare -A best
-note() { best[$1]=$(python3 -c "print(max(${best[$1]:-0}, $2))"); }
-for _ in $(seq "$rounds"); do
-    for name in "${contestants[@]}"; do
-        note "$name-inside" "$(throughput "client-$name" "${servers[$name]}" 5201)"
-        note "$name-port" "$(throughput "lan-$name" 192.0.2.1 5301)"
-        note "$name-connections" "$(connections "lan-$name")"
+measured=$scratch/measured
+for round in $(seq "$rounds"); do
+    for name in $(shuf -e "${contestants[@]}"); do
+        echo "$round $name inside $(throughput "client-$name" "${servers[$name]}" 5201)"
+        echo "$round $name port $(throughput "lan-$name" 192.0.2.1 5301)"
+        echo "$round $name connections $(connections "lan-$name")"
     done
-done
+done >"$measured"
 say
-say "## Throughput and connections, the best of $rounds rounds of $seconds s"
+say "## Throughput and connections, $rounds rounds"
 say
-say "| | container to container, Gbit/s | neighbour to published port, Gbit/s | connections a second |"
-say "|---|---:|---:|---:|"
-for name in "${contestants[@]}"; do
-    say "$(printf '| %s | %.1f | %.1f | %.0f |' "${name/bare/bare veths on a bridge}" "${best[$name-inside]}" "${best[$name-port]}" "${best[$name-connections]}")"
-done
-[[ ${contestants[*]} == *docker* ]] || say "| docker | not there, or does not run | | |"
+say "Medians; \`×\` is the median of what each round has beside the bare veths, with the interval that has it for 19 of 20 measurements."
+say
+python3 - "$measured" >>"$result" <<'PYTHON'
+import collections, math, statistics, sys
+rounds = collections.defaultdict(lambda: collections.defaultdict(dict))
+for line in open(sys.argv[1]):
+    number, name, what, value = line.split()
+    rounds[what][name][number] = float(value)
+titles = {"inside": "container to container, Gbit/s", "port": "neighbour to published port, Gbit/s", "connections": "connections a second"}
+print("| | " + " | × | ".join(titles.values()) + " | × |")
+print("|---|" + "---:|---:|" * len(titles))
+def beside(of, bare):
+    ratios = sorted(of[number] / bare[number] for number in bare)
+    # The median lies between these ranks (of n values, binomially, by its normal approximation).
+    n = len(ratios)
+    low = max(0, math.floor(n / 2 - 0.98 * math.sqrt(n)))
+    return f"{statistics.median(ratios):.3f} ({ratios[low]:.3f}–{ratios[n - 1 - low]:.3f})"
+for name in sorted(rounds["inside"], key=("bare", "lighter", "docker").index):
+    cells = []
+    for what in titles:
+        values, bare = rounds[what][name], rounds[what]["bare"]
+        cells += [f"{statistics.median(values.values()):.{0 if what == 'connections' else 1}f}", beside(values, bare)]
+    print(f"| {'bare veths on a bridge' if name == 'bare' else name} | " + " | ".join(cells) + " |")
+PYTHON
+[[ ${contestants[*]} == *docker* ]] || say "| docker | not there, or does not run | | | | | |"
 
 # --- write -------------------------------------------------------------------------------------------------------------
 

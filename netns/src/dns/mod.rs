@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! inside the container's namespace          in the host's
-//! program ─▶ 127.0.0.11:53 ─(nat)─▶ Server ─▶ our names: answered from the leases of the container's networks
+//! program ─▶ 127.0.0.11:53 ─(nft)─▶ Server ─▶ our names: answered from the leases of the container's networks
 //!                                          └▶ other names: asked of the servers the host uses now
 //! ```
 //! The sockets are made inside the container's namespace and used from outside. They have ports the kernel chose, and a

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::layout::{
-    ADDRESSES, ADDRESSES6, BRIDGES, INTERNAL, PUBLISHED, PUBLISHED_ANY, PUBLISHED_ANY6, PUBLISHED6, ROUTED, ROUTED6,
-    SAME, SENDERS, SENDERS6,
+    ADDRESSES, ADDRESSES6, BRIDGES, FOREIGN, FOREIGN_SAME, INTERNAL, PUBLISHED, PUBLISHED_ANY, PUBLISHED_ANY6,
+    PUBLISHED6, ROUTED, ROUTED6, SAME, SENDERS, SENDERS6,
 };
 use crate::nftables::{Element, interface_key};
 use crate::pools::same_family;
@@ -119,6 +119,12 @@ impl Content {
         };
         self.members().into_iter().filter(|(_, members)| !members.is_empty()).map(add).collect()
     }
+}
+
+/// Returns the elements of the sets of bridges of others.
+pub(super) fn foreign(bridges: &[String]) -> [(&'static str, Vec<Element>); 2] {
+    let elements = |member: fn(String) -> Member| bridges.iter().cloned().map(|name| member(name).element()).collect();
+    [(FOREIGN, elements(Member::Device)), (FOREIGN_SAME, elements(Member::Same))]
 }
 
 /// Returns the bridges and addresses of these containers: one on several networks may send from each of its addresses by any of

@@ -1,15 +1,15 @@
 //! The host's own forwarding of packets, `net.ipv4.ip_forward` and `net.ipv6.conf.all.forwarding`. Whoever holds the lock.
 //!
 //! Containers need it on; that of IPv6 only where a network has IPv6 addresses. Where it was off, the host was no router, and
-//! it shall not become one for its neighbours: our table then drops what is no container's, and forwarding goes off again with
-//! the last container. A file in the run directory remembers that it was us.
+//! it shall not become one for its neighbours: our table then drops what is no container's nor of a bridge of somebody else, and
+//! forwarding goes off again with the last container. Files in the run directory remember that it was us, and what bridges there were.
 
 use std::fs;
 use std::path::PathBuf;
 
 use super::layout::Mode;
 use super::{Content, Table};
-use crate::netlink::{Netlink, NetlinkError};
+use crate::netlink::{Netlink, NetlinkError, links};
 use crate::nftables::{ListedChain, list_chains};
 use crate::state::{Lock, read_run_file, remove_file, write_run_file};
 use crate::xtables::Protocol;
@@ -43,6 +43,7 @@ impl Forwarding {
     fn is_ours(self, host: &Host) -> Result<bool, HostError> {
         let marker = self.marker(host);
         if !marker.exists() && !sysctl::is_on(self.switch())? {
+            note_foreign_bridges(host)?;
             let listeners = if self == Forwarding::Ipv6 { listeners()? } else { Vec::new() };
             write_run_file(&marker, &listeners)?;
         }
@@ -79,11 +80,27 @@ impl Forwarding {
 /// Whoever asks loads the table next and calls [`turn_on`] only then: a host that forwards for everybody, if only for a
 /// moment, is what this is about.
 pub(super) fn mode(host: &Host, content: &Content, _lock: &Lock) -> Result<Mode, HostError> {
-    Ok(Mode {
-        closed: Forwarding::Ipv4.is_ours(host)?,
-        closed6: is_closed6(host) || (content.has_ipv6() && Forwarding::Ipv6.is_ours(host)?),
-        publish: host.settings().publish,
-    })
+    let closed = Forwarding::Ipv4.is_ours(host)?;
+    let closed6 = is_closed6(host) || (content.has_ipv6() && Forwarding::Ipv6.is_ours(host)?);
+    let foreign =
+        if closed || closed6 { read_run_file(&foreign_bridges(host))?.unwrap_or_default() } else { Vec::new() };
+    Ok(Mode { closed, closed6, publish: host.settings().publish, foreign })
+}
+
+/// Returns the file with the bridges of others that there were when forwarding was turned on.
+fn foreign_bridges(host: &Host) -> PathBuf {
+    host.run().join("foreign-bridges.json")
+}
+
+/// Writes down the bridges that there are, unless the host forwards for containers already, of the other family. One of ours among them does no harm: what
+/// comes in or leaves by it is decided before anybody looks here.
+fn note_foreign_bridges(host: &Host) -> Result<(), HostError> {
+    if [Forwarding::Ipv4, Forwarding::Ipv6].iter().any(|family| family.marker(host).exists()) {
+        return Ok(());
+    }
+    let links = links(&mut Netlink::route()?)?;
+    let bridges: Vec<_> = links.into_iter().filter(|link| link.is_bridge).map(|link| link.name).collect();
+    Ok(write_run_file(&foreign_bridges(host), &bridges)?)
 }
 
 /// Returns whether the table keeps the host from forwarding IPv6 for others.
@@ -112,7 +129,8 @@ pub(super) fn turn_on(host: &Host, content: &Content, _lock: &Lock) -> Result<Op
 /// Puts forwarding back where it was.
 pub(super) fn put_back(host: &Host, lock: &Lock) -> Result<(), HostError> {
     Forwarding::Ipv4.put_back(host, lock)?;
-    Forwarding::Ipv6.put_back(host, lock)
+    Forwarding::Ipv6.put_back(host, lock)?;
+    Ok(remove_file(&foreign_bridges(host))?)
 }
 
 fn listening(device: &str) -> String {

@@ -41,8 +41,13 @@ pub(super) const PUBLISHED6: &str = "published6";
 pub(super) const PUBLISHED_ANY: &str = "published-any";
 pub(super) const PUBLISHED_ANY6: &str = "published-any6";
 
+/// Bridges of others that there were when the host began to forward for containers.
+pub(super) const FOREIGN: &str = "foreign";
+/// Each of them twice.
+pub(super) const FOREIGN_SAME: &str = "foreign-same";
+
 /// Every set and map, in the order of their making.
-pub(super) const SETS: [Set; 13] = [
+pub(super) const SETS: [Set; 15] = [
     Set { name: BRIDGES, key: &[Field::Interface], value: &[] },
     Set { name: INTERNAL, key: &[Field::Interface], value: &[] },
     Set { name: SAME, key: &[Field::Interface, Field::Interface], value: &[] },
@@ -64,16 +69,20 @@ pub(super) const SETS: [Set; 13] = [
     },
     Set { name: PUBLISHED_ANY, key: &[Field::Protocol, Field::Port], value: &[Field::Address, Field::Port] },
     Set { name: PUBLISHED_ANY6, key: &[Field::Protocol, Field::Port], value: &[Field::Address6, Field::Port] },
+    Set { name: FOREIGN, key: &[Field::Interface], value: &[] },
+    Set { name: FOREIGN_SAME, key: &[Field::Interface, Field::Interface], value: &[] },
 ];
 
 /// What the rules depend on, beside the content of the sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mode {
     /// The host forwards nothing but containers' IPv4 packets.
     pub(crate) closed: bool,
     /// The same of IPv6.
     pub(crate) closed6: bool,
     pub(crate) publish: Publish,
+    /// Bridges of others that there were when the host began to forward for containers; empty if it forwarded before.
+    pub(crate) foreign: Vec<String>,
 }
 
 /// Chain of packets about to enter a bridge.
@@ -88,7 +97,7 @@ const TRANSLATE_SOURCE: i32 = 100;
 const NEIGHBOUR_DISCOVERY: [u8; 2] = [135, 136];
 
 /// Returns every chain.
-pub(super) fn chains(mode: Mode) -> Vec<Chain> {
+pub(super) fn chains(mode: &Mode) -> Vec<Chain> {
     vec![
         hooked("raw", ("filter", libc::NF_INET_PRE_ROUTING, RAW), from_containers()),
         hooked(
@@ -148,7 +157,7 @@ fn into_bridge() -> Vec<Rule> {
 }
 
 /// What most packets are comes first: each look into a set is a hundredth of what a packet costs from container to container.
-fn forward(mode: Mode) -> Vec<Rule> {
+fn forward(mode: &Mode) -> Vec<Rule> {
     let mut rules = vec![
         Rule::new().load_input().load_output().among(SAME).verdict(Verdict::Accept),
         Rule::new().load_output().among(BRIDGES).verdict(Verdict::Jump(INTO_BRIDGE)),
@@ -159,9 +168,24 @@ fn forward(mode: Mode) -> Vec<Rule> {
     ];
     rules.extend(forged());
     rules.push(Rule::new().load_input().among(BRIDGES).verdict(Verdict::Accept));
+    if mode.closed || mode.closed6 {
+        rules.extend(of_others());
+    }
     rules.extend(mode.closed.then(|| Rule::new().only_ipv4().verdict(Verdict::Drop)));
     rules.extend(mode.closed6.then(|| Rule::new().only_ipv6().verdict(Verdict::Drop)));
     rules
+}
+
+/// What a host that forwards for containers only lets pass nevertheless. Where the kernel shows the firewall what a bridge
+/// passes on (`bridge-nf-call-iptables`), it looks as if the host forwarded it. And who makes a bridge while containers run makes it
+/// for guests of his own, virtual machines or another engine's containers, counts on forwarding, and sees to their firewall.
+fn of_others() -> [Rule; 3] {
+    [
+        Rule::new().load_input().load_output().among(FOREIGN_SAME),
+        Rule::new().only_from_bridge().load_input().not_among(FOREIGN),
+        Rule::new().only_to_bridge().load_output().not_among(FOREIGN),
+    ]
+    .map(|rule| rule.verdict(Verdict::Accept))
 }
 
 /// First packets of connections that are not from where they say. Answers to one that were let out would be let in, to a

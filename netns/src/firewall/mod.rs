@@ -30,7 +30,7 @@ impl Host {
     /// Loads the table with all that the files call for.
     ///
     /// What is not there need not be removed first: to have removed something takes the kernel longer than the rest.
-    fn load(&self, content: &Content, mode: Mode, lock: &Lock) -> Result<(), HostError> {
+    fn load(&self, content: &Content, mode: &Mode, lock: &Lock) -> Result<(), HostError> {
         let table = Table::of(self.run());
         let is_new = !self.firewall_mark().exists();
         if is_new {
@@ -63,7 +63,7 @@ impl Host {
         let is_first = is_alone && self.leased_containers()?.iter().all(|leased| leased == container);
         // The first IPv6 address changes what the rules depend on.
         if is_first || mode.closed6 != was_closed6 || table.add(new, lock).is_err() {
-            self.load(&self.content()?, mode, lock)?;
+            self.load(&self.content()?, &mode, lock)?;
         }
         forwarding::turn_on(self, new, lock)
     }
@@ -92,7 +92,7 @@ impl Host {
             return self.close_firewall(lock).map(|()| Vec::new());
         }
         let mode = forwarding::mode(self, &content, lock)?;
-        self.load(&content, mode, lock)?;
+        self.load(&content, &mode, lock)?;
         Ok(forwarding::turn_on(self, &content, lock)?.into_iter().chain(self.obstacles(&content)?).collect())
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::Content;
+use super::content::{self, Content};
 use super::layout::{self, Mode};
 use crate::netlink::{Message, Netlink, NetlinkError};
 use crate::nftables::{Batch, Family};
@@ -37,7 +37,7 @@ impl Table {
     }
 
     /// Loads the table whole; fails if there is one.
-    pub(super) fn create(&self, all: &Content, mode: Mode, lock: &Lock) -> Result<(), NetlinkError> {
+    pub(super) fn create(&self, all: &Content, mode: &Mode, lock: &Lock) -> Result<(), NetlinkError> {
         let mut batch = self.batch();
         batch.create_table();
         commit(&filled(batch, all, mode), lock)
@@ -58,7 +58,7 @@ impl Table {
     }
 
     /// Loads the table whole, whatever was there.
-    pub(super) fn replace(&self, all: &Content, mode: Mode, lock: &Lock) -> Result<(), NetlinkError> {
+    pub(super) fn replace(&self, all: &Content, mode: &Mode, lock: &Lock) -> Result<(), NetlinkError> {
         let mut batch = self.batch();
         batch.replace_table();
         commit(&filled(batch, all, mode), lock)
@@ -73,10 +73,11 @@ impl Table {
 }
 
 /// Ends the transaction that begins a table: its sets and rules, with all their elements.
-fn filled(mut batch: Batch, all: &Content, mode: Mode) -> Vec<Message> {
+fn filled(mut batch: Batch, all: &Content, mode: &Mode) -> Vec<Message> {
     layout::SETS.iter().for_each(|set| batch.add_set(set));
     layout::chains(mode).into_iter().for_each(|chain| batch.add_chain(chain));
-    all.elements().into_iter().for_each(|(set, elements)| batch.add_elements(set, &elements));
+    let foreign = content::foreign(&mode.foreign);
+    all.elements().into_iter().chain(foreign).for_each(|(set, elements)| batch.add_elements(set, &elements));
     batch.finish()
 }
 

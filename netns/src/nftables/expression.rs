@@ -11,6 +11,11 @@ const FIRST_REGISTER: u32 = 8;
 /// Register that takes the verdict (`NFT_REG_VERDICT`).
 const VERDICT_REGISTER: u32 = 0;
 
+/// What is asked for devices that are bridges (`NFT_META_IIFKIND`, `NFT_META_OIFKIND`), and the answer.
+const INPUT_KIND: i32 = 26;
+const OUTPUT_KIND: i32 = 27;
+const BRIDGE: [u8; 16] = *b"bridge\0\0\0\0\0\0\0\0\0\0";
+
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -22,6 +27,13 @@ pub(crate) enum Verdict {
     Return,
     /// Goes on in another chain and comes back.
     Jump(&'static str),
+}
+
+/// An end of a connection, as the place of its port, which TCP, UDP and SCTP have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Source = 0,
+    Destination = 2,
 }
 
 /// One rule being written: matches first, then what to do.
@@ -71,6 +83,16 @@ impl Rule {
         self.load_meta(libc::NFT_META_OIFNAME, Field::Interface)
     }
 
+    /// Goes on only with packets that came in by a bridge, whosever it is.
+    pub(crate) fn only_from_bridge(self) -> Rule {
+        self.load_meta(INPUT_KIND, Field::Interface).equals(&BRIDGE)
+    }
+
+    /// Goes on only with packets that leave by a bridge.
+    pub(crate) fn only_to_bridge(self) -> Rule {
+        self.load_meta(OUTPUT_KIND, Field::Interface).equals(&BRIDGE)
+    }
+
     /// Loads the transport protocol.
     pub(crate) fn load_protocol(self) -> Rule {
         self.load_meta(libc::NFT_META_L4PROTO, Field::Protocol)
@@ -96,9 +118,13 @@ impl Rule {
         self.load_payload(libc::NFT_PAYLOAD_NETWORK_HEADER, 24, 16, Field::Address6)
     }
 
-    /// Loads the destination port: bytes 2 and 3 in TCP, UDP and SCTP alike.
+    /// Loads the destination port.
     pub(crate) fn load_port(self) -> Rule {
-        self.load_payload(libc::NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, Field::Port)
+        self.load_port_of(End::Destination)
+    }
+
+    pub(crate) fn load_port_of(self, end: End) -> Rule {
+        self.load_payload(libc::NFT_PAYLOAD_TRANSPORT_HEADER, end as u32, 2, Field::Port)
     }
 
     /// Goes on only if what was loaded is in `set`, and frees the registers.
@@ -215,6 +241,19 @@ impl Rule {
         self.expression("immediate", Attributes::new().u32(1, VERDICT_REGISTER).nest(2, data))
     }
 
+    /// Writes the port of one end into the packet, whose checksum lies at byte `checksum` behind the IP header. No connection is
+    /// tracked for it: an answer needs a rule of its own.
+    pub(crate) fn write_port(mut self, end: End, port: u16, checksum: u32) -> Rule {
+        /// The Internet checksum (RFC 1071), which the kernel brings up to date (`NFT_PAYLOAD_CSUM_INET`).
+        const INTERNET_CHECKSUM: u32 = 1;
+        self.free = 0;
+        let register = self.take(Field::Port);
+        let data = Attributes::new().bytes(1, &port.to_be_bytes());
+        let place = Attributes::new().u32(2, libc::NFT_PAYLOAD_TRANSPORT_HEADER as u32).u32(3, end as u32).u32(4, 2);
+        self.expression("immediate", Attributes::new().u32(1, register).nest(2, data))
+            .expression("payload", place.u32(5, register).u32(6, INTERNET_CHECKSUM).u32(7, checksum))
+    }
+
     /// Ends the rule by giving the packet the sender's address of the device it leaves by.
     pub(crate) fn masquerade(self) -> Rule {
         self.expression("masq", Attributes::new())
@@ -228,17 +267,6 @@ impl Rule {
     /// The same for an IPv6 packet.
     pub(crate) fn translate6_by(self, map: &str) -> Rule {
         self.lookup(map, Attributes::new().u32(3, FIRST_REGISTER)).translate(libc::NFPROTO_IPV6, Field::Address6)
-    }
-
-    /// Ends the rule by sending the IPv4 packet to `address` and `port`.
-    pub(crate) fn translate_to(mut self, address: [u8; 4], port: u16) -> Rule {
-        self.free = 0;
-        for value in [address.as_slice(), &port.to_be_bytes()] {
-            let register = self.take(Field::Address);
-            let data = Attributes::new().bytes(1, value);
-            self = self.expression("immediate", Attributes::new().u32(1, register).nest(2, data));
-        }
-        self.translate(libc::NFPROTO_IPV4, Field::Address)
     }
 
     /// The address lies in the first registers, the port behind it.

@@ -10,6 +10,6 @@ mod listing;
 mod set;
 
 pub(crate) use batch::{Batch, Chain, Family, Hook};
-pub(crate) use expression::{Rule, Verdict};
+pub(crate) use expression::{End, Rule, Verdict};
 pub(crate) use listing::{Always, ListedChain, ListedRule, list_chains, list_rules};
 pub(crate) use set::{Element, Field, Set, interface_key};

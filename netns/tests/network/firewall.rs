@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 use crate::lab::{HOST, Lab, NEIGHBOUR, assert_closed, gateway, seen_as, seen_from_here, serve_tcp, tcp};
 
@@ -103,6 +104,64 @@ fn a_host_that_was_no_router_becomes_none() {
     assert_closed(seen_as(&lab.neighbour("lan"), far, 80));
     lab.host.detach(&web.id).unwrap();
     assert_eq!(fs::read_to_string(switch).unwrap(), "0\n");
+}
+
+/// Makes a bridge of somebody else's, with the host as 10.77.NUMBER.1 and two guests, whose namespaces and addresses it returns.
+fn guests(lab: &Lab, number: u8) -> [(PathBuf, Ipv4Addr); 2] {
+    let bridge = format!("vmbr{number}");
+    lab.run(&format!("ip link add {bridge} type bridge"));
+    lab.run(&format!("ip address add 10.77.{number}.1/24 dev {bridge}"));
+    lab.run(&format!("ip link set {bridge} up"));
+    [2, 3].map(|host| {
+        let (guest, address) = (format!("guest{number}{host}"), Ipv4Addr::new(10, 77, number, host));
+        for command in [
+            format!("ip netns add {guest}"),
+            format!("ip link add {guest} master {bridge} type veth peer name eth0 netns {guest}"),
+            format!("ip link set {guest} up"),
+            format!("ip -n {guest} address add {address}/24 dev eth0"),
+            format!("ip -n {guest} link set eth0 up"),
+            format!("ip -n {guest} route add default via 10.77.{number}.1"),
+        ] {
+            lab.run(&command);
+        }
+        (lab.neighbour(&guest), address)
+    })
+}
+
+#[test]
+#[ignore = "needs root"]
+fn guests_of_others_reach_each_other_and_on_bridges_made_later_whom_their_host_forwards_to() {
+    let lab = Lab::new();
+    fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
+    // Where it is there, the firewall sees what bridges pass on.
+    let _ = fs::write("/proc/sys/net/bridge/bridge-nf-call-iptables", "1");
+    let (near, far) = (Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2));
+    lab.add_neighbour("far", near, far);
+    serve_tcp(&lab.neighbour("far"), 80);
+    let [(first, address), (second, to)] = guests(&lab, 1);
+    serve_tcp(&second, 80);
+    let network = lab.network("web_default");
+    let web = lab.container("web", &[&network], &[]);
+    let old_guests_are_as_before = || {
+        assert_eq!(seen_as(&first, to, 80).unwrap(), address.to_string());
+        assert_closed(seen_as(&first, far, 80));
+        assert_closed(seen_as(&lab.neighbour("lan"), to, 80));
+    };
+    old_guests_are_as_before();
+    let [(late, late_address), (later, late_to)] = guests(&lab, 2);
+    serve_tcp(&later, 80);
+    let new_guests_are_forwarded_for = || {
+        assert_eq!(seen_as(&late, late_to, 80).unwrap(), late_address.to_string());
+        assert_eq!(seen_as(&late, far, 80).unwrap(), late_address.to_string());
+    };
+    new_guests_are_forwarded_for();
+    lab.run("nft flush ruleset");
+    lab.host.reconcile().unwrap();
+    old_guests_are_as_before();
+    new_guests_are_forwarded_for();
+    assert_closed(seen_as(&lab.neighbour("lan"), far, 80));
+    lab.host.detach(&web.id).unwrap();
+    assert_eq!(lab.ruleset(), "");
 }
 
 #[test]
