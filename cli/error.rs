@@ -123,7 +123,11 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 }
 
 fn hints_for(text: &str) -> Vec<String> {
-    const HINTS: [(&str, &str); 9] = [
+    const HINTS: [(&str, &str); 10] = [
+        (
+            "spec.json`: damaged",
+            "`lighter ps --all` shows whose record that is; `lighter rm --force` removes the container",
+        ),
         ("mount overlay", "overlayfs needs its module, and a file system for --root that it can write to"),
         (
             "map the ids of",

@@ -33,12 +33,18 @@ pub(crate) fn run(ctx: &Context, args: &RmArgs) -> Result<(), Failure> {
     if args.force {
         // as docker: what is not there need not be removed, but that is worth a word
         names.retain(|name| match target::find(ctx, &engine, name) {
-            Err(failure) if matches!(engine.find(name), Err(FindError::NotFound(_))) => {
+            Err(failure) if matches!(engine.find_even_damaged(name), Err(FindError::NotFound(_))) => {
                 failure.print(ctx.ui.color);
                 false
             }
             _ => true,
         });
+    }
+    let (damaged, names): (Vec<_>, Vec<_>) =
+        names.into_iter().partition(|name| engine.find_even_damaged(name).is_ok_and(|container| container.is_damaged));
+    for name in damaged {
+        engine.remove(&engine.find_even_damaged(&name)?, options)?;
+        ctx.ui.line(name)?;
     }
     target::each(ctx, &engine, &names, |engine, one| Ok(engine.remove(one, options)?))
 }

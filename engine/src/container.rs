@@ -5,7 +5,7 @@ use std::io;
 
 use crate::durable::{self, FileError};
 use crate::layout::ContainerPaths;
-use crate::spec::ContainerSpec;
+use crate::spec::{ContainerSpec, ImageSource};
 use crate::state::{Health, STATE_VERSION, State, Status};
 use crate::{Engine, FindError, id};
 
@@ -14,8 +14,10 @@ use crate::{Engine, FindError, id};
 pub struct Container {
     /// 64 hexadecimal digits.
     pub id: String,
-    /// What it shall be.
+    /// What it shall be; if that cannot be read, as good as nothing but its name.
     pub spec: ContainerSpec,
+    /// Whether its record is damaged, so that nobody can say what it shall be: it can be looked at and removed.
+    pub is_damaged: bool,
     /// What it is doing, corrected by the kernel.
     pub state: State,
     /// How well it is; `None` = it has no health check or does not run.
@@ -55,13 +57,23 @@ impl Container {
 }
 
 impl Engine {
-    /// Returns all containers, oldest first.
-    ///
-    /// A record that cannot be read fails the whole list: it names the file, so that it can be mended or removed.
+    /// Returns all containers, oldest first, those whose record is damaged among them.
     pub fn containers(&self) -> Result<Vec<Container>, FileError> {
+        self.listed(Self::load_even_damaged)
+    }
+
+    /// The same, for whoever has to know what each of them needs: a record that is damaged fails the whole list, by its file's name.
+    pub fn intact_containers(&self) -> Result<Vec<Container>, FileError> {
+        self.listed(Self::load)
+    }
+
+    fn listed(
+        &self,
+        load: impl Fn(&Self, &str) -> Result<Option<Container>, FileError>,
+    ) -> Result<Vec<Container>, FileError> {
         let mut containers = Vec::new();
         for id in self.container_ids()? {
-            containers.extend(self.load(&id)?);
+            containers.extend(load(self, &id)?);
         }
         containers.sort_by(|a, b| (a.state.created_at, &a.id).cmp(&(b.state.created_at, &b.id)));
         Ok(containers)
@@ -75,25 +87,40 @@ impl Engine {
         }
     }
 
+    /// The same, of one whose record is damaged too.
+    pub fn find_even_damaged(&self, name: &str) -> Result<Container, FindError> {
+        let id = match self.whole_id(name)? {
+            Some(id) => id,
+            None => self.abbreviated_id(name)?,
+        };
+        self.load_even_damaged(&id)?.ok_or_else(|| FindError::NotFound(name.to_owned()))
+    }
+
     /// Returns the container with this name or whole id.
     pub fn find_whole(&self, name: &str) -> Result<Container, FindError> {
-        let id = match id::is_name(name) {
-            true => self.id_of_name(name)?,
-            false => None,
-        };
-        let id = id.unwrap_or_else(|| name.to_owned());
-        let found = if id::is_id(&id) { self.load(&id)? } else { None };
-        found.ok_or_else(|| FindError::NotFound(name.to_owned()))
+        let found = self.whole_id(name)?.map(|id| self.load(&id)).transpose()?;
+        found.flatten().ok_or_else(|| FindError::NotFound(name.to_owned()))
     }
 
     /// Returns the only container whose id begins like this.
     pub fn find_abbreviated(&self, name: &str) -> Result<Container, FindError> {
-        let not_found = || FindError::NotFound(name.to_owned());
+        self.load(&self.abbreviated_id(name)?)?.ok_or_else(|| FindError::NotFound(name.to_owned()))
+    }
+
+    fn whole_id(&self, name: &str) -> Result<Option<String>, FileError> {
+        let id = match id::is_name(name) {
+            true => self.id_of_name(name)?,
+            false => None,
+        };
+        Ok(id.or_else(|| id::is_id(name).then(|| name.to_owned())))
+    }
+
+    fn abbreviated_id(&self, name: &str) -> Result<String, FindError> {
         let mut candidates: Vec<String> =
             self.container_ids()?.into_iter().filter(|id| !name.is_empty() && id.starts_with(name)).collect();
         match candidates.len() {
-            0 => Err(not_found()),
-            1 => self.load(&candidates.remove(0))?.ok_or_else(not_found),
+            0 => Err(FindError::NotFound(name.to_owned())),
+            1 => Ok(candidates.remove(0)),
             _ => {
                 let short: Vec<_> = candidates.iter().map(|id| id::short(id)).collect();
                 Err(FindError::Ambiguous { prefix: name.to_owned(), candidates: short.join(", ") })
@@ -105,12 +132,28 @@ impl Engine {
     pub fn load(&self, id: &str) -> Result<Option<Container>, FileError> {
         let paths = self.layout.container(id);
         let Some(spec) = durable::read_json::<ContainerSpec>(&paths.spec())? else { return Ok(None) };
+        self.with_state(id, spec, false).map(Some)
+    }
+
+    /// The same, of one whose record is damaged too.
+    pub fn load_even_damaged(&self, id: &str) -> Result<Option<Container>, FileError> {
+        match self.load(id) {
+            Err(FileError::Damaged { path, .. }) if path == self.layout.container(id).spec() => {
+                let image = ImageSource { reference: "<damaged>".to_owned(), id: String::new() };
+                self.with_state(id, ContainerSpec::new(self.name_of(id)?, image, Vec::new()), true).map(Some)
+            }
+            loaded => loaded,
+        }
+    }
+
+    fn with_state(&self, id: &str, spec: ContainerSpec, is_damaged: bool) -> Result<Container, FileError> {
+        let paths = self.layout.container(id);
         let state = self.load_state(id)?;
         let health = match (&spec.health, state.status.is_active()) {
             (Some(_), true) => Some(durable::read_json::<Health>(&paths.health())?.unwrap_or_default()),
             _ => None,
         };
-        Ok(Some(Container { id: id.to_owned(), spec, state, health, paths }))
+        Ok(Container { id: id.to_owned(), spec, is_damaged, state, health, paths })
     }
 
     pub(crate) fn load_state(&self, id: &str) -> Result<State, FileError> {
@@ -137,6 +180,19 @@ impl Engine {
             ids.extend(name.into_string().ok().filter(|name| id::is_id(name)));
         }
         Ok(ids)
+    }
+
+    /// Returns the name that leads to an id, and where none does, the beginning of the id.
+    fn name_of(&self, id: &str) -> Result<String, FileError> {
+        let directory = self.layout.names();
+        let failed = || FileError::io("list", &directory);
+        for entry in fs::read_dir(&directory).map_err(failed())? {
+            let entry = entry.map_err(failed())?;
+            if fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == id) {
+                return Ok(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        Ok(id::short(id).to_owned())
     }
 
     /// Returns the id behind a name; a name whose container is gone counts as free.

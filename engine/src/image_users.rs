@@ -30,7 +30,7 @@ impl Engine {
     /// # Errors
     /// A record that cannot be read, which might need any of them.
     pub fn image_users(&self) -> Result<ImageUsers, FileError> {
-        let containers = self.containers()?.into_iter().flat_map(|container| {
+        let containers = self.intact_containers()?.into_iter().flat_map(|container| {
             let ids: Vec<_> = container.spec.images().map(str::to_owned).collect();
             ids.into_iter().map(move |id| (id, container.spec.name.clone()))
         });

@@ -222,7 +222,7 @@ impl Engine {
     /// Returns the volumes that no container has.
     pub fn unused_volumes(&self) -> Result<Vec<Volume>, FileError> {
         let used: std::collections::BTreeSet<String> = self
-            .containers()?
+            .intact_containers()?
             .into_iter()
             .flat_map(|container| container.spec.volumes().map(str::to_owned).collect::<Vec<_>>())
             .collect();
@@ -258,7 +258,7 @@ impl Engine {
 
     /// Unmounts the volumes of a container that has ended, as far as no other one that runs has them.
     pub(crate) fn release_volumes(&self, id: &str) -> Result<(), VolumeError> {
-        let Some(container) = self.load(id)? else { return Ok(()) };
+        let Some(container) = self.load_even_damaged(id)? else { return Ok(()) };
         for name in container.spec.volumes() {
             if self.volume(name)?.is_none_or(|volume| volume.options.is_empty()) {
                 continue;
@@ -267,7 +267,7 @@ impl Engine {
             let is_used = self.containers()?.iter().any(|other| {
                 other.id != id
                     && (other.state.status.is_active() || other.paths().run().exists())
-                    && other.spec.volumes().any(|volume| volume == name)
+                    && (other.is_damaged || other.spec.volumes().any(|volume| volume == name))
             });
             if !is_used {
                 self.unmount_volume(name)?;
@@ -286,7 +286,7 @@ impl Engine {
     }
 
     fn volume_holder(&self, wanted: &str) -> Result<Option<String>, FileError> {
-        let holder = self.containers()?.into_iter().find(|c| c.spec.volumes().any(|name| name == wanted));
+        let holder = self.intact_containers()?.into_iter().find(|c| c.spec.volumes().any(|name| name == wanted));
         Ok(holder.map(|container| container.spec.name))
     }
 }

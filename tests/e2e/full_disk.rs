@@ -136,6 +136,36 @@ fn a_record_that_a_power_failure_has_cut_short_is_of_a_container_that_has_ended(
 
 #[test]
 #[ignore = "needs root"]
+fn a_container_nobody_can_say_what_it_shall_be_is_shown_and_removed_and_in_nobodys_way() {
+    let host = Scenario::new("a disk gives back something else than was written");
+    host.file("compose.yaml", "services: {web: {image: busybox:1, command: sleep 1000, init: true}}");
+    host.run(["up", "-d"]).ok();
+    host.run(["run", "-d", "--name", "broken", "-v", "data:/data", "busybox:1", "sleep", "1000"]).ok();
+    let (id, init) = (host.inspect("broken")["Id"].as_str().expect("it has an id").to_owned(), host.pid("broken"));
+    let record = host.root().join("containers").join(&id).join("spec.json");
+    let whole = fs::read(&record).expect("it is there");
+    fs::write(&record, &whole[..whole.len() / 2]).expect("it is ours");
+
+    let listed = host.run(["ps", "--format", "{{.Names}} {{.Image}} {{.State}}"]).ok().stdout;
+    assert!(listed.lines().any(|line| line == "broken <damaged> running"), "{listed}");
+    host.run(["exec", "web", "true"]).ok();
+    host.run(["down"]).ok();
+    host.run(["run", "--rm", "busybox:1", "true"]).ok();
+    // it may need any image and any volume
+    for verb in
+        [&["volume", "prune", "-af"][..], &["image", "prune", "-af"], &["rmi", "busybox:1"], &["restart", "broken"]]
+    {
+        host.run(verb).code(1).says([record.to_str().expect("it is text"), "damaged", "rm --force"]);
+    }
+    host.run(["rm", "broken"]).code(1).says(["is running"]);
+    host.run(["rm", "-f", "broken"]).ok();
+    assert!(kill(Pid::from_raw(init), None).is_err(), "it lives");
+    assert!(host.run(["volume", "prune", "-af"]).ok().stdout.contains("data"), "nobody has it");
+    host.run(["system", "check"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_volume_whose_removal_was_cut_short_is_empty_when_it_is_made_again() {
     let host = Scenario::new("a database would find half of another's files");
     let data = |name: &str| host.root().join("volumes").join(name).join("_data");

@@ -50,7 +50,7 @@ pub(super) fn run(ctx: &Context, engine: &Engine, args: &PruneArgs) -> Result<()
 /// Returns the names of the networks some container is on, or will be when it starts.
 pub(in crate::verbs) fn used(engine: &Engine) -> Result<BTreeSet<String>, Failure> {
     let mut used = BTreeSet::new();
-    for container in engine.containers()? {
+    for container in engine.intact_containers()? {
         used.extend(container.state.endpoints.iter().map(|endpoint| endpoint.network_name.clone()));
         if let NetworkMode::Bridge(attachments) = engine.network_mode(&container.id, &container.spec)? {
             used.extend(attachments.into_iter().map(|attachment| attachment.network));
