@@ -304,3 +304,14 @@ fn compose_wait_has_the_code_of_the_first_that_ended() {
     project.run(["compose", "wait", "--down-project", "job"]).code(6);
     assert!(project.containers().is_empty());
 }
+
+#[test]
+#[ignore = "needs root"]
+fn a_call_of_the_runtime_that_is_none_ends_with_1_as_runcs_does() {
+    let host = Scenario::new("engines read the exit code of a runtime as they read runc's");
+    for words in [&["create"][..], &["--nope", "list"], &["frob"], &["state"], &["exec", "--nope", "one", "true"]] {
+        host.run([&["runtime"], words].concat()).code(1).says(["Usage: lighter runtime"]);
+    }
+    host.run(["runtime", "create", "--help"]).ok();
+    host.run(["create", "--nope"]).code(2);
+}

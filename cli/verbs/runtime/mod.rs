@@ -170,7 +170,8 @@ pub(crate) fn main(argv: Vec<OsString>) -> ExitCode {
         Ok(args) => run(args),
         Err(error) => {
             let _ = error.print(); // nobody to tell that telling failed
-            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(error::FAILED))
+            // as runc, not 2 as lighter itself
+            ExitCode::from(if error.use_stderr() { error::FAILED } else { 0 })
         }
     }
 }
