@@ -1,6 +1,6 @@
 //! `lighter rm`
 
-use lighter_engine::{Engine, FindError, RemoveOptions};
+use lighter_engine::{Container, Engine, FindError, RemoveOptions};
 
 use super::target;
 use crate::context::Context;
@@ -32,7 +32,7 @@ pub(crate) fn run(ctx: &Context, args: &RmArgs) -> Result<(), Failure> {
     let mut names = args.containers.clone();
     if args.force {
         // as docker: what is not there need not be removed, but that is worth a word
-        names.retain(|name| match target::find(ctx, &engine, name) {
+        names.retain(|name| match found_even_damaged(ctx, &engine, name) {
             Err(failure) if matches!(engine.find_even_damaged(name), Err(FindError::NotFound(_))) => {
                 failure.print(ctx.ui.color);
                 false
@@ -40,13 +40,15 @@ pub(crate) fn run(ctx: &Context, args: &RmArgs) -> Result<(), Failure> {
             _ => true,
         });
     }
-    let (damaged, names): (Vec<_>, Vec<_>) =
-        names.into_iter().partition(|name| engine.find_even_damaged(name).is_ok_and(|container| container.is_damaged));
-    for name in damaged {
-        engine.remove(&engine.find_even_damaged(&name)?, options)?;
-        ctx.ui.line(name)?;
-    }
-    target::each(ctx, &engine, &names, |engine, one| Ok(engine.remove(one, options)?))
+    target::each_found(ctx, &engine, &names, found_even_damaged, |engine, one| Ok(engine.remove(one, options)?))
+}
+
+/// Returns the containers that `name` means, or the one that nothing is known of any more but its name.
+fn found_even_damaged(ctx: &Context, engine: &Engine, name: &str) -> Result<Vec<Container>, Failure> {
+    target::find(ctx, engine, name).or_else(|failure| match engine.find_even_damaged(name) {
+        Ok(container) if container.is_damaged => Ok(vec![container]),
+        _ => Err(failure),
+    })
 }
 
 /// Takes a link away, named as docker does: `/web/db` or `web/db`.

@@ -42,6 +42,17 @@ pub(crate) fn each(
     ctx: &Context,
     engine: &Engine,
     names: &[String],
+    act: impl FnMut(&Engine, &Container) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    each_found(ctx, engine, names, find, act)
+}
+
+/// The same, of what `find` takes a name to mean.
+pub(crate) fn each_found(
+    ctx: &Context,
+    engine: &Engine,
+    names: &[String],
+    find: impl Fn(&Context, &Engine, &str) -> Result<Vec<Container>, Failure>,
     mut act: impl FnMut(&Engine, &Container) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut failures = Vec::new();

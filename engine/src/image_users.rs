@@ -2,8 +2,8 @@
 
 use lighter_images::digest::Digest;
 
-use crate::Engine;
 use crate::durable::FileError;
+use crate::{Container, Engine};
 
 /// Everything that needs images, as it was when it was looked at.
 #[derive(Debug)]
@@ -30,7 +30,16 @@ impl Engine {
     /// # Errors
     /// A record that cannot be read, which might need any of them.
     pub fn image_users(&self) -> Result<ImageUsers, FileError> {
-        let containers = self.intact_containers()?.into_iter().flat_map(|container| {
+        self.users_of_images(self.intact_containers()?)
+    }
+
+    /// The same, for whoever only shows it: of a container whose record is damaged nobody knows its images.
+    pub fn known_image_users(&self) -> Result<ImageUsers, FileError> {
+        self.users_of_images(self.containers()?)
+    }
+
+    fn users_of_images(&self, containers: Vec<Container>) -> Result<ImageUsers, FileError> {
+        let containers = containers.into_iter().flat_map(|container| {
             let ids: Vec<_> = container.spec.images().map(str::to_owned).collect();
             ids.into_iter().map(move |id| (id, container.spec.name.clone()))
         });

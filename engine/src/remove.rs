@@ -147,6 +147,8 @@ impl Engine {
             if let MountKind::Volume { name, anonymous: true, .. } = &mount.kind {
                 match self.remove_volume(name) {
                     Err(crate::VolumeError::NotFound(_) | crate::VolumeError::InUse { .. }) => {}
+                    // of another container, which may have it
+                    Err(crate::VolumeError::File(FileError::Damaged { .. })) => {}
                     result => result?,
                 }
             }

@@ -75,7 +75,11 @@ impl Engine {
 
     /// Returns whether a name leads to a container that has another: a rename was cut short.
     pub(crate) fn is_stale_name(&self, name: &str, id: &str) -> Result<bool, FileError> {
-        let spec = durable::read_json::<ContainerSpec>(&self.layout.container(id).spec())?;
-        Ok(spec.is_some_and(|spec| spec.name != name))
+        match durable::read_json::<ContainerSpec>(&self.layout.container(id).spec()) {
+            Ok(spec) => Ok(spec.is_some_and(|spec| spec.name != name)),
+            // nobody knows its name but by this
+            Err(FileError::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

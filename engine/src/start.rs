@@ -197,7 +197,10 @@ impl Engine {
     /// After a reboot it does not, until `boot` says so.
     fn goes_on(&self, id: &str, state: &crate::State) -> Result<bool, FileError> {
         let paths = self.layout.container(id);
-        let spec = durable::read_json::<crate::ContainerSpec>(&paths.spec())?;
+        let spec = match durable::read_json::<crate::ContainerSpec>(&paths.spec()) {
+            Err(FileError::Damaged { .. }) => None,
+            spec => spec?,
+        };
         let Some(spec) = spec.filter(|_| state.status.is_active() && state.is_of_this_boot()) else { return Ok(false) };
         let exit_code = state.exit_code.unwrap_or(crate::EXIT_CODE_UNKNOWN);
         Ok(restart::wanted(spec.restart, exit_code, state.restart_count, self.is_to_stop(&paths)))

@@ -7,9 +7,12 @@ use crate::netlink::{
 };
 use crate::{HostError, Network, sysctl};
 
+/// How the names of our bridges begin, but for those that were given one.
+pub(crate) const PREFIX: &str = "lt-";
+
 /// Returns the name of the bridge of the network with this id: 13 characters, a device name may have 15.
 pub(crate) fn name(network: &str) -> String {
-    format!("lt-{}", &network[..10])
+    format!("{PREFIX}{}", &network[..10])
 }
 
 /// Returns the bridge's link-layer address: locally administered (IEEE 802, second-lowest bit), the rest from the id.

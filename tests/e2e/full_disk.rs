@@ -148,8 +148,9 @@ fn a_container_nobody_can_say_what_it_shall_be_is_shown_and_removed_and_in_nobod
 
     let listed = host.run(["ps", "--format", "{{.Names}} {{.Image}} {{.State}}"]).ok().stdout;
     assert!(listed.lines().any(|line| line == "broken <damaged> running"), "{listed}");
-    host.run(["exec", "web", "true"]).ok();
-    host.run(["down"]).ok();
+    for verb in [&["exec", "web", "true"][..], &["ps", "--size"], &["system", "df"], &["images", "--tree"], &["down"]] {
+        host.run(verb).ok();
+    }
     host.run(["run", "--rm", "busybox:1", "true"]).ok();
     // it may need any image and any volume
     for verb in
@@ -158,7 +159,10 @@ fn a_container_nobody_can_say_what_it_shall_be_is_shown_and_removed_and_in_nobod
         host.run(verb).code(1).says([record.to_str().expect("it is text"), "damaged", "rm --force"]);
     }
     host.run(["rm", "broken"]).code(1).says(["is running"]);
-    host.run(["rm", "-f", "broken"]).ok();
+    host.run(["stop", "-t", "0", "broken"]).code(1).says(["damaged"]);
+    host.run(["create", "--name", "other", "-v", "/anonymous", "busybox:1", "true"]).ok();
+    let removed = host.run(["rm", "-fv", "absent", "broken", "other"]).ok();
+    assert_eq!(removed.text(), "broken\nother");
     assert!(kill(Pid::from_raw(init), None).is_err(), "it lives");
     assert!(host.run(["volume", "prune", "-af"]).ok().stdout.contains("data"), "nobody has it");
     host.run(["system", "check"]).ok();

@@ -12,7 +12,7 @@ const HEADINGS: [&str; 5] = ["IMAGE", "ID", "DISK USAGE", "CONTENT SIZE", "EXTRA
 
 /// Prints the images with what they take unpacked and as they travel; `U` marks those in use.
 pub(in crate::verbs) fn show(ctx: &Context, engine: &Engine, images: &[Image]) -> Result<(), Failure> {
-    let users = engine.image_users()?;
+    let users = engine.known_image_users()?;
     let row = |name: String, image: &Image, content: u64| {
         let extra = if users.count(&image.id) > 0 { "U" } else { "" };
         let sizes = [quantity::size(image.size + content), quantity::size(content)];

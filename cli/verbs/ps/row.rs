@@ -43,7 +43,10 @@ pub(crate) fn row(container: &Container, no_trunc: bool) -> Value {
 /// Returns `12kB (virtual 5.3MB)`: what the container has changed, and that with its image.
 pub(super) fn size(engine: &Engine, container: &Container) -> Result<String, Failure> {
     let own = engine.changes_size(container)?;
-    let image = engine.images().find(&container.spec.image.id)?.map_or(0, |image| image.size);
+    let image = match container.is_damaged {
+        true => 0,
+        false => engine.images().find(&container.spec.image.id)?.map_or(0, |image| image.size),
+    };
     Ok(format!("{} (virtual {})", quantity::size(own), quantity::size(own + image)))
 }
 

@@ -86,7 +86,7 @@ struct Console {
 impl Host for Console {
     fn user_of(&self, image: &Digest) -> Option<String> {
         // Whoever cannot be asked might use it.
-        let Ok(containers) = self.engine.containers() else { return Some("an unknown container".to_owned()) };
+        let Ok(containers) = self.engine.intact_containers() else { return Some("an unknown container".to_owned()) };
         let user = containers.into_iter().find(|container| container.spec.image.id == image.to_string());
         user.map(|container| container.spec.name)
     }

@@ -90,7 +90,7 @@ pub(crate) fn run(ctx: &Context, args: &DfArgs) -> Result<(), Failure> {
 }
 
 fn observe(engine: &Engine) -> Result<Observed, Failure> {
-    let users = engine.image_users()?;
+    let users = engine.known_image_users()?;
     let images = engine.images().usage(&|image: &Image| users.of(&image.id).is_some())?;
     let sized = |one: Container| engine.container_size(&one).map(|size| (one, size));
     let mut containers = engine.containers()?.into_iter().map(sized).collect::<Result<Vec<_>, _>>()?;

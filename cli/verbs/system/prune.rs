@@ -120,8 +120,11 @@ impl Conditions {
 }
 
 fn containers(ctx: &Context, engine: &Engine, conditions: &Conditions) -> Result<u64, Failure> {
-    let fits =
-        |one: &Container| !one.state.status.is_active() && conditions.fit(one.state.created_at, |name| one.label(name));
+    // of one whose record is damaged nobody knows whether it is wanted
+    let fits = |one: &Container| {
+        let has_ended = !one.state.status.is_active() && !one.is_damaged;
+        has_ended && conditions.fit(one.state.created_at, |name| one.label(name))
+    };
     let (mut bytes, mut removed) = (0, Vec::new());
     for container in engine.containers()?.into_iter().filter(fits) {
         let size = engine.container_size(&container).unwrap_or(0);

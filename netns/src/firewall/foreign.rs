@@ -4,12 +4,10 @@
 //! firewalld and Docker drop all they were not told to accept, so this has to be said, with the words they want to be told in.
 
 use super::{Content, Table};
+use crate::bridge::PREFIX;
 use crate::netlink::{Netlink, NetlinkError};
 use crate::nftables::{Always, ListedChain, ListedRule, list_chains, list_rules};
 use crate::xtables::{Filter, Protocol};
-
-/// How the names of our bridges begin; `+` and `*` stand for the rest, in iptables and in nftables.
-const BRIDGES: &str = "lt-";
 
 /// Returns a sentence for each chain that drops forwarded packets and was told nothing about our bridges.
 pub(super) fn obstacles(ours: &Table, content: &Content) -> Result<Vec<String>, NetlinkError> {
@@ -39,7 +37,7 @@ fn of_nftables(ours: &Table, content: &Content) -> Result<Vec<String>, NetlinkEr
 /// Returns a sentence for each table of iptables-legacy that drops forwarded packets.
 fn of_legacy(content: &Content) -> Vec<String> {
     let protocols = [Some(Protocol::Ipv4), content.has_ipv6().then_some(Protocol::Ipv6)];
-    let told = |name: &str| name.starts_with(BRIDGES) || content.bridges().contains(name);
+    let told = |name: &str| name.starts_with(PREFIX) || content.bridges().contains(name);
     let obstacle = |protocol: Protocol| {
         let filter = Filter::read(protocol)?;
         let program = protocol.program();
@@ -70,7 +68,7 @@ fn drops(chain: &ListedChain, rules: &[ListedRule]) -> bool {
 /// Returns whether the table has a rule about our bridges: its owner has decided.
 fn knows(chain: &ListedChain, rules: &[ListedRule], content: &Content) -> bool {
     let named =
-        |rule: &ListedRule| rule.mentions(BRIDGES) || content.bridges().iter().any(|bridge| rule.mentions(bridge));
+        |rule: &ListedRule| rule.mentions(PREFIX) || content.bridges().iter().any(|bridge| rule.mentions(bridge));
     rules.iter().any(|rule| is_in(rule, chain) && named(rule))
 }
 
@@ -104,11 +102,11 @@ fn remedy(chain: &ListedChain, all: &[ListedChain]) -> String {
     let iptables = if family == "ip6" { "ip6tables" } else { "iptables" };
     match table.as_str() {
         "firewalld" => {
-            format!("firewall-cmd --permanent --zone=trusted --add-interface={BRIDGES}+ && firewall-cmd --reload")
+            format!("firewall-cmd --permanent --zone=trusted --add-interface={PREFIX}+ && firewall-cmd --reload")
         }
         "filter" if family != "inet" => remedy_of_iptables(iptables, name, has),
         _ => {
-            let insert = |way: &str| format!("nft insert rule {family} {table} {name} {way} '\"{BRIDGES}*\"' accept");
+            let insert = |way: &str| format!("nft insert rule {family} {table} {name} {way} '\"{PREFIX}*\"' accept");
             format!("{} && {}", insert("iifname"), insert("oifname"))
         }
     }
@@ -118,10 +116,10 @@ fn remedy(chain: &ListedChain, all: &[ListedChain]) -> String {
 /// whose name begins so.
 fn remedy_of_iptables(program: &str, chain: &str, has: impl Fn(&str) -> bool) -> String {
     if has("ufw") {
-        return format!("ufw route allow in on {BRIDGES}+ && ufw route allow out on {BRIDGES}+");
+        return format!("ufw route allow in on {PREFIX}+ && ufw route allow out on {PREFIX}+");
     }
     let chain = if has("DOCKER-USER") { "DOCKER-USER" } else { chain };
-    let insert = |way: &str| format!("{program} -I {chain} {way} {BRIDGES}+ -j ACCEPT");
+    let insert = |way: &str| format!("{program} -I {chain} {way} {PREFIX}+ -j ACCEPT");
     format!("{} && {}", insert("-i"), insert("-o"))
 }
 

@@ -4,16 +4,17 @@
 //! it shall not become one for its neighbours: our table then drops what is no container's nor of a bridge of somebody else, and
 //! forwarding goes off again with the last container. Files in the run directory remember that it was us, and what bridges there were.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
 use super::layout::Mode;
 use super::{Content, Table};
-use crate::netlink::{Netlink, NetlinkError, links};
+use crate::netlink::{Link, Netlink, NetlinkError, links};
 use crate::nftables::{ListedChain, list_chains};
 use crate::state::{Lock, read_run_file, remove_file, write_run_file};
 use crate::xtables::Protocol;
-use crate::{Host, HostError, sysctl};
+use crate::{Host, HostError, Network, sysctl};
 
 /// Forwarding of one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,9 @@ impl Forwarding {
     fn is_ours(self, host: &Host) -> Result<bool, HostError> {
         let marker = self.marker(host);
         if !marker.exists() && !sysctl::is_on(self.switch())? {
-            note_foreign_bridges(host)?;
+            if !Forwarding::Ipv4.marker(host).exists() && !Forwarding::Ipv6.marker(host).exists() {
+                note_foreign_bridges(host)?;
+            }
             let listeners = if self == Forwarding::Ipv6 { listeners()? } else { Vec::new() };
             write_run_file(&marker, &listeners)?;
         }
@@ -80,27 +83,50 @@ impl Forwarding {
 /// Whoever asks loads the table next and calls [`turn_on`] only then: a host that forwards for everybody, if only for a
 /// moment, is what this is about.
 pub(super) fn mode(host: &Host, content: &Content, _lock: &Lock) -> Result<Mode, HostError> {
-    let closed = Forwarding::Ipv4.is_ours(host)?;
-    let closed6 = is_closed6(host) || (content.has_ipv6() && Forwarding::Ipv6.is_ours(host)?);
-    let foreign =
-        if closed || closed6 { read_run_file(&foreign_bridges(host))?.unwrap_or_default() } else { Vec::new() };
-    Ok(Mode { closed, closed6, publish: host.settings().publish, foreign })
+    Ok(Mode {
+        closed: Forwarding::Ipv4.is_ours(host)?,
+        closed6: is_closed6(host) || (content.has_ipv6() && Forwarding::Ipv6.is_ours(host)?),
+        publish: host.settings().publish,
+    })
 }
 
-/// Returns the file with the bridges of others that there were when forwarding was turned on.
+/// Kinds of ports that guests have: a bridge with others, as hardware, leads to a network that there was before.
+const OF_GUESTS: [&str; 3] = ["veth", "tun", "dummy"];
+
+/// Returns the bridges that there were when forwarding was turned on, those that lead to networks outside, and ours, whoever is on
+/// them; none, where the host forwarded before.
+pub(super) fn foreign(host: &Host, mode: Mode) -> Result<Vec<String>, HostError> {
+    if !mode.closed && !mode.closed6 {
+        return Ok(Vec::new());
+    }
+    let links = links(&mut Netlink::route()?)?;
+    let of_others = |bridge: &&Link| {
+        let mut ports = links.iter().filter(|port| port.master == Some(bridge.index));
+        bridge.kind == "bridge" && ports.any(|port| !OF_GUESTS.contains(&port.kind.as_str()))
+    };
+    let outside = links.iter().filter(of_others).map(|bridge| bridge.name.clone());
+    let ours = host.read_networks()?.into_iter().filter(Network::is_bridged).map(|network| network.bridge);
+    let mut all: BTreeSet<_> = outside.chain(ours).collect();
+    all.extend(match read_run_file::<Vec<String>>(&foreign_bridges(host))? {
+        Some(noted) => noted,
+        // forwarding was turned on by a version that did not write them down
+        None => note_foreign_bridges(host)?,
+    });
+    Ok(all.into_iter().collect())
+}
+
+/// Returns the file with the bridges that there were when forwarding was turned on.
 fn foreign_bridges(host: &Host) -> PathBuf {
     host.run().join("foreign-bridges.json")
 }
 
-/// Writes down the bridges that there are, unless the host forwards for containers already, of the other family. One of ours among them does no harm: what
-/// comes in or leaves by it is decided before anybody looks here.
-fn note_foreign_bridges(host: &Host) -> Result<(), HostError> {
-    if [Forwarding::Ipv4, Forwarding::Ipv6].iter().any(|family| family.marker(host).exists()) {
-        return Ok(());
-    }
+/// Writes down the bridges that there are, and returns them. One of ours among them does no harm: what comes in or leaves by it is
+/// decided before anybody looks here.
+fn note_foreign_bridges(host: &Host) -> Result<Vec<String>, HostError> {
     let links = links(&mut Netlink::route()?)?;
-    let bridges: Vec<_> = links.into_iter().filter(|link| link.is_bridge).map(|link| link.name).collect();
-    Ok(write_run_file(&foreign_bridges(host), &bridges)?)
+    let bridges: Vec<_> = links.into_iter().filter(|link| link.kind == "bridge").map(|link| link.name).collect();
+    write_run_file(&foreign_bridges(host), &bridges)?;
+    Ok(bridges)
 }
 
 /// Returns whether the table keeps the host from forwarding IPv6 for others.

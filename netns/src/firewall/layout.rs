@@ -17,6 +17,7 @@
 use std::net::Ipv6Addr;
 
 use crate::Publish;
+use crate::bridge::PREFIX;
 use crate::nftables::{Chain, Field, Hook, Rule, Set, Verdict};
 
 /// Bridges with containers on them.
@@ -41,7 +42,7 @@ pub(super) const PUBLISHED6: &str = "published6";
 pub(super) const PUBLISHED_ANY: &str = "published-any";
 pub(super) const PUBLISHED_ANY6: &str = "published-any6";
 
-/// Bridges of others that there were when the host began to forward for containers.
+/// Bridges of others that the host forwards for no more than before it began to forward for containers.
 pub(super) const FOREIGN: &str = "foreign";
 /// Each of them twice.
 pub(super) const FOREIGN_SAME: &str = "foreign-same";
@@ -74,15 +75,13 @@ pub(super) const SETS: [Set; 15] = [
 ];
 
 /// What the rules depend on, beside the content of the sets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mode {
     /// The host forwards nothing but containers' IPv4 packets.
     pub(crate) closed: bool,
     /// The same of IPv6.
     pub(crate) closed6: bool,
     pub(crate) publish: Publish,
-    /// Bridges of others that there were when the host began to forward for containers; empty if it forwarded before.
-    pub(crate) foreign: Vec<String>,
 }
 
 /// Chain of packets about to enter a bridge.
@@ -97,7 +96,7 @@ const TRANSLATE_SOURCE: i32 = 100;
 const NEIGHBOUR_DISCOVERY: [u8; 2] = [135, 136];
 
 /// Returns every chain.
-pub(super) fn chains(mode: &Mode) -> Vec<Chain> {
+pub(super) fn chains(mode: Mode) -> Vec<Chain> {
     vec![
         hooked("raw", ("filter", libc::NF_INET_PRE_ROUTING, RAW), from_containers()),
         hooked(
@@ -157,7 +156,7 @@ fn into_bridge() -> Vec<Rule> {
 }
 
 /// What most packets are comes first: each look into a set is a hundredth of what a packet costs from container to container.
-fn forward(mode: &Mode) -> Vec<Rule> {
+fn forward(mode: Mode) -> Vec<Rule> {
     let mut rules = vec![
         Rule::new().load_input().load_output().among(SAME).verdict(Verdict::Accept),
         Rule::new().load_output().among(BRIDGES).verdict(Verdict::Jump(INTO_BRIDGE)),
@@ -178,12 +177,13 @@ fn forward(mode: &Mode) -> Vec<Rule> {
 
 /// What a host that forwards for containers only lets pass nevertheless. Where the kernel shows the firewall what a bridge
 /// passes on (`bridge-nf-call-iptables`), it looks as if the host forwarded it. And who makes a bridge while containers run makes it
-/// for guests of his own, virtual machines or another engine's containers, counts on forwarding, and sees to their firewall.
+/// for guests of his own, virtual machines or another engine's containers, counts on forwarding, and sees to their firewall. Bridges of
+/// ours that nobody is on any more are not among them.
 fn of_others() -> [Rule; 3] {
     [
         Rule::new().load_input().load_output().among(FOREIGN_SAME),
-        Rule::new().only_from_bridge().load_input().not_among(FOREIGN),
-        Rule::new().only_to_bridge().load_output().not_among(FOREIGN),
+        Rule::new().only_from_bridge().load_input().begins_unlike(PREFIX).load_input().not_among(FOREIGN),
+        Rule::new().only_to_bridge().load_output().begins_unlike(PREFIX).load_output().not_among(FOREIGN),
     ]
     .map(|rule| rule.verdict(Verdict::Accept))
 }

@@ -13,6 +13,7 @@ mod layout;
 mod table;
 
 pub(crate) use content::Content;
+use table::Rules;
 pub(crate) use table::Table;
 
 use std::path::PathBuf;
@@ -30,15 +31,16 @@ impl Host {
     /// Loads the table with all that the files call for.
     ///
     /// What is not there need not be removed first: to have removed something takes the kernel longer than the rest.
-    fn load(&self, content: &Content, mode: &Mode, lock: &Lock) -> Result<(), HostError> {
+    fn load(&self, content: &Content, mode: Mode, lock: &Lock) -> Result<(), HostError> {
         let table = Table::of(self.run());
+        let rules = Rules { mode, foreign: forwarding::foreign(self, mode)? };
         let is_new = !self.firewall_mark().exists();
         if is_new {
             write_run_file(&self.firewall_mark(), &table.name())?;
         }
-        match is_new && table.create(content, mode, lock).is_ok() {
+        match is_new && table.create(content, &rules, lock).is_ok() {
             true => Ok(()),
-            false => Ok(table.replace(content, mode, lock)?),
+            false => Ok(table.replace(content, &rules, lock)?),
         }
     }
 
@@ -63,7 +65,7 @@ impl Host {
         let is_first = is_alone && self.leased_containers()?.iter().all(|leased| leased == container);
         // The first IPv6 address changes what the rules depend on.
         if is_first || mode.closed6 != was_closed6 || table.add(new, lock).is_err() {
-            self.load(&self.content()?, &mode, lock)?;
+            self.load(&self.content()?, mode, lock)?;
         }
         forwarding::turn_on(self, new, lock)
     }
@@ -92,7 +94,7 @@ impl Host {
             return self.close_firewall(lock).map(|()| Vec::new());
         }
         let mode = forwarding::mode(self, &content, lock)?;
-        self.load(&content, &mode, lock)?;
+        self.load(&content, mode, lock)?;
         Ok(forwarding::turn_on(self, &content, lock)?.into_iter().chain(self.obstacles(&content)?).collect())
     }
 

@@ -14,6 +14,14 @@ use crate::state::Lock;
 /// Where lighter keeps what is gone at reboot, unless told otherwise.
 const USUAL_RUN: &str = "/run/lighter";
 
+/// What a table is made of beside what containers need.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) mode: Mode,
+    /// Bridges of others that the host forwards for no more than before it began to forward for containers.
+    pub(super) foreign: Vec<String>,
+}
+
 /// The table of one run directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Table(String);
@@ -37,10 +45,10 @@ impl Table {
     }
 
     /// Loads the table whole; fails if there is one.
-    pub(super) fn create(&self, all: &Content, mode: &Mode, lock: &Lock) -> Result<(), NetlinkError> {
+    pub(super) fn create(&self, all: &Content, rules: &Rules, lock: &Lock) -> Result<(), NetlinkError> {
         let mut batch = self.batch();
         batch.create_table();
-        commit(&filled(batch, all, mode), lock)
+        commit(&filled(batch, all, rules), lock)
     }
 
     /// Adds elements; fails if the table is not there or has one of the keys with another value.
@@ -58,10 +66,10 @@ impl Table {
     }
 
     /// Loads the table whole, whatever was there.
-    pub(super) fn replace(&self, all: &Content, mode: &Mode, lock: &Lock) -> Result<(), NetlinkError> {
+    pub(super) fn replace(&self, all: &Content, rules: &Rules, lock: &Lock) -> Result<(), NetlinkError> {
         let mut batch = self.batch();
         batch.replace_table();
-        commit(&filled(batch, all, mode), lock)
+        commit(&filled(batch, all, rules), lock)
     }
 
     /// Removes the table; succeeds when there is none.
@@ -73,10 +81,10 @@ impl Table {
 }
 
 /// Ends the transaction that begins a table: its sets and rules, with all their elements.
-fn filled(mut batch: Batch, all: &Content, mode: &Mode) -> Vec<Message> {
+fn filled(mut batch: Batch, all: &Content, rules: &Rules) -> Vec<Message> {
     layout::SETS.iter().for_each(|set| batch.add_set(set));
-    layout::chains(mode).into_iter().for_each(|chain| batch.add_chain(chain));
-    let foreign = content::foreign(&mode.foreign);
+    layout::chains(rules.mode).into_iter().for_each(|chain| batch.add_chain(chain));
+    let foreign = content::foreign(&rules.foreign);
     all.elements().into_iter().chain(foreign).for_each(|(set, elements)| batch.add_elements(set, &elements));
     batch.finish()
 }

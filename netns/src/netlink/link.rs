@@ -1,6 +1,5 @@
 //! Network devices: bridges, veths, macvlans and ipvlans (rtnetlink(7), `RTM_NEWLINK`). Any process.
 
-use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::attribute::{Attributes, attributes};
@@ -24,9 +23,6 @@ const DISABLED: u8 = 0;
 /// 16-bit one).
 const MODE: u16 = 1;
 
-/// The kind of devices that are bridges (`IFLA_INFO_KIND`).
-const BRIDGE: &CStr = c"bridge";
-
 /// Operational states of a device that passes packets on (RFC 2863; linux/if.h, `IF_OPER_UNKNOWN`, `IF_OPER_UP`).
 const UNKNOWN: u8 = 0;
 const UP: u8 = 6;
@@ -40,7 +36,10 @@ pub(crate) struct Link {
     pub(crate) mac: Vec<u8>,
     /// Whether it passes packets on.
     pub(crate) is_working: bool,
-    pub(crate) is_bridge: bool,
+    /// What makes it, as `bridge`, `veth`, `tun`; empty for hardware.
+    pub(crate) kind: String,
+    /// Index of the bridge it is a port of, or of what else it is a part of.
+    pub(crate) master: Option<u32>,
 }
 
 /// A veth to be made: one end on a bridge of this namespace, the other inside a container.
@@ -105,8 +104,7 @@ fn with_mtu(attributes: Attributes, mtu: Option<u32>) -> Attributes {
 /// containers would be left with a stale neighbour entry for their gateway.
 pub(crate) fn create_bridge(name: &str, mac: [u8; 6], mtu: Option<u32>) -> Message {
     let link = Attributes::new().text(libc::IFLA_IFNAME, name).bytes(libc::IFLA_ADDRESS, &mac);
-    let link = with_mtu(link, mtu)
-        .nest(libc::IFLA_LINKINFO, Attributes::new().bytes(libc::IFLA_INFO_KIND, BRIDGE.to_bytes_with_nul()));
+    let link = with_mtu(link, mtu).nest(libc::IFLA_LINKINFO, Attributes::new().text(libc::IFLA_INFO_KIND, "bridge"));
     request(format!("create bridge `{name}`"), libc::RTM_NEWLINK, link).flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL)
 }
 
@@ -210,17 +208,20 @@ pub(crate) fn links(netlink: &mut Netlink) -> Result<Vec<Link>, NetlinkError> {
 
 fn read(body: &[u8]) -> Option<Link> {
     let index = u32::from_ne_bytes(body.get(4..8)?.try_into().ok()?);
-    let (mut name, mut mac, mut is_working, mut is_bridge) = (None, Vec::new(), false, false);
-    for (kind, value) in attributes(body.get(16..)?) {
-        match kind {
-            libc::IFLA_IFNAME => name = Some(value.strip_suffix(&[0]).unwrap_or(value)),
+    let (mut name, mut mac, mut is_working, mut kind, mut master) = (None, Vec::new(), false, String::new(), None);
+    let text = |value: &[u8]| String::from_utf8_lossy(value.strip_suffix(&[0]).unwrap_or(value)).into_owned();
+    for (attribute, value) in attributes(body.get(16..)?) {
+        match attribute {
+            libc::IFLA_IFNAME => name = Some(text(value)),
             libc::IFLA_ADDRESS => mac = value.to_vec(),
+            libc::IFLA_MASTER => master = Some(u32::from_ne_bytes(value.try_into().ok()?)),
             libc::IFLA_LINKINFO => {
-                is_bridge = attributes(value).any(|info| info == (libc::IFLA_INFO_KIND, BRIDGE.to_bytes_with_nul()));
+                let info = attributes(value).find(|(info, _)| *info == libc::IFLA_INFO_KIND);
+                kind = info.map(|(_, value)| text(value)).unwrap_or_default();
             }
             libc::IFLA_OPERSTATE => is_working = matches!(value, [UNKNOWN | UP]),
             _ => {}
         }
     }
-    Some(Link { index, name: String::from_utf8_lossy(name?).into_owned(), mac, is_working, is_bridge })
+    Some(Link { index, name: name?, mac, is_working, kind, master })
 }

@@ -173,6 +173,11 @@ impl Rule {
         self.compare(libc::NFT_CMP_EQ, value)
     }
 
+    /// Goes on only if the name just loaded does not begin with `prefix`, of 16 bytes at most.
+    pub(crate) fn begins_unlike(self, prefix: &str) -> Rule {
+        self.compare(libc::NFT_CMP_NEQ, prefix.as_bytes())
+    }
+
     /// Goes on only if the source is a loopback address.
     pub(crate) fn source_is_loopback(self) -> Rule {
         self.load_payload(libc::NFT_PAYLOAD_NETWORK_HEADER, 12, 1, Field::Address).equals(&[127])
@@ -241,8 +246,8 @@ impl Rule {
         self.expression("immediate", Attributes::new().u32(1, VERDICT_REGISTER).nest(2, data))
     }
 
-    /// Writes the port of one end into the packet, whose checksum lies at byte `checksum` behind the IP header. No connection is
-    /// tracked for it: an answer needs a rule of its own.
+    /// Ends the rule by writing the port of one end into the packet, whose checksum lies at byte `checksum` behind the IP header. No
+    /// connection is tracked for it, as what is sent and what is answered do not fit together: an answer needs a rule of its own.
     pub(crate) fn write_port(mut self, end: End, port: u16, checksum: u32) -> Rule {
         /// The Internet checksum (RFC 1071), which the kernel brings up to date (`NFT_PAYLOAD_CSUM_INET`).
         const INTERNET_CHECKSUM: u32 = 1;
@@ -252,6 +257,7 @@ impl Rule {
         let place = Attributes::new().u32(2, libc::NFT_PAYLOAD_TRANSPORT_HEADER as u32).u32(3, end as u32).u32(4, 2);
         self.expression("immediate", Attributes::new().u32(1, register).nest(2, data))
             .expression("payload", place.u32(5, register).u32(6, INTERNET_CHECKSUM).u32(7, checksum))
+            .expression("notrack", Attributes::new())
     }
 
     /// Ends the rule by giving the packet the sender's address of the device it leaves by.

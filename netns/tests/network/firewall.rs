@@ -160,6 +160,19 @@ fn guests_of_others_reach_each_other_and_on_bridges_made_later_whom_their_host_f
     old_guests_are_as_before();
     new_guests_are_forwarded_for();
     assert_closed(seen_as(&lab.neighbour("lan"), far, 80));
+    // a bridge with a port that is no guest's leads outside
+    lab.run("ip link add outside link lan0 type macvlan");
+    lab.run("ip link set outside master vmbr2");
+    lab.host.reconcile().unwrap();
+    assert_eq!(seen_as(&late, late_to, 80).unwrap(), late_address.to_string());
+    assert_closed(seen_as(&late, far, 80));
+    lab.run("ip link delete outside");
+    lab.host.reconcile().unwrap();
+    new_guests_are_forwarded_for();
+    // nobody wrote down which bridges there were
+    fs::remove_file(lab.directory.path().join("run/foreign-bridges.json")).unwrap();
+    lab.host.reconcile().unwrap();
+    old_guests_are_as_before();
     lab.host.detach(&web.id).unwrap();
     assert_eq!(lab.ruleset(), "");
 }
