@@ -146,6 +146,34 @@ fn a_container_may_have_a_name_server_of_its_own() {
 
 #[test]
 #[ignore = "needs root"]
+fn connections_inside_are_not_tracked_and_a_firewall_of_the_containers_own_is_no_obstacle() {
+    let lab = Lab::new();
+    let network = lab.network("web_default");
+    let web = lab.container("web", &[&network], &[]);
+    let _server = serve(&lab, &web, &[&network], Upstream::Servers(Vec::new()));
+    let answered = || {
+        for question in ["+short web", "+short +tcp web"] {
+            assert_eq!(dig(&lab, &web.netns, question), format!("{}\n", web.address()), "{question}");
+        }
+    };
+    answered();
+    let tracked = inside(&web.netns, || std::fs::read_to_string("/proc/thread-self/net/stat/nf_conntrack").unwrap());
+    let numbers = tracked.lines().skip(1).flat_map(str::split_whitespace);
+    assert!(numbers.clone().count() > 0 && numbers.into_iter().all(|number| number == "00000000"), "{tracked}");
+    let chain = |hook: &str, device: &str| {
+        let rules = format!("ct state established accept; ct state invalid drop; {device} lo accept;");
+        format!("chain {hook} {{ type filter hook {hook} priority 0; policy drop; {rules} }};")
+    };
+    let table = format!("table inet own {{ {} {} }}", chain("input", "iifname"), chain("output", "oifname"));
+    let file = lab.directory.path().join("own.nft");
+    std::fs::write(&file, table).unwrap();
+    let (success, said) = lab.run_in(&web.netns, &format!("nft -f {}", file.display()));
+    assert!(success, "{said}");
+    answered();
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_server_that_is_started_again_takes_over() {
     let lab = Lab::new();
     let network = lab.network("web_default");
