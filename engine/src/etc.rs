@@ -20,6 +20,11 @@ const EMBEDDED_DNS: &str = "127.0.0.11";
 /// in the host's network: so names go where the host sends them, by link and by domain.
 pub(crate) const HOST_RESOLV_CONF: &str = "/etc/resolv.conf";
 
+/// The host's names.
+const HOST_HOSTS: &str = "/etc/hosts";
+/// Those of a network of one's own.
+const LOOPBACK: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+
 /// The largest hosts file that is read, in bytes: the container may write to it, and must not fill our memory.
 const LARGEST: u64 = 1 << 20;
 
@@ -110,10 +115,11 @@ fn addresses(endpoints: &[netns::Endpoint]) -> impl Iterator<Item = IpAddr> {
     endpoints.iter().flat_map(|endpoint| &endpoint.addresses).map(|address| address.address)
 }
 
-/// Returns the names of a container in its own hosts file.
+/// Returns the names of a container in its own hosts file: the longest first, as hosts(5) has it.
 pub(crate) fn own_names(spec: &ContainerSpec, hostname: &str) -> String {
     let qualified = spec.domainname.as_ref().map(|domain| format!("{hostname}.{domain} "));
-    format!("{}{hostname}", qualified.unwrap_or_default())
+    let short = hostname.split_once('.').map(|(short, _)| format!(" {short}"));
+    format!("{}{hostname}{}", qualified.unwrap_or_default(), short.unwrap_or_default())
 }
 
 fn host_resolv_conf() -> String {
@@ -133,7 +139,15 @@ fn overwrite(path: &Path, text: &str) -> Result<(), FileError> {
 }
 
 fn hosts(spec: &ContainerSpec, hostname: &str, endpoints: &[netns::Endpoint], gateways: &[IpAddr]) -> String {
-    let mut text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned();
+    let own = match spec.network {
+        // with the host's network come its names
+        NetworkMode::Host => fs::read_to_string(HOST_HOSTS).ok(),
+        _ => None,
+    };
+    let mut text = own.unwrap_or_else(|| LOOPBACK.to_owned());
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
     let names = own_names(spec, hostname);
     addresses(endpoints).for_each(|address| _ = writeln!(text, "{address}\t{names}"));
     for (host, address) in &spec.extra_hosts {

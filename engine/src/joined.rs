@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use nix::mount::{MsFlags, mount};
+use oci_spec::runtime::LinuxNamespaceType;
 
 use crate::layout::ContainerPaths;
-use crate::spec::{ContainerSpec, Ipc, Namespace};
+use crate::spec::{ContainerSpec, Ipc, Namespace, NetworkMode};
 use crate::{Engine, durable, id};
 
 /// Why another container's namespace cannot be joined.
@@ -54,6 +55,25 @@ impl Engine {
             Ipc::Private | Ipc::None => (None, None),
         };
         Ok(Joined { pid: of(&isolation.pid, "pid", "pid")?, ipc, uts: of(&isolation.uts, "uts", "uts")?, shm })
+    }
+
+    /// Finds the namespaces of other containers that a container joins, as they are now: they change when those start again.
+    pub(crate) fn lent(&self, spec: &ContainerSpec) -> Result<Vec<(LinuxNamespaceType, PathBuf)>, JoinError> {
+        let isolation = &spec.isolation;
+        let of = |namespace: &Namespace| match namespace {
+            Namespace::Container(other) => Some(other.clone()),
+            Namespace::Private | Namespace::Host => None,
+        };
+        let ipc = if let Ipc::Container(other) = &isolation.ipc { Some(other.clone()) } else { None };
+        let network = if let NetworkMode::Container(other) = &spec.network { Some(other.clone()) } else { None };
+        let lenders = [
+            (LinuxNamespaceType::Pid, of(&isolation.pid), "pid", "pid"),
+            (LinuxNamespaceType::Ipc, ipc, "ipc", "ipc"),
+            (LinuxNamespaceType::Uts, of(&isolation.uts), "uts", "uts"),
+            (LinuxNamespaceType::Network, network, "network", "net"),
+        ];
+        let lent = lenders.into_iter().filter_map(|(kind, lender, word, file)| Some((kind, lender?, word, file)));
+        lent.map(|(kind, lender, word, file)| Ok((kind, self.namespace_of(&lender, word, file)?))).collect()
     }
 
     fn namespace_of(&self, other: &str, kind: &'static str, file: &str) -> Result<PathBuf, JoinError> {

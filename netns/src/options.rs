@@ -85,7 +85,12 @@ pub(crate) fn read(driver: Driver, options: &BTreeMap<String, String>) -> Result
 
 fn apply(driver: Driver, name: &str, value: &str, features: &mut Features) -> Result<(), OptionError> {
     let wrong = |expected| OptionError::Value { name: name.to_owned(), value: value.to_owned(), expected };
-    let flag = || value.parse::<bool>().map_err(|_| wrong("`true` or `false`"));
+    let flag = || match value {
+        // as Go reads them
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(wrong("`true` or `false`")),
+    };
     let device = || device(value).map(Some).ok_or_else(|| wrong("name of a device"));
     match (driver, name) {
         (_, "com.docker.network.driver.mtu") => {

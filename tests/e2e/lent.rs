@@ -4,10 +4,13 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use crate::harness::Scenario;
+use crate::harness::{Scenario, eventually};
 
 #[test]
 #[ignore = "needs root"]
@@ -245,4 +248,31 @@ fn external_secrets_are_refused_with_what_to_do_instead() {
     project
         .file("compose.yaml", "services: {a: {image: 'busybox:1', secrets: [s]}}\nsecrets:\n  s: {external: true}\n");
     project.run(["up", "-d"]).code(1).says(["compose.yaml:3", "secrets.s.external", "file: PATH"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn who_starts_again_joins_those_who_lend_as_they_are_then() {
+    let host = Scenario::new("a lender that has started again has other namespaces, and its old pid may be another's");
+    let sleeper = |name: &str, more: &[&str]| {
+        host.run([&["run", "-d", "--name", name][..], more, &["busybox:1", "sleep", "1000"]].concat()).ok();
+    };
+    sleeper("lender", &["--ipc", "shareable"]);
+    let shares = ["--network", "container:lender", "--pid", "container:lender", "--ipc", "container:lender"];
+    sleeper("borrower", &[&["--restart", "always"][..], &shares].concat());
+    let namespaces = |container: &str| {
+        let pid = host.pid(container);
+        ["net", "pid", "ipc"].map(|kind| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok())
+    };
+    let before = namespaces("lender");
+    assert_eq!(namespaces("borrower"), before);
+    let old = host.pid("borrower");
+    host.run(["restart", "-t", "0", "lender"]).ok();
+    assert_ne!(namespaces("lender"), before);
+    let _gone_with_the_lenders_first = kill(Pid::from_raw(old), Signal::SIGKILL);
+    eventually("the borrower is where the lender is", Duration::from_secs(20), || {
+        let (of_lender, of_borrower) = (namespaces("lender"), namespaces("borrower"));
+        if of_borrower == of_lender { Ok(()) } else { Err(format!("{of_borrower:?}, not {of_lender:?}")) }
+    });
+    host.run(["rm", "-f", "borrower", "lender"]).ok();
 }

@@ -365,3 +365,64 @@ services:
     let refused = host.run(["network", "connect", "--driver-opt", "com.docker.x=1", "bridge", web]);
     assert!(!refused.succeeded() && refused.stderr.contains("`com.docker.x`"), "{refused}");
 }
+
+#[test]
+#[ignore = "needs root"]
+fn who_pauses_before_it_starts_again_is_then_on_the_networks_it_was_put_on_meanwhile() {
+    let host = Scenario::new("a container that fails again and again is cut off from what it attacks");
+    for network in ["before", "after"] {
+        host.run(["network", "create", network]).ok();
+    }
+    let script = "test -e /shared/stay && exec sleep 1000; exit 1";
+    let shared = host.folder();
+    let mount = format!("{}:/shared", shared.display());
+    let words = ["run", "-d", "--name", "failing", "--restart", "always", "--network", "before", "-v", &mount];
+    host.run([&words[..], &["busybox:1", "sh", "-c", script]].concat()).ok();
+    let state = |wanted: &str| {
+        let state = host.inspect("failing")["State"]["Status"].clone();
+        if state == wanted { Ok(()) } else { Err(state) }
+    };
+    // the pauses double: after six starts it takes three seconds
+    eventually("the pause is long", Duration::from_secs(60), || {
+        let seen = host.inspect("failing");
+        let is_long = seen["RestartCount"].as_u64() >= Some(5) && seen["State"]["Status"] == "restarting";
+        if is_long { Ok(()) } else { Err(seen["RestartCount"].clone()) }
+    });
+    host.run(["network", "connect", "after", "failing"]).ok();
+    host.run(["network", "disconnect", "before", "failing"]).ok();
+    std::fs::write(shared.join("stay"), "").expect("the folder is ours");
+    eventually("it runs", Duration::from_secs(60), || state("running"));
+    eventually("it is on the other network", Duration::from_secs(10), || {
+        let networks = host.inspect("failing")["NetworkSettings"]["Networks"].clone();
+        let names: Vec<_> = networks.as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
+        if names == ["after"] { Ok(()) } else { Err(names.join(", ")) }
+    });
+    let addresses = host.run(["exec", "failing", "ip", "-4", "-o", "address"]).ok().stdout;
+    let address = host.address("failing").to_string();
+    assert!(addresses.lines().count() == 2 && addresses.contains(&address), "{addresses}");
+    host.run(["network", "rm", "before"]).ok();
+    host.run(["rm", "-f", "failing"]).ok();
+    host.run(["network", "rm", "after"]).ok();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_container_knows_its_own_short_name_the_hosts_names_and_who_it_is_linked_to_by_id() {
+    let host =
+        Scenario::new("a broker asks for its name without the domain, a program of the host's network for the host's");
+    let hosts =
+        |words: &[&str]| host.run([&["run", "--rm"], words, &["busybox:1", "cat", "/etc/hosts"]].concat()).ok().stdout;
+    let own = hosts(&["--hostname", "rabbit.example.com"]);
+    assert!(own.lines().any(|line| line.ends_with("\trabbit.example.com rabbit")), "{own}");
+    let names = std::fs::read_to_string("/etc/hosts").expect("the host has names");
+    let with_hosts = hosts(&["--network", "host", "--add-host", "more:192.0.2.9"]);
+    assert!(with_hosts.starts_with(names.trim_end()) && with_hosts.ends_with("192.0.2.9\tmore\n"), "{with_hosts}");
+
+    let id = host.run(["run", "-d", "--name", "db", "busybox:1", "sleep", "1000"]).ok().text().to_owned();
+    for target in [&id, &id[..10], "db"] {
+        let link = format!("{target}:data");
+        let asked = ["run", "--rm", "--link", &link, "busybox:1", "ping", "-c1", "-W5", "data"];
+        host.run(asked).ok();
+    }
+    host.run(["rm", "-f", "db"]).ok();
+}

@@ -63,7 +63,7 @@ pub(super) fn connect(ctx: &Context, engine: &Engine, args: &ConnectArgs) -> Res
     };
     let options: Vec<_> = args.driver_opt.iter().map(String::as_str).collect();
     apply_options("--driver-opt", &options, &mut wish)?;
-    let links: Vec<_> = args.link.iter().map(|text| link(text)).collect();
+    let links = args.link.iter().map(|text| link(engine, text)).collect::<Result<Vec<_>, _>>()?;
     engine.link(&container, &links)?;
     engine.connect_network(&container, wish)?.iter().for_each(|note| ctx.ui.warn(note));
     Ok(())

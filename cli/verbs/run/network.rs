@@ -27,11 +27,11 @@ pub(super) fn mode(engine: &Engine, flags: &NetworkFlags) -> Result<NetworkMode,
     Ok(NetworkMode::Bridge(attachments))
 }
 
-/// Refuses what a container whose network is the host's, another's or none cannot have, and an unknown container to link to.
+/// Refuses what a container whose network is the host's, another's or none cannot have.
 ///
 /// # Errors
 /// Names the flag. What is merely without effect comes back as a warning.
-pub(super) fn check(engine: &Engine, flags: &NetworkFlags, mode: &NetworkMode) -> Result<Option<String>, Failure> {
+pub(super) fn check(flags: &NetworkFlags, mode: &NetworkMode) -> Result<Option<String>, Failure> {
     let given = |flag: &'static str, is_given: bool| is_given.then_some(flag);
     let of_a_network = [
         given("--network-alias", !flags.network_alias.is_empty()),
@@ -57,9 +57,6 @@ pub(super) fn check(engine: &Engine, flags: &NetworkFlags, mode: &NetworkMode) -
     };
     if let Some(flag) = refused.into_iter().flatten().next() {
         return Err(Failure::text(format!("{flag} and --network {whose} contradict each other")));
-    }
-    for text in &flags.link {
-        engine.find(&link(text).target)?;
     }
     let is_lost = *mode == NetworkMode::Host && (flags.publish_all || !flags.publish.is_empty());
     Ok(is_lost.then(|| "published ports are discarded with --network host: the container has the host's".to_owned()))
@@ -159,9 +156,12 @@ fn mac(flag: &str, text: &str) -> Result<[u8; 6], Failure> {
 }
 
 /// Reads `--link`: `container[:alias]`.
-pub(in crate::verbs) fn link(text: &str) -> Link {
+pub(in crate::verbs) fn link(engine: &Engine, text: &str) -> Result<Link, Failure> {
     let (target, alias) = text.split_once(':').unwrap_or((text, text));
-    Link { alias: alias.to_owned(), target: target.to_owned() }
+    let found = engine.find(target)?;
+    // the beginning of an id is no name on a network, twelve digits are
+    let target = if found.spec.name == target { target } else { found.short_id() };
+    Ok(Link { alias: alias.to_owned(), target: target.to_owned() })
 }
 
 #[cfg(test)]

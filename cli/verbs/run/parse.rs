@@ -104,7 +104,8 @@ pub(crate) fn publish(text: &str) -> Result<Vec<PublishedPort>, Failure> {
         protocol: protocol.clone(),
     };
     let targets = range(target).ok_or_else(|| wrong("the port is none from 1 to 65535"))?;
-    if host.is_empty() {
+    // any that is free
+    if host.is_empty() || host == "0" {
         return Ok(targets.map(|target| to(target, None)).collect());
     }
     let hosts = range(host).ok_or_else(|| wrong("the host port is none from 1 to 65535"))?;

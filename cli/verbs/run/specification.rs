@@ -102,12 +102,12 @@ fn devices(flags: &RunFlags, spec: &mut ContainerSpec) -> Result<(), Failure> {
 fn networking(ctx: &Context, engine: &Engine, flags: &RunFlags, spec: &mut ContainerSpec) -> Result<(), Failure> {
     let wishes = &flags.networking;
     spec.network = network::mode(engine, wishes)?;
-    if let Some(warning) = network::check(engine, wishes, &spec.network)? {
+    if let Some(warning) = network::check(wishes, &spec.network)? {
         ctx.ui.warn(warning);
     }
     spec.hostname = wishes.hostname.clone();
     spec.domainname = wishes.domainname.clone();
-    spec.links = wishes.link.iter().map(|text| network::link(text)).collect();
+    spec.links = wishes.link.iter().map(|text| network::link(engine, text)).collect::<Result<_, _>>()?;
     for text in &wishes.publish {
         spec.ports.extend(parse::publish(text)?);
     }

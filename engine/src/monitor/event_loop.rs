@@ -109,7 +109,7 @@ impl Monitor {
     }
 
     /// Takes note of networks that a command has connected or disconnected; what cannot be read now is read at the next signal.
-    fn follow_networks(&mut self) {
+    pub(super) fn follow_networks(&mut self) {
         let Ok(changed) = self.engine.follow(&self.id, &self.spec, &mut self.connection) else { return };
         if changed {
             self.state.endpoints = self.connection.endpoints.clone();
@@ -268,7 +268,7 @@ impl Monitor {
         self.restart_at = None;
         self.state.restart_count += 1;
         self.started = Instant::now();
-        match self.launch() {
+        match self.launch_again() {
             Ok(_warned_at_the_first_start) => {
                 self.begin_hooks();
                 self.take_off();
@@ -295,6 +295,7 @@ impl Monitor {
     fn finish(mut self) -> io::Result<()> {
         self.connection.server = None;
         self.connection.relay = crate::netns::Relay::default();
+        self.unplug_neighbours();
         self.held = Held::default();
         let torn_down = self.engine.tear_down(&self.id);
         let exit_code = self.state.exit_code.unwrap_or(exit_code::OURS);

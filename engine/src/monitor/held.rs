@@ -6,7 +6,8 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 
 use super::launch::Monitor;
 use crate::layout::ContainerPaths;
@@ -46,6 +47,15 @@ impl Monitor {
         }
         if let Ok(Some(network)) = self.engine.net().unmount_namespace(&self.id) {
             self.held.network = Some(network);
+        }
+    }
+
+    /// Removes devices on networks of the host's own from the container's namespace, which may outlive it with another container. They
+    /// would keep their addresses from its next start.
+    pub(super) fn unplug_neighbours(&self) {
+        if let Some(network) = &self.held.network {
+            let path = format!("/proc/self/fd/{}", network.as_raw_fd());
+            let _ = self.engine.net().remove_neighbours(&self.id, Path::new(&path)); // they go with the namespace
         }
     }
 

@@ -3,6 +3,7 @@
 //! It owns the container's output, health checks, restart policy, name server and end. If it is killed the container
 //! goes on, and the next command starts another one that adopts it ([`crate::Engine::recover`]).
 
+mod again;
 mod attachments;
 mod changes;
 mod event_loop;

@@ -9,7 +9,7 @@
 //! Killed in between, the container is connected and its monitor takes note at the next signal.
 
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Connection;
@@ -146,6 +146,27 @@ impl Engine {
                 break;
             }
             watch.wait(Some(until.saturating_duration_since(Instant::now()))).map_err(failed("watch"))?;
+        }
+        Ok(())
+    }
+
+    /// Plugs a container that is about to start again in and out of the networks that it was connected to, and disconnected from, while
+    /// it did not run.
+    pub(crate) fn plug_anew(
+        &self,
+        id: &str,
+        spec: &ContainerSpec,
+        namespace: &Path,
+    ) -> Result<(), super::NetworkError> {
+        let NetworkMode::Bridge(wanted) = self.network_mode(id, spec)? else { return Ok(()) };
+        let plugged = self.net.plugs(id)?.0;
+        for left in plugged.iter().filter(|one| wanted.iter().all(|wish| wish.network != one.network_name)) {
+            self.net.unplug(id, namespace, &left.network)?;
+        }
+        let is_new = |wish: &&Attachment| plugged.iter().all(|one| one.network_name != wish.network);
+        let new: Vec<_> = wanted.iter().filter(is_new).cloned().collect();
+        for wish in self.endpoint_wishes(id, spec, &new)? {
+            self.net.plug(id, namespace, &wish)?;
         }
         Ok(())
     }

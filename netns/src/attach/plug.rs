@@ -4,8 +4,8 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::interface::{Interfaces, set_default_routes};
-use super::{prepare_bridges, targets};
-use crate::netlink::{Netlink, delete_link, unless_gone};
+use super::{prepare_bridges, targets, udp_ports};
+use crate::netlink::{Netlink, delete_link, forget_udp, unless_gone};
 use crate::state::{Fixed, Lease, Lock};
 use crate::{AttachError, Endpoint, EndpointSpec, Host, HostError, NetworkError, namespace};
 
@@ -25,6 +25,7 @@ impl Host {
         let plugged = || -> Result<Vec<String>, AttachError> {
             let publishes = self.retarget(container, &all, &lock)?;
             let notes = self.restore_firewall(&lock)?;
+            self.forget_flows(container)?;
             let networks = [network];
             prepare_bridges(&networks, publishes)?;
             Interfaces { leases: std::slice::from_ref(&lease), networks: &networks, publishes }.create(netns, &all)?;
@@ -62,7 +63,29 @@ impl Host {
         let rest = self.leases_of_container(container)?;
         self.retarget(container, &rest, lock)?;
         self.restore_firewall(lock)?;
+        self.forget_flows(container)?;
         Ok(set_default_routes(&mut inside, &rest)?)
+    }
+
+    /// Makes the kernel forget where datagrams to a container's ports went: it would lead them there as long as they come, whoever
+    /// has the address by then.
+    fn forget_flows(&self, container: &str) -> Result<(), HostError> {
+        Ok(forget_udp(&udp_ports(self.ports_of_container(container)?.as_ref()))?)
+    }
+
+    /// Removes what a container has on networks of the host's own from its namespace at `netns`.
+    pub fn remove_neighbours(&self, container: &str, netns: &Path) -> Result<(), NetworkError> {
+        let leases = self.leases_of_container(container)?;
+        let neighbours: Vec<_> = leases.iter().filter(|lease| !lease.is_bridged()).collect();
+        if neighbours.is_empty() {
+            return Ok(());
+        }
+        let failed = HostError::from;
+        let namespace = namespace::open(netns).map_err(failed)?;
+        let inside = namespace::inside(namespace.as_fd(), netns, Netlink::route).map_err(failed)?;
+        let mut inside = inside.map_err(HostError::from)?;
+        let removed = |lease: &&Lease| unless_gone(inside.send(&[delete_link(&lease.endpoint.interface)]));
+        Ok(neighbours.iter().try_for_each(removed).map_err(HostError::from)?)
     }
 
     /// Leads a container's published ports to where it can be reached now; returns whether it has any.

@@ -211,6 +211,16 @@ fn a_macvlan_container_is_a_machine_of_the_hosts_own_network() {
     serve_tcp(&lab.neighbour("lan"), 81);
     assert_eq!(seen_as(&nas.netns, NEIGHBOUR, 81).unwrap(), "192.0.2.77");
     assert!(nas.sandbox.notes[0].starts_with("no port is published"), "{:?}", nas.sandbox.notes);
+    // it starts again while something else keeps its namespace
+    let kept = std::fs::File::open(&nas.netns).unwrap();
+    lab.host.remove_neighbours(&nas.id, &nas.netns).unwrap();
+    lab.host.detach(&nas.id).unwrap();
+    let mut wish = lab.spec("nas", &[&network], &[]);
+    wish.endpoints[0].addresses = vec!["192.0.2.77".parse().unwrap()];
+    let nas = lab.start(&wish);
+    nas.serve(80);
+    assert_eq!(seen_as(&lab.neighbour("lan"), nas.address(), 80).unwrap(), NEIGHBOUR.to_string());
+    drop(kept);
     lab.host.detach(&nas.id).unwrap();
     lab.host.delete_network(&network.id).unwrap();
     assert!(lab.run("ip -brief link").contains("lan0"), "the parent is the host's");

@@ -122,6 +122,34 @@ fn udp_works_and_moves_to_a_new_container_at_once() {
 
 #[test]
 #[ignore = "needs root"]
+fn udp_moves_to_another_network_with_its_container_and_to_nobody_who_gets_its_address() {
+    let lab = Lab::new();
+    let (first, second) = (lab.network("first"), lab.network("second"));
+    let socket = inside(&lab.neighbour("lan"), || UdpSocket::bind((NEIGHBOUR, 4000)).unwrap());
+    socket.set_read_timeout(Some(std::time::Duration::from_millis(700))).unwrap();
+    let reach = |server: &UdpSocket| {
+        socket.send_to(b"?", (HOST, 5353)).unwrap();
+        server.recv_from(&mut [0; 8]).map(|(_, from)| from.ip().to_string())
+    };
+    let listen = |netns: &Path| {
+        let server = inside(netns, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 53)).unwrap());
+        server.set_read_timeout(Some(std::time::Duration::from_millis(700))).unwrap();
+        server
+    };
+    let log = lab.container("log", &[&first, &second], &[udp(5353, 53)]);
+    let server = listen(&log.netns);
+    assert_eq!(reach(&server).unwrap(), NEIGHBOUR.to_string());
+    let address = log.address();
+    lab.host.unplug(&log.id, &log.netns, &first.id).unwrap();
+    let heir = lab.container("heir", &[&first], &[]);
+    assert_eq!(heir.address(), address, "the lowest free one");
+    let stranger = listen(&heir.netns);
+    assert_eq!(reach(&server).unwrap(), NEIGHBOUR.to_string());
+    stranger.recv_from(&mut [0; 8]).expect_err("the port is not published for it");
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_port_in_use_names_its_holder_and_leaves_nothing_behind() {
     let lab = Lab::new();
     let network = lab.network("web_default");
