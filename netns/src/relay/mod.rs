@@ -61,7 +61,11 @@ enum Kind {
 impl Relay {
     /// Takes over reserved ports that lead to a container with the addresses `targets`.
     pub(crate) fn new(reserved: Vec<Reserved>, targets: &[IpAddr], publish: Publish) -> Relay {
-        let doors = reserved.into_iter().map(|reserved| Door::new(reserved, publish)).collect();
+        let door = |reserved: Reserved| {
+            let is_asked = may_be_asked(&reserved.port, targets, publish);
+            Door::new(reserved, is_asked)
+        };
+        let doors = reserved.into_iter().map(door).collect();
         let mut relay = Relay { publish, doors };
         relay.lead_to(targets);
         relay
@@ -126,13 +130,11 @@ impl Relay {
 }
 
 impl Door {
-    fn new(reserved: Reserved, publish: Publish) -> Door {
+    fn new(reserved: Reserved, is_asked: bool) -> Door {
         let Reserved { port, socket } = reserved;
         let kind = match (socket, port.protocol) {
-            (Some(socket), Protocol::Tcp) if may_be_asked(&port, publish) => serve_streams(socket),
-            (Some(socket), Protocol::Udp) if may_be_asked(&port, publish) => {
-                Kind::Datagrams(Datagrams::new(UdpSocket::from(socket)))
-            }
+            (Some(socket), Protocol::Tcp) if is_asked => serve_streams(socket),
+            (Some(socket), Protocol::Udp) if is_asked => Kind::Datagrams(Datagrams::new(UdpSocket::from(socket))),
             (socket, _) => Kind::Held(socket),
         };
         Door { port, target: None, kind }
@@ -148,10 +150,11 @@ fn serve_streams(socket: OwnedFd) -> Kind {
     }
 }
 
-/// Returns whether packets to a port can get to its socket at all. Those to IPv4 addresses are translated, unless the host's
-/// firewall is to see them first; those to 127.0.0.1 always are.
-fn may_be_asked(port: &BoundPort, publish: Publish) -> bool {
-    port.host_ip.is_ipv6() || publish == Publish::RespectHostFirewall && !port.host_ip.is_loopback()
+/// Returns whether packets to a port can get to its socket at all. Those to IPv4 addresses are translated, unless the container has
+/// none, or the host's firewall is to see them first; those to 127.0.0.1 always are, if it has.
+fn may_be_asked(port: &BoundPort, targets: &[IpAddr], publish: Publish) -> bool {
+    let respects = publish == Publish::RespectHostFirewall && !port.host_ip.is_loopback();
+    port.host_ip.is_ipv6() || respects || !targets.iter().any(|target| same_family(*target, port.host_ip))
 }
 
 /// Returns where to pass on what comes to a port; `None` if nothing can come, or lead anywhere.
@@ -159,7 +162,7 @@ fn target(port: &BoundPort, targets: &[IpAddr], publish: Publish) -> Option<Sock
     let same = targets.iter().find(|target| same_family(**target, port.host_ip));
     // With an address of the same family only ::1 is left over, and what the host's firewall is to see.
     let is_translated = same.is_some() && publish == Publish::Open && !is_loopback6(port.host_ip);
-    let to = same.or_else(|| targets.first()).filter(|_| !is_translated && may_be_asked(port, publish))?;
+    let to = same.or_else(|| targets.first()).filter(|_| !is_translated && may_be_asked(port, targets, publish))?;
     Some(SocketAddr::new(*to, port.target))
 }
 
@@ -242,5 +245,9 @@ mod tests {
         assert_eq!(to("2001:db8::1", &[ipv4, ipv6], respect), over_ipv6);
         assert_eq!(to("127.0.0.1", &[ipv4], respect), None);
         assert_eq!(to("::1", &[], open), None);
+        for host_ip in ["0.0.0.0", "127.0.0.1"] {
+            assert_eq!(to(host_ip, &[ipv6], open), over_ipv6, "{host_ip}");
+            assert_eq!(to(host_ip, &[ipv6], respect), over_ipv6, "{host_ip}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use lighter_netns::{Network, Protocol, Publish, PublishedPort, Settings};
+use lighter_netns::{Families, Network, NetworkSpec, Protocol, Publish, PublishedPort, Settings};
 
 use crate::lab::{
     Container, HERE, HOST, HOST6, Lab, NEIGHBOUR, NEIGHBOUR6, datagram_seen_as, gateway, gateway6, seen_as, serve_udp,
@@ -311,6 +311,24 @@ fn respecting_the_hosts_firewall_means_that_its_rules_for_the_host_decide() {
     let (near, near6) = (gateway(&world.net).to_string(), gateway6(&world.net).to_string());
     assert_eq!(from_lan(&world), [Some(near.clone()), Some(near6), None], "what was allowed, and nothing else");
     assert_eq!(ask(Path::new(HERE), Ipv4Addr::LOCALHOST.into(), LOOPBACK), Some(near));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_ipv6_container_is_reached_by_ipv4_addresses_of_the_host() {
+    let lab = Lab::new();
+    let spec = NetworkSpec { name: "six".into(), families: Families::Ipv6, ..NetworkSpec::default() };
+    let network = lab.host.create_network(&spec).unwrap();
+    let port = |protocol| PublishedPort { host_ip: None, host_port: Some(8080..=8080), target: 80, protocol };
+    let web = lab.container("web", &[&network], &[port(Protocol::Tcp), port(Protocol::Udp)]);
+    web.serve(80);
+    serve_udp(&web.netns, 80);
+    for (from, to) in [(PathBuf::from(HERE), Ipv4Addr::LOCALHOST), (HERE.into(), HOST), (lab.neighbour("lan"), HOST)] {
+        let near = gateway6(&network).to_string();
+        assert_eq!(seen_as(&from, to, 8080).unwrap(), near, "{to}");
+        assert_eq!(datagram_seen_as(&from, to, 8080).unwrap(), near, "{to}");
+    }
+    assert_eq!(seen_as(&lab.neighbour("lan"), HOST6, 8080).unwrap(), NEIGHBOUR6.to_string());
 }
 
 #[test]
