@@ -6,7 +6,7 @@ E2E_THREADS ?= 4
 VM ?=
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # With the features of the whole workspace, so that what the other tests have compiled is not compiled again.
-TESTBED := cargo build --locked --workspace --bin vm-testbed && $(TARGET_DIR)/debug/vm-testbed
+TESTBED := cargo build --locked --workspace --bin vm-testbed && exec $(TARGET_DIR)/debug/vm-testbed
 
 .PHONY: help demo demo-down test images check unit root-tests fuzz test-vm test-vm-ci release release-test bench bench-build bench-images bench-network bench-runtime bench-up clean-images
 .DEFAULT_GOAL := help

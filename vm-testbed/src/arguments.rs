@@ -132,9 +132,9 @@ pub(crate) struct GuestArgs {
     systemd: bool,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
-    /// Seconds after which the guest is killed
-    #[arg(long, default_value_t = DEFAULT_LIMIT)]
-    timeout: u64,
+    /// Seconds after which the guest is killed (default: 900; of `shell`: none)
+    #[arg(long)]
+    timeout: Option<u64>,
     /// Folder that the guest sees at the same path, read-only
     #[arg(long, value_name = "DIR")]
     share: Vec<PathBuf>,
@@ -154,10 +154,16 @@ impl GuestArgs {
         Wanted {
             cgroups: self.cgroup,
             systemd: self.systemd,
-            limit: Duration::from_secs(self.timeout),
+            limit: Duration::from_secs(self.timeout.unwrap_or(DEFAULT_LIMIT)),
             keeps_root: self.keep_root,
             ..self.machine.wanted(&self.kernel)
         }
+    }
+
+    /// The same for somebody who works in the guest, as long as he likes.
+    pub(crate) fn wanted_by_a_person(&self) -> Wanted {
+        const FOR_EVER: u64 = 365 * 24 * 60 * 60;
+        Wanted { limit: Duration::from_secs(self.timeout.unwrap_or(FOR_EVER)), ..self.wanted() }
     }
 
     /// Returns what the guest is given, without a program.

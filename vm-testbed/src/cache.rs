@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
@@ -52,6 +52,8 @@ impl Cache {
     ) -> Result<PathBuf> {
         let place = self.path(&format!("{name}-{}", hash(ingredients)));
         if place.exists() {
+            // what is in use is not abandoned
+            let _as_old_as_it_is = File::open(&place).and_then(|place| place.set_modified(SystemTime::now()));
             return Ok(place);
         }
         self.remove_predecessors(name)?;

@@ -119,7 +119,8 @@ impl Machine<'_> {
                 Writes::Forgotten => "snapshot=on,cache=unsafe",
                 Writes::Kept => "cache=unsafe",
             };
-            pair("-drive", format!("file={},if=virtio,format=raw,{mode}", escaped(disk)));
+            // A full disk of the host is an error of the guest's: by itself QEMU would hold the guest until there is room.
+            pair("-drive", format!("file={},if=virtio,format=raw,werror=report,rerror=report,{mode}", escaped(disk)));
         }
         arguments
     }
@@ -158,9 +159,9 @@ mod tests {
                         -append quiet panic=-1 -serial file:/w/console \
                         -chardev socket,id=control,path=/w/control -serial chardev:control \
                         -chardev stdio,id=stream,signal=off -serial chardev:stream \
-                        -drive file=root,,1,if=virtio,format=raw,snapshot=on,cache=unsafe \
-                        -drive file=modules,if=virtio,format=raw,readonly=on \
-                        -drive file=state,if=virtio,format=raw,cache=unsafe";
+                        -drive file=root,,1,if=virtio,format=raw,werror=report,rerror=report,snapshot=on,cache=unsafe \
+                        -drive file=modules,if=virtio,format=raw,werror=report,rerror=report,readonly=on \
+                        -drive file=state,if=virtio,format=raw,werror=report,rerror=report,cache=unsafe";
         assert_eq!(arguments, expected);
     }
 

@@ -144,15 +144,15 @@ pub(crate) fn run(cache: &Cache, parts: &Parts, wanted: &Wanted, mut files: File
     }
     let read = |path: PathBuf| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
     let console = read(session.console(outcome.boots));
-    let last_words =
-        console.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
+    let words = console + &read(session.log());
+    let last_words = words.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
     Ok(Finished { output: read(session.output()), accelerator, last_words, outcome })
 }
 
 /// Copies consoles, output and artifacts to `out`.
 fn bring_back(session: &Session<'_>, outcome: &Outcome, artifacts: &Path, out: &Path) -> Result<()> {
     fs::create_dir_all(out)?;
-    let logs = (1..=outcome.boots).map(|boot| session.console(boot)).chain([session.output()]);
+    let logs = (1..=outcome.boots).map(|boot| session.console(boot)).chain([session.output(), session.log()]);
     for log in logs.filter(|log| log.exists()) {
         fs::copy(&log, out.join(log.file_name().unwrap_or_default()))?;
     }

@@ -130,15 +130,18 @@ fn summarise(parts: &Parts, wanted: &Wanted, finished: &Finished) {
 
 fn run_matrix(cache: &Cache, images: &Images, args: &MatrixArgs) -> Result<u8> {
     let out = args.machine.out.as_deref();
-    let mut record = Record::open(&out.map_or_else(|| cache.path("report"), Path::to_owned), args.resume)?;
-    matrix::run(cache, images, args, &mut record)?;
+    // What every change has to pass leaves the report of all the rest alone.
+    let usual = if args.selection().ci { "report-ci" } else { "report" };
+    let mut record = Record::open(&out.map_or_else(|| cache.path(usual), Path::to_owned), args.resume)?;
+    let ran = matrix::run(cache, images, args, &mut record);
     let report = record.report();
     writeln!(std::io::stdout(), "{}\n{}", report.text(), record.json().display())?;
+    ran?;
     Ok(u8::from(!report.is_good()))
 }
 
 fn shell(cache: &Cache, images: &Images, guest: &GuestArgs) -> Result<u8> {
-    let wanted = guest.wanted();
+    let wanted = guest.wanted_by_a_person();
     let mut files = guest.files()?;
     files.command = ["bash", "-l"].map(str::to_owned).into();
     let parts = Parts::prepare(cache, images, &wanted)?;

@@ -91,13 +91,24 @@ pub(crate) fn run(cache: &Cache, images: &Images, args: &MatrixArgs, record: &mu
             built.insert(cell.program.as_str(), build(images.program(&cell.program)?, selection.profile())?);
         }
     }
-    for cell in cells {
+    let is_wanted = |cell: &&Cell| built[cell.program.as_str()].tests.iter().any(|test| selection.wants(cell, test));
+    if !cells.iter().any(&is_wanted) {
+        bail!("no test of the selected guests is wanted");
+    }
+    let mut failed = Vec::new();
+    for cell in cells.into_iter().filter(is_wanted) {
         let built = &built[cell.program.as_str()];
-        if (CellRun { cache, images, cell, args, built }).run(selection, record)?.is_break() {
-            break;
+        match (CellRun { cache, images, cell, args, built }).run(selection, record) {
+            Ok(ControlFlow::Break(())) => break,
+            Ok(ControlFlow::Continue(())) => {}
+            // others may have more luck
+            Err(error) => {
+                crate::say(&format!("{}: {error:#}", cell.name()));
+                failed.push(cell.name());
+            }
         }
     }
-    Ok(())
+    if failed.is_empty() { Ok(()) } else { bail!("no guest could be run of: {}", failed.join(", ")) }
 }
 
 struct CellRun<'a> {
@@ -146,7 +157,16 @@ impl CellRun<'_> {
         for (number, (tests, limit)) in groups(open, limit).into_iter().enumerate() {
             let started = Instant::now();
             let wanted = Wanted { limit, ..guest.clone() };
-            let finished = self.run_group(&parts, wanted, &tests, number)?;
+            let finished = match self.run_group(&parts, wanted, &tests, number) {
+                Ok(finished) => finished,
+                Err(error) => {
+                    let why = format!("{error:#}");
+                    crate::say(&why);
+                    column.extend(&today(), tests.iter().map(|test| (self.full(test), Verdict::NotRun(why.clone()))));
+                    record.put(column.clone())?;
+                    continue;
+                }
+            };
             let named = verdicts(&finished, &tests).into_iter().map(|(test, verdict)| (self.full(&test), verdict));
             column.extend(&today(), named);
             column.accelerator = finished.accelerator.name().to_owned();
@@ -204,6 +224,9 @@ impl CellRun<'_> {
         files.working_directory = workspace();
         let path = self.built.path.display().to_string();
         files.add_program(&path)?;
+        if files.fingerprint()? != self.built.identity {
+            bail!("`{path}` was built anew while it was tested");
+        }
         if program.needs_images {
             let images = workspace().join("target/images");
             if !images.join("key").exists() {

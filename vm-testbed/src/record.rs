@@ -23,6 +23,9 @@ impl Record {
     pub(crate) fn open(folder: &Path, resumes: bool) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("create `{}`", folder.display()))?;
         let earlier = if resumes { read(&folder.join(JSON))? } else { None };
+        if !resumes {
+            keep_old(folder)?;
+        }
         Ok(Self { folder: folder.to_owned(), report: earlier.unwrap_or_default() })
     }
 
@@ -52,6 +55,20 @@ impl Record {
     }
 }
 
+/// Keeps the report of the run before, of hours maybe, until the next but one.
+fn keep_old(folder: &Path) -> Result<()> {
+    for name in [JSON, TEXT] {
+        let (path, old) = (folder.join(name), folder.join(format!("old-{name}")));
+        match fs::rename(&path, &old) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("keep `{}`", path.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn read(path: &Path) -> Result<Option<Report>> {
     match fs::read(path) {
         Ok(text) => serde_json::from_slice(&text).with_context(|| format!("read `{}`", path.display())).map(Some),
@@ -62,7 +79,8 @@ fn read(path: &Path) -> Result<Option<Report>> {
 
 /// Writes a whole file or leaves the old one: the run may be ended at any time.
 fn write(path: &Path, text: &str) -> Result<()> {
-    let unfinished = path.with_extension("new");
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
     fs::write(&unfinished, text)
         .and_then(|()| fs::rename(&unfinished, path))
         .with_context(|| format!("write `{}`", path.display()))
@@ -95,6 +113,7 @@ mod tests {
         assert_eq!(record.earlier("vm 6.1 v2"), Some(&seen));
         assert_eq!(record.earlier("vm 7 v2"), None);
         assert!(Record::open(folder.path(), false).unwrap().report().columns.is_empty());
+        assert!(fs::read_to_string(folder.path().join("old-report.json")).unwrap().contains("vm::b"));
     }
 
     #[test]

@@ -80,9 +80,9 @@ pub(crate) fn results(
     for line in output.lines() {
         let line = line.trim_end();
         let mut rest = line;
-        if let Some((name, result)) = line.strip_prefix("test ").and_then(|line| line.split_once(" ... ")) {
+        if let Some((name, result)) = line.strip_prefix("test ").and_then(|line| line.split_once(" ...")) {
             current = Some(name.trim_end_matches(" - should panic").to_owned());
-            rest = result;
+            rest = result.trim_start();
         }
         let Some(name) = &current else { continue };
         let verdict = match rest.split_once(" <").map_or(rest, |(word, _)| word) {
@@ -92,6 +92,12 @@ pub(crate) fn results(
         };
         verdicts.insert(name.clone(), verdict);
         current = None;
+    }
+    // With several threads the output of those that run mixes; this is the last that began.
+    if let Some(verdict) = current.and_then(|name| verdicts.get_mut(&name))
+        && let Verdict::NotRun(why) = verdict
+    {
+        *why = format!("it ran when {why}");
     }
     for (test, why) in not_applicable {
         if let Some(verdict) = verdicts.get_mut(test).filter(|verdict| **verdict == Verdict::Passed) {
@@ -181,7 +187,14 @@ impl Column {
     pub(crate) fn extend(&mut self, day: &str, verdicts: impl IntoIterator<Item = (String, Verdict)>) {
         let (build, day) = (&self.build, day.to_owned());
         let seen = |(test, verdict)| (test, Seen { verdict, build: build.clone(), day: day.clone() });
-        self.results.extend(verdicts.into_iter().map(seen));
+        let seen: Vec<_> = verdicts.into_iter().map(seen).collect();
+        // that a test did not run says nothing against what it once said
+        let says_more = |(test, seen): &(String, Seen)| {
+            let earlier = self.results.get(test).map(|seen| &seen.verdict);
+            !matches!(seen.verdict, Verdict::NotRun(_)) || matches!(earlier, None | Some(Verdict::NotRun(_)))
+        };
+        let seen: Vec<_> = seen.into_iter().filter(says_more).collect();
+        self.results.extend(seen);
     }
 
     /// Returns whether this build has still to be tested by `test`.
@@ -375,6 +388,19 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_test_that_did_not_run_keeps_what_it_once_said_and_one_that_did_not_end_is_told() {
+        let mut column = column("6.1 v2");
+        let not_run = |why: &str| Verdict::NotRun(why.to_owned());
+        column.extend("2026-11-26", named(&[("v::t", Verdict::Passed), ("v::u", not_run("not yet"))]));
+        column.extend("2026-11-27", named(&[("v::t", not_run("it died")), ("v::u", not_run("it died"))]));
+        assert_eq!(column.results["v::t"].verdict, Verdict::Passed);
+        assert_eq!(column.results["v::u"].verdict, not_run("it died"));
+        let found = results("test p ... ok\ntest q ... ", &names(&["p", "q", "r"]), &[], "the guest ended");
+        assert_eq!(found["q"], not_run("it ran when the guest ended"));
+        assert_eq!(found["r"], not_run("the guest ended"));
     }
 
     proptest! {

@@ -118,6 +118,11 @@ impl Session<'_> {
         self.work.join("output.log")
     }
 
+    /// What QEMU itself has said of the last boot.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.work.join("qemu.log")
+    }
+
     /// Tries whether the kernel gets to its first process under KVM.
     pub(crate) fn probe(&self) -> Result<bool> {
         let mut outcome = Outcome::default();
@@ -134,8 +139,9 @@ impl Session<'_> {
         let listener = UnixListener::bind(&control).with_context(|| format!("listen on `{}`", control.display()))?;
         let console = self.console(outcome.boots);
         let mut command = self.emulator.command(&self.machine(outcome.boots, &console, &control));
-        let log = File::create(self.work.join("qemu.log"))?;
-        command.stderr(log);
+        let log = File::create(self.log())?;
+        // Writes that are forgotten go to a file there until QEMU ends.
+        command.stderr(log).env("TMPDIR", self.work);
         if self.interactive {
             command.stdin(Stdio::inherit()).stdout(Stdio::inherit());
         } else {
