@@ -66,6 +66,9 @@ impl Engine {
         };
         let ipc = if let Ipc::Container(other) = &isolation.ipc { Some(other.clone()) } else { None };
         let network = if let NetworkMode::Container(other) = &spec.network { Some(other.clone()) } else { None };
+        if let Some(lender) = &network {
+            self.note_borrower(lender)?;
+        }
         let lenders = [
             (LinuxNamespaceType::Pid, of(&isolation.pid), "pid", "pid"),
             (LinuxNamespaceType::Ipc, ipc, "ipc", "ipc"),

@@ -123,6 +123,10 @@ impl ContainerPaths {
     pub fn stop_request(&self) -> PathBuf {
         self.dir.join("stopped-by-user")
     }
+    /// Returns the file that exists as long as the container runs, once another has joined its network.
+    pub(crate) fn lends_network(&self) -> PathBuf {
+        self.run.join("lends-network")
+    }
     /// Returns the file that exists instead where there is no room for that one.
     pub(crate) fn stop_request_of_this_boot(&self) -> PathBuf {
         self.run.join("stopped-by-user")

@@ -179,6 +179,10 @@ impl Engine {
                 .map_err(|source| RemoveError::Unmount { path: paths.mapped().display().to_string(), source }),
             self.unmount_sources_of(&paths).map_err(|source| RemoveError::Image { id: id.to_owned(), source }),
         ];
+        if paths.lends_network().exists() {
+            // the namespace stays with who has joined it, who could turn the interfaces on again that are only turned off
+            let _ = self.net.delete_interfaces(id);
+        }
         let detached = self.net.detach(id).map_err(|source| RemoveError::Network { id: id.to_owned(), source });
         steps.into_iter().collect::<Result<(), _>>()?;
         let spent = detached?;

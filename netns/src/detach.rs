@@ -5,7 +5,7 @@ use std::fmt;
 use crate::attach::udp_ports;
 use crate::failure::chain;
 use crate::firewall::Content;
-use crate::netlink::{Netlink, NetlinkError, disable_port, forget_udp, unless_gone};
+use crate::netlink::{Netlink, NetlinkError, delete_link, disable_port, forget_udp, unless_gone};
 use crate::state::{Lease, PortRecord, Spent};
 use crate::{Host, HostError};
 
@@ -57,6 +57,15 @@ impl Host {
         let spent = self.release(container, &mut failures);
         failures.note(self.delete_namespace(container));
         failures.into_result().map(|()| spent)
+    }
+
+    /// Removes the interfaces of a container on bridges, for which the kernel has the caller wait, and not only takes them off the
+    /// traffic as [`Host::detach`] does.
+    pub fn delete_interfaces(&self, container: &str) -> Result<(), HostError> {
+        let leases = self.leases_of_container(container)?;
+        let mut netlink = Netlink::route()?;
+        let delete = |lease: &Lease| unless_gone(netlink.send(&[delete_link(&lease.host_interface)]));
+        Ok(leases.iter().filter(|lease| lease.is_bridged()).try_for_each(delete)?)
     }
 
     /// Gives back everything but the namespace.

@@ -426,3 +426,16 @@ fn a_container_knows_its_own_short_name_the_hosts_names_and_who_it_is_linked_to_
     }
     host.run(["rm", "-f", "db"]).ok();
 }
+
+#[test]
+#[ignore = "needs root"]
+fn who_has_joined_a_network_is_off_it_when_the_container_it_is_of_has_ended() {
+    let host = Scenario::new("an address is given to the next container, and must not be answered for by another");
+    start(&host, "lender", &[], &["sleep", "1000"]);
+    start(&host, "borrower", &["--network", "container:lender", "--cap-add", "NET_ADMIN"], &["sleep", "1000"]);
+    let links = || exec(&host, "borrower", "ip -o link | cut -d: -f2 | cut -d@ -f1 | xargs");
+    assert_eq!(links().trim(), "lo eth0");
+    host.run(["stop", "-t", "0", "lender"]).ok();
+    assert_eq!(links().trim(), "lo");
+    host.run(["rm", "-f", "borrower", "lender"]).ok();
+}
