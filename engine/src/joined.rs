@@ -1,13 +1,14 @@
 //! Namespaces that a container shares with another one: found at its start, when the other must run. Runs in the monitor.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
 use oci_spec::runtime::LinuxNamespaceType;
 
 use crate::layout::ContainerPaths;
 use crate::spec::{ContainerSpec, Ipc, Namespace, NetworkMode};
-use crate::{Engine, durable, id};
+use crate::{Engine, FileError, durable, id};
 
 /// Why another container's namespace cannot be joined.
 #[derive(Debug, thiserror::Error)]
@@ -27,56 +28,59 @@ pub(crate) enum JoinError {
     },
     /// A record could not be read or written.
     #[error(transparent)]
-    File(#[from] crate::FileError),
+    File(#[from] FileError),
 }
 
-/// The namespaces to join; `None` = the container's own, or the host's.
+/// What a container joins.
 #[derive(Debug, Default)]
 pub(crate) struct Joined {
-    pub(crate) pid: Option<PathBuf>,
-    pub(crate) ipc: Option<PathBuf>,
-    pub(crate) uts: Option<PathBuf>,
+    /// Namespaces of other containers; those that are missing are the container's own, or the host's.
+    lent: Vec<(LinuxNamespaceType, PathBuf)>,
     /// What to show at /dev/shm instead of memory of its own.
     pub(crate) shm: Option<PathBuf>,
+}
+
+impl Joined {
+    /// Returns the namespace of another container to join.
+    pub(crate) fn namespace(&self, kind: LinuxNamespaceType) -> Option<&Path> {
+        self.lent.iter().find(|(lent, _)| *lent == kind).map(|(_, path)| path.as_path())
+    }
 }
 
 impl Engine {
     /// Finds the namespaces that a container joins; makes the memory that others may share with it.
     pub(crate) fn joined(&self, paths: &ContainerPaths, spec: &ContainerSpec) -> Result<Joined, JoinError> {
-        let isolation = &spec.isolation;
-        let of = |namespace: &Namespace, kind, file| match namespace {
-            Namespace::Container(other) => self.namespace_of(other, kind, file).map(Some),
-            Namespace::Private | Namespace::Host => Ok(None),
+        let lent = self.lent(spec)?;
+        let shm = match &spec.isolation.ipc {
+            Ipc::Container(other) => Some(self.shm_of(other)?),
+            Ipc::Shareable => Some(make_shm(paths, spec.shm_size)?),
+            Ipc::Host => Some(PathBuf::from("/dev/shm")),
+            Ipc::Private | Ipc::None => None,
         };
-        let (ipc, shm) = match &isolation.ipc {
-            Ipc::Container(other) => (Some(self.namespace_of(other, "ipc", "ipc")?), Some(self.shm_of(other)?)),
-            Ipc::Shareable => (None, Some(make_shm(paths, spec.shm_size)?)),
-            Ipc::Host => (None, Some(PathBuf::from("/dev/shm"))),
-            Ipc::Private | Ipc::None => (None, None),
-        };
-        Ok(Joined { pid: of(&isolation.pid, "pid", "pid")?, ipc, uts: of(&isolation.uts, "uts", "uts")?, shm })
+        Ok(Joined { lent, shm })
     }
 
     /// Finds the namespaces of other containers that a container joins, as they are now: they change when those start again.
     pub(crate) fn lent(&self, spec: &ContainerSpec) -> Result<Vec<(LinuxNamespaceType, PathBuf)>, JoinError> {
         let isolation = &spec.isolation;
-        let of = |namespace: &Namespace| match namespace {
-            Namespace::Container(other) => Some(other.clone()),
-            Namespace::Private | Namespace::Host => None,
-        };
-        let ipc = if let Ipc::Container(other) = &isolation.ipc { Some(other.clone()) } else { None };
-        let network = if let NetworkMode::Container(other) = &spec.network { Some(other.clone()) } else { None };
-        if let Some(lender) = &network {
-            self.note_borrower(lender)?;
+        let mut lenders = Vec::new();
+        if let Namespace::Container(other) = &isolation.pid {
+            lenders.push((LinuxNamespaceType::Pid, other, "pid", "pid"));
         }
-        let lenders = [
-            (LinuxNamespaceType::Pid, of(&isolation.pid), "pid", "pid"),
-            (LinuxNamespaceType::Ipc, ipc, "ipc", "ipc"),
-            (LinuxNamespaceType::Uts, of(&isolation.uts), "uts", "uts"),
-            (LinuxNamespaceType::Network, network, "network", "net"),
-        ];
-        let lent = lenders.into_iter().filter_map(|(kind, lender, word, file)| Some((kind, lender?, word, file)));
-        lent.map(|(kind, lender, word, file)| Ok((kind, self.namespace_of(&lender, word, file)?))).collect()
+        if let Ipc::Container(other) = &isolation.ipc {
+            lenders.push((LinuxNamespaceType::Ipc, other, "ipc", "ipc"));
+        }
+        if let Namespace::Container(other) = &isolation.uts {
+            lenders.push((LinuxNamespaceType::Uts, other, "uts", "uts"));
+        }
+        if let NetworkMode::Container(other) = &spec.network {
+            let note = self.layout.container(other).lends_network();
+            fs::write(&note, "").map_err(FileError::io("write", &note))?;
+            lenders.push((LinuxNamespaceType::Network, other, "network", "net"));
+        }
+        let found =
+            |(kind, other, word, file): (_, &String, _, &str)| Ok((kind, self.namespace_of(other, word, file)?));
+        lenders.into_iter().map(found).collect()
     }
 
     fn namespace_of(&self, other: &str, kind: &'static str, file: &str) -> Result<PathBuf, JoinError> {

@@ -155,17 +155,10 @@ impl Engine {
         }
     }
 
-    /// Notes that another container joins the network of this one.
-    pub(crate) fn note_borrower(&self, lender: &str) -> Result<(), crate::FileError> {
-        let path = self.layout.container(lender).lends_network();
-        std::fs::write(&path, "").map_err(crate::FileError::io("write", &path))
-    }
-
     fn share(&self, other: &str) -> Result<Connection, NetworkError> {
         let state = self.load_state(other)?;
         let init = state.init.filter(|init| init.is_alive());
         let init = init.ok_or_else(|| NetworkError::Shared(id::short(other).to_owned()))?;
-        self.note_borrower(other)?;
         let namespace = Some(namespace_of(init.pid));
         Ok(Connection { namespace, shared_with: Some(other.to_owned()), ..Connection::default() })
     }

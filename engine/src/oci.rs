@@ -155,12 +155,12 @@ fn namespaces(context: &Context<'_>) -> Result<Vec<oci_spec::runtime::LinuxNames
     let joined = context.joined;
     let mut wanted = vec![(LinuxNamespaceType::Mount, None)];
     let not_the_hosts = [
-        (isolation.pid != Namespace::Host, LinuxNamespaceType::Pid, &joined.pid),
-        (isolation.ipc != Ipc::Host, LinuxNamespaceType::Ipc, &joined.ipc),
-        (isolation.uts != Namespace::Host, LinuxNamespaceType::Uts, &joined.uts),
-        (!isolation.host_cgroup, LinuxNamespaceType::Cgroup, &None),
+        (isolation.pid != Namespace::Host, LinuxNamespaceType::Pid),
+        (isolation.ipc != Ipc::Host, LinuxNamespaceType::Ipc),
+        (isolation.uts != Namespace::Host, LinuxNamespaceType::Uts),
+        (!isolation.host_cgroup, LinuxNamespaceType::Cgroup),
     ];
-    wanted.extend(not_the_hosts.into_iter().filter(|one| one.0).map(|(_, kind, path)| (kind, path.as_deref())));
+    wanted.extend(not_the_hosts.into_iter().filter(|one| one.0).map(|(_, kind)| (kind, joined.namespace(kind))));
     if let Some(path) = context.network {
         wanted.push((LinuxNamespaceType::Network, Some(path)));
     }
